@@ -1,0 +1,196 @@
+/**
+ * Clients that keep a server busy, and an account of every request they sent. Each client has one connection at a time,
+ * closes it when told to, opens the next, and ends when the server refuses it.
+ */
+import { promisedKeepAlive, saysClose } from "./httpResponses.js"
+import type { Target } from "./rawClient.js"
+import { pace, within } from "./wait.js"
+import { type Exchange, open, type Wire } from "./wire.js"
+
+export interface Load {
+  readonly clients: number
+  readonly method?: "GET" | "POST"
+  /** A POST carries the id of its request as its body. */
+  readonly path?: string
+  /** `keepAlive`: as many requests on a connection as the server allows. `perRequest`: one. */
+  readonly connections?: "keepAlive" | "perRequest"
+  /** Time between an answer and the next request; none makes a tight loop. */
+  readonly thinkMs?: () => number
+  /**
+   * Honour `Keep-Alive: timeout`: never send on a connection that has been idle for longer than the server promised,
+   * less this margin (a round trip: the promise was made one way ago, and the request takes another).
+   */
+  readonly promiseMarginMs?: number
+  /** Whether a client may open another connection; without it, until it is refused. */
+  readonly mayOpen?: () => boolean
+  /** See `DelayProxy.refused`. */
+  readonly wasRefused?: (localPort: number) => boolean
+}
+
+export interface LostRequest {
+  readonly id: string
+  readonly how: "reset" | "fin"
+  /** The connection had answered nothing before: it may never have been accepted. */
+  readonly opening: boolean
+  /** Since its connection was established. */
+  readonly ageMs: number
+}
+
+export interface Tally {
+  connections: number
+  sent: number
+  answered: number
+  statuses: Record<number, number>
+  /** Requests lost on a connection that had answered before. The number that must be 0. */
+  lostEstablished: number
+  /** Requests lost on a connection that had not answered anything yet. */
+  lostOpening: number
+  /** Sent, the connection still open, and not answered when we gave up. */
+  unanswered: number
+  /** Connections refused before they were established: nothing was lost, the client knows. */
+  refused: number
+  /** Closed by the server between two requests without having said so, before we sent: nothing was lost. */
+  closedIdle: number
+  /** Answers that said `Connection: close`. */
+  toldToClose: number
+  readonly lost: Array<LostRequest>
+  readonly answeredIds: Set<string>
+}
+
+export interface BusyClients {
+  readonly tally: Tally
+  /** Clients that have a request out now. */
+  readonly inFlight: () => number
+  /** Clients that have an established connection now. */
+  readonly connected: () => number
+  /** Every client has ended: the server refused it, or it had no business any more. */
+  readonly ended: Promise<void>
+  /** No new requests; gives those in flight until the limit, then leaves. */
+  readonly stop: (limitMs: number) => Promise<Tally>
+}
+
+let loads = 0
+
+export const startBusyClients = (target: Target, load: Load): BusyClients => {
+  const name = `${process.pid}-${++loads}`
+  const tally = makeTally()
+  const wires = new Set<Wire>()
+  let inFlight = 0
+  const stopping = new AbortController()
+
+  const opened = async (): Promise<Wire | undefined> => {
+    if (load.mayOpen?.() === false) return undefined
+    const result = await open(target)
+    if (result._tag === "Connected") {
+      tally.connections++
+      wires.add(result.wire)
+      return result.wire
+    }
+    if (result._tag === "Refused") tally.refused++
+    else tally.lostOpening++
+    return undefined
+  }
+  const leave = (wire: Wire) => {
+    wire.leave()
+    wires.delete(wire)
+  }
+  /** Whether the client goes on. */
+  const account = (id: string, wire: Wire, outcome: Exchange): boolean => {
+    switch (outcome._tag) {
+      case "Answered": {
+        tally.answered++
+        tally.answeredIds.add(id)
+        tally.statuses[outcome.response.status] = (tally.statuses[outcome.response.status] ?? 0) + 1
+        return true
+      }
+      case "Left": {
+        tally.unanswered++
+        return false
+      }
+      case "Lost": {
+        const opening = wire.answered === 0
+        if (opening && wire.localPort !== undefined && load.wasRefused?.(wire.localPort) === true) {
+          tally.refused++
+          return false
+        }
+        tally.lost.push({ id, how: outcome.how, opening, ageMs: performance.now() - wire.openedAt })
+        if (opening) tally.lostOpening++
+        else tally.lostEstablished++
+        return true
+      }
+    }
+  }
+
+  const client = async (index: number): Promise<void> => {
+    let wire: Wire | undefined
+    let usableUntil = Number.POSITIVE_INFINITY
+    for (let n = 0; !stopping.signal.aborted; n++) {
+      if (wire !== undefined && wire.over) {
+        tally.closedIdle++
+        leave(wire)
+        wire = undefined
+      }
+      if (wire !== undefined && performance.now() > usableUntil) {
+        leave(wire)
+        wire = undefined
+      }
+      wire ??= await opened()
+      if (wire === undefined) return
+      const id = `${name}-${index}-${n}`
+      tally.sent++
+      inFlight++
+      const outcome = await wire.exchange(request(load, id))
+      inFlight--
+      if (!account(id, wire, outcome)) return
+      const ends = outcome._tag !== "Answered" || saysClose(outcome.response)
+      if (ends || load.connections === "perRequest") {
+        if (outcome._tag === "Answered" && load.connections !== "perRequest") tally.toldToClose++
+        leave(wire)
+        wire = undefined
+      } else if (load.promiseMarginMs !== undefined) {
+        const promised = promisedKeepAlive(outcome.response)
+        usableUntil = promised === undefined
+          ? Number.POSITIVE_INFINITY
+          : performance.now() + promised - load.promiseMarginMs
+      }
+      const think = load.thinkMs?.() ?? 0
+      if (think > 0) await pace(think)
+    }
+  }
+
+  const ended = Promise.all(Array.from({ length: load.clients }, (_, index) => client(index))).then(() => {})
+  return {
+    tally,
+    inFlight: () => inFlight,
+    connected: () => wires.size,
+    ended,
+    stop: async (limitMs) => {
+      stopping.abort()
+      await within(ended, limitMs)
+      for (const wire of wires) leave(wire)
+      await ended
+      return tally
+    }
+  }
+}
+
+const request = (load: Load, id: string): string => {
+  const connection = load.connections === "perRequest" ? "close" : "keep-alive"
+  const head = `${load.method ?? "GET"} ${load.path ?? "/"} HTTP/1.1\r\nHost: test\r\nConnection: ${connection}\r\n`
+  return load.method === "POST" ? `${head}Content-Length: ${id.length}\r\n\r\n${id}` : `${head}\r\n`
+}
+
+const makeTally = (): Tally => ({
+  connections: 0,
+  sent: 0,
+  answered: 0,
+  statuses: {},
+  lostEstablished: 0,
+  lostOpening: 0,
+  unanswered: 0,
+  refused: 0,
+  closedIdle: 0,
+  toldToClose: 0,
+  lost: [],
+  answeredIds: new Set()
+})

@@ -1,0 +1,85 @@
+/**
+ * Waits with a name and a limit: a failure says what was waited for, and what it last saw.
+ */
+
+/** Thrown by {@link waitFor}; its message names what did not happen, and within what. */
+export class WaitTimedOut extends Error {
+  readonly label: string
+  readonly limitMs: number
+  constructor(label: string, limitMs: number, cause?: unknown) {
+    super(`waited ${limitMs} ms for ${label}`, cause === undefined ? {} : { cause })
+    this.name = "WaitTimedOut"
+    this.label = label
+    this.limitMs = limitMs
+  }
+}
+
+type Label = string | (() => string)
+
+const named = (label: Label): string => typeof label === "string" ? label : label()
+
+/**
+ * Waits for a promise, or polls a predicate until it returns something truthy, and returns that.
+ * A label that is a function is evaluated when the wait fails, so that it can tell what was seen instead.
+ */
+export function waitFor<A>(label: Label, promise: PromiseLike<A>, limitMs: number): Promise<A>
+export function waitFor<A>(label: Label, predicate: () => A, limitMs: number): Promise<Exclude<A, Falsy>>
+export function waitFor<A>(label: Label, what: PromiseLike<A> | (() => A), limitMs: number): Promise<A> {
+  return new Promise<A>((resolve, reject) => {
+    const settle = (f: () => void) => {
+      clearTimeout(timer)
+      clearInterval(poll)
+      f()
+    }
+    const timer = setTimeout(() => settle(() => reject(new WaitTimedOut(named(label), limitMs))), limitMs)
+    let poll: NodeJS.Timeout | undefined
+    if (typeof what !== "function") {
+      what.then((value) => settle(() => resolve(value)), (cause) => settle(() => reject(cause)))
+      return
+    }
+    const check = () => {
+      try {
+        const value = what()
+        if (value) settle(() => resolve(value))
+      } catch (cause) {
+        settle(() => reject(cause))
+      }
+    }
+    poll = setInterval(check, 2)
+    check()
+  })
+}
+
+type Falsy = false | 0 | "" | null | undefined
+
+/** Like {@link waitFor}, for an outcome that may legitimately not come: `undefined` at the limit. */
+export const within = async <A>(promise: PromiseLike<A>, limitMs: number): Promise<A | undefined> => {
+  try {
+    return await waitFor("an outcome that may not come", promise, limitMs)
+  } catch (cause) {
+    if (cause instanceof WaitTimedOut) return undefined
+    throw cause
+  }
+}
+
+/** A client's own pace (it thinks, it dawdles). Never a substitute for waiting for an event. */
+export const pace = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+export interface Deferred<A> {
+  readonly promise: Promise<A>
+  readonly resolve: (value: A) => void
+  readonly reject: (cause: unknown) => void
+}
+
+export const deferred = <A = void>(): Deferred<A> => {
+  let resolve!: (value: A) => void
+  let reject!: (cause: unknown) => void
+  const promise = new Promise<A>((res, rej) => {
+    resolve = res
+    reject = rej
+  })
+  return { promise, resolve, reject }
+}
+
+/** Epoch milliseconds with fractions: comparable between the processes of one machine. */
+export const now = (): number => performance.timeOrigin + performance.now()
