@@ -1,0 +1,249 @@
+/**
+ * Checks the package as its users get it: packed, linted, installed from its tarball into an empty project with the line
+ * of the README, type-checked there, started, asked, and stopped with SIGTERM. Once with the newest versions that the
+ * peer ranges allow, and once with their floor, so that the ranges say only what was seen to work.
+ */
+import { spawn, spawnSync } from "node:child_process"
+import { once } from "node:events"
+import * as Fs from "node:fs"
+import * as Net from "node:net"
+import * as Os from "node:os"
+import * as Path from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import { codeBlocks, packageJson, root } from "./project.js"
+
+const startLimit = 20_000
+const stopLimit = 15_000
+const installLine = "npm install quiesce effect@^3.22 @effect/platform@^0.97 @effect/platform-node@^0.108"
+const quickstart = `import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+import { NodeRuntime } from "@effect/platform-node"
+import { Layer } from "effect"
+import { createServer } from "node:http"
+import { NodeHttpServer } from "quiesce"
+
+HttpRouter.empty.pipe(
+  HttpRouter.get("/", HttpServerResponse.text("hello")),
+  HttpServer.serve(),
+  Layer.provide(NodeHttpServer.layer(() => createServer(), { port: 3000, timeout: "5 seconds" })),
+  Layer.launch,
+  NodeRuntime.runMain
+)
+`
+
+/**
+ * The rest of Effect as it was when the floor was released. Of its packages, those below 1.0 fit together by release
+ * only, and the peers of the newest exclude the floor.
+ */
+const companions = [
+  "@effect/platform-node-shared@0.61.0",
+  "@effect/cluster@0.60.0",
+  "@effect/experimental@0.61.0",
+  "@effect/rpc@0.76.0",
+  "@effect/sql@0.52.0",
+  "@effect/workflow@0.19.0"
+]
+
+const temporary = Fs.mkdtempSync(Path.join(Os.tmpdir(), "quiesce-package-"))
+
+const run = (cwd: string, command: string, args: ReadonlyArray<string>): string => {
+  const result = spawnSync(command, args, {
+    cwd,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: 300_000
+  })
+  if (result.error !== undefined) throw result.error
+  if (result.status === 0) return result.stdout
+  const ended = result.signal ?? `exit code ${result.status}`
+  throw new Error(`${[command, ...args].join(" ")}: ${ended}\n${result.stdout}${result.stderr}`)
+}
+
+const bin = (name: string) => Path.join(root, "node_modules/.bin", name)
+
+const pack = (): string => {
+  run(root, "npm", ["pack", "--pack-destination", temporary])
+  const tarball = Path.join(temporary, `${packageJson.name}-${packageJson.version}.tgz`)
+  const files = new Set(
+    run(root, "tar", ["-tzf", tarball]).trim().split("\n").map((file) => file.replace(/^package\//, ""))
+  )
+  const unexpected = [...files].filter((file) => !/^((dist|src)\/|(package\.json|README\.md|LICENSE)$)/.test(file))
+  if (unexpected.length > 0) throw new Error(`packed, but not for users: ${unexpected.join(", ")}`)
+  for (const file of files) {
+    if (!file.endsWith(".map")) continue
+    const map = JSON.parse(run(root, "tar", ["-xzOf", tarball, `package/${file}`])) as {
+      sources: ReadonlyArray<string>
+    }
+    for (const source of map.sources) {
+      const path = Path.posix.join(Path.posix.dirname(file), source)
+      if (!files.has(path)) throw new Error(`${file} points to ${path}, which is not packed`)
+    }
+  }
+  console.log(`packed ${files.size} files`)
+  return tarball
+}
+
+/** What the README tells its reader to type and to write; until there is one, what it will say. */
+const readme = (): { readonly install: string; readonly code: string } => {
+  const file = Path.join(root, "README.md")
+  if (!Fs.existsSync(file)) {
+    console.log("there is no README.md yet: using the install line and the quickstart that it will have")
+    return { install: installLine, code: quickstart }
+  }
+  const blocks = codeBlocks(Fs.readFileSync(file, "utf8"))
+  const install = blocks
+    .filter((block) => block.info === "bash")
+    .flatMap((block) => block.code.split("\n"))
+    .find((line) => line.includes("npm install quiesce"))
+  const code = blocks.find((block) => block.info === "ts")?.code
+  if (install === undefined) throw new Error("README.md has no bash block with a line `npm install quiesce …`")
+  if (code === undefined) throw new Error("README.md has no ts block")
+  return { install: install.trim(), code }
+}
+
+const freePort = async (): Promise<number> => {
+  const server = Net.createServer().listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const { port } = server.address() as Net.AddressInfo
+  server.close()
+  await once(server, "close")
+  return port
+}
+
+const tsconfig = {
+  compilerOptions: {
+    target: "ES2022",
+    module: "NodeNext",
+    moduleResolution: "NodeNext",
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: true,
+    types: ["node"],
+    outDir: "out"
+  },
+  files: ["quickstart.ts", "modules.ts"]
+}
+
+/** Starts the quickstart, asks it once, stops it as a supervisor would, and wants exit code 0. */
+const startAskStop = async (cwd: string, port: number): Promise<void> => {
+  const child = spawn(process.execPath, ["out/quickstart.js"], { cwd, stdio: ["ignore", "pipe", "pipe"] })
+  const exit = once(child, "exit") as Promise<[code: number | null, signal: NodeJS.Signals | null]>
+  let output = ""
+  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()))
+  child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()))
+  try {
+    const limit = Date.now() + startLimit
+    let response: Response | undefined
+    while (response === undefined) {
+      if (child.exitCode !== null || Date.now() > limit) throw new Error("the quickstart did not answer")
+      response = await fetch(`http://127.0.0.1:${port}/`).catch(() => sleep(50, undefined))
+    }
+    const body = await response.text()
+    if (!response.ok) throw new Error(`the quickstart answered ${response.status} ${body}`)
+    const begun = Date.now()
+    child.kill("SIGTERM")
+    const ended = await Promise.race([exit, sleep(stopLimit, undefined, { ref: false })])
+    if (ended === undefined) throw new Error(`the quickstart still runs ${stopLimit} ms after SIGTERM`)
+    const [code, signal] = ended
+    if (code !== 0) throw new Error(`after SIGTERM the quickstart ended with ${signal ?? `exit code ${code}`}`)
+    console.log(`  answered ${JSON.stringify(body)}, and exited 0, ${Date.now() - begun} ms after SIGTERM`)
+  } catch (cause) {
+    throw new Error(`${(cause as Error).message}\n${output}`, { cause })
+  } finally {
+    child.kill("SIGKILL")
+  }
+}
+
+const project = async (name: string, tarball: string, lines: ReadonlyArray<string>, code: string): Promise<string> => {
+  const cwd = Path.join(temporary, name)
+  Fs.mkdirSync(cwd)
+  Fs.writeFileSync(Path.join(cwd, "package.json"), JSON.stringify({ name, private: true, type: "module" }))
+  for (const line of lines) {
+    const [command = "", ...args] = line.split(/\s+/).map((word) => word === "quiesce" ? tarball : word)
+    run(cwd, command, args)
+    console.log(`  ${line}`)
+  }
+  run(cwd, "npm", ["install", "--save-dev", "typescript@~5.9", "@types/node@20"])
+
+  const port = await freePort()
+  if (!/\bport: 3000\b/.test(code)) throw new Error("the quickstart does not say `port: 3000`")
+  const used = code.replaceAll(/\bport: 3000\b/g, `port: ${port}, host: "127.0.0.1"`)
+  Fs.writeFileSync(Path.join(cwd, "quickstart.ts"), used)
+  const subpaths = Object.entries(packageJson.exports).filter(([, entry]) =>
+    typeof entry === "object" && entry !== null
+  )
+  const modules = subpaths.map(([subpath], index) =>
+    `import * as m${index} from "${packageJson.name}${subpath.slice(1)}"\nexport { m${index} }\n`
+  )
+  Fs.writeFileSync(Path.join(cwd, "modules.ts"), modules.join(""))
+  Fs.writeFileSync(Path.join(cwd, "tsconfig.json"), JSON.stringify(tsconfig))
+  const tsc = Path.join(cwd, "node_modules/.bin/tsc")
+  run(cwd, tsc, [])
+  // Our declarations have to be right by themselves, with what is installed here and nothing else. What this finds in
+  // others (types of a package that they do not depend on) is not ours to fail for.
+  const declarations = spawnSync(tsc, ["--noEmit", "--skipLibCheck", "false", "--pretty", "false"], { cwd })
+  const wrong = String(declarations.stdout).split("\n").filter((line) => line.startsWith("node_modules/quiesce/"))
+  if (wrong.length > 0) throw new Error(wrong.join("\n"))
+  run(cwd, process.execPath, ["out/modules.js"])
+  const closed = spawnSync(process.execPath, ["--input-type=module", "--eval", `import "quiesce/internal/drain"`], {
+    cwd
+  })
+  if (!String(closed.stderr).includes("ERR_PACKAGE_PATH_NOT_EXPORTED")) {
+    throw new Error("quiesce/internal is not closed")
+  }
+  await startAskStop(cwd, port)
+  return cwd
+}
+
+const installed = (cwd: string, name: string): string =>
+  (JSON.parse(Fs.readFileSync(Path.join(cwd, "node_modules", name, "package.json"), "utf8")) as { version: string })
+    .version
+
+/** The peers of which a user has to install something, as `name` and the version that the range begins with. */
+const floors = Object.entries(packageJson.peerDependencies)
+  .filter(([name]) => packageJson.peerDependenciesMeta?.[name]?.optional !== true)
+  .map(([name, range]) => ({ name, version: range.replace(/^\^/, "") }))
+
+const failures: Array<string> = []
+const step = async <A>(name: string, body: () => A | Promise<A>): Promise<A | undefined> => {
+  console.log(`${name} …`)
+  try {
+    return await body()
+  } catch (cause) {
+    failures.push(name)
+    console.error(`${name} FAILED\n${(cause as Error).message}`)
+    return undefined
+  }
+}
+
+try {
+  const tarball = await step("npm pack", pack)
+  const said = await step("README", readme)
+  if (tarball !== undefined && said !== undefined) {
+    await step("publint", () => console.log(run(root, bin("publint"), ["run", tarball, "--strict"]).trim()))
+    await step("attw", () => {
+      run(root, bin("attw"), [tarball, "--profile", "esm-only", "--no-emoji", "--no-color"])
+    })
+    await step("install as the README says", async () => {
+      const cwd = await project("newest", tarball, [said.install], said.code)
+      console.log(`  with ${floors.map(({ name }) => `${name} ${installed(cwd, name)}`).join(", ")}`)
+    })
+    await step("install at the floor of the peer ranges", async () => {
+      const exact = floors.map(({ name, version }) => `${name}@${version}`)
+      const cwd = await project(
+        "floor",
+        tarball,
+        [["npm install quiesce", ...exact, ...companions].join(" ")],
+        said.code
+      )
+      for (const { name, version } of floors) {
+        const found = installed(cwd, name)
+        if (found !== version) throw new Error(`${name} is ${found}, not ${version}`)
+      }
+    })
+  }
+} finally {
+  Fs.rmSync(temporary, { recursive: true, force: true })
+}
+
+console.log(failures.length === 0 ? "the package is good" : `failed: ${failures.join(", ")}`)
+process.exitCode = failures.length === 0 ? 0 : 1
