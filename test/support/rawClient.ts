@@ -55,6 +55,7 @@ export const connect = async (target: Target, options: Options = {}): Promise<Ra
   const bytes = makeBytes()
   const errors: Array<string> = []
   let ending: Ending = "open"
+  let left = false
   let connectedAt: number | undefined
   let firstByteAt: number | undefined
   let lastByteAt: number | undefined
@@ -106,6 +107,10 @@ export const connect = async (target: Target, options: Options = {}): Promise<Ra
 
   const describe = () =>
     `${bytes.length} bytes so far, connection ${ending}${errors.map((code) => ` ${code}`).join("")}`
+  // A wait that was given up with its client must not go on polling.
+  const here = () => {
+    if (left) throw new Error(`we left: ${describe()}`)
+  }
   const parsed = (methods: ReadonlyArray<string> = []) =>
     parseResponses(bytes.view(), { ended: ending === "fin", methods })
 
@@ -135,10 +140,12 @@ export const connect = async (target: Target, options: Options = {}): Promise<Ra
     write: (piece) => Promise.race([closed, new Promise<void>((resolve) => socket.write(piece, () => resolve()))]),
     halfClose: () => void socket.end(),
     leave: () => {
+      left = true
       clearTimeout(slowly)
       socket.destroy()
     },
     abort: () => {
+      left = true
       clearTimeout(slowly)
       socket.resetAndDestroy()
     },
@@ -161,6 +168,7 @@ export const connect = async (target: Target, options: Options = {}): Promise<Ra
     parsed,
     untilText: (pattern, limitMs) =>
       waitFor(() => `text matching ${String(pattern)} (${describe()})`, () => {
+        here()
         const text = bytes.view().toString("latin1")
         return (typeof pattern === "string" ? text.includes(pattern) : pattern.test(text)) ? text : undefined
       }, limitMs),
@@ -173,12 +181,19 @@ export const connect = async (target: Target, options: Options = {}): Promise<Ra
         // Megabytes in chunks take a while to walk: leave the time to receive them.
         parseAgainAt = now() + 5 * (now() - startedAt)
         if (result.responses.filter((response) => response.complete).length >= count) return result
-        if (ending === "open") return undefined
+        if (ending === "open") {
+          here()
+          return undefined
+        }
         throw new Error(`the connection ended before ${count} whole responses: ${describe()}`)
       }, limitMs)
     },
     untilEnded: (limitMs) =>
-      waitFor(() => `the end of the connection (${describe()})`, () => ending === "open" ? undefined : ending, limitMs)
+      waitFor(() => `the end of the connection (${describe()})`, () => {
+        if (ending !== "open") return ending
+        here()
+        return undefined
+      }, limitMs)
   }
 }
 

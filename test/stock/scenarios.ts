@@ -1,0 +1,29 @@
+/**
+ * Every scenario, in the order of the README's table.
+ */
+import * as Load from "./load.js"
+import type { Scenario } from "./scenario.js"
+import * as Services from "./services.js"
+import * as Silence from "./silence.js"
+import * as Streams from "./streams.js"
+
+export const scenarios: ReadonlyArray<Scenario<unknown>> = [
+  Services.poolUnderRequest,
+  Load.busyKeepAlive,
+  Load.idleBurst,
+  Load.connectionPerRequest,
+  Services.nextRequest,
+  Services.requestBeforeServe,
+  Streams.slowReader,
+  Load.pipelined,
+  Silence.halfHeadFinished,
+  Silence.halfBodyFinished,
+  Silence.expectContinue,
+  Services.keepAliveWait,
+  Silence.silentConnection,
+  Silence.halfHead,
+  Streams.endlessStream,
+  Streams.webSocket,
+  Streams.webSocketIgnoresClose,
+  Services.clientLeft
+]
