@@ -1,0 +1,307 @@
+/**
+ * A server is a scoped resource, and shutting it down is closing its scope.
+ *
+ * ```text
+ * application scope                      closed by NodeRuntime.runMain on SIGINT / SIGTERM
+ * ├─ services the handlers use           released LAST: no request ever sees a closed pool
+ * ├─ Server
+ * │   ├─ Listener …                      released first: stop accepting
+ * │   ├─ onShutdown hook …               run once, when draining starts
+ * │   └─ Connection …                    idle: asked to leave at once; active: awaited
+ * │        ├─ its own scope              what a handler attached to this connection
+ * │        └─ request fibers             interrupted only after the deadline, and then awaited
+ * └─ serve(app)                          its finalizer starts the drain and keeps handlers attached until it ends
+ * ```
+ *
+ * With `@effect/platform`, use {@link "./NodeHttpServer.js"}, whose layers provide a {@link Server} as well. Use this
+ * module to reach that server from elsewhere (`onShutdown`, `shuttingDown`, `connections`, …), and to run plain
+ * `node:http` servers.
+ *
+ * **Gotchas**
+ *
+ * - A server stops once. After a shutdown or a close, `listen` fails with `ServerClosed`.
+ * - `Layer.launch` runs until it is interrupted, whatever the server does. If something other than a signal may stop
+ *   the server, run {@link launch} instead: it ends when the server has shut down, and returns its report.
+ * - A hook belongs to the scope that registered it. A scope that closes while the server still serves takes its hooks
+ *   back; register in a layer that the serving layer is built on, or beside it.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { LazyArg } from "effect/Function"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import type * as Subscribable from "effect/Subscribable"
+import type * as Http from "node:http"
+import type { Connection } from "./Connection.js"
+import * as internal from "./internal/server.js"
+import type * as Listener from "./Listener.js"
+import * as Shutdown from "./Shutdown.js"
+
+/**
+ * What happens in a server, as its `events` tell it. `at` is in milliseconds since the epoch.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Event = Data.TaggedEnum<{
+  /** The server has entered a phase. */
+  PhaseChanged: { readonly phase: Shutdown.Phase; readonly at: number }
+  /** A connection is in another state, or was accepted (`New`). */
+  ConnectionChanged: { readonly connection: Connection }
+  /** A hook has ended. */
+  HookEnded: { readonly hook: Shutdown.HookReport }
+  /** The system could not accept a connection (EMFILE and its like). The server goes on. */
+  AcceptFailed: { readonly error: Error }
+}>
+
+/**
+ * The constructors and the matcher of {@link Event}.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Console, Effect, Stream } from "effect"
+ * import { Server } from "quiesce"
+ *
+ * const watch = Server.Server.pipe(
+ *   Effect.flatMap((server) =>
+ *     Stream.runForEach(server.events, (event) =>
+ *       Server.Event.$is("PhaseChanged")(event) ? Console.log(event.phase) : Effect.void)
+ *   )
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const Event = Data.taggedEnum<Event>()
+
+/**
+ * What a server can do.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServerService {
+  /**
+   * Listens with one more Node server, until its scope closes (Go's rules B5, B6). A Node server that has a
+   * `request` listener keeps it. One that has none answers with the app that `HttpServer.serve` attached.
+   *
+   * Fails with `ListenError` where it cannot bind; with `ServerClosed`, and without binding, once a shutdown has
+   * begun (Go's rule B4).
+   *
+   * ```ts
+   * import { Effect } from "effect"
+   * import { Server } from "quiesce"
+   * import { createServer } from "node:http"
+   *
+   * const AdminSocket = Effect.flatMap(
+   *   Server.Server,
+   *   (server) => server.listen(() => createServer(), { path: "/tmp/admin.sock" })
+   * )
+   * ```
+   */
+  readonly listen: (
+    evaluate: LazyArg<Http.Server>,
+    options: Listener.Options
+  ) => Effect.Effect<Listener.Listener, Listener.ListenError | Shutdown.ServerClosed, Scope.Scope>
+  /**
+   * Runs `hook` once when draining starts, together with all others (Go's `RegisterOnShutdown`, rule D9, awaited).
+   * It may take until the deadline, or until its own `timeout`; then it is interrupted. How it ended is in the
+   * report: a hook that fails or hangs never stops the shutdown, nor makes it fail. Registered after the start, it
+   * runs at once. When the scope closes before the start, the hook is taken back; after it, the scope waits for the
+   * hook to end.
+   *
+   * ```ts
+   * import { Effect } from "effect"
+   * import { Server } from "quiesce"
+   *
+   * const flushMetrics = Effect.log("flushed")
+   *
+   * const register = Effect.flatMap(
+   *   Server.Server,
+   *   (server) => server.onShutdown("flush metrics", flushMetrics, { timeout: "2 seconds" })
+   * )
+   * ```
+   */
+  readonly onShutdown: <A, E, R>(
+    name: string,
+    hook: Effect.Effect<A, E, R>,
+    options?: { readonly timeout?: Duration.DurationInput | undefined }
+  ) => Effect.Effect<void, Shutdown.InvalidPolicy, R | Scope.Scope>
+  /**
+   * Shuts the server down gracefully, or joins the shutdown that has begun, and returns its report. There is one
+   * shutdown, shared by all callers; a caller that is interrupted does not stop it. Fails with `DeadlineExceeded`
+   * if requests were cut.
+   *
+   * From inside a handler, fork it: a shutdown waits for every handler, and for its caller too (Go's rule D12).
+   */
+  readonly shutdown: Effect.Effect<Shutdown.Report, Shutdown.DeadlineExceeded>
+  /**
+   * Cuts everything now (Go's `Close`, rules E1 to E6): no hooks are started; handlers are interrupted, and get
+   * `killTimeout` for their finalizers. During a shutdown it ends that one, and its callers get this report.
+   */
+  readonly close: Effect.Effect<Shutdown.Report>
+  /** Suspends until the server has shut down, and starts nothing. Fails like `shutdown`. */
+  readonly closed: Effect.Effect<Shutdown.Report, Shutdown.DeadlineExceeded>
+  /** The current phase (`phase.get`), and its changes (`phase.changes`, which begins with the current one). */
+  readonly phase: Subscribable.Subscribable<Shutdown.Phase>
+  /**
+   * Suspends until a shutdown begins. A stream that never ends by itself ends in time with
+   * `Stream.interruptWhen(server.shuttingDown)`.
+   */
+  readonly shuttingDown: Effect.Effect<void>
+  /** Who is connected, doing what, since when. */
+  readonly connections: Effect.Effect<ReadonlyArray<Connection>>
+  /**
+   * Calls `observer` at each change of a connection's state, until the scope closes (Go's `ConnState`, rules A1 to
+   * A10). It is called synchronously and must be quick; what it throws is logged. Each connection is seen `New`
+   * once and `Closed` once, and `Closed` before the report is there.
+   */
+  readonly observe: (observer: (connection: Connection) => void) => Effect.Effect<void, never, Scope.Scope>
+  /** What happens, from now on, until the server has closed. A reader that falls behind by 4,096 loses the oldest. */
+  readonly events: Stream.Stream<Event>
+  /**
+   * `false`: every response says `Connection: close`, and connections that are idle leave as they do in a drain,
+   * while the server goes on serving; `true` takes that back (Go's `SetKeepAlivesEnabled`, rules C9, C10). No
+   * effect once a shutdown has begun.
+   */
+  readonly setKeepAlives: (enabled: boolean) => Effect.Effect<void>
+}
+
+/**
+ * The server that an app runs on.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { HttpServerResponse } from "@effect/platform"
+ * import { Effect } from "effect"
+ * import { Server } from "quiesce"
+ *
+ * // an endpoint that says who is connected
+ * const connections = Effect.gen(function*() {
+ *   const server = yield* Server.Server
+ *   return yield* HttpServerResponse.json(yield* server.connections)
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class Server extends Context.Tag("quiesce/Server")<Server, ServerService>() {}
+
+/**
+ * Makes a server that has no listener yet. Closing the scope shuts it down; if requests were cut then, the scope's
+ * finalizer dies with `DeadlineExceeded`. Fails with `InvalidPolicy`, which names the field.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Server } from "quiesce"
+ * import { createServer } from "node:http"
+ *
+ * // a plain Node server, drained when the scope closes
+ * const program = Effect.gen(function*() {
+ *   const server = yield* Server.make({ timeout: "20 seconds" })
+ *   yield* server.listen(() => createServer((_, response) => response.end("hello")), { port: 3000 })
+ *   yield* Effect.never
+ * }).pipe(Effect.scoped)
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  policy: Shutdown.Policy = {}
+): Effect.Effect<ServerService, Shutdown.InvalidPolicy, Scope.Scope> =>
+  Effect.map(internal.make(policy, { quiet: false, app: () => Effect.succeed(undefined) }), ({ service }) => service)
+
+/**
+ * {@link make} as a layer.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Server } from "quiesce"
+ *
+ * const ServerLive = Server.layer({ timeout: "20 seconds" })
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (policy: Shutdown.Policy = {}): Layer.Layer<Server, Shutdown.InvalidPolicy> =>
+  Layer.scoped(Server, make(policy))
+
+/**
+ * {@link layer} with a policy that is read from the configuration.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Config } from "effect"
+ * import { Server } from "quiesce"
+ *
+ * const ServerLive = Server.layerConfig({
+ *   timeout: Config.duration("SHUTDOWN_TIMEOUT").pipe(Config.withDefault("8 seconds"))
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig = (
+  policy: Config.Config.Wrap<Shutdown.Policy>
+): Layer.Layer<Server, Shutdown.InvalidPolicy | ConfigError.ConfigError> =>
+  Layer.scoped(Server, Effect.flatMap(Config.unwrap(policy), make))
+
+/**
+ * Runs a layer until its server has shut down, whatever started that, closes it, and returns the report. Fails with
+ * `DeadlineExceeded` if requests were cut. Go's `ListenAndServe` and `Shutdown` in one (rule B9: waiting for
+ * `Shutdown` itself).
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+ * import { NodeRuntime } from "@effect/platform-node"
+ * import { Effect, Layer } from "effect"
+ * import { NodeHttpServer, Server } from "quiesce"
+ * import { createServer } from "node:http"
+ *
+ * HttpRouter.empty.pipe(
+ *   HttpRouter.get("/", HttpServerResponse.text("hello")),
+ *   HttpServer.serve(),
+ *   Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { port: 3000 })),
+ *   Server.launch,
+ *   Effect.tap((report) => Effect.log(report.outcome)),
+ *   NodeRuntime.runMain
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category execution
+ */
+export const launch = <A, E, R>(
+  layer: Layer.Layer<A | Server, E, R>
+): Effect.Effect<Shutdown.Report, E | Shutdown.DeadlineExceeded, R> =>
+  Effect.scoped(Effect.flatMap(Layer.build(layer), (context) => Context.get(context, Server).closed)).pipe(
+    // the finalizer of the server dies with what `closed` has failed with
+    Effect.catchAllCause((cause) =>
+      Effect.failCause(
+        Cause.isFailure(cause)
+          ? Cause.filter(cause, (part) => !(part._tag === "Die" && part.defect instanceof Shutdown.DeadlineExceeded))
+          : cause
+      )
+    )
+  )

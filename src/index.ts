@@ -1,0 +1,34 @@
+/**
+ * The connections of a server, and what a handler may attach to one.
+ *
+ * @since 0.1.0
+ */
+export * as Connection from "./Connection.js"
+
+/**
+ * One bound socket of a server.
+ *
+ * @since 0.1.0
+ */
+export * as Listener from "./Listener.js"
+
+/**
+ * A drop-in for `@effect/platform-node`'s `NodeHttpServer`, whose server stops properly.
+ *
+ * @since 0.1.0
+ */
+export * as NodeHttpServer from "./NodeHttpServer.js"
+
+/**
+ * A server is a scoped resource, and shutting it down is closing its scope.
+ *
+ * @since 0.1.0
+ */
+export * as Server from "./Server.js"
+
+/**
+ * How a server stops: policy, phases, report.
+ *
+ * @since 0.1.0
+ */
+export * as Shutdown from "./Shutdown.js"

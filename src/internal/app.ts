@@ -1,0 +1,152 @@
+/**
+ * The Effect app that a server's listeners answer with: attached by `HttpServer.serve`, kept attached until the
+ * drain has ended. Requests that arrive before it is there wait for it.
+ */
+import * as PlatformNode from "@effect/platform-node/NodeHttpServer"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import type * as HttpApp from "@effect/platform/HttpApp"
+import type { HttpMiddleware } from "@effect/platform/HttpMiddleware"
+import { HttpServerRequest } from "@effect/platform/HttpServerRequest"
+import * as Socket from "@effect/platform/Socket"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FiberId from "effect/FiberId"
+import type * as Scope from "effect/Scope"
+import * as Http from "node:http"
+import type * as Net from "node:net"
+import type { Handlers } from "./handlers.js"
+import { endUpgrade } from "./protocol/http1.js"
+import { hijack, tellWith } from "./protocol/upgraded.js"
+import { openOf } from "./registry.js"
+
+/** How long a request waits for an app to be attached, in milliseconds, before it is answered with 503. */
+const attachMillis = 10_000
+
+/** How many requests wait for an app at the most; further ones are answered with 503. */
+const maxHeld = 1000
+
+export interface App {
+  readonly request: (request: Http.IncomingMessage, response: Http.ServerResponse) => void
+  readonly upgrade: (request: Http.IncomingMessage, socket: Net.Socket, head: Buffer) => void
+  /** No app will come any more: those that still wait are answered with 503. */
+  readonly giveUp: () => void
+  /** An app has been attached, now or before: there is one in the life of a server. */
+  readonly taken: () => boolean
+  readonly serve: (
+    httpApp: HttpApp.Default<unknown>,
+    middleware?: HttpMiddleware
+  ) => Effect.Effect<void, never, Scope.Scope>
+}
+
+/**
+ * `@effect/platform-node` attaches its handlers to the Node server that it is given. It is given one that never
+ * listens, so that requests reach the app when we say so, from as many listeners as there are.
+ */
+export const make = (handlers: Handlers): Effect.Effect<App, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const facade = Object.assign(Http.createServer(), {
+      listen: (_options: unknown, listening: () => void) => {
+        listening()
+        return facade
+      },
+      address: () => ({ address: "", family: "", port: 0 })
+    }) as Http.Server
+    const stock = yield* Effect.orDie(PlatformNode.make(() => facade, {}))
+
+    const held: Array<{ readonly deliver: () => void; readonly refuse: () => void }> = []
+    let taken = false
+    let attached = false
+    let over = false
+    let timer: NodeJS.Timeout | undefined = undefined
+
+    const refuseHeld = () => {
+      clearTimeout(timer)
+      timer = undefined
+      for (const { refuse } of held.splice(0)) refuse()
+    }
+    const hold = (deliver: () => void, refuse: () => void) => {
+      if (over || held.length >= maxHeld) return refuse()
+      timer ??= setTimeout(refuseHeld, attachMillis)
+      held.push({ deliver, refuse })
+    }
+
+    return {
+      request: (request, response) => {
+        if (attached) facade.emit("request", request, response)
+        else hold(() => facade.emit("request", request, response), () => refuse(response))
+      },
+      upgrade: (request, socket, head) => {
+        if (attached) facade.emit("upgrade", request, socket, head)
+        else hold(() => facade.emit("upgrade", request, socket, head), () => socket.end(refusal))
+      },
+      giveUp: () => {
+        over = true
+        if (!attached) refuseHeld()
+      },
+      taken: () => taken,
+      serve: (httpApp, middleware) =>
+        Effect.gen(function*() {
+          taken = true
+          const tracked = track(httpApp, handlers)
+          yield* middleware === undefined ? stock.serve(tracked) : stock.serve(tracked, middleware)
+          yield* Effect.addFinalizer(() =>
+            Effect.sync(() => {
+              attached = false
+              over = true
+            })
+          )
+          attached = true
+          clearTimeout(timer)
+          for (const { deliver } of held.splice(0)) deliver()
+        })
+    }
+  })
+
+const refusal = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n"
+
+const refuse = (response: Http.ServerResponse): void => {
+  if (response.destroyed) return
+  response.writeHead(503, { "content-length": "0", "retry-after": "1" })
+  response.end()
+}
+
+/** Knows each request fiber from the inside, without forking one. */
+const track = <E, R>(app: HttpApp.Default<E, R>, handlers: Handlers): HttpApp.Default<E, R> =>
+  Effect.withFiberRuntime((fiber) => {
+    const request = Context.unsafeGet(fiber.currentContext, HttpServerRequest)
+    const source = NodeHttpServerRequest.toIncomingMessage(request)
+    const open = openOf(source.socket)
+    if (open === undefined) return app
+    const owed = open.owed.find((owed) => owed.request === source)
+    const upgrading = owed !== undefined && owed.response === undefined
+    handlers.add(fiber, open, () => {
+      if (upgrading && open.state !== "Hijacked") endUpgrade(open)
+    })
+    return upgrading
+      ? Effect.provideService(app, HttpServerRequest, upgradable(request, (socket) => {
+        hijack(open, "websocket")
+        tellWith(open, () => {
+          const errand = handlers.fork(goAway(socket))
+          open.socket.once("close", () => errand.unsafeInterruptAsFork(FiberId.none))
+        })
+      }))
+      : app
+  })
+
+/** The same request, which says when it is upgraded. */
+const upgradable = (
+  request: HttpServerRequest,
+  onUpgrade: (socket: Socket.Socket) => void
+): HttpServerRequest =>
+  Object.create(request, {
+    upgrade: { value: Effect.tap(request.upgrade, (socket) => Effect.sync(() => onUpgrade(socket))) },
+    modify: {
+      value: (options: Parameters<HttpServerRequest["modify"]>[0]) => upgradable(request.modify(options), onUpgrade)
+    }
+  })
+
+/** RFC 6455 §7.4.1: 1001 is what a server says that is going down. */
+const goAway = (socket: Socket.Socket): Effect.Effect<void> =>
+  Effect.scoped(
+    Effect.flatMap(socket.writer, (write) => write(new Socket.CloseEvent(1001, "the server is shutting down")))
+  ).pipe(Effect.ignore)

@@ -1,0 +1,52 @@
+/**
+ * What a handler attaches to a connection. Nothing is made until something is attached: most connections never have
+ * a scope.
+ */
+import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import { type Open, released } from "./registry.js"
+
+const scopes = new WeakMap<Open, Scope.CloseableScope>()
+
+/** The scope of a connection, made when it is first asked for. */
+export const scopeOf = (open: Open): Scope.Scope => {
+  const known = scopes.get(open)
+  if (known !== undefined) return known
+  const scope = Effect.runSync(Scope.make())
+  scopes.set(open, scope)
+  open.finalizer = Scope.close(scope, Exit.void)
+  released(open)
+  return scope
+}
+
+/** One value for each connection, in its scope. */
+export const once = <A, E, R>(
+  acquire: (scope: Scope.Scope) => Effect.Effect<A, E, R>
+): (open: Open) => Effect.Effect<A, E, R> => {
+  const slots = new WeakMap<Open, { readonly lock: Effect.Semaphore; value: Option.Option<A> }>()
+  return (open) =>
+    Effect.suspend(() => {
+      const slot = slots.get(open) ?? { lock: Effect.unsafeMakeSemaphore(1), value: Option.none<A>() }
+      slots.set(open, slot)
+      if (Option.isSome(slot.value)) return Effect.succeed(slot.value.value)
+      return slot.lock.withPermits(1)(Effect.suspend(() =>
+        Option.isSome(slot.value) ? Effect.succeed(slot.value.value) : Effect.tap(
+          acquireIn(scopeOf(open), acquire),
+          (value) =>
+            Effect.sync(() => {
+              slot.value = Option.some(value)
+            })
+        )
+      ))
+    })
+}
+
+/** What a failed attempt has acquired is released at once, not when the connection closes. */
+const acquireIn = <A, E, R>(scope: Scope.Scope, acquire: (scope: Scope.Scope) => Effect.Effect<A, E, R>) =>
+  Effect.flatMap(
+    Scope.fork(scope, ExecutionStrategy.sequential),
+    (child) => Effect.onExit(acquire(child), (exit) => Exit.isFailure(exit) ? Scope.close(child, exit) : Effect.void)
+  )

@@ -1,0 +1,261 @@
+/**
+ * How a server stops, from top to bottom in the order in which things happen (DESIGN: LameDuck, Draining, deadline,
+ * Closed).
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import type { CutRequest, Phase, Report } from "../Shutdown.js"
+import type { Handlers } from "./handlers.js"
+import type { Hooks } from "./hooks.js"
+import type { Bound } from "./listener.js"
+import type { ResolvedPolicy } from "./policy.js"
+import type { Open, Owed, Registry } from "./registry.js"
+import { snapshot } from "./registry.js"
+
+export interface Stopping {
+  readonly policy: ResolvedPolicy
+  readonly registry: Registry
+  readonly handlers: Handlers
+  readonly hooks: Hooks
+  readonly listeners: ReadonlySet<Bound>
+  /** Requests that wait for an app to be attached wait in vain. */
+  readonly giveUp: () => void
+  readonly enter: (phase: Phase) => Effect.Effect<void>
+  /** Suspends until the drain may want to look again; opened by the registry, the handlers and the hooks. */
+  readonly woken: Effect.Latch
+  /** Suspends until `close` is called. */
+  readonly closeCalled: Effect.Effect<void>
+  readonly isCloseCalled: () => boolean
+}
+
+/** Connections are closed in batches, with a turn of the event loop between: 9,000 at once stalled it for 190 ms. */
+const batch = 64
+
+/** How many turns of the event loop a socket that was cut may take to say that it has closed. */
+const cutTurns = 1000
+
+export const drain = Effect.fnUntraced(function*(server: Stopping) {
+  const { handlers, hooks, listeners, policy, registry } = server
+  const { now } = registry
+  const startedAt = now()
+  const open = registry.open.size
+  const { accepted, closed, dismissed, served } = registry
+
+  registry.closing = true
+  registry.stopping = true
+  askToLeave(registry)
+  if (policy.lameDuck > 0 && !server.isCloseCalled()) {
+    yield* server.enter("LameDuck")
+    yield* Effect.raceFirst(Effect.sleep(policy.lameDuck), server.closeCalled)
+  }
+
+  const drainingAt = now()
+  const graceful = !server.isCloseCalled()
+  if (graceful) {
+    yield* server.enter("Draining")
+    yield* Effect.raceFirst(
+      Effect.raceFirst(drained(server, drainingAt), server.closeCalled),
+      Number.isFinite(policy.timeout) ? Effect.sleep(policy.timeout) : Effect.never
+    )
+  }
+  for (const listener of listeners) listener.closeNow()
+  server.giveUp()
+  if (graceful) hooks.start()
+
+  const killingAt = now()
+  const killed = yield* kill(server, drainingAt)
+
+  registry.wake = () => {}
+  const endedAt = now()
+  const report: Report = {
+    outcome: server.isCloseCalled() ? "Closed" : killed.requests.length > 0 ? "DeadlineExceeded" : "Drained",
+    startedAt,
+    duration: Duration.millis(endedAt - startedAt),
+    lameDuck: Duration.millis(drainingAt - startedAt),
+    draining: Duration.millis(killingAt - drainingAt),
+    killing: Duration.millis(endedAt - killingAt),
+    served: registry.served - served - killed.requests.filter((request) => request.answer === "503").length,
+    connections: {
+      open,
+      accepted: registry.accepted - accepted,
+      left: (registry.closed - closed) - (registry.dismissed - dismissed) - killed.connections,
+      dismissed: registry.dismissed - dismissed,
+      cut: killed.connections
+    },
+    cut: killed.requests,
+    forced: killed.forced,
+    handlers: { interrupted: killed.interrupted, abandoned: handlers.fibers.size },
+    hooks: hooks.finish()
+  }
+  return report
+})
+
+/** Stops accepting, starts the hooks, and waits until nothing is owed to anybody. */
+const drained = Effect.fnUntraced(function*(server: Stopping, since: number) {
+  yield* Effect.forEach(server.listeners, (listener) => listener.close, { concurrency: "unbounded", discard: true })
+  server.giveUp()
+  server.registry.grace = {
+    newConnection: server.policy.newConnectionGrace,
+    idle: server.policy.idleGrace,
+    since
+  }
+  askToLeave(server.registry)
+  server.hooks.start()
+  yield* settled(server)
+})
+
+const askToLeave = (registry: Registry): void => {
+  for (const open of registry.open) open.protocol.leave(open)
+}
+
+const quiet = ({ handlers, hooks, registry }: Stopping): boolean =>
+  registry.open.size === 0 && handlers.idle && hooks.idle
+
+/**
+ * Closes connections as their graces run out, and returns when all have closed and every handler and hook has ended.
+ * Looks again at each tick of the poll schedule, when the earliest grace runs out, and when the last one has ended.
+ */
+const settled = Effect.fnUntraced(function*(server: Stopping) {
+  const { policy, registry, woken } = server
+  const poll = yield* Schedule.driver(policy.pollSchedule)
+  const tick = Effect.matchEffect(poll.next(undefined), {
+    onFailure: () => Effect.never,
+    onSuccess: () => Effect.void
+  })
+  while (true) {
+    woken.unsafeClose()
+    const next = yield* dismissDue(registry)
+    if (quiet(server)) return
+    yield* Effect.raceFirst(Effect.raceFirst(tick, woken.await), until(next - registry.now()))
+  }
+})
+
+const until = (millis: number): Effect.Effect<void> =>
+  Number.isFinite(millis) ? Effect.sleep(Math.max(0, Math.ceil(millis))) : Effect.never
+
+/**
+ * With keep-alives off, outside of a shutdown: closes connections as their graces run out (Go's rule C9), until
+ * interrupted.
+ */
+export const dismissIdle = Effect.fnUntraced(function*(policy: ResolvedPolicy, registry: Registry, woken: Effect.Latch) {
+  registry.grace = { newConnection: policy.newConnectionGrace, idle: policy.idleGrace, since: registry.now() }
+  while (true) {
+    woken.unsafeClose()
+    const next = yield* dismissDue(registry)
+    yield* Effect.raceFirst(woken.await, until(next - registry.now()))
+  }
+})
+
+/** Closes every connection that is owed nothing and whose grace is over; returns when the next grace will be. */
+const dismissDue = Effect.fnUntraced(function*(registry: Registry) {
+  const { grace } = registry
+  let next = Number.POSITIVE_INFINITY
+  if (grace === undefined) return next
+  yield* inBatches(registry.open, (open) => {
+    const stays = open.protocol.staysUntil(open, grace)
+    if (stays > registry.now()) next = Math.min(next, stays)
+    else if (!open.socket.destroyed) {
+      registry.dismiss(open)
+      return true
+    }
+    return false
+  })
+  registry.nextLook = next
+  return next
+})
+
+/** Visits all, with a turn of the event loop after every batch of those for which there was something to do. */
+const inBatches = Effect.fnUntraced(function*<A>(all: Iterable<A>, visit: (a: A) => boolean) {
+  let visited = 0
+  for (const a of all) {
+    if (visit(a) && ++visited % batch === 0) yield* turn
+  }
+})
+
+const turn = Effect.async<void>((resume) => {
+  const immediate = setImmediate(() => resume(Effect.void))
+  return Effect.sync(() => clearImmediate(immediate))
+})
+
+/**
+ * The deadline has passed, or `close` was called: interrupts the handlers, gives them `killTimeout` to finish their
+ * finalizers, and cuts what is still open.
+ */
+const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: number) {
+  const { handlers, hooks, policy, registry } = server
+  const none: ReadonlyArray<CutRequest> = []
+  if (quiet(server)) return { requests: none, connections: 0, forced: [], interrupted: 0 }
+
+  const cutByUs = new Set<unknown>()
+  const victims = Array.from(registry.open).flatMap((open) => open.owed.map((owed) => victim(open, owed)))
+  for (const { begun, owed: { ofApp, response } } of victims) {
+    // an interrupted stream would be ended as if it were whole
+    if (ofApp && begun && response !== undefined && !response.writableEnded) {
+      response.end = () => {
+        cutByUs.add(response)
+        return response.destroy()
+      }
+    }
+  }
+  const interrupted = handlers.interrupt()
+  hooks.interrupt()
+  const over = Effect.raceFirst(settled(server), Effect.sleep(policy.killTimeout))
+  if (!server.isCloseCalled()) {
+    registry.grace ??= { newConnection: policy.newConnectionGrace, idle: policy.idleGrace, since: drainingAt }
+    yield* Effect.raceFirst(over, server.closeCalled)
+  }
+
+  const left = Array.from(registry.open)
+  const forced = left.filter((open) => open.owed.length === 0).map(snapshot)
+  yield* inBatches(left, (open) => {
+    cutByUs.add(open)
+    open.protocol.cut(open)
+    return true
+  })
+  for (let turns = 0; registry.open.size > 0 && turns < cutTurns; turns++) {
+    yield* turn
+    // the last word to a peer has had its turn
+    if (turns === 1) for (const open of registry.open) open.socket.destroy()
+  }
+  if (server.isCloseCalled()) yield* over
+
+  const now = registry.now()
+  const requests = victims.flatMap((victim) => outcome(victim, cutByUs, now))
+  return { requests, connections: left.length, forced, interrupted }
+})
+
+interface Victim {
+  readonly open: Open
+  readonly owed: Owed
+  readonly begun: boolean
+  readonly remoteAddress: string
+}
+
+const victim = (open: Open, owed: Owed): Victim => ({
+  open,
+  owed,
+  begun: owed.response?.headersSent === true,
+  remoteAddress: snapshot(open).remoteAddress
+})
+
+/** What the client of a request got that was in flight at the deadline; nothing if that was the whole answer. */
+const outcome = (victim: Victim, cutByUs: ReadonlySet<unknown>, now: number): ReadonlyArray<CutRequest> => {
+  const { begun, open, owed: { ofApp, request, response, since }, remoteAddress } = victim
+  const cut = (answer: CutRequest["answer"]): ReadonlyArray<CutRequest> => [{
+    connection: open.id,
+    remoteAddress,
+    method: request.method ?? "",
+    path: request.url ?? "",
+    age: Duration.millis(now - since),
+    answer
+  }]
+  if (response?.writableFinished === true) {
+    return ofApp && !begun && response.statusCode === 503 ? cut("503") : []
+  }
+  if (response !== undefined && open.answered503 === response) return cut("503")
+  // else its client left of its own accord
+  return cutByUs.has(open) || cutByUs.has(response)
+    ? cut(response?.headersSent === true ? "truncated" : "none")
+    : []
+}

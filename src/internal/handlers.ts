@@ -1,0 +1,57 @@
+/**
+ * The request fibers that are alive.
+ */
+import type * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import { type Open, released } from "./registry.js"
+
+type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
+
+export class Handlers {
+  readonly fibers = new Set<AnyFiber>()
+  /** What we run on behalf of a connection: a close frame, the finalizers of its scope. */
+  readonly #errands = new Set<AnyFiber>()
+  readonly #run: (effect: Effect.Effect<unknown>) => AnyFiber
+  /** Something that a drain may be waiting for has happened. */
+  readonly #wake: () => void
+
+  constructor(run: (effect: Effect.Effect<unknown>) => AnyFiber, wake: () => void) {
+    this.#run = run
+    this.#wake = wake
+  }
+
+  add(fiber: AnyFiber, open: Open, onEnd: () => void): void {
+    if (this.fibers.has(fiber)) return
+    this.fibers.add(fiber)
+    open.handlers++
+    fiber.addObserver(() => {
+      this.fibers.delete(fiber)
+      open.handlers--
+      onEnd()
+      released(open)
+      if (this.fibers.size === 0) this.#wake()
+    })
+  }
+
+  fork(effect: Effect.Effect<unknown>): AnyFiber {
+    const errand = this.#run(effect)
+    this.#errands.add(errand)
+    errand.addObserver(() => {
+      this.#errands.delete(errand)
+      if (this.#errands.size === 0) this.#wake()
+    })
+    return errand
+  }
+
+  get idle(): boolean {
+    return this.fibers.size === 0 && this.#errands.size === 0
+  }
+
+  /** Asks all to end; returns how many there were. */
+  interrupt(): number {
+    const { size } = this.fibers
+    for (const fiber of [...this.fibers, ...this.#errands]) fiber.unsafeInterruptAsFork(FiberId.none)
+    return size
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * What a server says about its shutdown, through Effect's own logger.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import type { HookReport, Phase, Report } from "../Shutdown.js"
+import type { Stopping } from "./drain.js"
+import type { Registry } from "./registry.js"
+
+/** A line a second at first, then fewer. */
+const rhythm = Schedule.exponential("1 second", 1.5).pipe(Schedule.union(Schedule.spaced("10 seconds")))
+
+/** How many requests a line names. */
+const named = 5
+
+/** Says that a shutdown begins, what it waits for while it lasts, and how it ended. */
+export const narrated =
+  (server: Stopping, phase: SubscriptionRef.SubscriptionRef<Phase>, quiet: boolean) =>
+  (drain: Effect.Effect<Report>): Effect.Effect<Report> =>
+    Effect.gen(function*() {
+      const startedAt = server.registry.now()
+      yield* say(quiet ? LogLevel.Debug : LogLevel.Info, beginning(server))
+      const progress = yield* Effect.fork(
+        Effect.repeat(
+          Effect.flatMap(
+            SubscriptionRef.get(phase),
+            (phase) =>
+              Effect.suspend(() => say(quiet ? LogLevel.Debug : LogLevel.Info, waiting(server, phase, startedAt)))
+          ),
+          rhythm
+        ).pipe(Effect.delay("1 second"))
+      )
+      const report = yield* drain
+      yield* Fiber.interrupt(progress)
+      yield* report.outcome === "DeadlineExceeded"
+        ? say(LogLevel.Error, ending(report))
+        : say(report.handlers.abandoned > 0 ? LogLevel.Warning : quiet ? LogLevel.Debug : LogLevel.Info, ending(report))
+      return report
+    })
+
+export const hookFailed = (hook: HookReport): Effect.Effect<void> =>
+  Effect.logWarning(
+    `Shutdown hook "${hook.name}" ${hook.outcome} after ${Duration.format(hook.duration)}`,
+    ...Option.toArray(hook.cause)
+  )
+
+const say = (level: LogLevel.LogLevel, message: string): Effect.Effect<void> => Effect.logWithLevel(level, message)
+
+const count = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`
+
+const beginning = ({ policy, registry }: Stopping): string => {
+  const duck = policy.lameDuck > 0 ? `serving on for ${millis(policy.lameDuck)}, then ` : ""
+  const limit = Number.isFinite(policy.timeout) ? `draining for up to ${millis(policy.timeout)}` : "draining, no deadline"
+  return `Shutting down: ${duck}${limit}; ${count(registry.open.size, "connection")} open${byState(registry)}`
+}
+
+const byState = (registry: Registry): string => {
+  const states = new Map<string, number>()
+  for (const { state } of registry.open) states.set(state, (states.get(state) ?? 0) + 1)
+  return states.size === 0 ? "" : ` (${Array.from(states, ([state, n]) => `${n} ${state}`).join(", ")})`
+}
+
+const waiting = ({ handlers, hooks, policy, registry }: Stopping, phase: Phase, startedAt: number): string => {
+  const now = registry.now()
+  const requests = Array.from(registry.open).flatMap((open) =>
+    open.owed.map(({ request, since }) => `${request.method} ${request.url} (${millis(now - since)})`)
+  )
+  const left = startedAt + policy.lameDuck + (phase === "LameDuck" ? 0 : policy.timeout) - now
+  const parts = [
+    `${count(registry.open.size, "connection")}${byState(registry)}`,
+    ...(requests.length > 0 ? [requests.slice(0, named).join(", ")] : []),
+    ...(requests.length > named ? [`and ${requests.length - named} more`] : []),
+    ...(handlers.fibers.size > 0 ? [count(handlers.fibers.size, "handler")] : []),
+    ...(phase === "Draining" && !hooks.idle ? [`hooks: ${hooks.running.join(", ")}`] : [])
+  ]
+  const until = !Number.isFinite(left) ? "" : left < 0 ? "; past the deadline" : `; ${millis(left)} left`
+  return `${phase}: waiting for ${parts.join("; ")}${until}`
+}
+
+const ending = (report: Report): string => {
+  const { connections, cut, forced, handlers } = report
+  const parts = [
+    `${count(report.served, "request")} answered since`,
+    ...(connections.dismissed > 0 ? [`${count(connections.dismissed, "idle connection")} closed`] : []),
+    ...(forced.length > 0 ? [`${count(forced.length, "connection")} that ${forced.length === 1 ? "was" : "were"} owed nothing forced`] : []),
+    ...(cut.length > 0 ? [`${count(cut.length, "request")} cut`] : []),
+    ...(handlers.abandoned > 0 ? [`${count(handlers.abandoned, "handler")} ignored interruption and still ${handlers.abandoned === 1 ? "runs" : "run"}`] : []),
+    ...cut.slice(0, named).map((request) =>
+      `cut ${request.method} ${request.path} from ${request.remoteAddress} after ${Duration.format(request.age)} (${request.answer})`
+    ),
+    ...(cut.length > named ? [`and ${cut.length - named} more`] : [])
+  ]
+  return `Shut down in ${Duration.format(report.duration)} (${report.outcome}): ${parts.join("; ")}`
+}
+
+const millis = (n: number): string => Duration.format(Duration.millis(Math.round(n)))

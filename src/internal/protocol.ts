@@ -1,0 +1,28 @@
+import type { Open } from "./registry.js"
+
+/**
+ * What the drain needs to know of a protocol: three answers, and what to do when the socket is gone. A new protocol
+ * is a new file in `protocol/`.
+ */
+export interface Protocol {
+  /** As it is called in `connections` and in the report. */
+  readonly name: string
+  /** What is it doing now? Until when may a drain leave it alone: `Infinity` while it is owed something. */
+  readonly staysUntil: (open: Open, grace: Grace) => number
+  /**
+   * Ask it to leave. Called when keep-alives are turned off, when a shutdown begins, and when draining starts; and
+   * for a connection that appears after that.
+   */
+  readonly leave: (open: Open) => void
+  /** Cut it, and tell the peer what can still be told. */
+  readonly cut: (open: Open) => void
+  /** Its socket has closed with answers still owed. */
+  readonly closed: (open: Open) => void
+}
+
+/** How long connections that are owed nothing may stay, in milliseconds, and since when we are draining. */
+export interface Grace {
+  readonly newConnection: number
+  readonly idle: number | "promised"
+  readonly since: number
+}

@@ -1,0 +1,216 @@
+/**
+ * HTTP/1.1 on Node's own server: who is owed an answer, and how a connection is asked to leave.
+ */
+import type * as Http from "node:http"
+import type * as Net from "node:net"
+import type { Grace, Protocol } from "../protocol.js"
+import { type Open, openOf } from "../registry.js"
+
+/** Go's `rstAvoidanceDelay` (rule C11): how long a connection is read from after its last answer and our FIN. */
+const lingerMillis = 500
+
+/**
+ * How long a connection that was idle when draining started is given at the least: its next request may be on the
+ * wire, in a kernel buffer or behind a busy event loop.
+ */
+const crossingMillis = 25
+
+/** Node's own allowance on top of the keep-alive timeout that it announces, for the time on the wire. */
+const promiseBufferMillis = 1000
+
+/** A request has arrived: false if the connection has begun to close, and no handler may run for it. */
+export const begin = (
+  open: Open,
+  request: Http.IncomingMessage,
+  response: Http.ServerResponse,
+  ofApp: boolean
+): boolean => {
+  if (open.leaving) return false
+  const { registry } = open
+  open.owed.push({ request, response, ofApp, since: registry.now() })
+  if (open.state !== "Active") registry.change(open, "Active")
+  response.on("close", onResponseClose)
+  if (registry.closing) sayClose(open, response)
+  return true
+}
+
+/** A request that asks for an upgrade has arrived; its answer is in the hands of the handler. */
+export const beginUpgrade = (open: Open, request: Http.IncomingMessage): boolean => {
+  if (open.leaving) return false
+  open.owed.push({ request, response: undefined, ofApp: true, since: open.registry.now() })
+  open.registry.change(open, "Active")
+  return true
+}
+
+/** The handler of a request that asked for an upgrade has ended without upgrading: it has answered, or never will. */
+export const endUpgrade = (open: Open): void => {
+  if (open.owed.length === 0) return
+  open.owed.length = 0
+  open.served++
+  open.registry.served++
+  if (!open.socket.writableEnded) open.socket.end()
+  lingerOn(open)
+}
+
+function onResponseClose(this: Http.ServerResponse): void {
+  const open = openOf(this.req.socket)
+  if (open !== undefined) settle(open, this)
+}
+
+const settle = (open: Open, response: Http.ServerResponse): void => {
+  const index = open.owed.findIndex((owed) => owed.response === response)
+  const [owed] = index === -1 ? [] : open.owed.splice(index, 1)
+  if (owed === undefined) return
+  const { registry } = open
+  if (response.writableFinished) {
+    open.served++
+    registry.served++
+    if (registry.keepHeads) open.lastHead = (response as { readonly _header?: string })._header
+  } else if (owed.ofApp) {
+    completeEnd(response)
+  }
+  // a socket that Node has ended with its last response goes from Active to Closed (Go's rule A8)
+  if (open.owed.length === 0 && open.state === "Active" && !open.leaving && !open.socket.writableEnded) {
+    registry.change(open, "Idle")
+    registry.consider(open)
+  }
+}
+
+/**
+ * `response.end(body, callback)` never calls back once the response has been destroyed, and `@effect/platform-node`
+ * waits for it: the request fiber and its scope would never end.
+ */
+const completeEnd = (response: Http.ServerResponse): void => {
+  if (response.writableEnded) {
+    // Node keeps the callback as a `once` listener, whose wrapper is the only kind that has a `listener`
+    for (const listener of response.rawListeners("finish")) {
+      if ("listener" in listener) listener.call(response)
+    }
+    return
+  }
+  response.end = function(this: Http.ServerResponse, ...args: ReadonlyArray<unknown>) {
+    const callback = args.find((arg) => typeof arg === "function")
+    if (callback !== undefined) process.nextTick(callback)
+    return this
+  }
+}
+
+/**
+ * Makes a response whose head has not been written ask the client to leave. Whether it may is known only when the
+ * head is written: with pipelining, `Connection: close` belongs on the last response that the connection owes.
+ */
+const sayClose = (open: Open, response: Http.ServerResponse): void => {
+  if (response.headersSent) return
+  const { writeHead } = response
+  response.writeHead = function(this: Http.ServerResponse, statusCode: number, ...rest: ReadonlyArray<unknown>) {
+    if (open.registry.closing && statusCode !== 101 && isLast(open, response)) {
+      open.leaving = true
+      response.shouldKeepAlive = false
+      // what the handler says about the connection is dropped (Go's rule C2)
+      if (response.hasHeader("connection")) response.setHeader("connection", "close")
+      rest = rest.map(withoutConnection)
+    }
+    return Reflect.apply(writeHead, this, [statusCode, ...rest])
+  }
+}
+
+const isLast = (open: Open, response: Http.ServerResponse): boolean => {
+  const last = open.owed[open.owed.length - 1]
+  return last?.response === response && !(last.request.complete && midMessage(open.socket))
+}
+
+/** Headers as `writeHead` takes them (an object, pairs, or a flat list), without `Connection`. */
+const withoutConnection = (headers: unknown): unknown => {
+  const keeps = (name: unknown) => String(name).toLowerCase() !== "connection"
+  if (Array.isArray(headers)) {
+    return Array.isArray(headers[0])
+      ? headers.filter(([name]) => keeps(name))
+      : headers.filter((_, index) => keeps(headers[index - index % 2]))
+  }
+  return typeof headers === "object" && headers !== null
+    ? Object.fromEntries(Object.entries(headers).filter(([name]) => keeps(name)))
+    : headers
+}
+
+/**
+ * Whether Node's parser is in the middle of a message. `duration` is how Node itself finds idle connections (its
+ * `closeIdleConnections`), and the only thing that sees half a head which arrived together with the request before
+ * it; it has no documentation, so a Node without it is taken to be between messages, where the graces still hold.
+ */
+const midMessage = (socket: Net.Socket): boolean => {
+  const parser = (socket as { readonly parser?: { readonly duration?: () => number } | null }).parser
+  return typeof parser?.duration === "function" && parser.duration() > 0
+}
+
+/**
+ * Stands in for the `destroySoon` that Node calls after the last response of a connection. Node closes as soon as
+ * the kernel has the bytes; if the peer has sent anything more by then, the kernel answers with a RST that destroys
+ * what it had not delivered yet. So we end our side and read on, until the peer has closed its own (Go's rule C11).
+ */
+function destroySoon(this: Net.Socket): void {
+  const open = openOf(this)
+  if (open === undefined) return
+  this.end()
+  lingerOn(open)
+}
+
+const lingerOn = (open: Open): void => {
+  open.leaving = true
+  open.lingersUntil = open.registry.now() + lingerMillis
+  open.registry.consider(open)
+}
+
+const staysUntil = (open: Open, grace: Grace): number => {
+  if (open.owed.length > 0) return Number.POSITIVE_INFINITY
+  if (open.leaving) return open.lingersUntil
+  if (open.state === "New") {
+    return open.socket.bytesRead > 0 ? Number.POSITIVE_INFINITY : open.connectedAt + grace.newConnection
+  }
+  if (open.state !== "Idle" || midMessage(open.socket)) return Number.POSITIVE_INFINITY
+  return grace.idle === "promised"
+    ? open.since + promised(open) + promiseBufferMillis
+    : Math.max(open.since + grace.idle, grace.since + Math.min(grace.idle, crossingMillis))
+}
+
+/** The `Keep-Alive: timeout` of the last response, in milliseconds; what the server would announce if it had none. */
+const promised = (open: Open): number => {
+  const announced = /^keep-alive:.*?timeout=(\d+)/im.exec(open.lastHead ?? "")?.[1]
+  if (announced !== undefined) return Number(announced) * 1000
+  const { server } = open.socket as { readonly server?: Http.Server }
+  return Math.floor((server?.keepAliveTimeout ?? 0) / 1000) * 1000
+}
+
+const leave = (open: Open): void => {
+  if (open.registry.stopping && typeof open.socket.destroySoon === "function") open.socket.destroySoon = destroySoon
+  for (const { response } of open.owed) {
+    if (response !== undefined) sayClose(open, response)
+  }
+}
+
+const cut = (open: Open): void => {
+  const { owed, socket } = open
+  const response = owed[0]?.response
+  open.leaving = true
+  // written to the socket, not to the response: its handler may still be running, and must not find a head that it
+  // did not write
+  if (response !== undefined && !response.headersSent && socket.writable && socket.writableLength === 0) {
+    open.answered503 = response
+    socket.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+    if (socket.writableLength === 0) return
+  }
+  socket.destroy()
+}
+
+const closed = (open: Open): void => {
+  for (const { response } of open.owed.slice()) {
+    if (response === undefined) continue
+    if (!response.closed) {
+      response.destroy()
+      response.emit("close")
+    }
+    settle(open, response)
+  }
+  open.owed.length = 0
+}
+
+export const http1: Protocol = { name: "http/1.1", staysUntil, leave, cut, closed }

@@ -1,0 +1,184 @@
+/**
+ * The connections that are open, as plain mutable data: this is the hot path. Nothing here knows Effect, and nothing
+ * here knows a protocol; both reach in from outside.
+ */
+import type * as Effect from "effect/Effect"
+import type * as Http from "node:http"
+import type * as Net from "node:net"
+import type { Connection, ConnectionState } from "../Connection.js"
+import type { Grace, Protocol } from "./protocol.js"
+
+/** A request that has been received and whose answer has not left yet. */
+export interface Owed {
+  readonly request: Http.IncomingMessage
+  /** Absent while a handler decides about an upgrade: then the answer, if any, is the handler's own. */
+  readonly response: Http.ServerResponse | undefined
+  /** It went to an Effect app, and not to a listener of the user's own. */
+  readonly ofApp: boolean
+  readonly since: number
+}
+
+/** One accepted socket, from accept to close. */
+export class Open {
+  readonly id: number
+  readonly registry: Registry
+  readonly socket: Net.Socket
+  readonly connectedAt: number
+  protocol: Protocol
+  state: ConnectionState = "New"
+  since: number
+  served = 0
+  /** Oldest first; more than one with pipelining. */
+  readonly owed: Array<Owed> = []
+  /** We have begun to close it: whatever arrives now is refused, and never reaches a handler. */
+  leaving = false
+  /** It was sent its last answer and a FIN, and is read from until then, so that no RST destroys that answer. */
+  lingersUntil = Number.POSITIVE_INFINITY
+  /** The raw head of its last response, kept where the policy needs to know what it promised. */
+  lastHead: string | undefined = undefined
+  /** The response that was cut before its head was written, and for which the client was sent a 503. */
+  answered503: Http.ServerResponse | undefined = undefined
+  /** Request fibers that are alive. */
+  handlers = 0
+  /** What is left to do when it has closed and its last request fiber has ended. */
+  finalizer: Effect.Effect<void> | undefined = undefined
+  /** How to ask an upgraded peer to leave, once something knows how. */
+  tell: (() => void) | undefined = undefined
+
+  constructor(registry: Registry, protocol: Protocol, socket: Net.Socket, id: number, now: number) {
+    this.registry = registry
+    this.protocol = protocol
+    this.socket = socket
+    this.id = id
+    this.connectedAt = now
+    this.since = now
+  }
+}
+
+const key = Symbol("quiesce/connection")
+
+/** The connection that a socket belongs to, if one of our listeners accepted it. */
+export const openOf = (socket: Net.Socket | null | undefined): Open | undefined =>
+  (socket as { readonly [key]?: Open } | null | undefined)?.[key]
+
+/** What an observer, a report or a handler sees of it. */
+export const snapshot = (open: Open): Connection => ({
+  id: open.id,
+  state: open.state,
+  protocol: open.protocol.name,
+  remoteAddress: remoteAddress(open.socket),
+  connectedAt: open.connectedAt,
+  since: open.since,
+  served: open.served,
+  serving: open.owed.map((owed) => ({
+    method: owed.request.method ?? "",
+    path: owed.request.url ?? "",
+    since: owed.since
+  }))
+})
+
+const remoteAddress = ({ remoteAddress, remoteFamily, remotePort }: Net.Socket): string =>
+  remoteAddress === undefined
+    ? "unknown"
+    : remoteFamily === "IPv6"
+    ? `[${remoteAddress}]:${remotePort}`
+    : `${remoteAddress}:${remotePort}`
+
+const noop = () => {}
+
+/** All open connections of one server. */
+export class Registry {
+  readonly now: () => number
+  readonly open = new Set<Open>()
+  readonly observers = new Set<(connection: Connection) => void>()
+  /** Every response asks its client to leave. */
+  closing = false
+  /** A shutdown has begun. */
+  stopping = false
+  /** Connections that are owed nothing are closed, after these graces. */
+  grace: Grace | undefined = undefined
+  /** When the drain looks at all connections next. */
+  nextLook = Number.POSITIVE_INFINITY
+  /** Keep the head of each response: the policy waits for what it promised. */
+  keepHeads = false
+  /** Something that a drain may be waiting for has happened. */
+  wake: () => void = noop
+  /** Runs what is left to do for a connection that is gone. */
+  finalize: (finalizer: Effect.Effect<void>) => void = noop
+  accepted = 0
+  closed = 0
+  dismissed = 0
+  served = 0
+  #lastId = 0
+  readonly #onObserverError: (error: unknown) => void
+
+  constructor(now: () => number, onObserverError: (error: unknown) => void) {
+    this.now = now
+    this.#onObserverError = onObserverError
+  }
+
+  accept(socket: Net.Socket, protocol: Protocol): Open {
+    const open = new Open(this, protocol, socket, ++this.#lastId, this.now())
+    Object.defineProperty(socket, key, { value: open })
+    this.open.add(open)
+    this.accepted++
+    socket.on("close", onSocketClose)
+    if (this.observers.size > 0) this.#notify(open)
+    return open
+  }
+
+  change(open: Open, state: ConnectionState): void {
+    if (open.state === "Closed") return
+    open.state = state
+    open.since = this.now()
+    if (this.observers.size > 0) this.#notify(open)
+  }
+
+  /** A connection has done what it was awaited for: it is closed now, or when its grace is over. */
+  consider(open: Open): void {
+    if (this.grace === undefined) return
+    const until = open.protocol.staysUntil(open, this.grace)
+    if (until <= this.now()) this.dismiss(open)
+    else if (until < this.nextLook) this.wake()
+  }
+
+  /** Closes a connection that is owed nothing. `end` would let Node run a handler that can no longer answer. */
+  dismiss(open: Open): void {
+    open.leaving = true
+    if (open.lingersUntil === Number.POSITIVE_INFINITY) this.dismissed++
+    open.socket.destroy()
+  }
+
+  /** A throwing observer must not take a connection, or the drain, with it. */
+  #notify(open: Open): void {
+    const connection = snapshot(open)
+    for (const observer of this.observers) {
+      try {
+        observer(connection)
+      } catch (error) {
+        this.#onObserverError(error)
+      }
+    }
+  }
+}
+
+function onSocketClose(this: Net.Socket): void {
+  const open = openOf(this)
+  if (open === undefined) return
+  const { registry } = open
+  registry.open.delete(open)
+  registry.closed++
+  registry.change(open, "Closed")
+  // Node tells the response that it was writing after us, and those queued behind it never
+  if (open.owed.length > 0) process.nextTick(open.protocol.closed, open)
+  released(open)
+  if (registry.open.size === 0) registry.wake()
+}
+
+/** Lets go of what was attached to a connection that has closed, once no handler of it is left. */
+export const released = (open: Open): void => {
+  if (open.state !== "Closed" || open.handlers > 0 || open.finalizer === undefined) return
+  const { finalizer } = open
+  open.finalizer = undefined
+  open.registry.finalize(finalizer)
+}

@@ -1,0 +1,264 @@
+/**
+ * The server: one registry, its listeners, its hooks, and the one shutdown that all callers share.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Runtime from "effect/Runtime"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import type * as Http from "node:http"
+import type { Connection } from "../Connection.js"
+import type { Listener, Options } from "../Listener.js"
+import type { Event, ServerService } from "../Server.js"
+import { DeadlineExceeded, type InvalidPolicy, type Phase, type Policy, type Report, ServerClosed } from "../Shutdown.js"
+import type { App } from "./app.js"
+import { dismissIdle, drain, type Stopping } from "./drain.js"
+import { Handlers } from "./handlers.js"
+import { Hooks } from "./hooks.js"
+import { bind, type Bound, type Watcher } from "./listener.js"
+import { hookFailed, narrated } from "./log.js"
+import { duration, resolve } from "./policy.js"
+import { begin, beginUpgrade, http1 } from "./protocol/http1.js"
+import { hijack } from "./protocol/upgraded.js"
+import { openOf, Registry, snapshot } from "./registry.js"
+
+/** How many events a reader may fall behind. */
+const eventBuffer = 4096
+
+/** A server, and what an app needs of it beyond what a user sees. */
+export interface Made<A> {
+  readonly service: ServerService
+  readonly app: A
+  /** Listens, and answers with the app even where the Node server has listeners of its own. */
+  readonly listenApp: ServerService["listen"]
+  /** Shuts down as a finalizer does: dies with what was cut, but only the first of several finalizers. */
+  readonly finalize: Effect.Effect<void>
+  readonly isStopping: () => boolean
+}
+
+export interface MakeOptions<A> {
+  /** Says what is no failure at the level of debugging only. */
+  readonly quiet: boolean
+  /** The app that answers where a Node server has no `request` listener of its own. It outlives the connections. */
+  readonly app: (handlers: Handlers) => Effect.Effect<A, never, Scope.Scope>
+}
+
+export const make = <A extends App | undefined>(
+  policyInput: Policy,
+  options: MakeOptions<A>
+): Effect.Effect<Made<A>, InvalidPolicy, Scope.Scope> =>
+  Effect.gen(function*() {
+    const policy = yield* resolve(policyInput)
+    const clock = yield* Effect.clock
+    const runtime = yield* Effect.runtime<never>()
+    // a runtime that was taken in an uninterruptible region starts uninterruptible fibers
+    const run = <A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> =>
+      Runtime.runFork(runtime)(Effect.interruptible(effect))
+
+    const now = () => clock.unsafeCurrentTimeMillis()
+    const registry = new Registry(now, (error) => run(Effect.logWarning("A connection observer threw", error)))
+    const woken = Effect.unsafeMakeLatch(false)
+    const wake = () => {
+      woken.unsafeOpen()
+    }
+    registry.wake = wake
+    registry.keepHeads = policy.idleGrace === "promised"
+    const handlers = new Handlers(run, wake)
+    registry.finalize = (finalizer) => {
+      handlers.fork(
+        Effect.catchAllCause(finalizer, (cause) => Effect.logWarning("A finalizer of a connection's scope failed", cause))
+      )
+    }
+
+    const listeners = new Set<Bound>()
+    const readers = new Set<(event: Event) => void>()
+    const emit = (event: Event) => {
+      for (const reader of readers) reader(event)
+    }
+    const hooks = new Hooks(now, Math.min(policy.timeout, 2 ** 31), run, (hook) => {
+      wake()
+      emit({ _tag: "HookEnded", hook })
+      if (hook.outcome !== "Succeeded") run(hookFailed(hook))
+    })
+
+    const phase = yield* SubscriptionRef.make<Phase>("Serving")
+    const enter = (next: Phase) =>
+      Effect.zipRight(
+        SubscriptionRef.set(phase, next),
+        Effect.sync(() => emit({ _tag: "PhaseChanged", phase: next, at: now() }))
+      )
+
+    const app = yield* options.app(handlers)
+    let stopping = false
+    let closeCalled = false
+    const shuttingDown = Effect.unsafeMakeLatch(false)
+    const closing = Effect.unsafeMakeLatch(false)
+    const done = yield* Deferred.make<Report>()
+    let dismissing: Fiber.RuntimeFiber<void> | undefined = undefined
+
+    const server: Stopping = {
+      policy,
+      registry,
+      handlers,
+      hooks,
+      listeners,
+      woken,
+      enter,
+      giveUp: () => app?.giveUp(),
+      closeCalled: closing.await,
+      isCloseCalled: () => closeCalled
+    }
+    const start = Effect.sync(() => {
+      if (stopping) return
+      stopping = true
+      dismissing?.unsafeInterruptAsFork(FiberId.none)
+      registry.grace = undefined
+      shuttingDown.unsafeOpen()
+      run(
+        drain(server).pipe(
+          narrated(server, phase, options.quiet),
+          Effect.tap(() => enter("Closed")),
+          Effect.intoDeferred(done)
+        )
+      )
+    })
+    const closed = Effect.flatMap(
+      Deferred.await(done),
+      (report) => report.outcome === "DeadlineExceeded" ? new DeadlineExceeded({ report }) : Effect.succeed(report)
+    )
+    const shutdown = Effect.zipRight(start, closed)
+
+    let raised = false
+    const finalize = Effect.catchAll(Effect.asVoid(shutdown), (error) => {
+      if (raised) return Effect.void
+      raised = true
+      return Effect.die(error)
+    })
+    yield* Effect.addFinalizer(() => finalize)
+
+    const watcher = (withApp: boolean): Watcher => ({
+      connection: (socket) => {
+        const open = registry.accept(socket, http1)
+        if (registry.closing) open.protocol.leave(open)
+      },
+      request: (request, response) => {
+        const open = openOf(request.socket)
+        if (open === undefined) return true
+        if (!begin(open, request, response, withApp)) return false
+        if (withApp) app?.request(request, response)
+        return true
+      },
+      upgrade: (event, request, socket, head) => {
+        const open = openOf(socket)
+        if (open === undefined) return true
+        // Node has taken its own listener off, and a reset would end the process
+        socket.on("error", ignore)
+        if (withApp && event === "upgrade") {
+          if (beginUpgrade(open, request)) app?.upgrade(request, socket, head)
+          else socket.destroy()
+        } else if (open.leaving) {
+          socket.destroy()
+          return false
+        } else {
+          hijack(open, event === "connect" ? "connect" : request.headers.upgrade?.toLowerCase() ?? "upgrade")
+        }
+        return true
+      },
+      acceptFailed: (error) => {
+        emit({ _tag: "AcceptFailed", error })
+        run(Effect.logWarning("The system could not accept a connection; the server goes on", error))
+      }
+    })
+
+    const listen = (alwaysApp: boolean) => (evaluate: () => Http.Server, options: Options) =>
+      Effect.acquireRelease(
+        Effect.suspend(() => {
+          if (stopping) return new ServerClosed({ operation: "listen" })
+          const server = evaluate()
+          const withApp = app !== undefined && (alwaysApp || server.listenerCount("request") === 0)
+          // Node hands over a request to upgrade only where somebody listens for it
+          if (withApp) server.on("upgrade", ignore)
+          return Effect.flatMap(bind(server, options, watcher(withApp), now), (bound) => {
+            if (stopping) {
+              bound.closeNow()
+              return new ServerClosed({ operation: "listen" })
+            }
+            listeners.add(bound)
+            return Effect.succeed(bound)
+          })
+        }),
+        (bound) => Effect.zipRight(bound.close, Effect.sync(() => listeners.delete(bound)))
+      ).pipe(Effect.map(({ address, close }): Listener => ({ address, close })))
+
+    const service: ServerService = {
+      listen: listen(false),
+      onShutdown: (name, hook, options) =>
+        Effect.gen(function*() {
+          const limit = options?.timeout === undefined
+            ? Number.POSITIVE_INFINITY
+            : yield* duration(`timeout of the hook "${name}"`, options.timeout)
+          const around = yield* Effect.runtime<Effect.Effect.Context<typeof hook>>()
+          yield* Effect.acquireRelease(
+            Effect.sync(() => hooks.add(name, limit, () => Runtime.runFork(around)(Effect.interruptible(hook)))),
+            (hook) => hooks.remove(hook)
+          )
+        }),
+      shutdown,
+      close: Effect.suspend(() => {
+        closeCalled = true
+        closing.unsafeOpen()
+        return Effect.zipRight(start, Deferred.await(done))
+      }),
+      closed,
+      phase,
+      shuttingDown: shuttingDown.await,
+      connections: Effect.sync(() => Array.from(registry.open, snapshot)),
+      observe: (observer: (connection: Connection) => void) =>
+        Effect.acquireRelease(
+          Effect.sync(() => {
+            // the same function may observe twice
+            const own = (connection: Connection) => observer(connection)
+            registry.observers.add(own)
+            return own
+          }),
+          (own) => Effect.sync(() => registry.observers.delete(own))
+        ).pipe(Effect.asVoid),
+      events: Stream.asyncPush<Event>((push) =>
+        Effect.acquireRelease(
+          Effect.sync(() => {
+            const reader = (event: Event) => {
+              push.single(event)
+              if (event._tag === "PhaseChanged" && event.phase === "Closed") push.end()
+            }
+            const observer = (connection: Connection) => push.single({ _tag: "ConnectionChanged", connection })
+            readers.add(reader)
+            registry.observers.add(observer)
+            return { reader, observer }
+          }),
+          ({ observer, reader }) =>
+            Effect.sync(() => {
+              readers.delete(reader)
+              registry.observers.delete(observer)
+            })
+        ), { bufferSize: eventBuffer, strategy: "sliding" }),
+      setKeepAlives: (enabled: boolean) =>
+        Effect.suspend(() => {
+          if (stopping) return Effect.void
+          registry.closing = !enabled
+          const before = dismissing
+          dismissing = undefined
+          if (enabled) registry.grace = undefined
+          else {
+            for (const open of registry.open) open.protocol.leave(open)
+            dismissing = run(dismissIdle(policy, registry, woken))
+          }
+          return before === undefined ? Effect.void : Fiber.interrupt(before)
+        })
+    }
+    return { service, app, listenApp: listen(true), finalize, isStopping: () => stopping }
+  })
+
+const ignore = () => {}
