@@ -1,14 +1,18 @@
 /**
- * Completes package-lock.json after a dependency was added or updated: `npm install && node .ci/lock.mjs`.
+ * Completes package-lock.json after a dependency was added or updated: `npm install && node .ci/lock.mjs`. With `--check`
+ * it writes nothing, and fails when there would be something to write.
  *
  * npm leaves out of the lock file what the registry in use does not have, and a mirror often lacks the binaries of other
  * platforms. `npm ci` then refuses that file everywhere, because an optional dependency is "missing" in it. The packages
  * that need those binaries pin their versions, so that the entries can be written from what the lock file says already.
+ *
+ * It also takes out where the packages were downloaded from: that is a matter of the machine, not of the project.
  */
 import * as Fs from "node:fs"
 
 const file = new URL("../package-lock.json", import.meta.url)
-const lock = JSON.parse(Fs.readFileSync(file, "utf8"))
+const text = Fs.readFileSync(file, "utf8")
+const lock = JSON.parse(text)
 
 const systems = ["aix", "android", "darwin", "freebsd", "linux", "netbsd", "openbsd", "openharmony", "sunos", "win32"]
 const processors = ["arm64", "arm", "ia32", "loong64", "mips64el", "ppc64", "riscv64", "s390x", "x64"]
@@ -28,6 +32,7 @@ const platform = (name) => {
 
 const added = []
 for (const [path, entry] of Object.entries(lock.packages)) {
+  delete entry.resolved
   for (const [name, version] of Object.entries(entry.optionalDependencies ?? {})) {
     if (lock.packages[`${path}/node_modules/${name}`] || lock.packages[`node_modules/${name}`]) continue
     const target = platform(name)
@@ -45,5 +50,13 @@ for (const [path, entry] of Object.entries(lock.packages)) {
 const root = ""
 const sorted = Object.keys(lock.packages).filter((path) => path !== root).sort((a, b) => a.localeCompare(b, "en"))
 lock.packages = Object.fromEntries([root, ...sorted].map((path) => [path, lock.packages[path]]))
-Fs.writeFileSync(file, JSON.stringify(lock, null, 2) + "\n")
-console.log(added.length === 0 ? "package-lock.json was complete" : `added ${added.join(", ")}`)
+const completed = JSON.stringify(lock, null, 2) + "\n"
+if (completed === text) {
+  console.log("package-lock.json is complete")
+} else if (process.argv.includes("--check")) {
+  console.error("package-lock.json needs `node .ci/lock.mjs`")
+  process.exitCode = 1
+} else {
+  Fs.writeFileSync(file, completed)
+  console.log(`package-lock.json was completed: ${added.length} packages added`)
+}
