@@ -17,6 +17,7 @@ export interface Watcher {
     socket: Net.Socket,
     head: Buffer
   ) => boolean
+  readonly clientError: (error: Error, socket: Net.Socket) => void
   readonly acceptFailed: (error: Error) => void
 }
 
@@ -94,8 +95,9 @@ export const bind = (
  */
 const runDry = (server: Http.Server, accepted: () => number, now: () => number): Effect.Effect<void> =>
   Effect.async<void>((resume) => {
-    const handle = (server as unknown as { readonly _handle?: { readonly listen?: (backlog: number) => number } | null })
-      ._handle
+    const handle =
+      (server as unknown as { readonly _handle?: { readonly listen?: (backlog: number) => number } | null })
+        ._handle
     if (typeof handle?.listen === "function" && typeof server.address() === "object") handle.listen(0)
     const until = now() + queueMillis
     let seen = accepted()
@@ -144,6 +146,10 @@ const watch = (server: Http.Server, watcher: Watcher): () => void => {
         if (!watcher.upgrade(event, request, socket, head)) return true
         break
       }
+      case "clientError": {
+        watcher.clientError(args[1] as Error, args[2] as Net.Socket)
+        break
+      }
       case "close": {
         if (closed) return false
         closed = true
@@ -188,7 +194,11 @@ const explain = (options: Options, cause: unknown): ListenError => {
           : "Stop the process that listens there, or choose another port (0 takes a free one)."
       )
     case "EADDRNOTAVAIL":
-      return error("AddressNotAvailable", "host", "Choose an address that this machine has, such as 127.0.0.1 or 0.0.0.0.")
+      return error(
+        "AddressNotAvailable",
+        "host",
+        "Choose an address that this machine has, such as 127.0.0.1 or 0.0.0.0."
+      )
     case "ENOTFOUND":
     case "EAI_AGAIN":
       return error("AddressNotAvailable", "host", "Choose a name that resolves on this machine, or an address.")
@@ -211,7 +221,9 @@ const explain = (options: Options, cause: unknown): ListenError => {
       return error(
         "InvalidOption",
         where,
-        where === "path" ? "A socket's path may have about 100 bytes; choose a shorter one." : "See the options of net.Server#listen."
+        where === "path"
+          ? "A socket's path may have about 100 bytes; choose a shorter one."
+          : "See the options of net.Server#listen."
       )
     case "ERR_SOCKET_BAD_PORT":
       return error("InvalidOption", "port", "A port is a whole number from 0 to 65535.")

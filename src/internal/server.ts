@@ -13,7 +13,14 @@ import type * as Http from "node:http"
 import type { Connection } from "../Connection.js"
 import type { Listener, Options } from "../Listener.js"
 import type { Event, ServerService } from "../Server.js"
-import { DeadlineExceeded, type InvalidPolicy, type Phase, type Policy, type Report, ServerClosed } from "../Shutdown.js"
+import {
+  DeadlineExceeded,
+  type InvalidPolicy,
+  type Phase,
+  type Policy,
+  type Report,
+  ServerClosed
+} from "../Shutdown.js"
 import type { App } from "./app.js"
 import { dismissIdle, drain, type Stopping } from "./drain.js"
 import { Handlers } from "./handlers.js"
@@ -21,7 +28,7 @@ import { Hooks } from "./hooks.js"
 import { bind, type Bound, type Watcher } from "./listener.js"
 import { hookFailed, narrated } from "./log.js"
 import { duration, resolve } from "./policy.js"
-import { begin, beginUpgrade, http1 } from "./protocol/http1.js"
+import { begin, beginUpgrade, http1, misread } from "./protocol/http1.js"
 import { hijack } from "./protocol/upgraded.js"
 import { openOf, Registry, snapshot } from "./registry.js"
 
@@ -69,7 +76,10 @@ export const make = <A extends App | undefined>(
     const handlers = new Handlers(run, wake)
     registry.finalize = (finalizer) => {
       handlers.fork(
-        Effect.catchAllCause(finalizer, (cause) => Effect.logWarning("A finalizer of a connection's scope failed", cause))
+        Effect.catchAllCause(
+          finalizer,
+          (cause) => Effect.logWarning("A finalizer of a connection's scope failed", cause)
+        )
       )
     }
 
@@ -166,6 +176,10 @@ export const make = <A extends App | undefined>(
           hijack(open, event === "connect" ? "connect" : request.headers.upgrade?.toLowerCase() ?? "upgrade")
         }
         return true
+      },
+      clientError: (error, socket) => {
+        const open = openOf(socket)
+        if (open !== undefined) misread(open, error)
       },
       acceptFailed: (error) => {
         emit({ _tag: "AcceptFailed", error })

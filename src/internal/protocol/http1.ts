@@ -34,6 +34,18 @@ export const begin = (
   return true
 }
 
+/**
+ * What has arrived cannot be read as a request, or not in time: it is Active until it is closed (Go's rule A7). Node
+ * answers and closes; a listener of the user's own may wait for the peer to close, and a drain does not.
+ */
+export const misread = (open: Open, error: Error): void => {
+  const { code } = error as { readonly code?: unknown }
+  const ours = typeof code === "string" && (code.startsWith("HPE_") || code === "ERR_HTTP_REQUEST_TIMEOUT")
+  if (!ours || open.socket.bytesRead === 0) return
+  if (open.state === "New" || open.state === "Idle") open.registry.change(open, "Active")
+  lingerOn(open)
+}
+
 /** A request that asks for an upgrade has arrived; its answer is in the hands of the handler. */
 export const beginUpgrade = (open: Open, request: Http.IncomingMessage): boolean => {
   if (open.leaving) return false

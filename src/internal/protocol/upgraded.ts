@@ -23,6 +23,8 @@ const websocket = make("websocket")
 export const hijack = (open: Open, name: string): void => {
   open.protocol = name === "websocket" ? websocket : make(name)
   open.owed.length = 0
+  // a user's own listener takes it over before anything else has seen the request (Go's rule A1: Active → Hijacked)
+  if (open.state !== "Active") open.registry.change(open, "Active")
   open.registry.change(open, "Hijacked")
   open.protocol.leave(open)
 }
