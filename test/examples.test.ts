@@ -1,0 +1,216 @@
+import * as Fs from "node:fs"
+import * as Os from "node:os"
+import * as Path from "node:path"
+import { describe, expect, it } from "vitest"
+import { type Child, startLimit, withChild } from "./support/child.js"
+import { saysClose } from "./support/httpResponses.js"
+import { connect, type RawClient, type Target, withClient } from "./support/rawClient.js"
+import { now, pace, waitFor } from "./support/wait.js"
+
+// Each example as a person runs it: a process, a real client, and a signal in the middle of something.
+
+interface Example {
+  readonly child: Child
+  readonly target: Target
+  /** Waits until the example has logged this. */
+  readonly logged: (pattern: RegExp) => Promise<void>
+}
+
+const withExample = (
+  name: string,
+  use: (example: Example) => Promise<void>,
+  env: Readonly<Record<string, string>> = {}
+): Promise<void> =>
+  withChild(new URL(`../examples/${name}.ts`, import.meta.url), [], async (child) => {
+    const logged = async (pattern: RegExp) =>
+      void await waitFor(
+        () => `${String(pattern)} in the log: ${child.stdout()}${child.stderr()}`,
+        () => pattern.test(child.stdout()) || child.exited !== undefined,
+        startLimit
+      )
+    await logged(/Listening on http:/)
+    const port = /Listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(child.stdout())?.[1]
+    if (port === undefined) throw new Error(`${name} did not start: ${child.stdout()}${child.stderr()}`)
+    await use({ child, target: { port: Number(port) }, logged })
+  }, { env: { PORT: "0", ...env } })
+
+const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`
+
+const answer = async (client: RawClient, nth = 1) => (await client.untilResponses(nth, 10_000)).responses[nth - 1]!
+
+/** Until the listener has closed, which may take it 200 ms: it accepts first what the kernel has queued. */
+const refused = async (target: Target): Promise<void> => {
+  const until = now() + 2000
+  while (true) {
+    const client = await connect(target)
+    client.leave()
+    if (client.ending === "refused") return
+    if (now() > until) throw new Error("the listener still accepts")
+    await pace(20)
+  }
+}
+
+/** The messages of the log in their order, without times and fibers. */
+const messages = (child: Child): ReadonlyArray<string> =>
+  child.stdout().split("\n").flatMap((line) => /^\[[\d:.]+\] [A-Z]+ \(#\d+\): (.*)$/.exec(line)?.[1] ?? [])
+
+const position = (child: Child, pattern: RegExp): number => {
+  const found = messages(child).findIndex((message) => pattern.test(message))
+  if (found === -1) throw new Error(`${String(pattern)} was not logged: ${child.stdout()}`)
+  return found
+}
+
+const drained = /^Shut down in .* \(Drained\)/
+
+describe.concurrent("examples", { timeout: 60_000 }, () => {
+  it("quickstart: a request that is running at SIGTERM is answered, and told to close", () =>
+    withExample("quickstart", async ({ child, logged, target }) => {
+      await withClient(target, async (client) => {
+        await client.write(get("/"))
+        expect((await answer(client)).body.toString()).toBe("hello\n")
+        await client.write(get("/slow"))
+        child.signal("SIGTERM")
+        await logged(/Shutting down: draining for up to 5s; 1 connection open \(1 Active\)/)
+        await refused(target)
+        const slow = await answer(client, 2)
+        expect(slow).toMatchObject({ status: 200, complete: true })
+        expect(slow.body.toString()).toBe("hello, two seconds later\n")
+        expect(saysClose(slow)).toBe(true)
+      })
+      expect(await child.exit(5000)).toMatchObject({ code: 0 })
+      position(child, drained)
+    }))
+
+  it("databasePool: an order that is being written at SIGTERM is written, and the pool is released last", () =>
+    withExample("databasePool", async ({ child, logged, target }) => {
+      await withClient(target, async (client) => {
+        const what = "two coffees"
+        await client.write(`POST /orders HTTP/1.1\r\nHost: test\r\nContent-Length: ${what.length}\r\n\r\n${what}`)
+        await logged(/order received/)
+        child.signal("SIGTERM")
+        await logged(/Shutting down/)
+        await client.write(get("/orders"))
+        expect(await answer(client)).toMatchObject({ status: 201, complete: true })
+      })
+      expect(await child.exit(5000)).toMatchObject({ code: 0 })
+      expect(position(child, /^order written/)).toBeLessThan(position(child, drained))
+      expect(position(child, drained)).toBeLessThan(position(child, /^database connection closed/))
+      expect(messages(child).filter((message) => message === "database connection closed")).toHaveLength(2)
+    }))
+
+  it("hooks: all run once, each is bounded, and the report says how each ended", () =>
+    withExample("hooks", async ({ child, target }) => {
+      await withClient(target, async (client) => {
+        await client.write(get("/"))
+        expect(await answer(client)).toMatchObject({ status: 200 })
+      })
+      child.signal("SIGINT")
+      expect(await child.exit(8000)).toMatchObject({ code: 0 })
+      expect(messages(child).filter((message) => message === "left the service registry")).toHaveLength(1)
+      expect(position(child, /^metrics flushed$/)).toBeLessThan(position(child, drained))
+      for (
+        const line of [
+          /^Shutdown hook "notify the old system" Failed/,
+          /^Shutdown hook "sync caches" TimedOut/,
+          /^leave registry: Succeeded/,
+          /^flush metrics: Succeeded/,
+          /^notify the old system: Failed/,
+          /^sync caches: TimedOut/
+        ]
+      ) position(child, line)
+      expect(child.stdout()).toContain("the old system does not answer")
+    }))
+
+  it("twoListeners: a TCP and a Unix client are answered by the same app, and the socket's file is gone", async () => {
+    const directory = Fs.mkdtempSync(Path.join(Os.tmpdir(), "quiesce-examples-"))
+    const path = Path.join(directory, "example.sock")
+    try {
+      await withExample("twoListeners", async ({ child, logged, target }) => {
+        await logged(/Listening on unix:/)
+        await withClient(target, (tcp) =>
+          withClient({ path }, async (unix) => {
+            await Promise.all([tcp.write(get("/")), unix.write(get("/"))])
+            await logged(/request received[^]*request received/)
+            child.signal("SIGTERM")
+            for (const client of [tcp, unix]) {
+              const response = await answer(client)
+              expect(response).toMatchObject({ status: 200, complete: true })
+              expect(response.body.toString()).toBe("hello\n")
+            }
+          }))
+        expect(await child.exit(5000)).toMatchObject({ code: 0 })
+        position(child, /2 connections open \(2 Active\)/)
+        position(child, /^Shut down in .* \(Drained\): 2 requests answered/)
+        expect(Fs.existsSync(path)).toBe(false)
+      }, { SOCKET: path })
+    } finally {
+      Fs.rmSync(directory, { recursive: true, force: true })
+    }
+  })
+
+  it("perConnection: acquired by the first request, shared, released with the connection, also in a shutdown", () =>
+    withExample("perConnection", async ({ child, logged, target }) => {
+      await withClient(target, (stays) =>
+        withClient(target, async (leaves) => {
+          await leaves.write(get("/") + get("/"))
+          await answer(leaves, 2)
+          leaves.leave()
+          await logged(/session closed after 2 requests/)
+          for (const nth of [1, 2, 3]) {
+            await stays.write(get("/"))
+            expect((await answer(stays, nth)).body.toString()).toBe(`request ${nth} of connection 1\n`)
+          }
+          child.signal("SIGTERM")
+          await stays.untilEnded(5000)
+        }))
+      expect(await child.exit(5000)).toMatchObject({ code: 0 })
+      position(child, /^session closed after 3 requests/)
+      expect(messages(child).filter((message) => message === "session opened")).toHaveLength(2)
+    }))
+
+  it("configuration: the policy comes from the environment", () =>
+    withExample("configuration", async ({ child, logged, target }) => {
+      child.signal("SIGTERM")
+      await logged(/Shutting down: serving on for 500ms, then draining for up to 20s/)
+      // the lame duck still accepts and serves, and asks to leave
+      await withClient(target, async (client) => {
+        await client.write(get("/"))
+        const response = await answer(client)
+        expect(response.body.toString()).toBe("hello\n")
+        expect(saysClose(response)).toBe(true)
+      })
+      const exit = await child.exit(5000)
+      expect(exit.code).toBe(0)
+      expect(exit.msSinceSignal).toBeGreaterThanOrEqual(500)
+    }, { SHUTDOWN_LAME_DUCK: "500 millis", SHUTDOWN_TIMEOUT: "20 seconds" }))
+
+  for (
+    const [name, env, says] of [
+      ["a value that is no duration", { SHUTDOWN_TIMEOUT: "soon" }, /SHUTDOWN_TIMEOUT.*"soon"/],
+      ["a duration that cannot be", { SHUTDOWN_LAME_DUCK: "Infinity" }, /lameDuck is Infinity, and must be .*finite/]
+    ] as const
+  ) {
+    it(`configuration: ${name} is an error that names it, and nothing listens`, () =>
+      withChild(new URL("../examples/configuration.ts", import.meta.url), [], async (child) => {
+        expect(await child.exit(startLimit)).toMatchObject({ code: 1 })
+        expect(child.stdout()).toMatch(says)
+        expect(child.stdout()).not.toContain("Listening")
+      }, { env: { PORT: "0", ...env } }))
+  }
+
+  it("stream: it ends when a shutdown begins, whole and with a last word", () =>
+    withExample("stream", async ({ child, target }) => {
+      await withClient(target, async (client) => {
+        await client.write(get("/clock"))
+        await client.untilText(/\dZ\n/, 5000)
+        child.signal("SIGTERM")
+        const response = await answer(client)
+        expect(response).toMatchObject({ status: 200, complete: true })
+        expect(response.body.toString()).toMatch(/\dZ\nthe server is shutting down: come back later\n$/)
+      })
+      const exit = await child.exit(5000)
+      expect(exit.code).toBe(0)
+      expect(exit.msSinceSignal).toBeLessThan(4000)
+      position(child, drained)
+    }))
+})
