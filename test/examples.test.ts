@@ -187,7 +187,7 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
   for (
     const [name, env, says] of [
       ["a value that is no duration", { SHUTDOWN_TIMEOUT: "soon" }, /SHUTDOWN_TIMEOUT.*"soon"/],
-      ["a duration that cannot be", { SHUTDOWN_LAME_DUCK: "Infinity" }, /lameDuck is Infinity, and must be .*finite/]
+      ["a port that cannot be", { PORT: "99999" }, /Cannot listen with port 99999: /]
     ] as const
   ) {
     it(`configuration: ${name} is an error that names it, and nothing listens`, () =>
