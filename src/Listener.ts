@@ -62,7 +62,13 @@ export interface Listener {
  * @category errors
  */
 export class ListenError extends Data.TaggedError("ListenError")<{
-  readonly reason: "AddressInUse" | "AddressNotAvailable" | "PermissionDenied" | "NotFound" | "InvalidOption" | "Unknown"
+  readonly reason:
+    | "AddressInUse"
+    | "AddressNotAvailable"
+    | "PermissionDenied"
+    | "NotFound"
+    | "InvalidOption"
+    | "Unknown"
   /** The option that is to blame: `port`, `host`, `path`, `fd`, … */
   readonly field: string
   readonly value: unknown

@@ -104,12 +104,12 @@ export interface Policy {
  * **Example**
  *
  * ```ts
- * import { Schedule } from "effect"
+ * import { Effect, Schedule } from "effect"
  * import { Server, Shutdown } from "quiesce"
  *
  * // the same law, with a line for each look
  * const ServerLive = Server.layer({
- *   pollSchedule: Shutdown.pollSchedule.pipe(Schedule.tapOutput(() => Schedule.elapsed))
+ *   pollSchedule: Shutdown.pollSchedule.pipe(Schedule.tapOutput(() => Effect.logDebug("looking again")))
  * })
  * ```
  *
@@ -325,4 +325,8 @@ export class ServerClosed extends Data.TaggedError("ServerClosed")<{ readonly op
 }
 
 const printValue = (value: unknown): string =>
-  typeof value === "string" ? JSON.stringify(value) : Duration.isDuration(value) ? Duration.format(value) : String(value)
+  typeof value === "string"
+    ? JSON.stringify(value)
+    : Duration.isDuration(value)
+    ? Duration.format(value)
+    : String(value)

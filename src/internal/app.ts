@@ -123,13 +123,17 @@ const track = <E, R>(app: HttpApp.Default<E, R>, handlers: Handlers): HttpApp.De
       if (upgrading && open.state !== "Hijacked") endUpgrade(open)
     })
     return upgrading
-      ? Effect.provideService(app, HttpServerRequest, upgradable(request, (socket) => {
-        hijack(open, "websocket")
-        tellWith(open, () => {
-          const errand = handlers.fork(goAway(socket))
-          open.socket.once("close", () => errand.unsafeInterruptAsFork(FiberId.none))
+      ? Effect.provideService(
+        app,
+        HttpServerRequest,
+        upgradable(request, (socket) => {
+          hijack(open, "websocket")
+          tellWith(open, () => {
+            const errand = handlers.fork(goAway(socket))
+            open.socket.once("close", () => errand.unsafeInterruptAsFork(FiberId.none))
+          })
         })
-      }))
+      )
       : app
   })
 

@@ -138,14 +138,16 @@ const until = (millis: number): Effect.Effect<void> =>
  * With keep-alives off, outside of a shutdown: closes connections as their graces run out (Go's rule C9), until
  * interrupted.
  */
-export const dismissIdle = Effect.fnUntraced(function*(policy: ResolvedPolicy, registry: Registry, woken: Effect.Latch) {
-  registry.grace = { newConnection: policy.newConnectionGrace, idle: policy.idleGrace, since: registry.now() }
-  while (true) {
-    woken.unsafeClose()
-    const next = yield* dismissDue(registry)
-    yield* Effect.raceFirst(woken.await, until(next - registry.now()))
+export const dismissIdle = Effect.fnUntraced(
+  function*(policy: ResolvedPolicy, registry: Registry, woken: Effect.Latch) {
+    registry.grace = { newConnection: policy.newConnectionGrace, idle: policy.idleGrace, since: registry.now() }
+    while (true) {
+      woken.unsafeClose()
+      const next = yield* dismissDue(registry)
+      yield* Effect.raceFirst(woken.await, until(next - registry.now()))
+    }
   }
-})
+)
 
 /** Closes every connection that is owed nothing and whose grace is over; returns when the next grace will be. */
 const dismissDue = Effect.fnUntraced(function*(registry: Registry) {
@@ -216,7 +218,7 @@ const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: number) {
   for (let turns = 0; registry.open.size > 0 && turns < cutTurns; turns++) {
     yield* turn
     // the last word to a peer has had its turn
-    if (turns === 1) for (const open of registry.open) open.socket.destroy()
+    if (turns === 1) { for (const open of registry.open) open.socket.destroy() }
   }
   if (server.isCloseCalled()) yield* over
 

@@ -3,8 +3,10 @@
  */
 import type * as HttpServer from "@effect/platform/HttpServer"
 import * as Effect from "effect/Effect"
+import * as Fs from "node:fs"
 import * as Http from "node:http"
 import * as Net from "node:net"
+import * as Path from "node:path"
 import { ListenError, type Options } from "../Listener.js"
 
 /** What a Node server tells us about. Each is called before the server's own listeners, which run if it says so. */
@@ -81,12 +83,18 @@ export const bind = (
       }))
     }
     try {
+      if (isCutOff(options.path)) throw Object.assign(new Error("the path is too long"), { code: "ENAMETOOLONG" })
       server.listen(options, bound)
     } catch (cause) {
       server.off("error", fail)
       fail(cause)
     }
   })
+
+/** Node 20 listens on as much of a path as fits in a `sockaddr_un`, and says nothing. */
+const isCutOff = (path: string | undefined): boolean =>
+  path !== undefined && process.platform !== "win32"
+  && Buffer.byteLength(path) > (process.platform === "linux" ? 107 : 103)
 
 /**
  * Closing a listening socket resets every connection that the kernel has completed and Node has not yet accepted.
@@ -184,7 +192,9 @@ const explain = (options: Options, cause: unknown): ListenError => {
     : "port"
   const error = (reason: ListenError["reason"], field: keyof Options, remedy: string) =>
     new ListenError({ reason, field, value: options[field], remedy, cause })
-  switch (code) {
+  // libuv says EACCES of a directory that does not exist, as Windows does
+  const missing = code === "EACCES" && options.path !== undefined && !Fs.existsSync(Path.dirname(options.path))
+  switch (missing ? "ENOENT" : code) {
     case "EADDRINUSE":
       return error(
         "AddressInUse",

@@ -23,23 +23,18 @@ export const narrated =
   (server: Stopping, phase: SubscriptionRef.SubscriptionRef<Phase>, quiet: boolean) =>
   (drain: Effect.Effect<Report>): Effect.Effect<Report> =>
     Effect.gen(function*() {
+      const usual = quiet ? LogLevel.Debug : LogLevel.Info
       const startedAt = server.registry.now()
-      yield* say(quiet ? LogLevel.Debug : LogLevel.Info, beginning(server))
+      yield* say(usual, beginning(server))
       const progress = yield* Effect.fork(
         Effect.repeat(
-          Effect.flatMap(
-            SubscriptionRef.get(phase),
-            (phase) =>
-              Effect.suspend(() => say(quiet ? LogLevel.Debug : LogLevel.Info, waiting(server, phase, startedAt)))
-          ),
+          Effect.flatMap(SubscriptionRef.get(phase), (phase) => say(usual, waiting(server, phase, startedAt))),
           rhythm
         ).pipe(Effect.delay("1 second"))
       )
       const report = yield* drain
       yield* Fiber.interrupt(progress)
-      yield* report.outcome === "DeadlineExceeded"
-        ? say(LogLevel.Error, ending(report))
-        : say(report.handlers.abandoned > 0 ? LogLevel.Warning : quiet ? LogLevel.Debug : LogLevel.Info, ending(report))
+      yield* say(levelOf(report, usual), ending(report))
       return report
     })
 
@@ -49,13 +44,22 @@ export const hookFailed = (hook: HookReport): Effect.Effect<void> =>
     ...Option.toArray(hook.cause)
   )
 
+const levelOf = (report: Report, usual: LogLevel.LogLevel): LogLevel.LogLevel =>
+  report.outcome === "DeadlineExceeded"
+    ? LogLevel.Error
+    : report.handlers.abandoned > 0
+    ? LogLevel.Warning
+    : usual
+
 const say = (level: LogLevel.LogLevel, message: string): Effect.Effect<void> => Effect.logWithLevel(level, message)
 
-const count = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`
+const count = (n: number, one: string): string => `${n} ${one}${n === 1 ? "" : "s"}`
 
 const beginning = ({ policy, registry }: Stopping): string => {
   const duck = policy.lameDuck > 0 ? `serving on for ${millis(policy.lameDuck)}, then ` : ""
-  const limit = Number.isFinite(policy.timeout) ? `draining for up to ${millis(policy.timeout)}` : "draining, no deadline"
+  const limit = Number.isFinite(policy.timeout)
+    ? `draining for up to ${millis(policy.timeout)}`
+    : "draining, no deadline"
   return `Shutting down: ${duck}${limit}; ${count(registry.open.size, "connection")} open${byState(registry)}`
 }
 
@@ -71,30 +75,26 @@ const waiting = ({ handlers, hooks, policy, registry }: Stopping, phase: Phase, 
     open.owed.map(({ request, since }) => `${request.method} ${request.url} (${millis(now - since)})`)
   )
   const left = startedAt + policy.lameDuck + (phase === "LameDuck" ? 0 : policy.timeout) - now
-  const parts = [
-    `${count(registry.open.size, "connection")}${byState(registry)}`,
-    ...(requests.length > 0 ? [requests.slice(0, named).join(", ")] : []),
-    ...(requests.length > named ? [`and ${requests.length - named} more`] : []),
-    ...(handlers.fibers.size > 0 ? [count(handlers.fibers.size, "handler")] : []),
-    ...(phase === "Draining" && !hooks.idle ? [`hooks: ${hooks.running.join(", ")}`] : [])
-  ]
+  const parts = [`${count(registry.open.size, "connection")}${byState(registry)}`]
+  if (requests.length > 0) parts.push(requests.slice(0, named).join(", "))
+  if (requests.length > named) parts.push(`and ${requests.length - named} more`)
+  if (handlers.fibers.size > 0) parts.push(count(handlers.fibers.size, "handler"))
+  if (phase === "Draining" && !hooks.idle) parts.push(`hooks: ${hooks.running.join(", ")}`)
   const until = !Number.isFinite(left) ? "" : left < 0 ? "; past the deadline" : `; ${millis(left)} left`
   return `${phase}: waiting for ${parts.join("; ")}${until}`
 }
 
 const ending = (report: Report): string => {
   const { connections, cut, forced, handlers } = report
-  const parts = [
-    `${count(report.served, "request")} answered since`,
-    ...(connections.dismissed > 0 ? [`${count(connections.dismissed, "idle connection")} closed`] : []),
-    ...(forced.length > 0 ? [`${count(forced.length, "connection")} that ${forced.length === 1 ? "was" : "were"} owed nothing forced`] : []),
-    ...(cut.length > 0 ? [`${count(cut.length, "request")} cut`] : []),
-    ...(handlers.abandoned > 0 ? [`${count(handlers.abandoned, "handler")} ignored interruption and still ${handlers.abandoned === 1 ? "runs" : "run"}`] : []),
-    ...cut.slice(0, named).map((request) =>
-      `cut ${request.method} ${request.path} from ${request.remoteAddress} after ${Duration.format(request.age)} (${request.answer})`
-    ),
-    ...(cut.length > named ? [`and ${cut.length - named} more`] : [])
-  ]
+  const parts = [`${count(report.served, "request")} answered since`]
+  if (connections.dismissed > 0) parts.push(`${count(connections.dismissed, "idle connection")} closed`)
+  if (forced.length > 0) parts.push(`${count(forced.length, "connection")} forced that nothing was owed to`)
+  if (handlers.abandoned > 0) parts.push(`${count(handlers.abandoned, "handler")} left behind, deaf to interruption`)
+  if (cut.length > 0) parts.push(`${count(cut.length, "request")} cut`)
+  for (const { age, answer, method, path, remoteAddress } of cut.slice(0, named)) {
+    parts.push(`cut ${method} ${path} from ${remoteAddress} after ${Duration.format(age)} (${answer})`)
+  }
+  if (cut.length > named) parts.push(`and ${cut.length - named} more`)
   return `Shut down in ${Duration.format(report.duration)} (${report.outcome}): ${parts.join("; ")}`
 }
 
