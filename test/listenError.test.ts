@@ -1,0 +1,164 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Fs from "node:fs"
+import { createServer } from "node:http"
+import * as Net from "node:net"
+import * as Os from "node:os"
+import * as Path from "node:path"
+import { Listener, NodeHttpServer, Server } from "../src/index.js"
+import { answer, idleAfterOne, targetOf } from "./support/running.js"
+
+const directory = Effect.acquireRelease(
+  Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "quiesce-"))),
+  (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true, force: true }))
+)
+
+/** Something else that listens there. */
+const occupy = (options: Net.ListenOptions) =>
+  Effect.acquireRelease(
+    Effect.async<Net.Server>((resume) => {
+      const server = Net.createServer().listen(options, () => resume(Effect.succeed(server)))
+    }),
+    (server) => Effect.async<void>((resume) => void server.close(() => resume(Effect.void)))
+  )
+
+/** Fails as `Server.listen` and as `NodeHttpServer.layer` do: with the same error, and the same message. */
+const failing = (options: Listener.Options) =>
+  Effect.gen(function*() {
+    const server = yield* Server.make()
+    const error = yield* Effect.flip(server.listen(() => createServer(), options))
+    const serveError = yield* Effect.flip(
+      Effect.scoped(Layer.build(NodeHttpServer.layer(() => createServer(), options)))
+    )
+    expect(error).toBeInstanceOf(Listener.ListenError)
+    expect(serveError._tag).toBe("ServeError")
+    expect(serveError.cause).toBeInstanceOf(Listener.ListenError)
+    expect(serveError.message).toBe(error.message)
+    if (!(error instanceof Listener.ListenError)) throw error
+    // the message has it all: the option, its value, what to do
+    for (const part of [error.field, JSON.stringify(error.value), error.remedy]) expect(error.message).toContain(part)
+    expect(error.remedy.length).toBeGreaterThan(20)
+    return error
+  })
+
+describe("a TCP address that cannot be listened on", () => {
+  it.scoped("a port in use names the port", () =>
+    Effect.gen(function*() {
+      const other = yield* occupy({ host: "127.0.0.1", port: 0 })
+      const { port } = other.address() as Net.AddressInfo
+      expect(yield* failing({ host: "127.0.0.1", port })).toMatchObject({
+        reason: "AddressInUse",
+        field: "port",
+        value: port,
+        remedy: "Stop the process that listens there, or choose another port (0 takes a free one)."
+      })
+    }))
+
+  it.scoped("an address of another machine names the host", () =>
+    Effect.gen(function*() {
+      expect(yield* failing({ host: "192.0.2.1", port: 0 })).toMatchObject({
+        reason: "AddressNotAvailable",
+        field: "host",
+        value: "192.0.2.1"
+      })
+    }))
+
+  it.scoped("a host name that does not resolve names the host", () =>
+    Effect.gen(function*() {
+      expect(yield* failing({ host: "nowhere.invalid", port: 0 })).toMatchObject({
+        reason: "AddressNotAvailable",
+        field: "host",
+        value: "nowhere.invalid"
+      })
+    }))
+
+  it.scoped("a port that is none names the port", () =>
+    Effect.gen(function*() {
+      for (const port of [65_536, -1, 1.5]) {
+        expect(yield* failing({ host: "127.0.0.1", port })).toMatchObject({
+          reason: "InvalidOption",
+          field: "port",
+          value: port,
+          remedy: "A port is a whole number from 0 to 65535."
+        })
+      }
+    }))
+
+  it.scoped("no option at all is an option that is missing", () =>
+    Effect.gen(function*() {
+      expect((yield* failing({})).reason).toBe("InvalidOption")
+    }))
+})
+
+describe("a Unix socket that cannot be listened on", () => {
+  it.scoped("a path on which another process listens names the path", () =>
+    Effect.gen(function*() {
+      const path = Path.join(yield* directory, "app.sock")
+      yield* occupy({ path })
+      expect(yield* failing({ path })).toMatchObject({ reason: "AddressInUse", field: "path", value: path })
+    }))
+
+  it.scoped("a path where a file is names the path", () =>
+    Effect.gen(function*() {
+      const path = Path.join(yield* directory, "app.sock")
+      Fs.writeFileSync(path, "")
+      const error = yield* failing({ path })
+      expect(error).toMatchObject({ reason: "AddressInUse", field: "path", value: path })
+      expect(error.remedy).toContain("remove the file")
+    }))
+
+  it.scoped("a path in a directory that does not exist names the path", () =>
+    Effect.gen(function*() {
+      const path = Path.join(yield* directory, "missing", "app.sock")
+      const error = yield* failing({ path })
+      expect(error).toMatchObject({ field: "path", value: path, reason: "NotFound" })
+      expect(error.remedy).toContain("Create the directory first")
+    }))
+
+  it.scoped("a path below a file names the path", () =>
+    Effect.gen(function*() {
+      const file = Path.join(yield* directory, "file")
+      Fs.writeFileSync(file, "")
+      const path = Path.join(file, "app.sock")
+      expect(yield* failing({ path })).toMatchObject({ field: "path", value: path })
+    }))
+
+  it.scoped("a path that is too long says so", () =>
+    Effect.gen(function*() {
+      const path = Path.join(yield* directory, `${"x".repeat(200)}.sock`)
+      const error = yield* failing({ path })
+      expect(error).toMatchObject({ reason: "InvalidOption", field: "path", value: path })
+      expect(error.remedy).toContain("shorter")
+    }))
+
+  it.scoped("a path that may not be written names the path", () =>
+    Effect.gen(function*() {
+      // root may write everywhere but here
+      const path = process.getuid?.() === 0 ? "/proc/app.sock" : "/app.sock"
+      const error = yield* failing({ path })
+      expect(error).toMatchObject({ field: "path", value: path })
+      expect(["PermissionDenied", "NotFound"]).toContain(error.reason)
+    }))
+
+  it.scoped("a descriptor that is none names the descriptor", () =>
+    Effect.gen(function*() {
+      expect(yield* failing({ fd: 987_654 })).toMatchObject({ reason: "InvalidOption", field: "fd", value: 987_654 })
+    }))
+})
+
+describe("after a failure to listen", () => {
+  it.scoped("the server listens elsewhere, and the same Node server can be used", () =>
+    Effect.gen(function*() {
+      const other = yield* occupy({ host: "127.0.0.1", port: 0 })
+      const { port } = other.address() as Net.AddressInfo
+      const server = yield* Server.make()
+      const node = createServer((_, response) => response.end("ok"))
+      const before = node.listenerCount("error")
+      yield* Effect.flip(server.listen(() => node, { host: "127.0.0.1", port }))
+      expect(node.listenerCount("error")).toBe(before)
+      expect(Object.hasOwn(node, "emit")).toBe(false)
+      const listener = yield* server.listen(() => node, { host: "127.0.0.1", port: 0 })
+      expect((yield* answer(yield* idleAfterOne(targetOf(listener.address)))).body).toBe("ok")
+    }))
+})

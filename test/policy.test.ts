@@ -1,0 +1,214 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
+import * as TestClock from "effect/TestClock"
+import { createServer } from "node:http"
+import { NodeHttpServer, Server, Shutdown } from "../src/index.js"
+import { makeApp } from "./support/handlers.js"
+import { client, get, launch, send, serving, until, untilPhase } from "./support/running.js"
+
+/** The moments at which a drain that has nothing to wake it looks. */
+const looksOf = (pollSchedule: Schedule.Schedule<unknown>, forMillis: number) =>
+  Effect.gen(function*() {
+    const looks: Array<number> = []
+    const start = yield* TestClock.currentTimeMillis
+    const { app, gate } = makeApp()
+    const running = yield* serving(app, {
+      timeout: Duration.infinity,
+      pollSchedule: pollSchedule.pipe(
+        Schedule.tapOutput(() => Effect.map(TestClock.currentTimeMillis, (now) => looks.push(now - start)))
+      )
+    })
+    const busy = yield* client(running.target)
+    yield* send(busy, get("/hold"))
+    yield* gate.untilStarted(1)
+    yield* running.drain
+    yield* until("the first look", () => looks.length > 0)
+    yield* TestClock.adjust(forMillis)
+    const seen = looks.slice()
+    yield* gate.open
+    yield* running.report
+    return seen
+  }).pipe(Effect.scoped)
+
+const law = [0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 1011, 1511, 2011]
+
+describe("the poll schedule", () => {
+  it.effect("is exactly Go's law where the jitter is none", () =>
+    Effect.gen(function*() {
+      expect(yield* looksOf(Shutdown.pollSchedule, 2100)).toEqual(law)
+    }).pipe(Effect.withRandom(Random.fixed([0]))))
+
+  it.effect("is never more than a tenth later with the jitter, and in whole milliseconds", () =>
+    Effect.gen(function*() {
+      for (const random of [0.25, 0.5, 1 - Number.EPSILON]) {
+        const looks = yield* Effect.withRandom(looksOf(Shutdown.pollSchedule, 2300), Random.fixed([random]))
+        expect(looks.length).toBeGreaterThanOrEqual(law.length)
+        law.forEach((millis, index) => {
+          expect(looks[index]).toBeGreaterThanOrEqual(millis)
+          expect(looks[index]).toBeLessThanOrEqual(millis * 1.1)
+          expect(Number.isInteger(looks[index])).toBe(true)
+        })
+      }
+      // and there is a jitter
+      const most = yield* Effect.withRandom(looksOf(Shutdown.pollSchedule, 600), Random.fixed([1 - Number.EPSILON]))
+      expect(most.slice(0, 10)).not.toEqual(law.slice(0, 10))
+    }))
+
+  it.effect("can be replaced", () =>
+    Effect.gen(function*() {
+      expect(yield* looksOf(Schedule.spaced("100 millis"), 350)).toEqual([0, 100, 200, 300])
+    }))
+})
+
+const wrong: ReadonlyArray<readonly [what: string, value: unknown, printed: string]> = [
+  ["negative", -1, "-1"],
+  ["not a number", Number.NaN, "NaN"],
+  ["infinite", Number.POSITIVE_INFINITY, "Infinity"],
+  ["negative infinite", Number.NEGATIVE_INFINITY, "-Infinity"],
+  ["an infinite duration", Duration.infinity, "Infinity"],
+  ["a negative bigint", -1n, "-1"],
+  ["a negative text", "-1 seconds", "\"-1 seconds\""],
+  ["no duration", "soon", "\"soon\""],
+  ["without a unit", "5", "\"5\""],
+  ["empty", "", "\"\""],
+  ["an unknown unit", "5 fortnights", "\"5 fortnights\""],
+  ["a negative part", [1, -1], "1,-1"],
+  ["an object", { seconds: 5 }, "[object Object]"]
+]
+
+const fields = ["lameDuck", "timeout", "killTimeout", "newConnectionGrace", "idleGrace"] as const
+
+const policyOf = (field: string, value: unknown): Shutdown.Policy => ({ [field]: value })
+
+/** What is wrong in a field: `timeout` alone may be infinite. */
+const wrongIn = (field: string) =>
+  wrong.filter(([, value]) =>
+    field !== "timeout" || !(value === Number.POSITIVE_INFINITY || value === Duration.infinity)
+  )
+
+describe("a duration that cannot be", () => {
+  for (const field of fields) {
+    it.scoped(`is an InvalidPolicy of ${field}, which names the field, the value and what would be right`, () =>
+      Effect.gen(function*() {
+        for (const [what, value, printed] of wrongIn(field)) {
+          const error = yield* Effect.flip(Server.make(policyOf(field, value)))
+          expect(error, what).toBeInstanceOf(Shutdown.InvalidPolicy)
+          expect(error, what).toMatchObject({ _tag: "InvalidPolicy", field, value })
+          expect(error.message, what).toContain(`${field} is ${printed}, and must be `)
+          expect(error.message, what).toContain("a duration of 0 or more")
+          expect(error.message.includes("\"promised\""), what).toBe(field === "idleGrace")
+        }
+      }))
+  }
+
+  it.scoped("is an InvalidPolicy of a hook's limit, which names the hook", () =>
+    Effect.gen(function*() {
+      const server = yield* Server.make()
+      for (const [what, value] of wrong) {
+        const timeout = value as Duration.DurationInput
+        const error = yield* Effect.flip(server.onShutdown("flush", Effect.void, { timeout }))
+        expect(error, what).toMatchObject({ _tag: "InvalidPolicy", field: "timeout of the hook \"flush\"", value })
+      }
+      // none of them was registered
+      expect((yield* server.shutdown).hooks).toEqual([])
+    }))
+
+  it.effect("fails Server.layer", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(Server.layer({ killTimeout: -5 }))))
+      expect(error).toMatchObject({ _tag: "InvalidPolicy", field: "killTimeout", value: -5 })
+    }))
+
+  it.effect("fails Server.layerConfig: with ConfigError where it cannot be read, with InvalidPolicy where it is wrong", () =>
+    Effect.gen(function*() {
+      const layer = Server.layerConfig({ timeout: Config.duration("SHUTDOWN_TIMEOUT") })
+      const build = (value: string) =>
+        Effect.flip(Effect.scoped(Layer.build(layer))).pipe(
+          Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["SHUTDOWN_TIMEOUT", value]])))
+        )
+      const malformed = yield* build("soon")
+      expect(ConfigError.isConfigError(malformed)).toBe(true)
+      expect(String(malformed)).toContain("SHUTDOWN_TIMEOUT")
+      const number = Server.layerConfig({ killTimeout: Config.number("KILL") })
+      const negative = yield* Effect.flip(Effect.scoped(Layer.build(number))).pipe(
+        Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["KILL", "-1"]])))
+      )
+      expect(negative).toMatchObject({ _tag: "InvalidPolicy", field: "killTimeout", value: -1 })
+    }))
+
+  it.effect("fails NodeHttpServer.layer with a ServeError that has its cause and its message, and does not bind", () =>
+    Effect.gen(function*() {
+      let made = 0
+      const layer = NodeHttpServer.layer(() => {
+        made++
+        return createServer()
+      }, { port: 0, host: "127.0.0.1", idleGrace: "whenever" as Duration.DurationInput })
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(layer)))
+      expect(error._tag).toBe("ServeError")
+      expect(error.cause).toMatchObject({ _tag: "InvalidPolicy", field: "idleGrace", value: "whenever" })
+      expect(error.message).toBe((error.cause as Shutdown.InvalidPolicy).message)
+      expect(made).toBe(0)
+    }))
+
+  it.effect("fails NodeHttpServer.layerConfig in both ways", () =>
+    Effect.gen(function*() {
+      const layer = NodeHttpServer.layerConfig(() => createServer(), {
+        port: Config.succeed(0),
+        host: Config.succeed("127.0.0.1"),
+        timeout: Config.duration("TIMEOUT"),
+        killTimeout: Config.number("KILL")
+      })
+      const build = (timeout: string, kill: string) =>
+        Effect.flip(Effect.scoped(Layer.build(layer))).pipe(
+          Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["TIMEOUT", timeout], ["KILL", kill]])))
+        )
+      expect(ConfigError.isConfigError(yield* build("5 fortnights", "1"))).toBe(true)
+      expect(yield* build("5 seconds", "-1")).toMatchObject({
+        _tag: "ServeError",
+        cause: { _tag: "InvalidPolicy", field: "killTimeout", value: -1 }
+      })
+    }))
+})
+
+/** Made, and closed at once: a lame duck would otherwise wait for the clock. */
+const accepted = (policy: Shutdown.Policy) =>
+  Effect.scoped(Effect.flatMap(Server.make(policy), (server) => server.close))
+
+describe("a duration that can be", () => {
+  it.effect("is accepted: every kind of input, in every field", () =>
+    Effect.gen(function*() {
+      for (const field of fields) {
+        for (const value of [0, 1.5, 10n, "5 seconds", [1, 500_000_000], Duration.minutes(1), undefined]) {
+          yield* accepted(policyOf(field, value))
+        }
+      }
+      yield* accepted({ idleGrace: "promised" })
+      yield* accepted(Shutdown.defaultPolicy)
+      yield* accepted(Shutdown.goPolicy)
+    }))
+
+  it.effect("may be infinite for the timeout alone", () =>
+    Effect.gen(function*() {
+      yield* accepted({ timeout: Duration.infinity })
+      yield* accepted({ timeout: Number.POSITIVE_INFINITY })
+    }))
+
+  it.scoped("is used as it was read from the configuration", () =>
+    Effect.gen(function*() {
+      const layer = Server.layerConfig({ lameDuck: Config.duration("LAME_DUCK") }).pipe(
+        Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map([["LAME_DUCK", "90 seconds"]]))))
+      )
+      const running = yield* launch(layer, () => ({ port: 0 }))
+      yield* running.interrupt
+      yield* untilPhase(running.server, "LameDuck")
+      yield* TestClock.adjust("90 seconds")
+      expect(yield* running.report).toMatchObject({ lameDuck: Duration.seconds(90), duration: Duration.seconds(90) })
+    }))
+})
