@@ -135,7 +135,7 @@ describe("a duration that cannot be", () => {
         )
       const malformed = yield* build("soon")
       expect(ConfigError.isConfigError(malformed)).toBe(true)
-      expect(String(malformed)).toContain("SHUTDOWN_TIMEOUT")
+      expect(malformed).toMatchObject({ _op: "InvalidData", path: ["SHUTDOWN_TIMEOUT"] })
       const number = Server.layerConfig({ killTimeout: Config.number("KILL") })
       const negative = yield* Effect.flip(Effect.scoped(Layer.build(number))).pipe(
         Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["KILL", "-1"]])))
