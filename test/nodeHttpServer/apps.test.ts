@@ -29,7 +29,8 @@ const running = <E>(app: Layer.Layer<never, E, HttpServer.HttpServer | Layer.Lay
     (context) => targetOf(context.unsafeMap.get(HttpServer.HttpServer.key).address)
   )
 
-const ServerLive = NodeHttpServer.layer(() => Http.createServer(), { host: "127.0.0.1", port: 0 })
+// no grace: it would be the frozen `TestClock` that measures it
+const ServerLive = NodeHttpServer.layer(() => Http.createServer(), { host: "127.0.0.1", port: 0, idleGrace: 0 })
 
 const url = ({ target }: { readonly target: Target }, path: string): string =>
   "port" in target ? `http://127.0.0.1:${target.port}${path}` : path
