@@ -140,7 +140,11 @@ const until = (millis: number): Effect.Effect<void> =>
  */
 export const dismissIdle = Effect.fnUntraced(
   function*(policy: ResolvedPolicy, registry: Registry, woken: Effect.Latch) {
-    registry.grace = { newConnection: policy.newConnectionGrace, idle: policy.idleGrace, since: registry.now() }
+    const first = { newConnection: policy.newConnectionGrace, idle: policy.idleGrace, since: registry.now() }
+    registry.grace = first
+    yield* dismissDue(registry)
+    // the server still accepts: what is new from now on is about to send, and its answer will say close
+    if (registry.grace === first) registry.grace = { ...first, newConnection: Number.POSITIVE_INFINITY }
     while (true) {
       woken.unsafeClose()
       const next = yield* dismissDue(registry)
