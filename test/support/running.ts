@@ -33,7 +33,7 @@ export interface Running<A = never> {
   readonly exit: Effect.Effect<Exit.Exit<never, unknown>>
   /** The report, once the scope has closed. */
   readonly report: Effect.Effect<Shutdown.Report>
-  /** Interrupts, and waits until draining has begun. */
+  /** Interrupts, and waits until draining has begun; where there is nothing to wait for, it may have ended. */
   readonly drain: Effect.Effect<void>
   /** Interrupts, and waits for the report. */
   readonly stop: Effect.Effect<Shutdown.Report>
@@ -73,7 +73,7 @@ export const launch = <A, E>(
       interrupt,
       exit,
       report,
-      drain: Effect.zipRight(interrupt, untilPhase(server, "Draining")),
+      drain: Effect.zipRight(interrupt, untilPhase(server, "Draining", "Closed")),
       stop: Effect.zipRight(interrupt, report)
     }
   })
@@ -204,6 +204,9 @@ export const idleAfterOne = (target: Raw.Target) =>
     return idle
   })
 
-/** Waits until the server is in that phase. */
-export const untilPhase = (server: Server.ServerService, phase: Shutdown.Phase): Effect.Effect<void> =>
-  Effect.asVoid(until(`the phase ${phase}`, () => Effect.runSync(server.phase.get) === phase))
+/** Waits until the server is in one of those phases. */
+export const untilPhase = (
+  server: Server.ServerService,
+  ...phases: ReadonlyArray<Shutdown.Phase>
+): Effect.Effect<void> =>
+  Effect.asVoid(until(`the phase ${phases.join(" or ")}`, () => phases.includes(Effect.runSync(server.phase.get))))
