@@ -126,14 +126,14 @@ export class Hooks {
 
   get idle(): boolean {
     for (const hook of this.#hooks) {
-      if (hook.report === undefined) return false
+      if (runs(hook)) return false
     }
     return true
   }
 
   /** The names of those that still run. */
   get running(): ReadonlyArray<string> {
-    return Array.from(this.#hooks).filter((hook) => hook.report === undefined).map((hook) => hook.name)
+    return Array.from(this.#hooks).filter(runs).map((hook) => hook.name)
   }
 
   /** The deadline has passed: asks those that still run to end. */
@@ -142,13 +142,16 @@ export class Hooks {
     for (const hook of this.#hooks) this.#interrupt(hook)
   }
 
-  /** Leaves behind those that did not, and returns the outcome of each. */
+  /** Leaves behind those that did not, and returns the outcome of each that was started. */
   finish(): ReadonlyArray<HookReport> {
     this.#killed = false
     this.#finished = true
     for (const hook of this.#hooks) {
-      if (hook.report === undefined) this.#close(hook, "Abandoned", Option.none())
+      if (runs(hook)) this.#close(hook, "Abandoned", Option.none())
     }
     return Array.from(this.#hooks, (hook) => hook.report).filter((report) => report !== undefined)
   }
 }
+
+/** A server that is closed at once never starts its hooks (Go's rule E2), and waits for none of them. */
+const runs = (hook: Hook): boolean => hook.running !== undefined && hook.report === undefined
