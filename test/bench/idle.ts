@@ -1,9 +1,6 @@
 /**
- * How long it takes to close idle connections, beside destroying bare sockets in one go, and what it does to the
- * event loop: `node --expose-gc --import tsx test/bench/idle.ts [connections …]`.
- *
- * Each row is one child process that is server and, in a second child, client. Memory is the growth of the server's
- * resident set per connection, after a garbage collection.
+ * How long it takes to close idle connections, beside destroying bare sockets in one go, what that does to the event
+ * loop, and how much heap an idle connection takes. Each sample is a process of its own, with its client in another.
  */
 import { HttpServer, HttpServerResponse } from "@effect/platform"
 import { Duration, Effect, Exit, Layer, Logger, Scope } from "effect"
@@ -13,13 +10,9 @@ import * as Net from "node:net"
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { fileURLToPath } from "node:url"
 import { NodeHttpServer, Server } from "../../src/index.js"
+import { spread, table } from "./table.js"
 
 const self = fileURLToPath(import.meta.url)
-const median = (values: ReadonlyArray<number>): number => {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
-}
-
 type Mode = "bare" | "quiesce" | "quiesce, no grace"
 
 interface Row {
@@ -123,7 +116,7 @@ const quiesce = async (connections: number, idleGrace: Duration.DurationInput): 
   })
 }
 
-const [role, ...args] = process.argv.slice(2)
+const [role, ...args] = process.argv[1] === self ? process.argv.slice(2) : []
 if (role === "client") {
   await client(Number(args[0]), Number(args[1]))
 } else if (role === "server") {
@@ -133,34 +126,36 @@ if (role === "client") {
     : await quiesce(connections, args[0] === "quiesce" ? "500 millis" : 0)
   process.send?.(row)
   process.disconnect()
-} else {
-  const counts = role === undefined ? [1000, 10_000] : [role, ...args].map(Number)
-  const modes: ReadonlyArray<Mode> = ["bare", "quiesce", "quiesce, no grace"]
-  console.log("| idle connections | server | to close, ms | longest stall, ms | heap a connection, bytes |")
-  console.log("| ---: | --- | ---: | ---: | ---: |")
+}
+
+const modes: ReadonlyArray<Mode> = ["bare", "quiesce", "quiesce, no grace"]
+
+const sample = (mode: Mode, connections: number): Promise<Row> => {
+  const child = fork(self, ["server", mode, String(connections)], { execArgv: [...process.execArgv, "--expose-gc"] })
+  return new Promise<Row>((resolve, reject) => {
+    child.once("message", (row: Row) => resolve(row))
+    child.once("exit", (code) => reject(new Error(`the server exited with ${code}`)))
+  })
+}
+
+export const run = async (counts: ReadonlyArray<number> = [1000, 10_000], rounds = 7): Promise<void> => {
   for (const connections of counts) {
     const rows = new Map<Mode, Array<Row>>(modes.map((mode) => [mode, []]))
-    for (let round = 0; round < 5; round++) {
-      for (const mode of modes) {
-        const child = fork(self, ["server", mode, String(connections)], { execArgv: process.execArgv })
-        const row = await new Promise<Row>((resolve, reject) => {
-          child.once("message", (row: Row) => resolve(row))
-          child.once("exit", (code) => reject(new Error(`the server exited with ${code}`)))
-        })
-        rows.get(mode)?.push(row)
-      }
+    for (let round = 0; round < rounds; round++) {
+      for (const mode of modes) rows.get(mode)?.push(await sample(mode, connections))
     }
-    for (const mode of modes) {
-      const of = rows.get(mode) ?? []
-      const cell = (pick: (row: Row) => number) => {
-        const values = of.map(pick)
-        return `${median(values).toFixed(0)} (${Math.min(...values).toFixed(0)} to ${Math.max(...values).toFixed(0)})`
-      }
-      console.log(
-        `| ${connections} | ${mode} | ${cell((_) => _.closeMs)} | ${cell((_) => _.longestStallMs)} | ${
-          cell((_) => _.bytesPerConnection)
-        } |`
-      )
-    }
+    table(
+      `${connections} idle keep-alive connections, ${rounds} rounds`,
+      ["server", "to close them, ms", "longest stall of the event loop, ms", "heap a connection, bytes"],
+      modes.map((mode) => {
+        const of = rows.get(mode) ?? []
+        return [
+          mode,
+          spread(of.map((_) => _.closeMs), 0),
+          spread(of.map((_) => _.longestStallMs), 0),
+          spread(of.map((_) => _.bytesPerConnection), 0)
+        ]
+      })
+    )
   }
 }
