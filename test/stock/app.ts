@@ -14,6 +14,7 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { createServer } from "node:http"
 import type * as Net from "node:net"
+import { Readable } from "node:stream"
 
 export type Which = "stock" | "quiesce"
 
@@ -29,14 +30,17 @@ export interface AppOptions {
   readonly listen?: Net.ListenOptions & Readonly<Record<string, unknown>>
 }
 
+/** Something a test may wait for. */
+export type Say = (event: string, fields?: Readonly<Record<string, unknown>>) => void
+
 /** One line for the test that started this process. */
-export const say = (event: string, fields: Readonly<Record<string, unknown>> = {}): void =>
+export const sayOnStdout: Say = (event, fields) =>
   void process.stdout.write(`${JSON.stringify({ event, ...fields })}\n`)
 
 /** A pool that answers with a defect once it is closed, as a real one does. */
 class Pool extends Context.Tag("test/Pool")<Pool, { readonly query: Effect.Effect<string> }>() {}
 
-const poolLayer = (opensAfterMs: number) =>
+const poolLayer = (opensAfterMs: number, say: Say) =>
   Layer.scoped(
     Pool,
     Effect.gen(function*() {
@@ -52,15 +56,18 @@ const poolLayer = (opensAfterMs: number) =>
     })
   )
 
-let openRequestScopes = 0
-
-/** Something a request holds for as long as its scope is open. */
-const heldByRequest = Effect.acquireRelease(
-  Effect.sync(() => void openRequestScopes++),
-  () => Effect.sync(() => void openRequestScopes--)
-)
+/** Something each request holds for as long as its scope is open. */
+const makeHeld = () => {
+  let open = 0
+  return {
+    acquire: Effect.acquireRelease(Effect.sync(() => void open++), () => Effect.sync(() => void open--)),
+    open: Effect.sync(() => open)
+  }
+}
 
 const number = (name: string) => Effect.map(HttpRouter.params, (params) => Number(params[name]))
+
+const chunk = new Uint8Array(64 * 1024).fill("x".charCodeAt(0))
 
 const bigBody = new Map<number, Uint8Array>()
 const big = (megabytes: number): Uint8Array => {
@@ -71,70 +78,97 @@ const big = (megabytes: number): Uint8Array => {
   return body
 }
 
-const router = HttpRouter.empty.pipe(
-  HttpRouter.get("/", HttpServerResponse.text("ok")),
-  HttpRouter.get(
-    "/slow/:ms",
-    Effect.gen(function*() {
-      say("started")
-      yield* Effect.sleep(yield* number("ms"))
-      return HttpServerResponse.text("slow")
-    })
-  ),
-  HttpRouter.get(
-    "/query/:ms",
-    Effect.gen(function*() {
-      const pool = yield* Pool
-      say("started")
-      yield* Effect.sleep(yield* number("ms"))
-      return HttpServerResponse.text(yield* pool.query)
-    })
-  ),
-  HttpRouter.get("/big/:mb", Effect.map(number("mb"), (mb) => HttpServerResponse.uint8Array(big(mb)))),
-  HttpRouter.get(
-    "/ticks",
-    HttpServerResponse.stream(Stream.encodeText(Stream.as(Stream.fromSchedule(Schedule.spaced("20 millis")), "tick\n")))
-  ),
-  // An order is executed when this says so, and its client must then hear of it.
-  HttpRouter.post(
-    "/orders",
-    Effect.gen(function*() {
-      const id = yield* Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => request.text)
-      say("executed", { id })
-      return HttpServerResponse.text(id)
-    })
-  ),
-  HttpRouter.get(
-    "/held/:ms",
-    Effect.gen(function*() {
-      yield* heldByRequest
-      say("started")
-      yield* Effect.sleep(yield* number("ms"))
-      say("handler done")
-      return HttpServerResponse.text("held")
-    }),
-    { uninterruptible: true }
-  ),
-  HttpRouter.get("/held", Effect.sync(() => HttpServerResponse.text(String(openRequestScopes)))),
-  HttpRouter.get(
-    "/socket",
-    Effect.gen(function*() {
-      const socket = yield* HttpServerRequest.upgrade
-      yield* socket.runRaw(() => {})
-      return HttpServerResponse.empty()
-    }).pipe(Effect.scoped, Effect.catchTag("SocketError", () => HttpServerResponse.empty()))
+const makeRouter = (say: Say) => {
+  const held = makeHeld()
+  return HttpRouter.empty.pipe(
+    HttpRouter.get("/", HttpServerResponse.text("ok")),
+    HttpRouter.get(
+      "/slow/:ms",
+      Effect.gen(function*() {
+        say("started")
+        yield* Effect.sleep(yield* number("ms"))
+        return HttpServerResponse.text("slow")
+      })
+    ),
+    HttpRouter.get(
+      "/query/:ms",
+      Effect.gen(function*() {
+        const pool = yield* Pool
+        say("started")
+        yield* Effect.sleep(yield* number("ms"))
+        return HttpServerResponse.text(yield* pool.query)
+      })
+    ),
+    HttpRouter.get("/big/:mb", Effect.map(number("mb"), (mb) => HttpServerResponse.uint8Array(big(mb)))),
+    HttpRouter.get(
+      "/stream/:mb",
+      Effect.map(
+        number("mb"),
+        (mb) => HttpServerResponse.stream(Stream.take(Stream.repeat(Stream.make(chunk), Schedule.forever), mb * 16))
+      )
+    ),
+    HttpRouter.get(
+      "/pipe/:mb",
+      Effect.map(number("mb"), (mb) => HttpServerResponse.raw(Readable.from(Array(mb * 16).fill(chunk))))
+    ),
+    // Nothing else happens in this process meanwhile: connections queue up in the kernel, and signals wait.
+    HttpRouter.get(
+      "/block/:ms",
+      Effect.map(number("ms"), (ms) => {
+        say("started")
+        const until = performance.now() + ms
+        while (performance.now() < until);
+        return HttpServerResponse.text("blocked")
+      })
+    ),
+    HttpRouter.get(
+      "/ticks",
+      HttpServerResponse.stream(
+        Stream.encodeText(Stream.as(Stream.fromSchedule(Schedule.spaced("20 millis")), "tick\n"))
+      )
+    ),
+    // An order is executed when this says so, and its client must then hear of it.
+    HttpRouter.post(
+      "/orders",
+      Effect.gen(function*() {
+        const id = yield* Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => request.text)
+        say("executed", { id })
+        return HttpServerResponse.text(id)
+      })
+    ),
+    HttpRouter.get(
+      "/held/:ms",
+      Effect.gen(function*() {
+        yield* held.acquire
+        say("started")
+        yield* Effect.sleep(yield* number("ms"))
+        say("handler done")
+        return HttpServerResponse.text("held")
+      }),
+      { uninterruptible: true }
+    ),
+    HttpRouter.get("/held", Effect.map(held.open, (open) => HttpServerResponse.text(String(open)))),
+    HttpRouter.get(
+      "/socket",
+      Effect.gen(function*() {
+        const socket = yield* HttpServerRequest.upgrade
+        yield* socket.runRaw(() => {})
+        return HttpServerResponse.empty()
+      }).pipe(Effect.scoped, Effect.catchTag("SocketError", () => HttpServerResponse.empty()))
+    )
   )
-)
+}
 
 /** `listening` is said when the server is there, `ready` when the app is attached to it. */
-export const app = (server: NodeHttpServerModule, options: AppOptions = {}) =>
-  HttpServer.serve(router).pipe(
+export const app = (server: NodeHttpServerModule, options: AppOptions = {}, say: Say = sayOnStdout) =>
+  HttpServer.serve(makeRouter(say)).pipe(
     Layer.tap(() => Effect.sync(() => say("ready"))),
-    Layer.provide(poolLayer(options.poolOpensAfterMs ?? 0)),
+    Layer.provide(poolLayer(options.poolOpensAfterMs ?? 0, say)),
     Layer.provide(
       server.layer(
         () => createServer({ keepAliveTimeout: options.keepAliveTimeoutMs ?? 5000 }),
-        { host: "127.0.0.1", port: 0, ...options.listen }
+        // Node prefers a port to a path.
+        options.listen?.path === undefined ? { host: "127.0.0.1", port: 0, ...options.listen } : options.listen
       ).pipe(
         Layer.tap((context) =>
           Effect.sync(() => say("listening", { ...Context.get(context, HttpServer.HttpServer).address }))

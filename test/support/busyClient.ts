@@ -54,6 +54,7 @@ export interface Tally {
   /** Answers that said `Connection: close`. */
   toldToClose: number
   readonly lost: Array<LostRequest>
+  readonly sentIds: Set<string>
   readonly answeredIds: Set<string>
 }
 
@@ -63,6 +64,8 @@ export interface BusyClients {
   readonly inFlight: () => number
   /** Clients that have an established connection now. */
   readonly connected: () => number
+  /** Clients whose connection is being opened, or has answered nothing yet. */
+  readonly opening: () => number
   /** Every client has ended: the server refused it, or it had no business any more. */
   readonly ended: Promise<void>
   /** No new requests; gives those in flight until the limit, then leaves. */
@@ -76,11 +79,14 @@ export const startBusyClients = (target: Target, load: Load): BusyClients => {
   const tally = makeTally()
   const wires = new Set<Wire>()
   let inFlight = 0
+  let opening = 0
   const stopping = new AbortController()
 
   const opened = async (): Promise<Wire | undefined> => {
     if (load.mayOpen?.() === false) return undefined
+    opening++
     const result = await open(target)
+    opening--
     if (result._tag === "Connected") {
       tally.connections++
       wires.add(result.wire)
@@ -138,6 +144,7 @@ export const startBusyClients = (target: Target, load: Load): BusyClients => {
       if (wire === undefined) return
       const id = `${name}-${index}-${n}`
       tally.sent++
+      tally.sentIds.add(id)
       inFlight++
       const outcome = await wire.exchange(request(load, id))
       inFlight--
@@ -163,6 +170,7 @@ export const startBusyClients = (target: Target, load: Load): BusyClients => {
     tally,
     inFlight: () => inFlight,
     connected: () => wires.size,
+    opening: () => opening + [...wires].filter((wire) => wire.answered === 0).length,
     ended,
     stop: async (limitMs) => {
       stopping.abort()
@@ -192,5 +200,6 @@ const makeTally = (): Tally => ({
   closedIdle: 0,
   toldToClose: 0,
   lost: [],
+  sentIds: new Set(),
   answeredIds: new Set()
 })

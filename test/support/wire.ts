@@ -29,13 +29,16 @@ export type Opened =
   /** Reset or timed out while connecting. */
   | { readonly _tag: "Failed"; readonly code: string }
 
+/** The server is not there (`ENOENT`: its Unix socket is not), or its queue is full (`EAGAIN`: only Unix sockets say so). */
+const refusals = new Set(["ECONNREFUSED", "ENOENT", "EAGAIN"])
+
 export const open = (target: Target): Promise<Opened> =>
   new Promise((resolve) => {
     const socket = Net.connect("path" in target ? target : { host: "127.0.0.1", ...target })
     socket.setNoDelay(true)
     const failed = (error: NodeJS.ErrnoException) => {
       const code = error.code ?? error.message
-      resolve(code === "ECONNREFUSED" || code === "ENOENT" ? { _tag: "Refused" } : { _tag: "Failed", code })
+      resolve(refusals.has(code) ? { _tag: "Refused" } : { _tag: "Failed", code })
     }
     socket.once("error", failed)
     socket.once("connect", () => {

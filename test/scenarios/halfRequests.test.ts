@@ -1,0 +1,109 @@
+import { describe, expect, it } from "vitest"
+import { get } from "../stock/scenario.js"
+import { saysClose } from "../support/httpResponses.js"
+import { connect, type RawClient, type Target } from "../support/rawClient.js"
+import { pace } from "../support/wait.js"
+import { type InProcessApp, withApp } from "./inProcess.js"
+import { overShutdowns } from "./shutdowns.js"
+
+// A request whose first byte arrived before the listener closed is answered in full, however long its client takes to
+// send the rest (up to the deadline).
+
+const order = "POST /orders HTTP/1.1\r\nHost: test\r\nContent-Length: 8\r\n"
+
+/** What is sent before the shutdown, and the pieces that follow 20 ms apart, 300 ms after it began. */
+const halves: Record<
+  string,
+  { readonly before: string; readonly after: ReadonlyArray<string>; readonly answer: string }
+> = {
+  "one byte of a head": { before: "G", after: [get("/").slice(1)], answer: "ok" },
+  "half a head": { before: get("/").slice(0, 20), after: [get("/").slice(20)], answer: "ok" },
+  "a head without its last line feed": { before: get("/").slice(0, -1), after: ["\n"], answer: "ok" },
+  "half a head, and then one byte after the other": {
+    before: get("/").slice(0, -10),
+    after: get("/").slice(-10).split(""),
+    answer: "ok"
+  },
+  "a head without its body": { before: `${order}\r\n`, after: ["the body"], answer: "the body" },
+  "half a body": { before: `${order}\r\nthe `, after: ["body"], answer: "the body" },
+  "half a chunked body": {
+    before: "POST /orders HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nthe \r\n",
+    after: ["4\r\nbo", "dy\r\n0\r\n", "\r\n"],
+    answer: "the body"
+  },
+  "an Expect: 100-continue": { before: `${order}Expect: 100-continue\r\n\r\n`, after: ["the body"], answer: "the body" }
+}
+
+const finish = async (client: RawClient, pieces: ReadonlyArray<string>, nth: number) => {
+  await pace(300)
+  for (const piece of pieces) {
+    await client.write(piece)
+    await pace(20)
+  }
+  const { informational, responses } = await client.untilResponses(nth, 5000)
+  await client.untilEnded(2000)
+  const last = responses[nth - 1]!
+  return {
+    status: last.status,
+    body: last.body.toString(),
+    told: saysClose(last),
+    continued: informational.length,
+    ending: client.ending
+  }
+}
+
+const connections: Record<string, (target: Target) => Promise<{ readonly client: RawClient; readonly nth: number }>> = {
+  "a new connection": async (target) => ({ client: await connect(target), nth: 1 }),
+  "a connection that was used before": async (target) => {
+    const client = await connect(target)
+    await client.write(get("/"))
+    await client.untilResponses(1, 5000)
+    return { client, nth: 2 }
+  }
+}
+
+/** The half must have been read: what is still in the kernel is another scenario. */
+const received = ({ server }: InProcessApp, halfAt: number) => pace(halfAt).then(() => server.connections)
+
+for (const [where, open] of Object.entries(connections)) {
+  describe(`on ${where}`, () => {
+    for (const [what, half] of Object.entries(halves)) {
+      it.concurrent(`${what} is finished after the shutdown began, and answered`, async () => {
+        await withApp(async (app) => {
+          const { client, nth } = await open(app.target)
+          await client.write(half.before)
+          await received(app, 50)
+          app.interrupt()
+          expect(await finish(client, half.after, nth)).toEqual({
+            status: 200,
+            body: half.answer,
+            told: true,
+            continued: what.startsWith("an Expect") ? 1 : 0,
+            ending: "fin"
+          })
+          expect(await app.report()).toMatchObject({ outcome: "Drained", cut: [], forced: [], served: 1 })
+        })
+      })
+    }
+  })
+}
+
+describe("after a real signal", () => {
+  it("every half is finished and answered", { timeout: 30_000 }, async () => {
+    await overShutdowns(2, {}, async ({ ended, signal, target }) => {
+      const cases = Object.values(connections).flatMap((open) => Object.values(halves).map((half) => ({ open, half })))
+      const clients = await Promise.all(cases.map(async ({ half, open }) => {
+        const opened = await open(target)
+        await opened.client.write(half.before)
+        return { ...opened, half }
+      }))
+      await pace(50)
+      signal()
+      const answers = await Promise.all(clients.map(({ client, half, nth }) => finish(client, half.after, nth)))
+      expect(answers.map(({ body, status }) => ({ body, status }))).toEqual(
+        cases.map(({ half }) => ({ body: half.answer, status: 200 }))
+      )
+      expect(await ended()).toMatchObject({ outcome: "Drained", cut: 0, served: cases.length })
+    })
+  })
+})

@@ -1,0 +1,86 @@
+import { describe, expect, it } from "vitest"
+import type { AppOptions } from "../stock/app.js"
+import { type LostRequest, startBusyClients } from "../support/busyClient.js"
+import { delayProxy } from "../support/delayProxy.js"
+import { pace, waitFor } from "../support/wait.js"
+import { executedUnanswered, overShutdowns } from "./shutdowns.js"
+
+// A server that says `Keep-Alive: timeout=1` promises to be there for another second. With `idleGrace: "promised"` it
+// keeps that promise while it stops, so that a client that honours it, 20 ms away, loses nothing.
+
+interface Losses {
+  readonly sent: number
+  readonly lost: ReadonlyArray<LostRequest>
+  readonly unanswered: number
+  readonly executedUnanswered: ReadonlyArray<string>
+}
+
+/** 200 clients post orders through the proxy, each at its own pace, while the server is told to stop. */
+const drainsInTurn = async (count: number, listen: NonNullable<AppOptions["listen"]>): Promise<Losses> => {
+  let sent = 0
+  let unanswered = 0
+  const lost: Array<LostRequest> = []
+  const unheard: Array<string> = []
+  await overShutdowns(count, { keepAliveTimeoutMs: 1000, listen }, async ({ ended, executed, signal, target }) => {
+    const proxy = await delayProxy(target, 20)
+    let stopping = false
+    const clients = startBusyClients(proxy.target, {
+      clients: 200,
+      method: "POST",
+      path: "/orders",
+      // Some pause for longer than the promise, and must then open another connection.
+      thinkMs: () => Math.random() * 1100,
+      // The way there and back is 40 ms; the rest is for this process, which plays 200 clients at once.
+      promiseMarginMs: 150,
+      mayOpen: () => !stopping,
+      wasRefused: (port) => proxy.refused.has(port)
+    })
+    try {
+      await waitFor("every client to have been answered", () => clients.tally.answered >= 250, 10_000)
+      await pace(Math.random() * 100)
+      // A connection that is being opened has been promised nothing.
+      stopping = true
+      await waitFor("every open connection to have been answered once", () => clients.opening() === 0, 2000)
+      const before = clients.tally.sent
+      signal()
+      const report = await ended()
+      await waitFor("every client to leave", clients.ended, 5000)
+      const { tally } = clients
+      sent += tally.sent - before
+      unanswered += tally.unanswered
+      lost.push(...tally.lost)
+      unheard.push(...executedUnanswered(executed(), tally.answeredIds).filter((id) => tally.sentIds.has(id)))
+      expect(report).toMatchObject({ outcome: "Drained", cut: 0 })
+    } finally {
+      await clients.stop(0)
+      await proxy.close()
+    }
+  })
+  return { sent, lost, unanswered, executedUnanswered: unheard }
+}
+
+/** Waiting is most of it: two processes go through them at once. */
+const drains = async (count: number, listen: NonNullable<AppOptions["listen"]>): Promise<Losses> => {
+  const [a, b] = await Promise.all([drainsInTurn(count / 2, listen), drainsInTurn(count / 2, listen)])
+  return {
+    sent: a.sent + b.sent,
+    lost: [...a.lost, ...b.lost],
+    unanswered: a.unanswered + b.unanswered,
+    executedUnanswered: [...a.executedUnanswered, ...b.executedUnanswered]
+  }
+}
+
+describe("200 clients that honour Keep-Alive: timeout, 20 ms away", () => {
+  it("lose nothing over 20 drains when the server keeps what it promised", { timeout: 60_000 }, async () => {
+    const { sent, ...losses } = await drains(20, { idleGrace: "promised" })
+    expect(losses).toEqual({ lost: [], unanswered: 0, executedUnanswered: [] })
+    // They did send while it was stopping, or this shows nothing.
+    expect(sent).toBeGreaterThan(1000)
+  })
+
+  it("lose requests when the server closes idle connections at once; but none that was executed", async () => {
+    const losses = await drains(4, { idleGrace: 0 })
+    expect(losses.lost.length).toBeGreaterThan(0)
+    expect(losses.executedUnanswered).toEqual([])
+  })
+})
