@@ -1,0 +1,68 @@
+/**
+ * What the server does and what it did, in plain words.
+ */
+import { Duration } from "effect"
+import type { Connection, Shutdown } from "quiesce"
+
+export const count = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`
+
+export const seconds = (millis: number): string => `${(Math.max(0, millis) / 1000).toFixed(1)} s`
+
+const took = (duration: Duration.Duration): string => {
+  const millis = Math.round(Duration.toMillis(duration))
+  return millis < 1000 ? `${millis} ms` : seconds(millis)
+}
+
+export const byState = (connections: ReadonlyArray<Connection.Connection>): string => {
+  const states = new Map<string, number>()
+  for (const { state } of connections) states.set(state, (states.get(state) ?? 0) + 1)
+  return [
+    count(connections.length, "connection"),
+    ...(states.size === 0 ? [] : [Array.from(states, ([state, n]) => `${n} ${state}`).join(", ")])
+  ].join(": ")
+}
+
+/** What a drain is waiting for, longest first: requests, and connections without one. */
+export const waitingFor = (connections: ReadonlyArray<Connection.Connection>, now: number): ReadonlyArray<string> => {
+  const requests = connections.flatMap(({ remoteAddress, serving }) =>
+    serving.map(({ method, path, since }) => ({ method, path, since, remoteAddress }))
+  ).sort((a, b) => a.since - b.since)
+  const silent = connections.filter(({ serving, state }) => serving.length === 0 && state === "New")
+  const idle = connections.filter(({ serving, state }) => serving.length === 0 && state === "Idle")
+  return [
+    ...requests.map(({ method, path, remoteAddress, since }) =>
+      `${method} ${path}, for ${seconds(now - since)}, from ${remoteAddress}`
+    ),
+    ...(silent.length > 0 ? [`${count(silent.length, "new connection")} that may be about to send a request`] : []),
+    ...(idle.length > 0 ? [`${count(idle.length, "idle connection")} that may be about to send another request`] : [])
+  ]
+}
+
+const answers: Record<Shutdown.CutRequest["answer"], string> = {
+  "503": "its client was told 503: come back later",
+  truncated: "its client got a part of the answer",
+  none: "its client got no answer"
+}
+
+export const verdict = (report: Shutdown.Report): string => {
+  const lost = report.cut.length === 0
+    ? "every request got its whole answer"
+    : `${count(report.cut.length, "request")} did not get the whole answer`
+  return `${report.outcome === "Closed" ? "Closed at once" : `Shut down in ${took(report.duration)}`}: ${lost}.`
+}
+
+export const details = (report: Shutdown.Report): ReadonlyArray<string> => {
+  const { accepted, cut, dismissed, left, open } = report.connections
+  return [
+    `${count(report.served, "request")} answered since the shutdown began.`,
+    `${count(open + accepted, "connection")}: ${left} left with their last answer or by themselves, `
+    + `${dismissed} idle or unused ones were closed, ${cut} cut.`,
+    ...report.cut.map(({ age, answer, method, path, remoteAddress }) =>
+      `Cut: ${method} ${path} from ${remoteAddress} after ${took(age)}; ${answers[answer]}.`
+    ),
+    ...(report.handlers.abandoned > 0
+      ? [`${count(report.handlers.abandoned, "handler")} ignored interruption and was left behind.`]
+      : []),
+    ...report.hooks.map(({ duration, name, outcome }) => `Hook "${name}": ${outcome} after ${took(duration)}.`)
+  ]
+}
