@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
@@ -210,3 +211,6 @@ export const untilPhase = (
   ...phases: ReadonlyArray<Shutdown.Phase>
 ): Effect.Effect<void> =>
   Effect.asVoid(until(`the phase ${phases.join(" or ")}`, () => phases.includes(Effect.runSync(server.phase.get))))
+
+/** Under the live clock `@effect/vitest` logs; under the `TestClock` it is silent by itself. */
+export const silent: Layer.Layer<never> = Logger.remove(Logger.defaultLogger)
