@@ -9,10 +9,12 @@ import * as Net from "node:net"
 import * as Path from "node:path"
 import { ListenError, type Options } from "../Listener.js"
 
-/** What a Node server tells us about. Each is called before the server's own listeners, which run if it says so. */
+/** What a Node server tells us about, before its own listeners, which do not hear of it if we say `false`. */
 export interface Watcher {
   readonly connection: (socket: Net.Socket) => void
   readonly request: (request: Http.IncomingMessage, response: Http.ServerResponse) => boolean
+  /** The server's own listeners have seen the request. */
+  readonly answer: (request: Http.IncomingMessage, response: Http.ServerResponse) => boolean
   readonly upgrade: (
     event: "upgrade" | "connect",
     request: Http.IncomingMessage,
@@ -138,14 +140,16 @@ const watch = (server: Http.Server, watcher: Watcher): () => void => {
   let closed = false
   server.emit = function(this: Http.Server, ...args: [string, ...Array<unknown>]): boolean {
     switch (args[0]) {
-      case "connection": {
-        watcher.connection(args[1] as Net.Socket)
-        break
-      }
       case "request":
       case "checkContinue":
       case "checkExpectation": {
-        if (!watcher.request(args[1] as Http.IncomingMessage, args[2] as Http.ServerResponse)) return true
+        const [, request, response] = args as unknown as [string, Http.IncomingMessage, Http.ServerResponse]
+        if (!watcher.request(request, response)) return true
+        const heard = Reflect.apply(emit, this, args)
+        return watcher.answer(request, response) || heard
+      }
+      case "connection": {
+        watcher.connection(args[1] as Net.Socket)
         break
       }
       case "upgrade":

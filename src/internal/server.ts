@@ -35,6 +35,8 @@ import { openOf, Registry, snapshot } from "./registry.js"
 /** How many events a reader may fall behind. */
 const eventBuffer = 4096
 
+const forever = Number.POSITIVE_INFINITY
+
 /** A server, and what an app needs of it beyond what a user sees. */
 export interface Made<A> {
   readonly service: ServerService
@@ -151,15 +153,18 @@ export const make = <A extends App | undefined>(
 
     const watcher = (withApp: boolean): Watcher => ({
       connection: (socket) => {
+        // one of our servers may hand a socket on to another
+        if (openOf(socket) !== undefined) return
         const open = registry.accept(socket, http1)
         if (registry.closing) open.protocol.leave(open)
       },
       request: (request, response) => {
         const open = openOf(request.socket)
-        if (open === undefined) return true
-        if (!begin(open, request, response, withApp)) return false
+        return open === undefined || begin(open, request, response, withApp)
+      },
+      answer: (request, response) => {
         if (withApp) app?.request(request, response)
-        return true
+        return withApp
       },
       upgrade: (event, request, socket, head) => {
         const open = openOf(socket)
@@ -262,13 +267,14 @@ export const make = <A extends App | undefined>(
         Effect.suspend(() => {
           if (stopping) return Effect.void
           registry.closing = !enabled
-          const before = dismissing
-          dismissing = undefined
-          if (enabled) registry.grace = undefined
-          else {
-            for (const open of registry.open) open.protocol.leave(open)
-            dismissing = run(dismissIdle(policy, registry, woken))
+          if (enabled) {
+            // what was told to leave is still watched until it has left
+            if (dismissing !== undefined) registry.grace = { newConnection: forever, idle: forever, since: now() }
+            return Effect.void
           }
+          const before = dismissing
+          for (const open of registry.open) open.protocol.leave(open)
+          dismissing = run(dismissIdle(policy, registry, woken))
           return before === undefined ? Effect.void : Fiber.interrupt(before)
         })
     }

@@ -2,9 +2,9 @@
  * HTTP/1.1 on Node's own server: who is owed an answer, and how a connection is asked to leave.
  */
 import type * as Http from "node:http"
-import type * as Net from "node:net"
+import * as Net from "node:net"
 import type { Grace, Protocol } from "../protocol.js"
-import { type Open, openOf } from "../registry.js"
+import { type Open, openOf, type Owed } from "../registry.js"
 
 /** Go's `rstAvoidanceDelay` (rule C11): how long a connection is read from after its last answer and our FIN. */
 const lingerMillis = 500
@@ -70,8 +70,7 @@ function onResponseClose(this: Http.ServerResponse): void {
 }
 
 const settle = (open: Open, response: Http.ServerResponse): void => {
-  const index = open.owed.findIndex((owed) => owed.response === response)
-  const [owed] = index === -1 ? [] : open.owed.splice(index, 1)
+  const owed = take(open.owed, response)
   if (owed === undefined) return
   const { registry } = open
   if (response.writableFinished) {
@@ -81,11 +80,22 @@ const settle = (open: Open, response: Http.ServerResponse): void => {
   } else if (owed.ofApp) {
     completeEnd(response)
   }
-  // a socket that Node has ended with its last response goes from Active to Closed (Go's rule A8)
-  if (open.owed.length === 0 && open.state === "Active" && !open.leaving && !open.socket.writableEnded) {
+  if (open.owed.length > 0) return
+  if (open.leaving) {
+    // while it was owed something, its lingering had no end
+    registry.consider(open)
+  } else if (open.state === "Active" && !open.socket.writableEnded) {
+    // a socket that Node has ended with its last response goes from Active to Closed (Go's rule A8)
     registry.change(open, "Idle")
     registry.consider(open)
   }
+}
+
+/** Nearly always the only one: then nothing is allocated to take it out. */
+const take = (all: Array<Owed>, response: Http.ServerResponse): Owed | undefined => {
+  if (all[0]?.response === response) return all.shift()
+  const index = all.findIndex((owed) => owed.response === response)
+  return index === -1 ? undefined : all.splice(index, 1)[0]
 }
 
 /**
@@ -161,7 +171,8 @@ const midMessage = (socket: Net.Socket): boolean => {
  */
 function destroySoon(this: Net.Socket): void {
   const open = openOf(this)
-  if (open === undefined) return
+  // keep-alives are on again: nothing is watching over those that linger
+  if (open?.registry.closing !== true) return Net.Socket.prototype.destroySoon.call(this)
   this.end()
   lingerOn(open)
 }
@@ -193,7 +204,7 @@ const promised = (open: Open): number => {
 }
 
 const leave = (open: Open): void => {
-  if (open.registry.stopping && typeof open.socket.destroySoon === "function") open.socket.destroySoon = destroySoon
+  if (typeof open.socket.destroySoon === "function") open.socket.destroySoon = destroySoon
   for (const { response } of open.owed) {
     if (response !== undefined) sayClose(open, response)
   }
