@@ -198,6 +198,19 @@ it.scoped("F9: a defect after the takeover is logged, the peer is closed in good
   }).pipe(Effect.provide(Logger.add(Logger.make(({ cause }) => logged.push(String(cause))))))
 })
 
+it.scoped("T34: with keep-alives off a connection can be taken over, and is not closed for it", () =>
+  Effect.gen(function*() {
+    const running = yield* echoing()
+    const history = yield* historyOf(running.server)
+    yield* running.server.setKeepAlives(false)
+    const { messages, socket } = yield* webSocket(running.target)
+    yield* until("the upgrade", () => socket.readyState === WebSocket.OPEN)
+    yield* TestClock.adjust("1 minute")
+    socket.send("hello")
+    yield* until("the echo", () => messages.join() === "hello")
+    expect(history.of()).toBe("New,Active,Hijacked")
+  }))
+
 it.scoped("T76: what the client sent together with its request, or right behind, reaches who took the connection over", () =>
   Effect.gen(function*() {
     const app = yield* serve(ok, { prepare: hijack })
