@@ -62,6 +62,9 @@ const connections: Record<string, (target: Target) => Promise<{ readonly client:
   }
 }
 
+/** Shorter than the client takes for the rest: what has begun must be known to have begun. */
+const listen = { idleGrace: 100, newConnectionGrace: 100 }
+
 /** The half must have been read: what is still in the kernel is another scenario. */
 const received = ({ server }: InProcessApp, halfAt: number) => pace(halfAt).then(() => server.connections)
 
@@ -82,7 +85,7 @@ for (const [where, open] of Object.entries(connections)) {
             ending: "fin"
           })
           expect(await app.report()).toMatchObject({ outcome: "Drained", cut: [], forced: [], served: 1 })
-        })
+        }, { listen })
       })
     }
   })
@@ -90,7 +93,7 @@ for (const [where, open] of Object.entries(connections)) {
 
 describe("after a real signal", () => {
   it("every half is finished and answered", { timeout: 30_000 }, async () => {
-    await overShutdowns(2, {}, async ({ ended, signal, target }) => {
+    await overShutdowns(2, { listen }, async ({ ended, signal, target }) => {
       const cases = Object.values(connections).flatMap((open) => Object.values(halves).map((half) => ({ open, half })))
       const clients = await Promise.all(cases.map(async ({ half, open }) => {
         const opened = await open(target)

@@ -40,7 +40,7 @@ const drainsInTurn = async (count: number, listen: NonNullable<AppOptions["liste
       await pace(Math.random() * 100)
       // A connection that is being opened has been promised nothing.
       stopping = true
-      await waitFor("every open connection to have been answered once", () => clients.opening() === 0, 2000)
+      await waitFor("every open connection to have been answered once", () => clients.opening() === 0, 10_000)
       const before = clients.tally.sent
       signal()
       const report = await ended()
