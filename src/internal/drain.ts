@@ -75,7 +75,7 @@ export const drain = Effect.fnUntraced(function*(server: Stopping) {
     lameDuck: Duration.millis(drainingAt - startedAt),
     draining: Duration.millis(killingAt - drainingAt),
     killing: Duration.millis(endedAt - killingAt),
-    served: registry.served - served - killed.requests.filter((request) => request.answer === "503").length,
+    served: registry.served - served - killed.late503,
     connections: {
       open,
       accepted: registry.accepted - accepted,
@@ -191,7 +191,7 @@ const turn = Effect.async<void>((resume) => {
 const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: number) {
   const { handlers, hooks, policy, registry } = server
   const none: ReadonlyArray<CutRequest> = []
-  if (quiet(server)) return { requests: none, connections: 0, forced: [], interrupted: 0 }
+  if (quiet(server)) return { requests: none, connections: 0, forced: [], interrupted: 0, late503: 0 }
 
   const cutByUs = new Set<unknown>()
   const victims = Array.from(registry.open).flatMap((open) => open.owed.map((owed) => victim(open, owed)))
@@ -228,7 +228,7 @@ const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: number) {
 
   const now = registry.now()
   const requests = victims.flatMap((victim) => outcome(victim, cutByUs, now))
-  return { requests, connections: left.length, forced, interrupted }
+  return { requests, connections: left.length, forced, interrupted, late503: victims.filter(isLate503).length }
 })
 
 interface Victim {
@@ -245,9 +245,13 @@ const victim = (open: Open, owed: Owed): Victim => ({
   remoteAddress: snapshot(open).remoteAddress
 })
 
+/** Its handler was interrupted, and answered in full that it could not answer. */
+const isLate503 = ({ begun, owed: { answered, ofApp, response } }: Victim): boolean =>
+  answered && ofApp && !begun && response?.statusCode === 503
+
 /** What the client of a request got that was in flight at the deadline; nothing if that was the whole answer. */
 const outcome = (victim: Victim, cutByUs: ReadonlySet<unknown>, now: number): ReadonlyArray<CutRequest> => {
-  const { begun, open, owed: { ofApp, request, response, since }, remoteAddress } = victim
+  const { open, owed: { answered, request, response, since }, remoteAddress } = victim
   const cut = (answer: CutRequest["answer"]): ReadonlyArray<CutRequest> => [{
     connection: open.id,
     remoteAddress,
@@ -256,9 +260,8 @@ const outcome = (victim: Victim, cutByUs: ReadonlySet<unknown>, now: number): Re
     age: Duration.millis(now - since),
     answer
   }]
-  if (response?.writableFinished === true) {
-    return ofApp && !begun && response.statusCode === 503 ? cut("503") : []
-  }
+  if (isLate503(victim)) return cut("503")
+  if (answered) return []
   if (response !== undefined && open.answered503 === response) return cut("503")
   // else its client left of its own accord
   return cutByUs.has(open) || cutByUs.has(response)

@@ -16,6 +16,8 @@ export interface Owed {
   /** It went to an Effect app, and not to a listener of the user's own. */
   readonly ofApp: boolean
   readonly since: number
+  /** The whole answer has left. */
+  answered: boolean
 }
 
 /** One accepted socket, from accept to close. */

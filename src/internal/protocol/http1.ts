@@ -27,7 +27,7 @@ export const begin = (
 ): boolean => {
   if (open.leaving) return false
   const { registry } = open
-  open.owed.push({ request, response, ofApp, since: registry.now() })
+  open.owed.push({ request, response, ofApp, since: registry.now(), answered: false })
   if (open.state !== "Active") registry.change(open, "Active")
   response.on("close", onResponseClose)
   if (registry.closing) sayClose(open, response)
@@ -49,7 +49,7 @@ export const misread = (open: Open, error: Error): void => {
 /** A request that asks for an upgrade has arrived; its answer is in the hands of the handler. */
 export const beginUpgrade = (open: Open, request: Http.IncomingMessage): boolean => {
   if (open.leaving) return false
-  open.owed.push({ request, response: undefined, ofApp: true, since: open.registry.now() })
+  open.owed.push({ request, response: undefined, ofApp: true, since: open.registry.now(), answered: false })
   open.registry.change(open, "Active")
   return true
 }
@@ -69,11 +69,19 @@ function onResponseClose(this: Http.ServerResponse): void {
   if (open !== undefined) settle(open, this)
 }
 
+/**
+ * Whether all of a response has gone to the kernel. Node says so (`writableFinished`) of one whose socket was destroyed
+ * under it, too: it has nothing left to write. A socket that Node ended with its last response has itself finished.
+ */
+const flushed = ({ socket }: Open, response: Http.ServerResponse): boolean =>
+  response.writableFinished && (!socket.destroyed || socket.writableFinished)
+
 const settle = (open: Open, response: Http.ServerResponse): void => {
   const owed = take(open.owed, response)
   if (owed === undefined) return
   const { registry } = open
-  if (response.writableFinished) {
+  owed.answered ||= flushed(open, response)
+  if (owed.answered) {
     open.served++
     registry.served++
     if (registry.keepHeads) open.lastHead = (response as { readonly _header?: string })._header
@@ -214,6 +222,8 @@ const cut = (open: Open): void => {
   const { owed, socket } = open
   const response = owed[0]?.response
   open.leaving = true
+  // what has just been written has left, although Node has not said so yet
+  for (const each of owed) each.answered = each.response?.writableFinished === true
   // written to the socket, not to the response: its handler may still be running, and must not find a head that it
   // did not write
   if (response !== undefined && !response.headersSent && socket.writable && socket.writableLength === 0) {
