@@ -76,7 +76,7 @@ export class ListenError extends Data.TaggedError("ListenError")<{
   readonly cause: unknown
 }> {
   override get message(): string {
-    const why = this.cause instanceof Error ? this.cause.message : String(this.cause)
+    const why = (this.cause instanceof Error ? this.cause.message : String(this.cause)).replace(/\.+$/, "")
     return `Cannot listen with ${this.field} ${JSON.stringify(this.value)}: ${why}. ${this.remedy}`
   }
 }
