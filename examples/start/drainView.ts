@@ -10,8 +10,6 @@ import { byState, count, details, seconds, verdict, waitingFor } from "./words.j
 /** npm sends its child a second SIGINT for each Ctrl-C, at once; a person takes longer. */
 const sameSignalMillis = 500
 
-type Serving = Connection.Connection["serving"]
-
 export const layer = (screen: Screen, timeoutMillis: number): Layer.Layer<never, never, Server.Server> =>
   Layer.scopedDiscard(Effect.gen(function*() {
     const server = yield* Server.Server
@@ -25,34 +23,33 @@ export const layer = (screen: Screen, timeoutMillis: number): Layer.Layer<never,
 
 const show = Effect.fnUntraced(function*(server: Server.ServerService, screen: Screen, timeoutMillis: number) {
   let beganAt: number | undefined
-  const serving = new Map<number, Serving>()
+  const known = new Map<number, Connection.Connection>()
   const since = (now: number) => screen.dim(`+${seconds(now - (beganAt ?? now))}`.padStart(8))
 
   const entered = Effect.fnUntraced(function*(phase: Shutdown.Phase, at: number) {
     beganAt ??= at
     if (phase === "Closed") return
     const connections = yield* server.connections
-    for (const { id, serving: requests } of connections) serving.set(id, requests)
+    for (const connection of connections) known.set(connection.id, connection)
     screen.line(`${since(at)}  ${screen.bold(phase)}, ${byState(connections)}`)
   })
 
   /** Says which requests a connection has done with. */
-  const changed = ({ id, remoteAddress, serving: requests, state }: Connection.Connection, now: number) => {
-    const before = serving.get(id) ?? []
-    if (state === "Closed") serving.delete(id)
-    else serving.set(id, requests)
-    if (beganAt === undefined) return
-    for (const request of before.filter(({ since }) => !requests.some((other) => other.since === since))) {
-      const what = `${request.method} ${request.path} from ${remoteAddress}, ${seconds(now - request.since)}`
-      // at the deadline it may have been answered with 503, which only the report knows
-      const late = now > beganAt + timeoutMillis
-      screen.line(`${since(now)}  ${late ? screen.yellow("ended") : screen.green("done")} ${what}`)
-    }
-    if (state !== "Closed") return
-    for (const request of requests) {
-      const what = `${request.method} ${request.path} from ${remoteAddress}, ${seconds(now - request.since)}`
-      screen.line(`${since(now)}  ${screen.red("not answered in full")} ${what}`)
-    }
+  const changed = (connection: Connection.Connection, now: number) => {
+    const { id, remoteAddress, served, serving, state } = connection
+    const before = known.get(id)
+    if (state === "Closed") known.delete(id)
+    else known.set(id, connection)
+    if (beganAt === undefined || before === undefined) return
+    const gone = before.serving.filter(({ since }) => !serving.some((other) => other.since === since))
+    const open = state === "Closed" ? serving : []
+    // requests are answered in the order in which they came
+    const answered = gone.splice(0, served - before.served)
+    const tell = (outcome: string) => ({ method, path, since: began }: Connection.Connection["serving"][number]) =>
+      screen.line(`${since(now)}  ${outcome} ${method} ${path} from ${remoteAddress}, ${seconds(now - began)}`)
+    // at the deadline a handler that is interrupted answers with 503, which only the report knows
+    answered.forEach(tell(now > beganAt + timeoutMillis ? screen.yellow("ended") : screen.green("done")))
+    for (const request of [...gone, ...open]) tell(screen.red("not answered in full"))(request)
   }
 
   const watch = Stream.runForEach(server.events, (event) =>

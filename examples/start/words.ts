@@ -56,7 +56,7 @@ export const details = (report: Shutdown.Report): ReadonlyArray<string> => {
   return [
     `${count(report.served, "request")} answered since the shutdown began.`,
     `${count(open + accepted, "connection")}: ${left} left with their last answer or by themselves, `
-    + `${dismissed} idle or unused ones were closed, ${cut} cut.`,
+    + `${dismissed} closed because idle or never used, ${cut} cut.`,
     ...report.cut.map(({ age, answer, method, path, remoteAddress }) =>
       `Cut: ${method} ${path} from ${remoteAddress} after ${took(age)}; ${answers[answer]}.`
     ),
