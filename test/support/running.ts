@@ -19,7 +19,7 @@ import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import { type Listener, NodeHttpServer, Server, Shutdown } from "../../src/index.js"
 import * as Raw from "./rawClient.js"
-import { pace, waitFor } from "./wait.js"
+import { waitFor } from "./wait.js"
 
 /** The limit of every wait that a correct server satisfies in milliseconds: only a failing test ever takes it. */
 export const limit = 5000
@@ -45,6 +45,11 @@ export interface RunOptions extends Shutdown.Policy {
   readonly listen?: Listener.Options | undefined
 }
 
+const oneSecond = Effect.async<void>((resume) => {
+  const timer = setTimeout(() => resume(Effect.void), 1000)
+  return Effect.sync(() => clearTimeout(timer))
+})
+
 /** Launches a layer that has a server in it. */
 export const launch = <A, E>(
   layer: Layer.Layer<A | Server.Server, E>,
@@ -64,7 +69,7 @@ export const launch = <A, E>(
     yield* Effect.addFinalizer(() =>
       Effect.raceFirst(
         Effect.interruptible(Effect.zipRight(server.close, Fiber.interrupt(fiber))),
-        Effect.interruptible(Effect.promise(() => pace(1000)))
+        Effect.interruptible(oneSecond)
       )
     )
     return {
