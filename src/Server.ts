@@ -117,8 +117,8 @@ export interface ServerService {
    * Runs `hook` once when draining starts, together with all others (Go's `RegisterOnShutdown`, rule D9, awaited).
    * It may take until the deadline, or until its own `timeout`; then it is interrupted. How it ended is in the
    * report: a hook that fails or hangs never stops the shutdown, nor makes it fail. Registered after the start, it
-   * runs at once. When the scope closes before the start, the hook is taken back; after it, the scope waits for the
-   * hook to end.
+   * runs at once. When the scope closes before a shutdown has begun, the hook is taken back; after that, the scope
+   * waits for the hook to end.
    *
    * ```ts
    * import { Effect } from "effect"

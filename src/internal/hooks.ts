@@ -28,6 +28,7 @@ export class Hooks {
   readonly #now: () => number
   readonly #run: (effect: Effect.Effect<unknown>) => unknown
   readonly #onEnd: (report: HookReport) => void
+  #expected = false
   #started = false
   #killed = false
   #finished = false
@@ -63,8 +64,9 @@ export class Hooks {
   }
 
   /**
-   * The scope of the registration closes. Before the start that takes the hook back; after it, what the hook uses
-   * must outlive it. Scopes of one application close in parallel: the turn gives its server's the time to start.
+   * The scope of the registration closes. Before a shutdown that takes the hook back; after its beginning, what the
+   * hook uses must outlive it, also while it waits for draining to start. Scopes of one application close in
+   * parallel: the turn gives its server's the time to begin.
    */
   remove(hook: Hook): Effect.Effect<void> {
     return Effect.async<void>((resume) => {
@@ -72,11 +74,16 @@ export class Hooks {
       return Effect.sync(() => clearImmediate(immediate))
     }).pipe(
       Effect.zipRight(Effect.suspend(() => {
-        if (this.#started) return Deferred.await(hook.done)
+        if (this.#started || (this.#expected && !this.#finished)) return Deferred.await(hook.done)
         this.#hooks.delete(hook)
         return Effect.void
       }))
     )
+  }
+
+  /** A shutdown has begun: the hooks will start, unless it is a close. */
+  expect(): void {
+    this.#expected = true
   }
 
   start(): void {
@@ -148,6 +155,8 @@ export class Hooks {
     this.#finished = true
     for (const hook of this.#hooks) {
       if (runs(hook)) this.#close(hook, "Abandoned", Option.none())
+      // a close came before the start: its scope waits in vain
+      else Deferred.unsafeDone(hook.done, Effect.void)
     }
     return Array.from(this.#hooks, (hook) => hook.report).filter((report) => report !== undefined)
   }

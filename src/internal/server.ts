@@ -126,6 +126,7 @@ export const make = <A extends App | undefined>(
     const start = Effect.sync(() => {
       if (stopping) return
       stopping = true
+      hooks.expect()
       dismissing?.unsafeInterruptAsFork(FiberId.none)
       registry.grace = undefined
       shuttingDown.unsafeOpen()
