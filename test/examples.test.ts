@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
@@ -212,5 +213,118 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
       expect(exit.code).toBe(0)
       expect(exit.msSinceSignal).toBeLessThan(4000)
       position(child, drained)
+    }))
+})
+
+describe("npm start", { timeout: 60_000 }, () => {
+  const serving = async (child: Child): Promise<Target> => {
+    const port = await waitFor(
+      () => `the app to serve: ${child.stdout()}${child.stderr()}`,
+      () => /Serving on http:\/\/localhost:(\d+)/.exec(child.stdout())?.[1],
+      startLimit
+    )
+    return { port: Number(port) }
+  }
+  const start = new URL("../examples/start.ts", import.meta.url)
+  const env = { PORT: "0" }
+
+  it("shows who is connected, and on SIGINT what is waited for, what was answered, and the report, as lines", () =>
+    withChild(start, [], async (child) => {
+      const target = await serving(child)
+      await withClient(target, (page) =>
+        withClient(target, (slow) =>
+          withClient(target, async (stream) => {
+            await page.write(get("/"))
+            expect((await answer(page)).body.toString()).toMatch(/<button data-work="\/slow\?seconds=5">/)
+            await slow.write(get("/slow?seconds=3"))
+            await stream.write(get("/stream"))
+            await stream.untilText("tick 1", 10_000)
+            await page.write(get("/connections"))
+            expect((await answer(page, 2)).body.toString()).toMatch(/"path":"\/slow\?seconds=3"/)
+            child.signal("SIGINT")
+            // as npm does for one Ctrl-C, where the shell has made way for node
+            await pace(90)
+            child.signal("SIGINT")
+            expect(await answer(slow)).toMatchObject({ status: 200, complete: true })
+            expect((await answer(stream)).body.toString()).toMatch(/that was all\n$/)
+          })))
+      expect(await child.exit(8000)).toMatchObject({ code: 0 })
+      const shown = child.stdout()
+      expect(shown).toMatch(/Draining, 3 connections: (1 Idle, 2 Active|2 Active, 1 Idle)/)
+      expect(shown).toMatch(/done GET \/stream from 127/)
+      expect(shown).toMatch(
+        /Draining, \d\.\d s left, .*\n {2}waiting for GET \/slow\?seconds=3, for \d\.\d s, from 127/
+      )
+      expect(shown).toMatch(/done GET \/slow\?seconds=3 from 127/)
+      expect(shown).toMatch(/Shut down in \d\.\d s: every request got its whole answer\.\n {2}[23] requests answered/)
+      expect(shown).not.toContain("\u001b[")
+    }, { env }))
+
+  it("closes at once on a second signal, and says what was cut", () =>
+    withChild(start, [], async (child) => {
+      await withClient(await serving(child), async (client) => {
+        await client.write(get("/slow?seconds=30"))
+        await pace(200)
+        child.signal("SIGINT")
+        await pace(800)
+        child.signal("SIGINT")
+        expect(await answer(client)).toMatchObject({ status: 503 })
+      })
+      await child.exit(5000)
+      expect(child.stdout()).toMatch(/Closed at once: 1 request did not get the whole answer\./)
+      expect(child.stdout()).toMatch(/Cut: GET \/slow\?seconds=30 .* its client was told 503/)
+    }, { env }))
+
+  it("draws the drain on a terminal to its end when Ctrl-C is pressed under npm", async () => {
+    const terminal = spawn("script", ["-qefc", "npm start", "/dev/null"], {
+      cwd: new URL("..", import.meta.url),
+      env: { ...process.env, ...env, TERM: "xterm-256color" }
+    })
+    let shown = ""
+    terminal.stdout.setEncoding("utf8").on("data", (text: string) => (shown += text))
+    const exited = new Promise((resolve) => terminal.once("exit", resolve))
+    try {
+      const port = await waitFor(
+        () => `the app to serve: ${shown}`,
+        () => /Serving on http:\/\/localhost:(\d+)/.exec(shown)?.[1],
+        startLimit
+      )
+      await withClient({ port: Number(port) }, async (client) => {
+        await client.write(get("/slow?seconds=2"))
+        await waitFor(() => `the request to be seen: ${shown}`, () => shown.includes("1 request."), 5000)
+        terminal.stdin.write("\u0003")
+        expect(await answer(client)).toMatchObject({ status: 200, complete: true })
+      })
+      await waitFor(() => `npm to end: ${shown}`, exited, 10_000)
+    } finally {
+      terminal.kill("SIGKILL")
+    }
+    expect(shown).toMatch(/Draining, \d\.\d s left, 1 connection: 1 Active/)
+    expect(shown).toContain("waiting for GET /slow?seconds=2, for")
+    expect(shown).toContain("every request got its whole answer.")
+    expect(shown).toContain("\u001b[J")
+  })
+
+  it("names the port that is taken, and what to do", () =>
+    withChild(start, [], async (first) => {
+      const target = await serving(first)
+      const taken = String("port" in target ? target.port : 0)
+      await withChild(start, [], async (second) => {
+        expect(await second.exit(startLimit)).toMatchObject({ code: 1 })
+        expect(second.stderr()).toContain(`Cannot listen with port ${taken}`)
+        expect(second.stderr()).not.toContain("    at ")
+      }, { env: { PORT: taken } })
+    }, { env }))
+})
+
+describe("npm run demo", { timeout: 120_000 }, () => {
+  it("ends by itself; everybody got everything from quiesce, and some did not from stock", () =>
+    withChild(new URL("../examples/demo.ts", import.meta.url), [], async (child) => {
+      const exit = await child.exit(90_000)
+      const cells = (server: string) => child.stdout().match(new RegExp(`^ {2}${server} +[✓✗] .*$`, "gm")) ?? []
+      expect(cells("quiesce").filter((cell) => cell.includes("✗"))).toEqual([])
+      expect(cells("quiesce")).toHaveLength(8)
+      expect(cells("stock").filter((cell) => cell.includes("✗")).length).toBeGreaterThanOrEqual(4)
+      expect(exit.code).toBe(0)
     }))
 })

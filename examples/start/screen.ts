@@ -30,7 +30,9 @@ export const make = (out: WriteStream): Screen => {
   /** A line that wraps would take two rows, and be erased by half. */
   const fit = (text: string) => {
     const plain = stripVTControlCharacters(text)
-    return plain.length < out.columns ? text : `${plain.slice(0, Math.max(1, out.columns - 2))}…`
+    // a terminal that does not know its size says 0
+    const columns = out.columns || 80
+    return plain.length < columns ? text : `${plain.slice(0, Math.max(1, columns - 2))}…`
   }
 
   return {
@@ -43,7 +45,7 @@ export const make = (out: WriteStream): Screen => {
     },
     status: (lines) => {
       if (!live) return
-      const fitting = lines.slice(0, Math.max(1, out.rows - 2)).map(fit)
+      const fitting = lines.slice(0, Math.max(1, (out.rows || 24) - 2)).map(fit)
       const cleared = erase()
       drawn = fitting
       out.write(cleared + fitting.map((line) => `${line}\n`).join(""))
