@@ -92,8 +92,8 @@ const settle = (open: Open, response: Http.ServerResponse): void => {
   if (open.leaving) {
     // while it was owed something, its lingering had no end
     registry.consider(open)
-  } else if (open.state === "Active" && !open.socket.writableEnded) {
-    // a socket that Node has ended with its last response goes from Active to Closed (Go's rule A8)
+  } else if (open.state === "Active" && open.socket.writable) {
+    // else it goes from Active to Closed (Go's rule A8): Node has ended it with its last response, or its peer has gone
     registry.change(open, "Idle")
     registry.consider(open)
   }
@@ -163,13 +163,25 @@ const withoutConnection = (headers: unknown): unknown => {
 }
 
 /**
- * Whether Node's parser is in the middle of a message. `duration` is how Node itself finds idle connections (its
- * `closeIdleConnections`), and the only thing that sees half a head which arrived together with the request before
- * it; it has no documentation, so a Node without it is taken to be between messages, where the graces still hold.
+ * Whether Node's parser is in the middle of a message: only the parser sees half a head that arrived together with
+ * the request before it. Node keeps a list of the parsers that are (its `closeIdleConnections` reads it), under a
+ * symbol of its own; a Node without it is taken to be between messages, where the graces still hold.
  */
 const midMessage = (socket: Net.Socket): boolean => {
-  const parser = (socket as { readonly parser?: { readonly duration?: () => number } | null }).parser
-  return typeof parser?.duration === "function" && parser.duration() > 0
+  const { parser, server } = socket as { readonly parser?: unknown; readonly server?: Http.Server }
+  if (parser === null || parser === undefined || server === undefined) return false
+  const list = parsersOf(server)
+  return list !== undefined && list.active().includes(parser)
+}
+
+interface Parsers {
+  readonly active: () => ReadonlyArray<unknown>
+}
+
+const parsersOf = (server: Http.Server): Parsers | undefined => {
+  const symbol = Object.getOwnPropertySymbols(server).find((symbol) => symbol.description === "http.server.connections")
+  const list = symbol === undefined ? undefined : (server as { readonly [_: symbol]: unknown })[symbol]
+  return typeof (list as Parsers | null | undefined)?.active === "function" ? list as Parsers : undefined
 }
 
 /**
