@@ -212,6 +212,8 @@ const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: number) {
     yield* Effect.raceFirst(over, server.closeCalled)
   }
 
+  // an answer that has just been ended is written at the end of this turn
+  yield* turn
   const left = Array.from(registry.open)
   const forced = left.filter((open) => open.owed.length === 0).map(snapshot)
   yield* inBatches(left, (open) => {

@@ -180,7 +180,7 @@ interface Parsers {
 
 const parsersOf = (server: Http.Server): Parsers | undefined => {
   const symbol = Object.getOwnPropertySymbols(server).find((symbol) => symbol.description === "http.server.connections")
-  const list = symbol === undefined ? undefined : (server as { readonly [_: symbol]: unknown })[symbol]
+  const list = symbol === undefined ? undefined : Reflect.get(server, symbol)
   return typeof (list as Parsers | null | undefined)?.active === "function" ? list as Parsers : undefined
 }
 
