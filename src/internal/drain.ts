@@ -215,7 +215,9 @@ const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: number) {
   // an answer that has just been ended is written at the end of this turn
   yield* turn
   const left = Array.from(registry.open)
-  const forced = left.filter((open) => open.owed.length === 0).map(snapshot)
+  // one that has had its last answer and our FIN leaves with those
+  const cut = left.filter((open) => open.lingersUntil === Number.POSITIVE_INFINITY)
+  const forced = cut.filter((open) => open.owed.length === 0).map(snapshot)
   yield* inBatches(left, (open) => {
     cutByUs.add(open)
     open.protocol.cut(open)
@@ -230,7 +232,7 @@ const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: number) {
 
   const now = registry.now()
   const requests = victims.flatMap((victim) => outcome(victim, cutByUs, now))
-  return { requests, connections: left.length, forced, interrupted, late503: victims.filter(isLate503).length }
+  return { requests, connections: cut.length, forced, interrupted, late503: victims.filter(isLate503).length }
 })
 
 interface Victim {

@@ -248,7 +248,7 @@ export const make = <A extends App | undefined>(
         ).pipe(Effect.asVoid),
       events: Stream.asyncPush<Event>((push) =>
         Effect.acquireRelease(
-          Effect.sync(() => {
+          Effect.map(SubscriptionRef.get(phase), (phase) => {
             const reader = (event: Event) => {
               push.single(event)
               if (event._tag === "PhaseChanged" && event.phase === "Closed") push.end()
@@ -256,6 +256,7 @@ export const make = <A extends App | undefined>(
             const observer = (connection: Connection) => push.single({ _tag: "ConnectionChanged", connection })
             readers.add(reader)
             registry.observers.add(observer)
+            if (phase === "Closed") push.end()
             return { reader, observer }
           }),
           ({ observer, reader }) =>
