@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest"
+import { sendWithin } from "../support/burst.js"
 import { connect, type RawClient, type Target } from "../support/rawClient.js"
 import { pace } from "../support/wait.js"
 import { withApp } from "./inProcess.js"
@@ -17,15 +18,6 @@ const idleClients = async (target: Target, count: number): Promise<ReadonlyArray
     await client.untilResponses(1, 10_000)
   }))
   return clients
-}
-
-/** One after the other within `ms`, without giving way to anything: a busy machine must not make them late. */
-const sendWithin = (clients: ReadonlyArray<RawClient>, ms: number) => {
-  const from = performance.now()
-  for (const [i, client] of clients.entries()) {
-    while (performance.now() < from + (ms * i) / clients.length);
-    void client.write(order(`second-${i}`))
-  }
 }
 
 const untilAnswered = (clients: ReadonlyArray<RawClient>) =>
@@ -54,7 +46,7 @@ describe("200 idle keep-alive connections", () => {
         const clients = await idleClients(target, 200)
         await pace(idleMs)
         signal()
-        sendWithin(clients, 20)
+        sendWithin(clients, 20, (i) => order(`second-${i}`))
         expect(await untilAnswered(clients)).toEqual(served(200))
         expect(await ended()).toMatchObject({
           outcome: "Drained",

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
 import * as Load from "./load.js"
-import type { ProcessEnd } from "./scenario.js"
+import type { ProcessEnd, Scenario } from "./scenario.js"
 import { scenarios } from "./scenarios.js"
 import * as Services from "./services.js"
 import * as Silence from "./silence.js"
@@ -15,6 +15,8 @@ const limit = { timeout: 40_000 }
 
 const stillRunning: ProcessEnd = { code: undefined, ms: patienceMs }
 
+// Scenarios with many clients are sequential: they take the whole machine, and beside others they would measure that.
+
 describe.concurrent("stock @effect/platform-node", limit, () => {
   it("closes the pool under a running request, which is answered with 500", async () => {
     const { kept, result } = await Services.poolUnderRequest.run("stock")
@@ -22,17 +24,17 @@ describe.concurrent("stock @effect/platform-node", limit, () => {
     expect(kept).toBe(false)
   })
 
-  it("resets every busy keep-alive client", async () => {
+  it.sequential("resets every busy keep-alive client", async () => {
     const { result } = await Load.busyKeepAlive.run("stock")
     expect(result.lost).toBe(8)
   })
 
-  it("resets idle keep-alive connections whose next request is on its way", async () => {
+  it.sequential("resets idle keep-alive connections whose next request is on its way", async () => {
     const { result } = await Load.idleBurst.run("stock")
     expect(result.answered).toBeLessThan(20)
   })
 
-  it("resets most connections that are being opened", async () => {
+  it.sequential("resets most connections that are being opened", async () => {
     const { result } = await Load.connectionPerRequest.run("stock", patienceMs)
     expect(result.lost).toBeGreaterThan(16)
   })
@@ -53,7 +55,7 @@ describe.concurrent("stock @effect/platform-node", limit, () => {
     expect(result.megabytes).toBeLessThan(25)
   })
 
-  it("truncates the first of several pipelined responses, and never sends the others", async () => {
+  it.sequential("truncates the first of several pipelined responses, and never sends the others", async () => {
     const { result } = await Load.pipelined.run("stock")
     expect(result.answered).toBe(0)
   })
@@ -111,8 +113,10 @@ describe.concurrent("stock @effect/platform-node", limit, () => {
 })
 
 describe.concurrent("quiesce", limit, () => {
+  const busy: ReadonlyArray<Scenario<unknown>> = Object.values(Load)
   for (const scenario of scenarios) {
-    it(`keeps its promise to ${scenario.title}`, async () => {
+    const test = busy.includes(scenario) ? it.sequential : it
+    test(`keeps its promise to ${scenario.title}`, async () => {
       const { kept, saw } = await scenario.run("quiesce")
       expect({ kept, saw }).toEqual({ kept: true, saw })
     })
