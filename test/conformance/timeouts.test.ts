@@ -61,7 +61,7 @@ describe("Node's own timeouts", () => {
 })
 
 describe("Go's tests of timeouts", () => {
-  it.scoped("Go 48 TestServerIdleTimeout: an idle connection is closed, and half a head is cut all the same", () =>
+  it.scoped("T48 TestServerIdleTimeout: an idle connection is closed, and half a head is cut all the same", () =>
     Effect.gen(function*() {
       const { app } = makeApp()
       const running = yield* serving(app, {
@@ -78,7 +78,7 @@ describe("Go's tests of timeouts", () => {
       expect((yield* answer(yield* idleAfterOne(running.target))).status).toBe(200)
     }))
 
-  it.scoped("Go 49 TestServerCancelsReadTimeoutWhenIdle: the time of a handler is not that of its request", () =>
+  it.scoped("T49 TestServerCancelsReadTimeoutWhenIdle: the time of a handler is not that of its request", () =>
     Effect.gen(function*() {
       const { app, gate } = makeApp()
       const running = yield* serving(app, { node: { ...quick, headersTimeout: 100, requestTimeout: 100 } })
@@ -90,7 +90,7 @@ describe("Go's tests of timeouts", () => {
       expect(yield* answer(busy)).toEqual({ status: 200, body: "held", connection: "keep-alive" })
     }))
 
-  it.scoped("Go 50 TestServerCancelsReadHeaderTimeoutWhenIdle: idle time is not that of the next head", () =>
+  it.scoped("T50 TestServerCancelsReadHeaderTimeoutWhenIdle: idle time is not that of the next head", () =>
     Effect.gen(function*() {
       const { app } = makeApp()
       const running = yield* serving(app, {
