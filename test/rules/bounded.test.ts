@@ -99,6 +99,8 @@ describe("rule 3", () => {
       const exit = yield* running.exit
       const report = yield* running.report
       expect(deadlineExceededIn(exit)?.report).toBe(report)
+      // once, although the scope of the app and that of the server both end with it
+      expect(Exit.isFailure(exit) && Cause.defects(exit.cause).length).toBe(1)
       expect(report).toMatchObject({ duration: Duration.seconds(30), killing: Duration.zero })
       expect(gate.interrupted).toBe(1)
     }))

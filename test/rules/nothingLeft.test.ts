@@ -81,6 +81,20 @@ describe("rule 4", () => {
       expect(report.cut.map(({ path }) => path)).toEqual(["/hold", "/stream"])
     })).pipe(Effect.provide(silent)))
 
+  it.live("rule 4: nothing is left of what keep-alives that were turned off had begun", () =>
+    leavingNothing(Effect.gen(function*() {
+      const { app, gate } = makeApp()
+      const running = yield* serving(app, { newConnectionGrace: "60 seconds", idleGrace: "60 seconds" })
+      const held = yield* client(running.target)
+      yield* send(held, get("/hold"))
+      yield* gate.untilStarted(1)
+      yield* running.server.setKeepAlives(false)
+      yield* running.drain
+      yield* gate.open
+      expect((yield* answer(held)).connection).toBe("close")
+      expect((yield* running.report).outcome).toBe("Drained")
+    })).pipe(Effect.provide(silent)))
+
   it.live("rule 4: nothing is left after a close", () =>
     leavingNothing(Effect.gen(function*() {
       const { app, gate } = makeApp()
