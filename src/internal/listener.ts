@@ -8,6 +8,7 @@ import * as Http from "node:http"
 import * as Net from "node:net"
 import * as Path from "node:path"
 import { ListenError, type Options } from "../Listener.js"
+import * as AcceptQueue from "./acceptQueue.js"
 
 /** What a Node server tells us about, before its own listeners, which do not hear of it if we say `false`. */
 export interface Watcher {
@@ -33,18 +34,6 @@ export interface Bound {
   readonly closeNow: () => void
 }
 
-/** How long the kernel's accept queue may take to run dry, in milliseconds. */
-const queueMillis = 200
-
-/**
- * How many turns of the event loop without an accept count as dry. libuv accepts one connection a turn at times:
- * with 3 turns, 5 connections in 8 closes were reset that would have been served; with 50, none.
- */
-const quietTurns = 64
-
-/** The same bound in turns, for a clock that does not move. */
-const queueTurns = 50_000
-
 /** Binds `server`, and fails with what is wrong and what to do. */
 export const bind = (
   server: Http.Server,
@@ -53,34 +42,26 @@ export const bind = (
   now: () => number
 ): Effect.Effect<Bound, ListenError> =>
   Effect.async<Bound, ListenError>((resume) => {
-    let accepted = 0
+    let open = true
+    const closeNow = () => {
+      // not `http.Server#close`: it destroys what it takes to be idle, and stops the request timeouts
+      if (open) Net.Server.prototype.close.call(server)
+      open = false
+    }
+    const queue = AcceptQueue.make(server, closeNow, now)
     const fail = (cause: unknown) => {
       unwatch()
       resume(Effect.fail(explain(options, cause)))
     }
-    const unwatch = watch(server, {
-      ...watcher,
-      connection: (socket) => {
-        accepted++
-        watcher.connection(socket)
-      }
-    })
+    const unwatch = watch(server, watcher, queue)
     server.once("error", fail)
     const bound = () => {
       server.off("error", fail)
       // EMFILE and its like surface here, and would end the process
       server.on("error", watcher.acceptFailed)
-      let open = true
-      const closeNow = () => {
-        // not `http.Server#close`: it destroys what it takes to be idle, and stops the request timeouts
-        if (open) Net.Server.prototype.close.call(server)
-        open = false
-      }
       resume(Effect.succeed({
         address: addressOf(server),
-        close: Effect.suspend(() => server.listening ? runDry(server, () => accepted, now) : Effect.void).pipe(
-          Effect.ensuring(Effect.sync(closeNow))
-        ),
+        close: Effect.suspend(() => server.listening ? queue.close : Effect.sync(closeNow)),
         closeNow
       }))
     }
@@ -99,43 +80,25 @@ const isCutOff = (path: string | undefined): boolean =>
   && Buffer.byteLength(path) > (process.platform === "linux" ? 107 : 103)
 
 /**
- * Closing a listening socket resets every connection that the kernel has completed and Node has not yet accepted.
- * So the queue is made as short as can be first (later clients are refused cleanly when it closes), and closed when
- * it has run dry. `_handle.listen` has no documentation; where it is missing, the queue keeps its length.
- */
-const runDry = (server: Http.Server, accepted: () => number, now: () => number): Effect.Effect<void> =>
-  Effect.async<void>((resume) => {
-    const handle =
-      (server as unknown as { readonly _handle?: { readonly listen?: (backlog: number) => number } | null })
-        ._handle
-    if (typeof handle?.listen === "function" && typeof server.address() === "object") handle.listen(0)
-    const until = now() + queueMillis
-    let seen = accepted()
-    let quiet = 0
-    let turns = 0
-    let immediate: NodeJS.Immediate | undefined = undefined
-    const turn = () => {
-      quiet = accepted() === seen ? quiet + 1 : 0
-      seen = accepted()
-      if (quiet >= quietTurns || ++turns >= queueTurns || now() >= until) resume(Effect.void)
-      else immediate = setImmediate(turn)
-    }
-    turn()
-    return Effect.sync(() => clearImmediate(immediate))
-  })
-
-/**
  * Sees what the server emits, and decides what its listeners see. An event emitter calls its listeners one by one
  * and none can hold back an event from the next, which is what refusing a request takes; so `emit` itself is ours
  * until the server has closed.
  */
-const watch = (server: Http.Server, watcher: Watcher): () => void => {
+const watch = (server: Http.Server, watcher: Watcher, queue: AcceptQueue.AcceptQueue): () => void => {
   const own = Object.getOwnPropertyDescriptor(server, "emit")
   const { emit } = server
   const unwatch = () => {
     server.off("error", watcher.acceptFailed)
     if (own === undefined) Reflect.deleteProperty(server, "emit")
     else Object.defineProperty(server, "emit", own)
+  }
+  const deliver = (
+    args: [string, ...Array<unknown>],
+    request: Http.IncomingMessage,
+    response: Http.ServerResponse
+  ): boolean => {
+    const heard = Reflect.apply(emit, server, args)
+    return watcher.answer(request, response) || heard
   }
   let closed = false
   server.emit = function(this: Http.Server, ...args: [string, ...Array<unknown>]): boolean {
@@ -145,10 +108,15 @@ const watch = (server: Http.Server, watcher: Watcher): () => void => {
       case "checkExpectation": {
         const [, request, response] = args as unknown as [string, Http.IncomingMessage, Http.ServerResponse]
         if (!watcher.request(request, response)) return true
-        const heard = Reflect.apply(emit, this, args)
-        return watcher.answer(request, response) || heard
+        if (!queue.isHolding()) return deliver(args, request, response)
+        queue.hold(() => {
+          // it may have been cut by now
+          if (request.socket.writable) deliver(args, request, response)
+        })
+        return true
       }
       case "connection": {
+        queue.accepted()
         watcher.connection(args[1] as Net.Socket)
         break
       }

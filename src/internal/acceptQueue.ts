@@ -1,0 +1,100 @@
+/**
+ * Closing a listening socket resets every connection that the kernel has completed and Node has not yet accepted
+ * (Go's rule B15): of 32 clients that open a connection for each request, 30. So everything that is queued is
+ * accepted first, and the socket is closed in the turn of the event loop that finds the queue dry.
+ *
+ * A client that is answered comes back at once, and so the queue of a busy server never runs dry. What arrives in
+ * these few milliseconds is therefore held: it is received, and handed to its handler when the socket has closed.
+ * Where new clients come faster than they can be accepted, that is not enough: then the kernel is told to queue no
+ * more of them. That comes second, because it takes completed handshakes for new ones when many end at once.
+ */
+import * as Effect from "effect/Effect"
+import type * as Net from "node:net"
+
+/** How long the queue may take to run dry, in milliseconds, before it is made as short as can be. */
+const patienceMillis = 100
+
+/** How long it may take altogether; a drain's deadline bounds it as well. */
+const limitMillis = 1000
+
+/** The same bound in turns, for a clock that does not move. */
+const limitTurns = 50_000
+
+/** How many turns without an accept count as dry: libuv does not accept all that is queued in one turn. */
+const quietTurns = 64
+
+/** How many held requests are handed over in one turn. */
+const batch = 16
+
+export interface AcceptQueue {
+  /** To be called for each connection that is accepted. */
+  readonly accepted: () => void
+  readonly isHolding: () => boolean
+  /** Keeps a request until the socket has closed. */
+  readonly hold: (deliver: () => void) => void
+  /** Closes the socket, once the queue has run dry. */
+  readonly close: Effect.Effect<void>
+}
+
+export const make = (server: Net.Server, closeNow: () => void, now: () => number): AcceptQueue => {
+  let accepted = 0
+  const held: Array<() => void> = []
+  let holding = false
+
+  const release = () => {
+    for (const deliver of held.splice(0, batch)) deliver()
+    if (held.length > 0) setImmediate(release)
+    else holding = false
+  }
+  const stop = () => {
+    closeNow()
+    release()
+  }
+
+  return {
+    accepted: () => {
+      accepted++
+    },
+    isHolding: () => holding,
+    hold: (deliver) => {
+      held.push(deliver)
+    },
+    close: Effect.async<void>((resume) => {
+      holding = true
+      const startedAt = now()
+      let short = false
+      let seen = accepted
+      let quiet = 0
+      let turns = 0
+      let immediate = setImmediate(function turn() {
+        quiet = accepted === seen ? quiet + 1 : 0
+        seen = accepted
+        const millis = now() - startedAt
+        if (quiet >= quietTurns || ++turns >= limitTurns || millis >= limitMillis) {
+          stop()
+          return resume(Effect.void)
+        }
+        if (!short && millis >= patienceMillis) {
+          short = true
+          shorten(server)
+        }
+        immediate = setImmediate(turn)
+      })
+      return Effect.sync(() => {
+        clearImmediate(immediate)
+        stop()
+      })
+    })
+  }
+}
+
+/**
+ * `listen` on a handle that listens sets the length of its queue, and nothing else. It has no documentation: where it
+ * is missing, as where it is a pipe's, the queue keeps its length.
+ */
+const shorten = (server: Net.Server): void => {
+  const { _handle } = server as unknown as {
+    readonly _handle?: { readonly listen?: (backlog: number) => number } | null
+  }
+  if (typeof _handle?.listen === "function" && typeof server.address() === "object") _handle.listen(0)
+}
