@@ -73,11 +73,19 @@ export const make = (handlers: Handlers): Effect.Effect<App, never, Scope.Scope>
     return {
       request: (request, response) => {
         if (attached) facade.emit("request", request, response)
-        else hold(() => facade.emit("request", request, response), () => refuse(response))
+        else {
+          hold(() => {
+            if (!response.destroyed) facade.emit("request", request, response)
+          }, () => refuse(response))
+        }
       },
       upgrade: (request, socket, head) => {
         if (attached) facade.emit("upgrade", request, socket, head)
-        else hold(() => facade.emit("upgrade", request, socket, head), () => socket.end(refusal))
+        else {
+          hold(() => {
+            if (!socket.destroyed) facade.emit("upgrade", request, socket, head)
+          }, () => socket.end(refusal))
+        }
       },
       giveUp: () => {
         over = true
@@ -120,7 +128,7 @@ const track = <E, R>(app: HttpApp.Default<E, R>, handlers: Handlers): HttpApp.De
     const owed = open.owed.find((owed) => owed.request === source)
     const upgrading = owed !== undefined && owed.response === undefined
     handlers.add(fiber, open, () => {
-      if (upgrading && open.state !== "Hijacked") endUpgrade(open)
+      if (upgrading) endUpgrade(open)
     })
     return upgrading
       ? Effect.provideService(

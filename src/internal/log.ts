@@ -23,7 +23,9 @@ export const narrated =
   (server: Stopping, phase: SubscriptionRef.SubscriptionRef<Phase>, quiet: boolean) =>
   (drain: Effect.Effect<Report>): Effect.Effect<Report> =>
     Effect.gen(function*() {
-      const usual = quiet ? LogLevel.Debug : LogLevel.Info
+      // a server that never could bind has more important things to say
+      const unused = server.listeners.size === 0 && server.registry.accepted === 0
+      const usual = quiet || unused ? LogLevel.Debug : LogLevel.Info
       const startedAt = server.registry.now()
       yield* say(usual, beginning(server))
       const progress = yield* Effect.fork(
@@ -40,7 +42,7 @@ export const narrated =
 
 export const hookFailed = (hook: HookReport): Effect.Effect<void> =>
   Effect.logWarning(
-    `Shutdown hook "${hook.name}" ${hook.outcome} after ${Duration.format(hook.duration)}`,
+    `Shutdown hook "${hook.name}" ${hook.outcome} after ${print(hook.duration)}`,
     ...Option.toArray(hook.cause)
   )
 
@@ -92,10 +94,14 @@ const ending = (report: Report): string => {
   if (handlers.abandoned > 0) parts.push(`${count(handlers.abandoned, "handler")} left behind, deaf to interruption`)
   if (cut.length > 0) parts.push(`${count(cut.length, "request")} cut`)
   for (const { age, answer, method, path, remoteAddress } of cut.slice(0, named)) {
-    parts.push(`cut ${method} ${path} from ${remoteAddress} after ${Duration.format(age)} (${answer})`)
+    parts.push(`cut ${method} ${path} from ${remoteAddress} after ${print(age)} (${answer})`)
   }
   if (cut.length > named) parts.push(`and ${cut.length - named} more`)
-  return `Shut down in ${Duration.format(report.duration)} (${report.outcome}): ${parts.join("; ")}`
+  return `Shut down in ${print(report.duration)} (${report.outcome}): ${parts.join("; ")}`
 }
 
-const millis = (n: number): string => Duration.format(Duration.millis(Math.round(n)))
+const millis = (n: number): string => print(Duration.millis(Math.round(n)))
+
+/** `Duration.format` says "0" of nothing. */
+const print = (duration: Duration.Duration): string =>
+  Duration.toMillis(duration) === 0 ? "0ms" : Duration.format(duration)

@@ -54,12 +54,17 @@ export const beginUpgrade = (open: Open, request: Http.IncomingMessage): boolean
   return true
 }
 
-/** The handler of a request that asked for an upgrade has ended without upgrading: it has answered, or never will. */
+/**
+ * The handler of a request that asked for an upgrade has ended. If it has not upgraded, or has answered after all, it
+ * has said its last word.
+ */
 export const endUpgrade = (open: Open): void => {
-  if (open.owed.length === 0) return
-  open.owed.length = 0
-  open.served++
-  open.registry.served++
+  if (open.state === "Hijacked" && !open.socket.writableEnded) return
+  if (open.owed.length > 0) {
+    open.owed.length = 0
+    open.served++
+    open.registry.served++
+  }
   if (!open.socket.writableEnded) open.socket.end()
   lingerOn(open)
 }

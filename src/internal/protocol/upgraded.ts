@@ -7,7 +7,7 @@ import type { Open } from "../registry.js"
 
 const make = (name: string): Protocol => ({
   name,
-  staysUntil: () => Number.POSITIVE_INFINITY,
+  staysUntil: (open) => open.leaving ? open.lingersUntil : Number.POSITIVE_INFINITY,
   leave: (open) => {
     if (open.registry.stopping && open.registry.grace !== undefined) tell(open)
   },
