@@ -34,7 +34,10 @@ export interface Running<A = never> {
   readonly exit: Effect.Effect<Exit.Exit<never, unknown>>
   /** The report, once the scope has closed. */
   readonly report: Effect.Effect<Shutdown.Report>
-  /** Interrupts, and waits until draining has begun; where there is nothing to wait for, it may have ended. */
+  /**
+   * Interrupts, and waits until the listeners have closed and draining has begun in earnest: only then may the clock
+   * be moved, since hooks and graces begin there. Where there is nothing to wait for, it may have ended.
+   */
   readonly drain: Effect.Effect<void>
   /** Interrupts, and waits for the report. */
   readonly stop: Effect.Effect<Shutdown.Report>
@@ -53,7 +56,8 @@ const oneSecond = Effect.async<void>((resume) => {
 /** Launches a layer that has a server in it. */
 export const launch = <A, E>(
   layer: Layer.Layer<A | Server.Server, E>,
-  targetOf: (context: Context.Context<A | Server.Server>) => Raw.Target
+  targetOf: (context: Context.Context<A | Server.Server>) => Raw.Target,
+  isListening: () => boolean = () => false
 ): Effect.Effect<Running<A>, E, Scope.Scope> =>
   Effect.gen(function*() {
     const ready = yield* Deferred.make<Context.Context<A | Server.Server>>()
@@ -79,7 +83,9 @@ export const launch = <A, E>(
       interrupt,
       exit,
       report,
-      drain: Effect.zipRight(interrupt, untilPhase(server, "Draining", "Closed")),
+      drain: Effect.zipRight(interrupt, untilPhase(server, "Draining", "Closed")).pipe(
+        Effect.zipRight(Effect.asVoid(until("the listeners to have closed", () => !isListening())))
+      ),
       stop: Effect.zipRight(interrupt, report)
     }
   })
@@ -89,14 +95,16 @@ export const serving = <E>(
   app: HttpApp.Default<E>,
   { listen, node, ...policy }: RunOptions = {}
 ): Effect.Effect<Running<HttpServer.HttpServer>, unknown, Scope.Scope> =>
-  launch(
-    HttpServer.serve(app).pipe(
-      Layer.provideMerge(
-        NodeHttpServer.layer(() => Http.createServer(node ?? {}), { host: "127.0.0.1", port: 0, ...listen, ...policy })
-      )
-    ),
-    (context) => targetOf(Context.get(context, HttpServer.HttpServer).address)
-  )
+  Effect.suspend(() => {
+    const server = Http.createServer(node ?? {})
+    return launch(
+      HttpServer.serve(app).pipe(
+        Layer.provideMerge(NodeHttpServer.layer(() => server, { host: "127.0.0.1", port: 0, ...listen, ...policy }))
+      ),
+      (context) => targetOf(Context.get(context, HttpServer.HttpServer).address),
+      () => server.listening
+    )
+  })
 
 /** A plain Node server, with no Effect in its handlers. */
 export const plain = (
@@ -104,17 +112,17 @@ export const plain = (
   { listen, node, ...policy }: RunOptions = {}
 ): Effect.Effect<Running, unknown, Scope.Scope> =>
   Effect.suspend(() => {
+    const own = Http.createServer(node ?? {}, handler)
     let target: Raw.Target = { port: 0 }
     const listening = Layer.scopedDiscard(
-      Effect.flatMap(Server.Server, (server) =>
-        server.listen(() => Http.createServer(node ?? {}, handler), { host: "127.0.0.1", port: 0, ...listen })).pipe(
+      Effect.flatMap(Server.Server, (server) => server.listen(() => own, { host: "127.0.0.1", port: 0, ...listen }))
+        .pipe(
           Effect.map(({ address }) => {
             target = targetOf(address)
           })
         )
     )
-    return launch(Layer.provideMerge(listening, Server.layer(policy)), () =>
-      target)
+    return launch(Layer.provideMerge(listening, Server.layer(policy)), () => target, () => own.listening)
   })
 
 export const targetOf = (address: HttpServer.Address): Raw.Target =>
