@@ -11,11 +11,11 @@ import * as Socket from "@effect/platform/Socket"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import type * as Net from "node:net"
 import type { Handlers } from "./handlers.js"
-import { endUpgrade } from "./protocol/http1.js"
+import { completeEnd, endUpgrade } from "./protocol/http1.js"
 import { hijack, tellWith } from "./protocol/upgraded.js"
 import { openOf } from "./registry.js"
 
@@ -96,13 +96,15 @@ export const make = (handlers: Handlers): Effect.Effect<App, never, Scope.Scope>
         Effect.gen(function*() {
           taken = true
           const tracked = track(httpApp, handlers)
-          yield* middleware === undefined ? stock.serve(tracked) : stock.serve(tracked, middleware)
-          yield* Effect.addFinalizer(() =>
-            Effect.sync(() => {
-              attached = false
-              over = true
-            })
-          )
+          const scope = yield* Scope.make()
+          yield* Effect.addFinalizer((exit) => {
+            attached = false
+            over = true
+            // it waits for the handlers of upgrades to end; those that a drain had to leave behind never will
+            const close = Scope.close(scope, exit)
+            return handlers.idle ? close : Effect.asVoid(Effect.forkDaemon(close))
+          })
+          yield* Scope.extend(middleware === undefined ? stock.serve(tracked) : stock.serve(tracked, middleware), scope)
           attached = true
           clearTimeout(timer)
           for (const { deliver } of held.splice(0)) deliver()
@@ -126,24 +128,28 @@ const track = <E, R>(app: HttpApp.Default<E, R>, handlers: Handlers): HttpApp.De
     const open = openOf(source.socket)
     if (open === undefined) return app
     const owed = open.owed.find((owed) => owed.request === source)
-    const upgrading = owed !== undefined && owed.response === undefined
-    handlers.add(fiber, open, () => {
-      if (upgrading) endUpgrade(open)
+    if (owed === undefined || owed.response !== undefined) {
+      handlers.add(fiber, open, ignore)
+      return app
+    }
+    let upgraded = false
+    handlers.add(fiber, open, () => endUpgrade(open))
+    open.socket.once("close", () => {
+      // its answer, if it is writing one, is known to nobody else
+      if (!upgraded) completeEnd(NodeHttpServerRequest.toServerResponse(request))
     })
-    return upgrading
-      ? Effect.provideService(
-        app,
-        HttpServerRequest,
-        upgradable(request, (socket) => {
-          hijack(open, "websocket")
-          tellWith(open, () => {
-            const errand = handlers.fork(goAway(socket))
-            open.socket.once("close", () => errand.unsafeInterruptAsFork(FiberId.none))
-          })
-        })
-      )
-      : app
+    const withUpgrade = upgradable(request, (socket) => {
+      upgraded = true
+      hijack(open, "websocket")
+      tellWith(open, () => {
+        const errand = handlers.fork(goAway(socket))
+        open.socket.once("close", () => errand.unsafeInterruptAsFork(FiberId.none))
+      })
+    })
+    return Effect.provideService(app, HttpServerRequest, withUpgrade)
   })
+
+const ignore = () => {}
 
 /** The same request, which says when it is upgraded. */
 const upgradable = (

@@ -111,3 +111,33 @@ it.scoped("a peer that resets its connection before the upgrade has been decided
     yield* Effect.promise(() => other.write("GET / HTTP/1.1\r\nHost: test\r\n\r\n"))
     yield* Effect.promise(() => other.untilText("well", limit))
   }))
+
+// an app without a router is uninterruptible
+const deaf = Effect.delay(Effect.succeed(HttpServerResponse.text("late")), "1 minute")
+
+it.scoped("a handler of an upgrade that ignores interruption is left behind, and holds nobody up", () =>
+  Effect.gen(function*() {
+    const app = yield* serving(deaf, { timeout: "30 seconds", killTimeout: "1 second" })
+    const peer = yield* Effect.promise(() => connect(app.target))
+    yield* Effect.promise(() => peer.write(handshake))
+    yield* until("the request", () => Effect.runSync(app.server.connections)[0]?.state === "Active")
+    yield* app.drain
+    yield* TestClock.adjust("30 seconds")
+    yield* TestClock.adjust("1 second")
+    const report = yield* app.report
+    assert.deepStrictEqual(report.handlers, { interrupted: 1, abandoned: 1 })
+  }))
+
+it.scoped("a handler that answers an upgrade whose client has left ends", () =>
+  Effect.gen(function*() {
+    const app = yield* serving(deaf, { timeout: "2 minutes" })
+    const peer = yield* Effect.promise(() => connect(app.target))
+    yield* Effect.promise(() => peer.write(handshake))
+    yield* until("the request", () => Effect.runSync(app.server.connections)[0]?.state === "Active")
+    peer.abort()
+    yield* until("the connection to be gone", () => Effect.runSync(app.server.connections).length === 0)
+    yield* app.drain
+    yield* TestClock.adjust("1 minute")
+    const report = yield* app.report
+    assert.strictEqual(report.handlers.abandoned, 0)
+  }))

@@ -115,7 +115,7 @@ const take = (all: Array<Owed>, response: Http.ServerResponse): Owed | undefined
  * `response.end(body, callback)` never calls back once the response has been destroyed, and `@effect/platform-node`
  * waits for it: the request fiber and its scope would never end.
  */
-const completeEnd = (response: Http.ServerResponse): void => {
+export const completeEnd = (response: Http.ServerResponse): void => {
   if (response.writableEnded) {
     // Node keeps the callback as a `once` listener, whose wrapper is the only kind that has a `listener`
     for (const listener of response.rawListeners("finish")) {
