@@ -20,42 +20,52 @@ const idleClients = async (target: Target, count: number): Promise<ReadonlyArray
   return clients
 }
 
+/** What each got for its second request; a connection that ended without it has lost it. */
 const untilAnswered = (clients: ReadonlyArray<RawClient>) =>
   Promise.all(clients.map(async (client) => {
-    const { responses } = await client.untilResponses(2, 5000)
-    await client.untilEnded(2000)
-    const second = responses[1]!
-    return { status: second.status, id: second.body.toString(), ending: client.ending }
+    await client.untilEnded(10_000)
+    const second = client.parsed().responses[1]
+    return { status: second?.status, id: second?.body.toString(), ending: client.ending }
   }))
 
 const served = (count: number) =>
   Array.from({ length: count }, (_, i) => ({ status: 200, id: `second-${i}`, ending: "fin" }))
 
-const limit = { timeout: 30_000 }
+const limit = { timeout: 60_000 }
+
+const drained = { outcome: "Drained", cut: 0 }
 
 describe("200 idle keep-alive connections", () => {
-  for (
-    const [when, idleMs] of [
-      ["a moment ago", 0],
-      // Longer than the grace: what saves them is that a request may be on its way.
-      ["more than half a second ago", 700]
-    ] as const
-  ) {
-    it(`that were used ${when} are all answered when each sends within 20 ms of a signal`, limit, async () => {
-      await overShutdowns(6, {}, async ({ ended, signal, target }) => {
-        const clients = await idleClients(target, 200)
-        await pace(idleMs)
-        signal()
-        sendWithin(clients, 20, (i) => order(`second-${i}`))
-        expect(await untilAnswered(clients)).toEqual(served(200))
-        expect(await ended()).toMatchObject({
-          outcome: "Drained",
-          cut: 0,
-          connections: { open: 200, cut: 0 }
-        })
-      })
+  it("are all answered when they were used a moment ago, and each sends within 20 ms of a signal", limit, async () => {
+    await overShutdowns(6, {}, async ({ ended, signal, target }) => {
+      const clients = await idleClients(target, 200)
+      signal()
+      sendWithin(clients, 20, (i) => order(`second-${i}`))
+      expect(await untilAnswered(clients)).toEqual(served(200))
+      expect(await ended()).toMatchObject({ ...drained, connections: { open: 200, cut: 0 } })
     })
-  }
+  })
+
+  // Longer than the grace: what saves them is that a request may be on its way.
+  it("are all answered when they have been idle for long, and each sends within 20 ms of a signal", limit, async () => {
+    let inTime = 0
+    await overShutdowns(20, {}, async ({ ended, signal, target }) => {
+      const clients = await idleClients(target, 200)
+      await pace(700)
+      const signalledAt = performance.now()
+      signal()
+      sendWithin(clients, 15, (i) => order(`second-${i}`))
+      const late = performance.now() - signalledAt > 20
+      const answers = await untilAnswered(clients)
+      const report = await ended()
+      // Where a busy machine has kept these clients from sending in time, nothing was promised.
+      if (late) return
+      expect(answers).toEqual(served(200))
+      expect(report).toMatchObject({ ...drained, connections: { open: 200, cut: 0 } })
+      return ++inTime === 4 ? "enough" : undefined
+    })
+    expect(inTime).toBe(4)
+  })
 
   it("are closed without a word when they stay idle", async () => {
     await withApp(async ({ interrupt, report, target }) => {

@@ -33,17 +33,18 @@ export interface Round {
   readonly executed: () => ReadonlySet<string>
 }
 
+/** Plays each shutdown, until one of them was enough. */
 export const overShutdowns = (
   rounds: number,
   options: AppOptions,
-  play: (round: Round) => Promise<void>
+  play: (round: Round) => Promise<void | "enough">
 ): Promise<void> =>
   withChild(new URL("./rounds.ts", import.meta.url), [String(rounds), JSON.stringify(options)], async (child) => {
     for (let round = 1; round <= rounds; round++) {
       await child.line("ready", 30_000, round)
       const signal = () => child.signal(round % 2 === 1 ? "SIGTERM" : "SIGINT")
       const ended = async () => await child.line("ended", 15_000, round) as unknown as Ended
-      await play({
+      const played = await play({
         round,
         target: await child.listening(1000, round),
         child,
@@ -55,6 +56,7 @@ export const overShutdowns = (
         },
         executed: () => new Set(child.linesOf("executed").map((line) => String(line["id"])))
       })
+      if (played === "enough") return
     }
   })
 
