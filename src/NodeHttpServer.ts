@@ -101,7 +101,7 @@ const makeServices = (
           yield* app.serve(httpApp, middleware)
           // built after all that the app uses, this runs before any of it is released
           yield* Effect.addFinalizer(() => finalize)
-        })
+        }).pipe(Effect.uninterruptible)
     })
     return Context.make(HttpServer.HttpServer, httpServer).pipe(Context.add(Server, service))
   }).pipe(Effect.mapError(serveError))

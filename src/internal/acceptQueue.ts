@@ -42,9 +42,13 @@ export const make = (server: Net.Server, closeNow: () => void, now: () => number
   let holding = false
 
   const release = () => {
-    for (const deliver of held.splice(0, batch)) deliver()
-    if (held.length > 0) setImmediate(release)
-    else holding = false
+    try {
+      for (let n = 0; n < batch; n++) held.shift()?.()
+    } finally {
+      // a listener that throws ends the process or not, as Node and the user see fit; the others are not its business
+      if (held.length > 0) setImmediate(release)
+      else holding = false
+    }
   }
   const stop = () => {
     closeNow()

@@ -7,6 +7,7 @@ import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequ
 import type * as HttpApp from "@effect/platform/HttpApp"
 import type { HttpMiddleware } from "@effect/platform/HttpMiddleware"
 import { HttpServerRequest } from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Socket from "@effect/platform/Socket"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -15,7 +16,7 @@ import * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import type * as Net from "node:net"
 import type { Handlers } from "./handlers.js"
-import { completeEnd, endUpgrade } from "./protocol/http1.js"
+import { completeEnd, endUpgrade, refuse, refuseUpgrade } from "./protocol/http1.js"
 import { hijack, tellWith } from "./protocol/upgraded.js"
 import { openOf } from "./registry.js"
 
@@ -84,7 +85,7 @@ export const make = (handlers: Handlers): Effect.Effect<App, never, Scope.Scope>
         else {
           hold(() => {
             if (!socket.destroyed) facade.emit("upgrade", request, socket, head)
-          }, () => socket.end(refusal))
+          }, () => refuseUpgrade(socket))
         }
       },
       giveUp: () => {
@@ -93,7 +94,7 @@ export const make = (handlers: Handlers): Effect.Effect<App, never, Scope.Scope>
       },
       taken: () => taken,
       serve: (httpApp, middleware) =>
-        Effect.gen(function*() {
+        Effect.uninterruptible(Effect.gen(function*() {
           taken = true
           const tracked = track(httpApp, handlers)
           const scope = yield* Scope.make()
@@ -108,17 +109,9 @@ export const make = (handlers: Handlers): Effect.Effect<App, never, Scope.Scope>
           attached = true
           clearTimeout(timer)
           for (const { deliver } of held.splice(0)) deliver()
-        })
+        }))
     }
   })
-
-const refusal = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n"
-
-const refuse = (response: Http.ServerResponse): void => {
-  if (response.destroyed) return
-  response.writeHead(503, { "content-length": "0", "retry-after": "1" })
-  response.end()
-}
 
 /** Knows each request fiber from the inside, without forking one. */
 const track = <E, R>(app: HttpApp.Default<E, R>, handlers: Handlers): HttpApp.Default<E, R> =>
@@ -130,10 +123,10 @@ const track = <E, R>(app: HttpApp.Default<E, R>, handlers: Handlers): HttpApp.De
     const owed = open.owed.find((owed) => owed.request === source)
     if (owed === undefined || owed.response !== undefined) {
       handlers.add(fiber, open, ignore)
-      return app
+      return Effect.map(app, (response) => open.registry.killing && isStreamed(response) ? tooLate : response)
     }
     let upgraded = false
-    handlers.add(fiber, open, () => endUpgrade(open))
+    handlers.add(fiber, open, () => endUpgrade(open, owed, () => NodeHttpServerRequest.toServerResponse(request)))
     open.socket.once("close", () => {
       // its answer, if it is writing one, is known to nobody else
       if (!upgraded) completeEnd(NodeHttpServerRequest.toServerResponse(request))
@@ -150,6 +143,13 @@ const track = <E, R>(app: HttpApp.Default<E, R>, handlers: Handlers): HttpApp.De
   })
 
 const ignore = () => {}
+
+/** Interrupted before its first byte, such a body would be sent as an empty one that is whole. */
+const isStreamed = ({ body }: HttpServerResponse.HttpServerResponse): boolean =>
+  body._tag === "Stream" || body._tag === "FormData"
+  || (body._tag === "Raw" && typeof body.body === "object" && body.body !== null && "pipe" in body.body)
+
+const tooLate = HttpServerResponse.empty({ status: 503 })
 
 /** The same request, which says when it is upgraded. */
 const upgradable = (

@@ -44,6 +44,10 @@ export class Handlers {
     return errand
   }
 
+  get errands(): number {
+    return this.#errands.size
+  }
+
   get idle(): boolean {
     return this.fibers.size === 0 && this.#errands.size === 0
   }

@@ -7,6 +7,7 @@ import * as Fs from "node:fs"
 import * as Http from "node:http"
 import * as Net from "node:net"
 import * as Path from "node:path"
+import * as Tls from "node:tls"
 import { ListenError, type Options } from "../Listener.js"
 import * as AcceptQueue from "./acceptQueue.js"
 
@@ -16,6 +17,8 @@ export interface Watcher {
   readonly request: (request: Http.IncomingMessage, response: Http.ServerResponse) => boolean
   /** The server's own listeners have seen the request. */
   readonly answer: (request: Http.IncomingMessage, response: Http.ServerResponse) => boolean
+  /** Answers a request whose time has come too late to be handled. */
+  readonly isTooLate: (response: Http.ServerResponse) => boolean
   readonly upgrade: (
     event: "upgrade" | "connect",
     request: Http.IncomingMessage,
@@ -53,15 +56,21 @@ export const bind = (
       unwatch()
       resume(Effect.fail(explain(options, cause)))
     }
+    const unusable = whyNot(server, options)
+    if (unusable !== undefined) return resume(Effect.fail(unusable))
     const unwatch = watch(server, watcher, queue)
+    const closedEarly = () => fail(new Error("the Node server was closed before it listened"))
     server.once("error", fail)
+    server.once("close", closedEarly)
     const bound = () => {
       server.off("error", fail)
+      server.off("close", closedEarly)
       // EMFILE and its like surface here, and would end the process
       server.on("error", watcher.acceptFailed)
       resume(Effect.succeed({
         address: addressOf(server),
-        close: Effect.suspend(() => server.listening ? queue.close : Effect.sync(closeNow)),
+        // what is queued on an inherited descriptor is its other holders' too
+        close: Effect.suspend(() => server.listening && options.fd === undefined ? queue.close : Effect.sync(closeNow)),
         closeNow
       }))
     }
@@ -70,9 +79,33 @@ export const bind = (
       server.listen(options, bound)
     } catch (cause) {
       server.off("error", fail)
+      server.off("close", closedEarly)
       fail(cause)
     }
   })
+
+/** The Node servers that are listened with: a second watch would see every request twice. */
+const watched = new WeakSet<Http.Server>()
+
+const whyNot = (server: Http.Server, options: Options): ListenError | undefined => {
+  const error = (field: string, value: string, cause: string, remedy: string) =>
+    new ListenError({ reason: "InvalidOption", field, value, remedy, cause })
+  if (server instanceof Tls.Server) {
+    return error(
+      "server",
+      "https.Server",
+      "TLS is not supported yet",
+      "Let a proxy speak TLS, or serve with @effect/platform-node until it is."
+    )
+  }
+  if (watched.has(server)) {
+    return error("server", "http.Server", "it has been listened with", "Make a new Node server for each listener.")
+  }
+  if (options.signal?.aborted === true) {
+    return error("signal", "AbortSignal", "it is aborted already", "Listen before the signal is aborted.")
+  }
+  return undefined
+}
 
 /** Node 20 listens on as much of a path as fits in a `sockaddr_un`, and says nothing. */
 const isCutOff = (path: string | undefined): boolean =>
@@ -87,7 +120,9 @@ const isCutOff = (path: string | undefined): boolean =>
 const watch = (server: Http.Server, watcher: Watcher, queue: AcceptQueue.AcceptQueue): () => void => {
   const own = Object.getOwnPropertyDescriptor(server, "emit")
   const { emit } = server
+  watched.add(server)
   const unwatch = () => {
+    watched.delete(server)
     server.off("error", watcher.acceptFailed)
     if (own === undefined) Reflect.deleteProperty(server, "emit")
     else Object.defineProperty(server, "emit", own)
@@ -98,7 +133,8 @@ const watch = (server: Http.Server, watcher: Watcher, queue: AcceptQueue.AcceptQ
     response: Http.ServerResponse
   ): boolean => {
     const heard = Reflect.apply(emit, server, args)
-    return watcher.answer(request, response) || heard
+    // whoever listens for the others answers them, or hands them on as a request
+    return args[0] === "request" ? watcher.answer(request, response) || heard : heard
   }
   let closed = false
   server.emit = function(this: Http.Server, ...args: [string, ...Array<unknown>]): boolean {
@@ -111,7 +147,7 @@ const watch = (server: Http.Server, watcher: Watcher, queue: AcceptQueue.AcceptQ
         if (!queue.isHolding()) return deliver(args, request, response)
         queue.hold(() => {
           // it may have been cut by now
-          if (request.socket.writable) deliver(args, request, response)
+          if (request.socket.writable && !watcher.isTooLate(response)) deliver(args, request, response)
         })
         return true
       }

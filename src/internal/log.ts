@@ -53,7 +53,9 @@ const levelOf = (report: Report, usual: LogLevel.LogLevel): LogLevel.LogLevel =>
     ? LogLevel.Warning
     : usual
 
-const say = (level: LogLevel.LogLevel, message: string): Effect.Effect<void> => Effect.logWithLevel(level, message)
+/** A logger that dies must not take the shutdown with it; there is nobody left to tell. */
+const say = (level: LogLevel.LogLevel, message: string): Effect.Effect<void> =>
+  Effect.catchAllCause(Effect.logWithLevel(level, message), () => Effect.void)
 
 const count = (n: number, one: string): string => `${n} ${one}${n === 1 ? "" : "s"}`
 
@@ -81,6 +83,7 @@ const waiting = ({ handlers, hooks, policy, registry }: Stopping, phase: Phase, 
   if (requests.length > 0) parts.push(requests.slice(0, named).join(", "))
   if (requests.length > named) parts.push(`and ${requests.length - named} more`)
   if (handlers.fibers.size > 0) parts.push(count(handlers.fibers.size, "handler"))
+  if (handlers.errands > 0) parts.push(`${count(handlers.errands, "finalizer")} of connections' scopes`)
   if (phase === "Draining" && !hooks.idle) parts.push(`hooks: ${hooks.running.join(", ")}`)
   const until = !Number.isFinite(left) ? "" : left < 0 ? "; past the deadline" : `; ${millis(left)} left`
   return `${phase}: waiting for ${parts.join("; ")}${until}`

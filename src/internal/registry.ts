@@ -12,7 +12,7 @@ import type { Grace, Protocol } from "./protocol.js"
 export interface Owed {
   readonly request: Http.IncomingMessage
   /** Absent while a handler decides about an upgrade: then the answer, if any, is the handler's own. */
-  readonly response: Http.ServerResponse | undefined
+  response: Http.ServerResponse | undefined
   /** It went to an Effect app, and not to a listener of the user's own. */
   readonly ofApp: boolean
   readonly since: number
@@ -97,6 +97,10 @@ export class Registry {
   closing = false
   /** A shutdown has begun. */
   stopping = false
+  /** Its deadline has passed: whatever arrives now is answered with 503, and never reaches a handler. */
+  killing = false
+  /** What protocols have found out about all connections in this turn of the event loop, while all are looked at. */
+  look: Map<unknown, unknown> | undefined = undefined
   /** Connections that are owed nothing are closed, after these graces. */
   grace: Grace | undefined = undefined
   /** When the drain looks at all connections next. */

@@ -8,6 +8,7 @@ import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Subscribable from "effect/Subscribable"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type * as Http from "node:http"
 import type { Connection } from "../Connection.js"
@@ -28,7 +29,7 @@ import { Hooks } from "./hooks.js"
 import { bind, type Bound, type Watcher } from "./listener.js"
 import { hookFailed, narrated } from "./log.js"
 import { duration, resolve } from "./policy.js"
-import { begin, beginUpgrade, http1, misread } from "./protocol/http1.js"
+import { begin, beginUpgrade, http1, misread, refuse, refuseUpgrade } from "./protocol/http1.js"
 import { hijack } from "./protocol/upgraded.js"
 import { openOf, Registry, snapshot } from "./registry.js"
 
@@ -104,6 +105,7 @@ export const make = <A extends App | undefined>(
       )
 
     const app = yield* options.app(handlers)
+    const ownScope = yield* Effect.scope
     let stopping = false
     let closeCalled = false
     const shuttingDown = Effect.unsafeMakeLatch(false)
@@ -167,6 +169,10 @@ export const make = <A extends App | undefined>(
         if (withApp) app?.request(request, response)
         return withApp
       },
+      isTooLate: (response) => {
+        if (registry.killing) refuse(response)
+        return registry.killing
+      },
       upgrade: (event, request, socket, head) => {
         const open = openOf(socket)
         if (open === undefined) return true
@@ -174,7 +180,7 @@ export const make = <A extends App | undefined>(
         socket.on("error", ignore)
         if (withApp && event === "upgrade") {
           if (beginUpgrade(open, request)) app?.upgrade(request, socket, head)
-          else socket.destroy()
+          else refuseUpgrade(socket)
         } else if (open.leaving) {
           socket.destroy()
           return false
@@ -210,7 +216,12 @@ export const make = <A extends App | undefined>(
             return Effect.succeed(bound)
           })
         }),
-        (bound) => Effect.zipRight(bound.close, Effect.sync(() => listeners.delete(bound)))
+        (bound) =>
+          Effect.flatMap(Effect.scope, (scope) =>
+            // it closes with its server, and so the server's lame duck comes first
+            scope === ownScope
+              ? finalize
+              : Effect.zipRight(bound.close, Effect.sync(() => listeners.delete(bound))))
       ).pipe(Effect.map(({ address, close }): Listener => ({ address, close })))
 
     const service: ServerService = {
@@ -233,7 +244,7 @@ export const make = <A extends App | undefined>(
         return Effect.zipRight(start, Deferred.await(done))
       }),
       closed,
-      phase,
+      phase: Subscribable.make({ get: SubscriptionRef.get(phase), changes: phase.changes }),
       shuttingDown: shuttingDown.await,
       connections: Effect.sync(() => Array.from(registry.open, snapshot)),
       observe: (observer: (connection: Connection) => void) =>

@@ -27,11 +27,35 @@ export const begin = (
 ): boolean => {
   if (open.leaving) return false
   const { registry } = open
+  if (registry.killing) {
+    open.leaving = true
+    refuse(response)
+    return false
+  }
+  // a user's listener for `checkContinue` hands the same one on as a request
+  if (open.owed.length > 0 && open.owed.some((owed) => owed.response === response)) return true
   open.owed.push({ request, response, ofApp, since: registry.now(), answered: false })
   if (open.state !== "Active") registry.change(open, "Active")
   response.on("close", onResponseClose)
   if (registry.closing) sayClose(open, response)
   return true
+}
+
+/** Tells the client to come back, where no handler has seen its request. */
+export const refuse = (response: Http.ServerResponse): void => {
+  if (response.destroyed || response.headersSent) return
+  response.shouldKeepAlive = false
+  response.writeHead(503, { "content-length": "0", "retry-after": "1" })
+  response.end()
+}
+
+/** The same for a request that asked for an upgrade. */
+export const refuseUpgrade = (socket: Net.Socket): void => {
+  socket.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n")
+  const open = openOf(socket)
+  if (open === undefined) return
+  open.owed.length = 0
+  lingerOn(open)
 }
 
 /**
@@ -48,24 +72,23 @@ export const misread = (open: Open, error: Error): void => {
 
 /** A request that asks for an upgrade has arrived; its answer is in the hands of the handler. */
 export const beginUpgrade = (open: Open, request: Http.IncomingMessage): boolean => {
-  if (open.leaving) return false
+  if (open.leaving || open.registry.killing) return false
   open.owed.push({ request, response: undefined, ofApp: true, since: open.registry.now(), answered: false })
   open.registry.change(open, "Active")
   return true
 }
 
 /**
- * The handler of a request that asked for an upgrade has ended. If it has not upgraded, or has answered after all, it
- * has said its last word.
+ * The handler of a request that asked for an upgrade has ended, and has answered with `response` if it has not
+ * upgraded: then its last word is said when that has left.
  */
-export const endUpgrade = (open: Open): void => {
-  if (open.state === "Hijacked" && !open.socket.writableEnded) return
-  if (open.owed.length > 0) {
-    open.owed.length = 0
-    open.served++
-    open.registry.served++
-  }
-  if (!open.socket.writableEnded) open.socket.end()
+export const endUpgrade = (open: Open, owed: Owed, response: () => Http.ServerResponse): void => {
+  if (open.owed.includes(owed)) {
+    owed.response = response()
+    if (owed.response.writableFinished || owed.response.closed) settle(open, owed.response)
+    else owed.response.once("finish", onResponseClose).once("close", onResponseClose)
+    if (!owed.response.writableEnded) open.socket.end()
+  } else if (!open.socket.writableEnded) return
   lingerOn(open)
 }
 
@@ -175,8 +198,12 @@ const withoutConnection = (headers: unknown): unknown => {
 const midMessage = (socket: Net.Socket): boolean => {
   const { parser, server } = socket as { readonly parser?: unknown; readonly server?: Http.Server }
   if (parser === null || parser === undefined || server === undefined) return false
-  const list = parsersOf(server)
-  return list !== undefined && list.active().includes(parser)
+  const { look } = openOf(socket)?.registry ?? {}
+  const known = look?.get(server) as ReadonlySet<unknown> | undefined
+  if (known !== undefined) return known.has(parser)
+  const active = new Set(parsersOf(server)?.active())
+  look?.set(server, active)
+  return active.has(parser)
 }
 
 interface Parsers {
@@ -214,10 +241,12 @@ const staysUntil = (open: Open, grace: Grace): number => {
   if (open.state === "New") {
     return open.socket.bytesRead > 0 ? Number.POSITIVE_INFINITY : open.connectedAt + grace.newConnection
   }
-  if (open.state !== "Idle" || midMessage(open.socket)) return Number.POSITIVE_INFINITY
-  return grace.idle === "promised"
+  if (open.state !== "Idle") return Number.POSITIVE_INFINITY
+  const until = grace.idle === "promised"
     ? open.since + promised(open) + promiseBufferMillis
     : Math.max(open.since + grace.idle, grace.since + Math.min(grace.idle, crossingMillis))
+  // asked last, for it costs the most
+  return until <= open.registry.now() && midMessage(open.socket) ? Number.POSITIVE_INFINITY : until
 }
 
 /** The `Keep-Alive: timeout` of the last response, in milliseconds; what the server would announce if it had none. */
