@@ -12,6 +12,7 @@ import type { Bound } from "./listener.js"
 import type { ResolvedPolicy } from "./policy.js"
 import type { Open, Owed, Registry } from "./registry.js"
 import { snapshot } from "./registry.js"
+import { turn } from "./turn.js"
 
 export interface Stopping {
   readonly policy: ResolvedPolicy
@@ -191,11 +192,6 @@ const inBatches = Effect.fnUntraced(function*<A>(all: Iterable<A>, visit: (a: A)
     yield* turn
     afterTurn()
   }
-})
-
-const turn = Effect.async<void>((resume) => {
-  const immediate = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(immediate))
 })
 
 /**

@@ -10,6 +10,7 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import type { HookReport } from "../Shutdown.js"
+import { turn } from "./turn.js"
 
 interface Hook {
   readonly name: string
@@ -69,16 +70,11 @@ export class Hooks {
    * parallel: the turn gives its server's the time to begin.
    */
   remove(hook: Hook): Effect.Effect<void> {
-    return Effect.async<void>((resume) => {
-      const immediate = setImmediate(() => resume(Effect.void))
-      return Effect.sync(() => clearImmediate(immediate))
-    }).pipe(
-      Effect.zipRight(Effect.suspend(() => {
-        if (this.#started || (this.#expected && !this.#finished)) return Deferred.await(hook.done)
-        this.#hooks.delete(hook)
-        return Effect.void
-      }))
-    )
+    return Effect.flatMap(turn, () => {
+      if (this.#started || (this.#expected && !this.#finished)) return Deferred.await(hook.done)
+      this.#hooks.delete(hook)
+      return Effect.void
+    })
   }
 
   /** A shutdown has begun: the hooks will start, unless it is a close. */

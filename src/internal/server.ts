@@ -32,6 +32,7 @@ import { duration, resolve } from "./policy.js"
 import { begin, beginUpgrade, http1, misread, refuse, refuseUpgrade } from "./protocol/http1.js"
 import { hijack } from "./protocol/upgraded.js"
 import { openOf, Registry, snapshot } from "./registry.js"
+import { turn } from "./turn.js"
 
 /** How many events a reader may fall behind. */
 const eventBuffer = 4096
@@ -199,6 +200,11 @@ export const make = <A extends App | undefined>(
       }
     })
 
+    /** Scopes of one application close in parallel: where a shutdown has begun by now, the order is its own. */
+    const leaveOrClose = (bound: Bound) =>
+      Effect.suspend(() =>
+        stopping ? Effect.void : Effect.zipRight(bound.close, Effect.sync(() => listeners.delete(bound)))
+      )
     const listen = (alwaysApp: boolean) => (evaluate: () => Http.Server, options: Options) =>
       Effect.acquireRelease(
         Effect.suspend(() => {
@@ -221,7 +227,7 @@ export const make = <A extends App | undefined>(
             // it closes with its server, and so the server's lame duck comes first
             scope === ownScope
               ? finalize
-              : Effect.zipRight(bound.close, Effect.sync(() => listeners.delete(bound))))
+              : Effect.zipRight(turn, leaveOrClose(bound)))
       ).pipe(Effect.map(({ address, close }): Listener => ({ address, close })))
 
     const service: ServerService = {

@@ -1,0 +1,7 @@
+import * as Effect from "effect/Effect"
+
+/** One turn of the event loop: what has arrived by now is read in it. */
+export const turn: Effect.Effect<void> = Effect.async<void>((resume) => {
+  const immediate = setImmediate(() => resume(Effect.void))
+  return Effect.sync(() => clearImmediate(immediate))
+})
