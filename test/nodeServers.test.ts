@@ -1,4 +1,4 @@
-import { HttpServer, HttpServerResponse } from "@effect/platform"
+import { HttpServerResponse } from "@effect/platform"
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Logger, Schedule, TestClock } from "effect"
 import * as Http from "node:http"
@@ -130,6 +130,5 @@ it.live("a logger that throws does not keep a server from shutting down", () =>
           })
         )
       )
-    ),
-    Effect.provide(HttpServer.layerContext)
+    )
   ))

@@ -3,7 +3,7 @@ import { get } from "../stock/scenario.js"
 import { saysClose } from "../support/httpResponses.js"
 import { connect, type RawClient, type Target } from "../support/rawClient.js"
 import { pace } from "../support/wait.js"
-import { type InProcessApp, withApp } from "./inProcess.js"
+import { withApp } from "./inProcess.js"
 import { overShutdowns } from "./shutdowns.js"
 
 // A request whose first byte arrived before the listener closed is answered in full, however long its client takes to
@@ -66,7 +66,7 @@ const connections: Record<string, (target: Target) => Promise<{ readonly client:
 const listen = { idleGrace: 100, newConnectionGrace: 100 }
 
 /** The half must have been read: what is still in the kernel is another scenario. */
-const received = ({ server }: InProcessApp, halfAt: number) => pace(halfAt).then(() => server.connections)
+const received = () => pace(50)
 
 for (const [where, open] of Object.entries(connections)) {
   describe(`on ${where}`, () => {
@@ -75,7 +75,7 @@ for (const [where, open] of Object.entries(connections)) {
         await withApp(async (app) => {
           const { client, nth } = await open(app.target)
           await client.write(half.before)
-          await received(app, 50)
+          await received()
           app.interrupt()
           expect(await finish(client, half.after, nth)).toEqual({
             status: 200,

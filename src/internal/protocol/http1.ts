@@ -4,16 +4,17 @@
 import type * as Http from "node:http"
 import * as Net from "node:net"
 import type { Grace, Protocol } from "../protocol.js"
-import { type Open, openOf, type Owed } from "../registry.js"
+import { type Open, openOf, type Owed, type Registry } from "../registry.js"
 
 /** Go's `rstAvoidanceDelay` (rule C11): how long a connection is read from after its last answer and our FIN. */
 const lingerMillis = 500
 
 /**
  * How long a connection that was idle when draining started is given at the least: its next request may be on the
- * wire, in a kernel buffer or behind a busy event loop.
+ * wire, in a kernel buffer or behind a busy event loop. Each request that comes on another idle connection shows that
+ * such requests are still coming, and gives the rest as long again, for `idleGrace` at the most.
  */
-const crossingMillis = 25
+const crossingMillis = 50
 
 /** Node's own allowance on top of the keep-alive timeout that it announces, for the time on the wire. */
 const promiseBufferMillis = 1000
@@ -35,6 +36,7 @@ export const begin = (
   // a user's listener for `checkContinue` hands the same one on as a request
   if (open.owed.length > 0 && open.owed.some((owed) => owed.response === response)) return true
   open.owed.push({ request, response, ofApp, since: registry.now(), answered: false })
+  if (open.state === "Idle" && registry.grace !== undefined) registry.lastReuse = registry.now()
   if (open.state !== "Active") registry.change(open, "Active")
   response.on("close", onResponseClose)
   if (registry.closing) sayClose(open, response)
@@ -244,10 +246,13 @@ const staysUntil = (open: Open, grace: Grace): number => {
   if (open.state !== "Idle") return Number.POSITIVE_INFINITY
   const until = grace.idle === "promised"
     ? open.since + promised(open) + promiseBufferMillis
-    : Math.max(open.since + grace.idle, grace.since + Math.min(grace.idle, crossingMillis))
+    : Math.max(open.since + grace.idle, crossing(open.registry, grace.since, grace.idle))
   // asked last, for it costs the most
   return until <= open.registry.now() && midMessage(open.socket) ? Number.POSITIVE_INFINITY : until
 }
+
+const crossing = ({ lastReuse }: Registry, since: number, idleGrace: number): number =>
+  Math.min(since + idleGrace, Math.max(since, lastReuse) + crossingMillis)
 
 /** The `Keep-Alive: timeout` of the last response, in milliseconds; what the server would announce if it had none. */
 const promised = (open: Open): number => {
