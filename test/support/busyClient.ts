@@ -34,6 +34,10 @@ export interface LostRequest {
   readonly opening: boolean
   /** Since its connection was established. */
   readonly ageMs: number
+  /** How long its connection had been idle when it was sent. */
+  readonly idleMs: number
+  /** From then until it was known to be lost. */
+  readonly lostAfterMs: number
 }
 
 export interface Tally {
@@ -101,7 +105,7 @@ export const startBusyClients = (target: Target, load: Load): BusyClients => {
     wires.delete(wire)
   }
   /** Whether the client goes on. */
-  const account = (id: string, wire: Wire, outcome: Exchange): boolean => {
+  const account = (id: string, wire: Wire, outcome: Exchange, sentAt: number, idleMs: number): boolean => {
     switch (outcome._tag) {
       case "Answered": {
         tally.answered++
@@ -119,7 +123,15 @@ export const startBusyClients = (target: Target, load: Load): BusyClients => {
           tally.refused++
           return false
         }
-        tally.lost.push({ id, how: outcome.how, opening, ageMs: performance.now() - wire.openedAt })
+        const now = performance.now()
+        tally.lost.push({
+          id,
+          how: outcome.how,
+          opening,
+          ageMs: now - wire.openedAt,
+          idleMs,
+          lostAfterMs: now - sentAt
+        })
         if (opening) tally.lostOpening++
         else tally.lostEstablished++
         return true
@@ -130,6 +142,7 @@ export const startBusyClients = (target: Target, load: Load): BusyClients => {
   const client = async (index: number): Promise<void> => {
     let wire: Wire | undefined
     let usableUntil = Number.POSITIVE_INFINITY
+    let idleSince = 0
     for (let n = 0; !stopping.signal.aborted; n++) {
       if (wire !== undefined && wire.over) {
         tally.closedIdle++
@@ -146,9 +159,11 @@ export const startBusyClients = (target: Target, load: Load): BusyClients => {
       tally.sent++
       tally.sentIds.add(id)
       inFlight++
+      const sentAt = performance.now()
       const outcome = await wire.exchange(request(load, id))
       inFlight--
-      if (!account(id, wire, outcome)) return
+      if (!account(id, wire, outcome, sentAt, sentAt - Math.max(idleSince, wire.openedAt))) return
+      idleSince = performance.now()
       const ends = outcome._tag !== "Answered" || saysClose(outcome.response)
       if (ends || load.connections === "perRequest") {
         if (outcome._tag === "Answered" && load.connections !== "perRequest") tally.toldToClose++
