@@ -129,6 +129,9 @@ const settled = Effect.fnUntraced(function*(server: Stopping) {
   const tick = Effect.zipLeft(Effect.catchAllCause(poll.next(undefined), () => Effect.never), turn)
   while (true) {
     woken.unsafeClose()
+    // a process that was not scheduled for a while finds its timers due, and requests that it has not read; woken
+    // while it reads, it needs a second turn to read the rest
+    if (registry.open.size > 0) yield* Effect.zipRight(turn, turn)
     const next = yield* dismissDue(registry)
     if (quiet(server)) return
     yield* Effect.raceFirst(Effect.raceFirst(tick, woken.await), until(next - registry.now()))
@@ -153,6 +156,7 @@ export const dismissIdle = Effect.fnUntraced(
       woken.unsafeClose()
       const next = yield* dismissDue(registry)
       yield* Effect.raceFirst(woken.await, until(next - registry.now()))
+      yield* turn
     }
   }
 )

@@ -17,6 +17,8 @@ export interface Watcher {
   readonly request: (request: Http.IncomingMessage, response: Http.ServerResponse) => boolean
   /** The server's own listeners have seen the request. */
   readonly answer: (request: Http.IncomingMessage, response: Http.ServerResponse) => boolean
+  /** Answers ask their clients to leave. */
+  readonly isClosing: () => boolean
   /** Answers a request whose time has come too late to be handled. */
   readonly isTooLate: (response: Http.ServerResponse) => boolean
   readonly upgrade: (
@@ -144,11 +146,15 @@ const watch = (server: Http.Server, watcher: Watcher, queue: AcceptQueue.AcceptQ
       case "checkExpectation": {
         const [, request, response] = args as unknown as [string, Http.IncomingMessage, Http.ServerResponse]
         if (!watcher.request(request, response)) return true
-        if (!queue.isHolding()) return deliver(args, request, response)
-        queue.hold(() => {
+        const holding = queue.isHolding()
+        if (!holding && !watcher.isClosing()) return deliver(args, request, response)
+        const later = () => {
           // it may have been cut by now
           if (request.socket.writable && !watcher.isTooLate(response)) deliver(args, request, response)
-        })
+        }
+        // else when all that came with it has been parsed: an answer must know whether it is the last
+        if (holding) queue.hold(later)
+        else process.nextTick(later)
         return true
       }
       case "connection": {

@@ -170,6 +170,7 @@ export const make = <A extends App | undefined>(
         if (withApp) app?.request(request, response)
         return withApp
       },
+      isClosing: () => registry.closing,
       isTooLate: (response) => {
         if (registry.killing) refuse(response)
         return registry.killing

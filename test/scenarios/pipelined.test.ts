@@ -58,7 +58,7 @@ describe("pipelined requests", () => {
   it("are answered when they are sent behind a running request after the shutdown began", async () => {
     await withApp(async ({ interrupt, report, started, target }) => {
       await withClient(target, async (client) => {
-        await client.write(get("/slow/300"))
+        await client.write(get("/slow/1500"))
         await started()
         interrupt()
         await pace(50)
