@@ -41,8 +41,13 @@ export interface Connection {
   /** Unique in its server, in the order of accept. */
   readonly id: number
   readonly state: ConnectionState
-  /** `"http/1.1"`; once hijacked, what it was upgraded to, such as `"websocket"`. */
+  /**
+   * `"http/1.1"`; `"h2"`, over TLS or not; `"tls"` while it is shaking hands; once hijacked, what it was upgraded to,
+   * such as `"websocket"`; `"tcp"` where its server speaks no HTTP.
+   */
   readonly protocol: string
+  /** Over TLS. */
+  readonly secure: boolean
   /** `address:port`, or `"unknown"`: the peer of a Unix socket has no name. */
   readonly remoteAddress: string
   readonly connectedAt: number
@@ -50,8 +55,13 @@ export interface Connection {
   readonly since: number
   /** Requests answered in full. */
   readonly served: number
-  /** What it is serving now, oldest first: several with pipelining. */
-  readonly serving: ReadonlyArray<{ readonly method: string; readonly path: string; readonly since: number }>
+  /** What it is serving now, oldest first: several with pipelining, and with HTTP/2, which numbers its streams. */
+  readonly serving: ReadonlyArray<{
+    readonly method: string
+    readonly path: string
+    readonly since: number
+    readonly stream?: number
+  }>
 }
 
 /**

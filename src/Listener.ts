@@ -9,7 +9,27 @@
 import type * as HttpServer from "@effect/platform/HttpServer"
 import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
+import type * as Http from "node:http"
+import type * as Http2 from "node:http2"
+import type * as Https from "node:https"
 import type * as Net from "node:net"
+import type * as Tls from "node:tls"
+
+/**
+ * What can be listened with, and adopted: whatever Node's `createServer`s return. What each speaks is drained in its
+ * own way: HTTP/1.1, HTTP/2 (cleartext, or over TLS with or without `allowHTTP1`), both over TLS, WebSockets and other
+ * upgrades, and sockets that speak something else.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type NodeServer =
+  | Http.Server
+  | Https.Server
+  | Http2.Http2Server
+  | Http2.Http2SecureServer
+  | Tls.Server
+  | Net.Server
 
 /**
  * Where to listen: Node's own options, and a descriptor.

@@ -52,6 +52,8 @@ import type { LazyArg } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
+import type * as Http2 from "node:http2"
+import type * as Https from "node:https"
 import * as App from "./internal/app.js"
 import * as internal from "./internal/server.js"
 import type * as Listener from "./Listener.js"
@@ -65,6 +67,14 @@ import type * as Shutdown from "./Shutdown.js"
  * @category models
  */
 export interface Options extends Listener.Options, Shutdown.Policy {}
+
+/**
+ * The Node servers that an app can be served on: those of `node:http`, `node:https` and `node:http2`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type HttpNodeServer = Http.Server | Https.Server | Http2.Http2Server | Http2.Http2SecureServer
 
 /**
  * `HttpServer.serve` was called on a server that already has, or had, an app. Serve one app, made of several routers
@@ -84,7 +94,7 @@ export class AlreadyServing extends Data.TaggedError("AlreadyServing")<{ readonl
 const serveError = (cause: Error): ServeError => Object.assign(new ServeError({ cause }), { message: cause.message })
 
 const makeServices = (
-  evaluate: LazyArg<Http.Server>,
+  evaluate: LazyArg<HttpNodeServer>,
   options: Options,
   quiet = false
 ): Effect.Effect<Context.Context<HttpServer.HttpServer | Server>, ServeError, Scope.Scope> =>
@@ -130,7 +140,7 @@ const makeServices = (
  * @category constructors
  */
 export const make = (
-  evaluate: LazyArg<Http.Server<typeof Http.IncomingMessage, typeof Http.ServerResponse>>,
+  evaluate: LazyArg<HttpNodeServer>,
   options: Options
 ): Effect.Effect<HttpServer.HttpServer, ServeError, Scope.Scope> =>
   Effect.map(makeServices(evaluate, options), Context.get(HttpServer.HttpServer))
@@ -174,7 +184,7 @@ export const makeHandler: typeof PlatformNode.makeHandler = PlatformNode.makeHan
  * @category layers
  */
 export const layerServer = (
-  evaluate: LazyArg<Http.Server>,
+  evaluate: LazyArg<HttpNodeServer>,
   options: Options
 ): Layer.Layer<HttpServer.HttpServer | Server, ServeError> => Layer.scopedContext(makeServices(evaluate, options))
 
@@ -204,7 +214,7 @@ export const layerServer = (
  * @category layers
  */
 export const layer = (
-  evaluate: LazyArg<Http.Server<typeof Http.IncomingMessage, typeof Http.ServerResponse>>,
+  evaluate: LazyArg<HttpNodeServer>,
   options: Options
 ): Layer.Layer<
   HttpPlatform.HttpPlatform | Etag.Generator | NodeContext.NodeContext | HttpServer.HttpServer | Server,
@@ -231,7 +241,7 @@ export const layer = (
  * @category layers
  */
 export const layerConfig = (
-  evaluate: LazyArg<Http.Server<typeof Http.IncomingMessage, typeof Http.ServerResponse>>,
+  evaluate: LazyArg<HttpNodeServer>,
   options: Config.Config.Wrap<Options>
 ): Layer.Layer<
   HttpPlatform.HttpPlatform | Etag.Generator | NodeContext.NodeContext | HttpServer.HttpServer | Server,

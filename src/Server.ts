@@ -37,9 +37,8 @@ import * as Effect from "effect/Effect"
 import type { LazyArg } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type * as Stream from "effect/Stream"
+import * as Stream from "effect/Stream"
 import type * as Subscribable from "effect/Subscribable"
-import type * as Http from "node:http"
 import type { Connection } from "./Connection.js"
 import * as internal from "./internal/server.js"
 import type * as Listener from "./Listener.js"
@@ -110,8 +109,32 @@ export interface ServerService {
    * ```
    */
   readonly listen: (
-    evaluate: LazyArg<Http.Server>,
+    evaluate: LazyArg<Listener.NodeServer>,
     options: Listener.Options
+  ) => Effect.Effect<Listener.Listener, Listener.ListenError | Shutdown.ServerClosed, Scope.Scope>
+  /**
+   * Takes over a Node server that something else has made, and listens with, or will: a framework's. Its handlers stay
+   * its own; from now on it is drained with this server. Adopt it before its first connection: of those that are open
+   * already, Node keeps a list for HTTP/1.1 alone.
+   *
+   * While it is adopted, its own `close` starts this server's shutdown, and calls back when it has closed;
+   * `closeIdleConnections` does nothing during a shutdown. Closing the scope does what it does for `listen`.
+   *
+   * Fails with `ListenError` where it is no Node server, or one that has been listened with or adopted; with
+   * `ServerClosed` once a shutdown has begun.
+   *
+   * ```ts
+   * import { Effect } from "effect"
+   * import { Server } from "quiesce"
+   * import { createServer } from "node:http"
+   *
+   * const nodeServer = createServer((_, response) => response.end("hello")).listen(3000)
+   *
+   * const adopt = Effect.flatMap(Server.Server, (server) => server.adopt(nodeServer))
+   * ```
+   */
+  readonly adopt: (
+    server: Listener.NodeServer
   ) => Effect.Effect<Listener.Listener, Listener.ListenError | Shutdown.ServerClosed, Scope.Scope>
   /**
    * Runs `hook` once when draining starts, together with all others (Go's `RegisterOnShutdown`, rule D9, awaited).
@@ -225,6 +248,65 @@ export const make = (
   policy: Shutdown.Policy = {}
 ): Effect.Effect<ServerService, Shutdown.InvalidPolicy, Scope.Scope> =>
   Effect.map(internal.make(policy, { quiet: false, app: () => Effect.succeed(undefined) }), ({ service }) => service)
+
+/**
+ * A server for a Node server that something else has made and listens with: plain `node:http`, express, fastify, koa,
+ * hono, … Closing the scope drains it. It is {@link make} and `adopt` in one; to drain several together, make one
+ * server and let it adopt each.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Server } from "quiesce"
+ * import { createServer } from "node:http"
+ *
+ * const program = Effect.gen(function*() {
+ *   const nodeServer = createServer((_, response) => response.end("hello")).listen(3000)
+ *   yield* Server.adopt(nodeServer, { timeout: "20 seconds" })
+ *   yield* Effect.never
+ * }).pipe(Effect.scoped)
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const adopt = (
+  server: Listener.NodeServer,
+  policy: Shutdown.Policy = {}
+): Effect.Effect<ServerService, Shutdown.InvalidPolicy | Listener.ListenError, Scope.Scope> =>
+  Effect.tap(make(policy), (service) =>
+    // nobody can have shut it down yet
+    Effect.catchTag(service.adopt(server), "ServerClosed", Effect.die))
+
+/**
+ * A stream that ends when a shutdown begins: for those that never end by themselves. What it has emitted by then is
+ * sent; where it is a response, its client sees it end whole. (`text/event-stream` responses do so without it, when
+ * draining starts, unless the policy says otherwise.)
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { HttpServerResponse } from "@effect/platform"
+ * import { Schedule, Stream } from "effect"
+ * import { Server } from "quiesce"
+ *
+ * const ticks = Stream.fromSchedule(Schedule.spaced("1 second")).pipe(
+ *   Stream.map((n) => `tick ${n}\n`),
+ *   Stream.encodeText,
+ *   Server.untilShutdown
+ * )
+ *
+ * const handler = Server.Server.pipe(
+ *   (server) => HttpServerResponse.stream(Stream.provideServiceEffect(ticks, Server.Server, server))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const untilShutdown = <A, E, R>(stream: Stream.Stream<A, E, R>): Stream.Stream<A, E, R | Server> =>
+  Stream.unwrap(Effect.map(Server, ({ shuttingDown }) => Stream.interruptWhen(stream, shuttingDown)))
 
 /**
  * {@link make} as a layer.

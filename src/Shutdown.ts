@@ -185,6 +185,8 @@ export interface CutRequest {
   readonly remoteAddress: string
   readonly method: string
   readonly path: string
+  /** The id of its stream, with HTTP/2. */
+  readonly stream?: number
   /** How long it had been in flight when it was cut. */
   readonly age: Duration.Duration
   /**

@@ -2,7 +2,6 @@ import { HttpServerResponse } from "@effect/platform"
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Logger, Schedule, TestClock } from "effect"
 import * as Http from "node:http"
-import * as Https from "node:https"
 import { Server, type Shutdown } from "../src/index.js"
 import { connect } from "./support/rawClient.js"
 import { limit, plain, serving, targetOf, until } from "./support/running.js"
@@ -52,7 +51,6 @@ it.scoped("what a listener for checkContinue refuses reaches no app", () =>
   }))
 
 const refusals: ReadonlyArray<readonly [string, () => Http.Server, { readonly signal?: AbortSignal }, string]> = [
-  ["an https server, whose requests would be lost", () => Https.createServer(), {}, "TLS is not supported yet"],
   ["an aborted signal, with which Node never listens", () => Http.createServer(), {
     signal: AbortSignal.abort()
   }, "it is aborted already"]

@@ -61,6 +61,7 @@ describe("close", () => {
           id: 2,
           state: "Idle",
           protocol: "http/1.1",
+          secure: false,
           remoteAddress: remoteAddress(idle),
           connectedAt: 0,
           since: 0,

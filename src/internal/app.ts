@@ -14,10 +14,12 @@ import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import * as Scope from "effect/Scope"
 import * as Http from "node:http"
+import type { Http2ServerResponse } from "node:http2"
 import type * as Net from "node:net"
 import type { Handlers } from "./handlers.js"
-import { completeEnd, endUpgrade, refuse, refuseUpgrade } from "./protocol/http1.js"
-import { hijack, tellWith } from "./protocol/upgraded.js"
+import { completeEnd, endUpgrade, refuse, refuseUpgrade, upgradeOf } from "./protocol/http1.js"
+import * as Http2 from "./protocol/http2.js"
+import { goingAway, hijack, tellWith } from "./protocol/upgraded.js"
 import { openOf } from "./registry.js"
 
 /** How long a request waits for an app to be attached, in milliseconds, before it is answered with 503. */
@@ -73,6 +75,7 @@ export const make = (handlers: Handlers): Effect.Effect<App, never, Scope.Scope>
 
     return {
       request: (request, response) => {
+        if (request.httpVersionMajor > 1) asHttp1(request, response)
         if (attached) facade.emit("request", request, response)
         else {
           hold(() => {
@@ -113,6 +116,13 @@ export const make = (handlers: Handlers): Effect.Effect<App, never, Scope.Scope>
     }
   })
 
+/** What `@effect/platform` expects of a request, and HTTP/2 calls by other names. */
+const asHttp1 = (request: Http.IncomingMessage, response: Http.ServerResponse): void => {
+  Http2.answerWith(response as unknown as Http2ServerResponse)
+  const authority = request.headers[":authority"]
+  if (typeof authority === "string") request.headers.host ??= authority
+}
+
 /** Knows each request fiber from the inside, without forking one. */
 const track = <E, R>(app: HttpApp.Default<E, R>, handlers: Handlers): HttpApp.Default<E, R> =>
   Effect.withFiberRuntime((fiber) => {
@@ -120,8 +130,8 @@ const track = <E, R>(app: HttpApp.Default<E, R>, handlers: Handlers): HttpApp.De
     const source = NodeHttpServerRequest.toIncomingMessage(request)
     const open = openOf(source.socket)
     if (open === undefined) return app
-    const owed = open.owed.find((owed) => owed.request === source)
-    if (owed === undefined || owed.response !== undefined) {
+    const owed = upgradeOf(open, source)
+    if (owed === undefined) {
       handlers.add(fiber, open, ignore)
       return Effect.map(app, (response) => open.registry.killing && isStreamed(response) ? tooLate : response)
     }
@@ -163,8 +173,7 @@ const upgradable = (
     }
   })
 
-/** RFC 6455 §7.4.1: 1001 is what a server says that is going down. */
 const goAway = (socket: Socket.Socket): Effect.Effect<void> =>
   Effect.scoped(
-    Effect.flatMap(socket.writer, (write) => write(new Socket.CloseEvent(1001, "the server is shutting down")))
+    Effect.flatMap(socket.writer, (write) => write(new Socket.CloseEvent(goingAway.code, goingAway.reason)))
   ).pipe(Effect.ignore)

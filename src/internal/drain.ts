@@ -33,6 +33,9 @@ export interface Stopping {
 /** Connections are closed in batches, with a turn of the event loop between: 9,000 at once stalled it for 190 ms. */
 const batch = 64
 
+/** How many turns of the event loop the last word to a peer takes: to be framed, encrypted and written. */
+const lastWordTurns = 4
+
 /** How many turns of the event loop a socket that was cut may take to say that it has closed. */
 const cutTurns = 1000
 
@@ -45,7 +48,7 @@ export const drain = Effect.fnUntraced(function*(server: Stopping) {
 
   registry.closing = true
   registry.stopping = true
-  askToLeave(registry)
+  yield* askToLeave(registry)
   if (policy.lameDuck > 0 && !server.isCloseCalled()) {
     yield* server.enter("LameDuck")
     yield* Effect.raceFirst(Effect.sleep(policy.lameDuck), server.closeCalled)
@@ -106,14 +109,16 @@ const drained = Effect.fnUntraced(function*(server: Stopping, since: number) {
     idle: server.policy.idleGrace,
     since
   }
-  askToLeave(server.registry)
+  yield* askToLeave(server.registry)
   server.hooks.start()
   yield* settled(server)
 })
 
-const askToLeave = (registry: Registry): void => {
-  for (const open of registry.open) open.protocol.leave(open)
-}
+const askToLeave = (registry: Registry) =>
+  inBatches(registry.open, (open) => {
+    open.protocol.leave(open)
+    return false
+  })
 
 const quiet = ({ handlers, hooks, registry }: Stopping): boolean =>
   registry.open.size === 0 && handlers.idle && hooks.idle
@@ -211,14 +216,9 @@ const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: number) {
   const killingAt = registry.now()
   const cutByUs = new Set<unknown>()
   const victims = Array.from(registry.open).flatMap((open) => open.owed.map((owed) => victim(open, owed)))
-  for (const { begun, owed: { ofApp, response } } of victims) {
+  for (const { begun, owed } of victims) {
     // an interrupted stream would be ended as if it were whole
-    if (ofApp && begun && response !== undefined && !response.writableEnded) {
-      response.end = () => {
-        cutByUs.add(response)
-        return response.destroy()
-      }
-    }
+    if (owed.ofApp && begun) owed.guard(() => cutByUs.add(owed))
   }
   const interrupted = handlers.interrupt()
   hooks.interrupt()
@@ -243,8 +243,8 @@ const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: number) {
   })
   for (let turns = 0; registry.open.size > 0 && turns < cutTurns; turns++) {
     yield* turn
-    // the last word to a peer has had its turn
-    if (turns === 1) { for (const open of registry.open) open.socket.destroy() }
+    // the last word to a peer has had its turns
+    if (turns === lastWordTurns) { for (const open of registry.open) open.socket.destroy() }
   }
   if (server.isCloseCalled()) yield* over
 
@@ -263,30 +263,29 @@ interface Victim {
 const victim = (open: Open, owed: Owed): Victim => ({
   open,
   owed,
-  begun: owed.response?.headersSent === true,
+  begun: owed.status !== undefined,
   remoteAddress: snapshot(open).remoteAddress
 })
 
 /** Its handler was interrupted, and answered in full that it could not answer. */
-const isLate503 = ({ begun, owed: { answered, ofApp, response } }: Victim): boolean =>
-  answered && ofApp && !begun && response?.statusCode === 503
+const isLate503 = ({ begun, owed: { answered, ofApp, status } }: Victim): boolean =>
+  answered && ofApp && !begun && status === 503
 
 /** What the client of a request got that was in flight at the deadline; nothing if that was the whole answer. */
 const outcome = (victim: Victim, cutByUs: ReadonlySet<unknown>, now: number): ReadonlyArray<CutRequest> => {
-  const { open, owed: { answered, request, response, since }, remoteAddress } = victim
+  const { open, owed, remoteAddress } = victim
+  const { answered, method, path, since, status, stream, told503 } = owed
   const cut = (answer: CutRequest["answer"]): ReadonlyArray<CutRequest> => [{
     connection: open.id,
     remoteAddress,
-    method: request.method ?? "",
-    path: request.url ?? "",
+    method,
+    path,
+    ...(stream === undefined ? undefined : { stream }),
     age: Duration.millis(now - since),
     answer
   }]
-  if (isLate503(victim)) return cut("503")
+  if (isLate503(victim) || told503) return cut("503")
   if (answered) return []
-  if (response !== undefined && open.answered503 === response) return cut("503")
   // else its client left of its own accord
-  return cutByUs.has(open) || cutByUs.has(response)
-    ? cut(response?.headersSent === true ? "truncated" : "none")
-    : []
+  return cutByUs.has(open) || cutByUs.has(owed) ? cut(status === undefined ? "none" : "truncated") : []
 }

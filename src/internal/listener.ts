@@ -5,22 +5,34 @@ import type * as HttpServer from "@effect/platform/HttpServer"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import * as Http from "node:http"
+import type * as Http2 from "node:http2"
+import * as Https from "node:https"
 import * as Net from "node:net"
 import * as Path from "node:path"
 import * as Tls from "node:tls"
-import { ListenError, type Options } from "../Listener.js"
+import { ListenError, type NodeServer, type Options } from "../Listener.js"
 import * as AcceptQueue from "./acceptQueue.js"
+import { hidden } from "./hidden.js"
 
 /** What a Node server tells us about, before its own listeners, which do not hear of it if we say `false`. */
 export interface Watcher {
   readonly connection: (socket: Net.Socket) => void
+  readonly secureConnection: (socket: Tls.TLSSocket) => void
+  readonly session: (session: Http2.ServerHttp2Session) => void
+  readonly stream: (stream: Http2.ServerHttp2Stream, headers: Http2.IncomingHttpHeaders) => boolean
   readonly request: (request: Http.IncomingMessage, response: Http.ServerResponse) => boolean
   /** The server's own listeners have seen the request. */
   readonly answer: (request: Http.IncomingMessage, response: Http.ServerResponse) => boolean
+  /** Nobody listens for requests: answers in place of a handler. */
+  readonly unheard: (response: Http.ServerResponse) => void
   /** Answers ask their clients to leave. */
   readonly isClosing: () => boolean
-  /** Answers a request whose time has come too late to be handled. */
-  readonly isTooLate: (response: Http.ServerResponse) => boolean
+  /** The deadline has passed. */
+  readonly isTooLate: () => boolean
+  readonly refuse: (response: Http.ServerResponse) => void
+  readonly refuseStream: (stream: Http2.ServerHttp2Stream) => void
+  /** The owner of an adopted server wants it closed. */
+  readonly closeCalled: () => void
   readonly upgrade: (
     event: "upgrade" | "connect",
     request: Http.IncomingMessage,
@@ -41,18 +53,13 @@ export interface Bound {
 
 /** Binds `server`, and fails with what is wrong and what to do. */
 export const bind = (
-  server: Http.Server,
+  server: NodeServer,
   options: Options,
   watcher: Watcher,
   now: () => number
 ): Effect.Effect<Bound, ListenError> =>
   Effect.async<Bound, ListenError>((resume) => {
-    let open = true
-    const closeNow = () => {
-      // not `http.Server#close`: it destroys what it takes to be idle, and stops the request timeouts
-      if (open) Net.Server.prototype.close.call(server)
-      open = false
-    }
+    const closeNow = closeOnce(server)
     const queue = AcceptQueue.make(server, closeNow, now)
     const fail = (cause: unknown) => {
       unwatch()
@@ -86,28 +93,89 @@ export const bind = (
     }
   })
 
-/** The Node servers that are listened with: a second watch would see every request twice. */
-const watched = new WeakSet<Http.Server>()
+/** Takes over a server that somebody else has made listen, or will. */
+export const adopt = (
+  server: NodeServer,
+  watcher: Watcher,
+  now: () => number
+): Effect.Effect<Bound, ListenError> =>
+  Effect.suspend(() => {
+    const unusable = whyNot(server, {})
+    if (unusable !== undefined) return unusable
+    const closeNow = closeOnce(server)
+    const queue = AcceptQueue.make(server, closeNow, now)
+    const overrides: Array<readonly [string, unknown]> = [["close", function(this: NodeServer, callback?: unknown) {
+      if (typeof callback === "function") {
+        if (server.listening) server.once("close", () => callback())
+        else process.nextTick(callback)
+      }
+      watcher.closeCalled()
+      return this
+    }]]
+    if ("closeIdleConnections" in server) {
+      const { closeIdleConnections } = server
+      // what the drain has not looked at is not idle
+      overrides.push(["closeIdleConnections", () => {
+        if (!watcher.isClosing()) closeIdleConnections.call(server)
+      }])
+    }
+    watch(server, watcher, queue, overrides)
+    const listening = () => {
+      server.on("error", watcher.acceptFailed)
+    }
+    if (server.listening) listening()
+    else server.once("listening", listening)
+    for (const socket of socketsOf(server)) adoptSocket(watcher, socket)
+    return Effect.succeed({
+      address: addressOf(server),
+      close: Effect.suspend(() => server.listening ? queue.close : Effect.sync(closeNow)),
+      closeNow
+    })
+  })
 
-const whyNot = (server: Http.Server, options: Options): ListenError | undefined => {
+/** Closes the listening socket alone: `http.Server#close` destroys what it takes to be idle, and stops the timeouts. */
+const closeOnce = (server: NodeServer) => {
+  let open = true
+  return () => {
+    if (open) Net.Server.prototype.close.call(server)
+    open = false
+  }
+}
+
+/** The Node servers that are listened with: a second watch would see every request twice. */
+const watched = new WeakSet<NodeServer>()
+
+const whyNot = (server: NodeServer, options: Options): ListenError | undefined => {
   const error = (field: string, value: string, cause: string, remedy: string) =>
     new ListenError({ reason: "InvalidOption", field, value, remedy, cause })
-  if (server instanceof Tls.Server) {
+  if (!(server instanceof Net.Server)) {
     return error(
       "server",
-      "https.Server",
-      "TLS is not supported yet",
-      "Let a proxy speak TLS, or serve with @effect/platform-node until it is."
+      String(server),
+      "it is no server of node:http, node:https, node:http2, node:net or node:tls",
+      "Pass what `createServer` returns; a framework usually has it as its `server`."
     )
   }
   if (watched.has(server)) {
-    return error("server", "http.Server", "it has been listened with", "Make a new Node server for each listener.")
+    return error(
+      "server",
+      server.constructor.name,
+      "it has been listened with or adopted",
+      "Make a new Node server for each listener."
+    )
   }
   if (options.signal?.aborted === true) {
     return error("signal", "AbortSignal", "it is aborted already", "Listen before the signal is aborted.")
   }
   return undefined
 }
+
+/** Whether a server speaks HTTP/2; only those have settings to update. */
+export const isHttp2 = (server: NodeServer): boolean => "updateSettings" in server
+
+/** Whether a server speaks HTTP at all. */
+export const isHttp = (server: NodeServer): boolean =>
+  server instanceof Http.Server || server instanceof Https.Server || isHttp2(server)
 
 /** Node 20 listens on as much of a path as fits in a `sockaddr_un`, and says nothing. */
 const isCutOff = (path: string | undefined): boolean =>
@@ -119,52 +187,81 @@ const isCutOff = (path: string | undefined): boolean =>
  * and none can hold back an event from the next, which is what refusing a request takes; so `emit` itself is ours
  * until the server has closed.
  */
-const watch = (server: Http.Server, watcher: Watcher, queue: AcceptQueue.AcceptQueue): () => void => {
-  const own = Object.getOwnPropertyDescriptor(server, "emit")
+const watch = (
+  server: NodeServer,
+  watcher: Watcher,
+  queue: AcceptQueue.AcceptQueue,
+  overrides: ReadonlyArray<readonly [name: string, value: unknown]> = []
+): () => void => {
   const { emit } = server
   watched.add(server)
-  const unwatch = () => {
-    watched.delete(server)
-    server.off("error", watcher.acceptFailed)
-    if (own === undefined) Reflect.deleteProperty(server, "emit")
-    else Object.defineProperty(server, "emit", own)
-  }
   const deliver = (
-    args: [string, ...Array<unknown>],
+    args: ReadonlyArray<unknown>,
     request: Http.IncomingMessage,
     response: Http.ServerResponse
   ): boolean => {
-    const heard = Reflect.apply(emit, server, args)
+    const heard: boolean = Reflect.apply(emit, server, args)
     // whoever listens for the others answers them, or hands them on as a request
-    return args[0] === "request" ? watcher.answer(request, response) || heard : heard
+    if (args[0] !== "request") return heard
+    if (!watcher.answer(request, response) && !heard) watcher.unheard(response)
+    return true
   }
   let closed = false
-  server.emit = function(this: Http.Server, ...args: [string, ...Array<unknown>]): boolean {
+  const watching = function(this: NodeServer, ...args: ReadonlyArray<unknown>): boolean {
     switch (args[0]) {
       case "request":
       case "checkContinue":
       case "checkExpectation": {
         const [, request, response] = args as unknown as [string, Http.IncomingMessage, Http.ServerResponse]
+        // of HTTP/2: its stream has been looked at
+        if (request.httpVersionMajor > 1) return deliver(args, request, response)
         if (!watcher.request(request, response)) return true
         const holding = queue.isHolding()
         if (!holding && !watcher.isClosing()) return deliver(args, request, response)
         const later = () => {
           // it may have been cut by now
-          if (request.socket.writable && !watcher.isTooLate(response)) deliver(args, request, response)
+          if (!request.socket.writable) return
+          if (watcher.isTooLate()) watcher.refuse(response)
+          else deliver(args, request, response)
         }
         // else when all that came with it has been parsed: an answer must know whether it is the last
         if (holding) queue.hold(later)
         else process.nextTick(later)
         return true
       }
+      case "stream": {
+        const [, stream, headers] = args as unknown as [
+          string,
+          Http2.ServerHttp2Stream,
+          Http2.IncomingHttpHeaders
+        ]
+        if (!watcher.stream(stream, headers)) return true
+        if (!queue.isHolding()) break
+        queue.hold(() => {
+          if (stream.destroyed) return
+          if (watcher.isTooLate()) watcher.refuseStream(stream)
+          else Reflect.apply(emit, server, args)
+        })
+        return true
+      }
+      case "session": {
+        watcher.session(args[1] as Http2.ServerHttp2Session)
+        break
+      }
       case "connection": {
         queue.accepted()
         watcher.connection(args[1] as Net.Socket)
         break
       }
+      case "secureConnection": {
+        watcher.secureConnection(args[1] as Tls.TLSSocket)
+        break
+      }
       case "upgrade":
       case "connect": {
         const [event, request, socket, head] = args as unknown as Parameters<Watcher["upgrade"]>
+        // CONNECT of HTTP/2 is a stream like any other
+        if (request.httpVersionMajor > 1) break
         if (!watcher.upgrade(event, request, socket, head)) return true
         break
       }
@@ -175,18 +272,49 @@ const watch = (server: Http.Server, watcher: Watcher, queue: AcceptQueue.AcceptQ
       case "close": {
         if (closed) return false
         closed = true
-        // its last connection is gone: only `http.Server#close` stops the timer that looks for request timeouts
-        Http.Server.prototype.close.call(server)
+        // its last connection is gone: only the class's own `close` stops the timer that looks for request timeouts
+        Reflect.get(Object.getPrototypeOf(server), "close").call(server)
         setImmediate(unwatch)
         break
       }
     }
     return Reflect.apply(emit, this, args)
   }
+  const restores = [["emit", watching] as const, ...overrides].map(([name, value]) => override(server, name, value))
+  const unwatch = () => {
+    watched.delete(server)
+    server.off("error", watcher.acceptFailed)
+    for (const restore of restores) restore()
+  }
   return unwatch
 }
 
-const addressOf = (server: Http.Server): HttpServer.Address => {
+/** Sets a property of a server; what is returned sets it back, unless somebody else has set it since. */
+const override = (server: NodeServer, name: string, value: unknown): () => void => {
+  const own = Object.getOwnPropertyDescriptor(server, name)
+  Object.defineProperty(server, name, { value, configurable: true, enumerable: true, writable: true })
+  return () => {
+    if (Reflect.get(server, name) !== value) return
+    if (own === undefined) Reflect.deleteProperty(server, name)
+    else Object.defineProperty(server, name, own)
+  }
+}
+
+/** The connections that a server has accepted before it was adopted, as far as Node keeps a list of them. */
+const socketsOf = (server: NodeServer): ReadonlyArray<Net.Socket> => {
+  const list = hidden(server, "http.server.connections") as {
+    readonly all?: () => ReadonlyArray<{ readonly socket?: Net.Socket }>
+  } | undefined
+  return list?.all?.().flatMap(({ socket }) => socket ?? []) ?? []
+}
+
+const adoptSocket = (watcher: Watcher, socket: Net.Socket): void => {
+  watcher.connection(socket)
+  const { _httpMessage: response } = socket as { readonly _httpMessage?: Http.ServerResponse | null }
+  if (response !== null && response !== undefined) watcher.request(response.req, response)
+}
+
+const addressOf = (server: NodeServer): HttpServer.Address => {
   const address = server.address()
   return typeof address === "string" ?
     { _tag: "UnixAddress", path: address } :

@@ -76,7 +76,7 @@ const byState = (registry: Registry): string => {
 const waiting = ({ handlers, hooks, policy, registry }: Stopping, phase: Phase, startedAt: number): string => {
   const now = registry.now()
   const requests = Array.from(registry.open).flatMap((open) =>
-    open.owed.map(({ request, since }) => `${request.method} ${request.url} (${millis(now - since)})`)
+    open.owed.map(({ method, path, since }) => `${method} ${path} (${millis(now - since)})`)
   )
   const left = startedAt + policy.lameDuck + (phase === "LameDuck" ? 0 : policy.timeout) - now
   const parts = [`${count(registry.open.size, "connection")}${byState(registry)}`]

@@ -1,7 +1,8 @@
 import type { Open } from "./registry.js"
 
 /**
- * What the drain needs to know of a protocol: three answers, and what to do when the socket is gone. A new protocol
+ * What the drain needs to know of a protocol: what is it doing now, ask it to leave, cut it; and what to do when
+ * the socket is gone. A new protocol
  * is a new file in `protocol/`.
  */
 export interface Protocol {
@@ -14,6 +15,8 @@ export interface Protocol {
    * for a connection that appears after that.
    */
   readonly leave: (open: Open) => void
+  /** Close it: it is owed nothing, and its grace is over. */
+  readonly dismiss: (open: Open) => void
   /** Cut it, and tell the peer what can still be told. */
   readonly cut: (open: Open) => void
   /** Its socket has closed with answers still owed. */
@@ -25,4 +28,9 @@ export interface Grace {
   readonly newConnection: number
   readonly idle: number | "promised"
   readonly since: number
+}
+
+/** Closes what needs no word of farewell. */
+export const destroy = ({ socket }: Open): void => {
+  socket.destroy()
 }

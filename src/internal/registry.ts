@@ -3,28 +3,36 @@
  * here knows a protocol; both reach in from outside.
  */
 import type * as Effect from "effect/Effect"
-import type * as Http from "node:http"
 import type * as Net from "node:net"
 import type { Connection, ConnectionState } from "../Connection.js"
 import type { Grace, Protocol } from "./protocol.js"
 
 /** A request that has been received and whose answer has not left yet. */
 export interface Owed {
-  readonly request: Http.IncomingMessage
-  /** Absent while a handler decides about an upgrade: then the answer, if any, is the handler's own. */
-  response: Http.ServerResponse | undefined
+  readonly method: string
+  readonly path: string
+  /** The HTTP/2 stream that it came on. */
+  readonly stream: number | undefined
   /** It went to an Effect app, and not to a listener of the user's own. */
   readonly ofApp: boolean
   readonly since: number
   /** The whole answer has left. */
   answered: boolean
+  /** It was cut before its head was written, and its client was sent a 503. */
+  told503: boolean
+  /** The head of its answer has been written, with this status. */
+  readonly status: number | undefined
+  /** From now on an answer that ends midway is cut, as `onCut` is told: it must not look as if it were whole. */
+  readonly guard: (onCut: () => void) => void
 }
 
 /** One accepted socket, from accept to close. */
 export class Open {
   readonly id: number
   readonly registry: Registry
-  readonly socket: Net.Socket
+  /** What is read from and written to: with TLS, the decrypted side once there is one. */
+  socket: Net.Socket
+  secure = false
   readonly connectedAt: number
   protocol: Protocol
   state: ConnectionState = "New"
@@ -38,14 +46,14 @@ export class Open {
   lingersUntil = Number.POSITIVE_INFINITY
   /** The raw head of its last response, kept where the policy needs to know what it promised. */
   lastHead: string | undefined = undefined
-  /** The response that was cut before its head was written, and for which the client was sent a 503. */
-  answered503: Http.ServerResponse | undefined = undefined
   /** Request fibers that are alive. */
   handlers = 0
   /** What is left to do when it has closed and its last request fiber has ended. */
   finalizer: Effect.Effect<void> | undefined = undefined
   /** How to ask an upgraded peer to leave, once something knows how. */
   tell: (() => void) | undefined = undefined
+  /** An upgraded peer has been asked to leave. */
+  told = false
 
   constructor(registry: Registry, protocol: Protocol, socket: Net.Socket, id: number, now: number) {
     this.registry = registry
@@ -63,19 +71,27 @@ const key = Symbol("quiesce/connection")
 export const openOf = (socket: Net.Socket | null | undefined): Open | undefined =>
   (socket as { readonly [key]?: Open } | null | undefined)?.[key]
 
+/** Makes a socket known as the one that a connection is read from and written to. */
+export const attach = (open: Open, socket: Net.Socket): void => {
+  Object.defineProperty(socket, key, { value: open })
+  open.socket = socket
+}
+
 /** What an observer, a report or a handler sees of it. */
 export const snapshot = (open: Open): Connection => ({
   id: open.id,
   state: open.state,
   protocol: open.protocol.name,
+  secure: open.secure,
   remoteAddress: remoteAddress(open.socket),
   connectedAt: open.connectedAt,
   since: open.since,
   served: open.served,
-  serving: open.owed.map((owed) => ({
-    method: owed.request.method ?? "",
-    path: owed.request.url ?? "",
-    since: owed.since
+  serving: open.owed.map(({ method, path, since, stream }) => ({
+    method,
+    path,
+    since,
+    ...(stream === undefined ? undefined : { stream })
   }))
 })
 
@@ -127,7 +143,7 @@ export class Registry {
 
   accept(socket: Net.Socket, protocol: Protocol): Open {
     const open = new Open(this, protocol, socket, ++this.#lastId, this.now())
-    Object.defineProperty(socket, key, { value: open })
+    attach(open, socket)
     this.open.add(open)
     this.accepted++
     socket.on("close", onSocketClose)
@@ -154,7 +170,7 @@ export class Registry {
   dismiss(open: Open): void {
     open.leaving = true
     if (open.lingersUntil === Number.POSITIVE_INFINITY) this.dismissed++
-    open.socket.destroy()
+    open.protocol.dismiss(open)
   }
 
   /** A throwing observer must not take a connection, or the drain, with it. */
@@ -172,7 +188,7 @@ export class Registry {
 
 function onSocketClose(this: Net.Socket): void {
   const open = openOf(this)
-  if (open === undefined) return
+  if (open === undefined || !open.registry.open.has(open)) return
   const { registry } = open
   registry.open.delete(open)
   registry.closed++

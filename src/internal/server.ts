@@ -10,9 +10,10 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Subscribable from "effect/Subscribable"
 import * as SubscriptionRef from "effect/SubscriptionRef"
-import type * as Http from "node:http"
+import * as Net from "node:net"
+import * as Tls from "node:tls"
 import type { Connection } from "../Connection.js"
-import type { Listener, Options } from "../Listener.js"
+import type { Listener, ListenError, NodeServer, Options } from "../Listener.js"
 import type { Event, ServerService } from "../Server.js"
 import {
   DeadlineExceeded,
@@ -26,12 +27,15 @@ import type { App } from "./app.js"
 import { dismissIdle, drain, type Stopping } from "./drain.js"
 import { Handlers } from "./handlers.js"
 import { Hooks } from "./hooks.js"
-import { bind, type Bound, type Watcher } from "./listener.js"
+import { adopt, bind, type Bound, isHttp, isHttp2, type Watcher } from "./listener.js"
 import { hookFailed, narrated } from "./log.js"
 import { duration, resolve } from "./policy.js"
+import type { Protocol } from "./protocol.js"
 import { begin, beginUpgrade, http1, misread, refuse, refuseUpgrade } from "./protocol/http1.js"
+import * as Http2 from "./protocol/http2.js"
+import { handshake, secured } from "./protocol/tls.js"
 import { hijack } from "./protocol/upgraded.js"
-import { openOf, Registry, snapshot } from "./registry.js"
+import { type Open, openOf, Registry, snapshot } from "./registry.js"
 import { turn } from "./turn.js"
 
 /** How many events a reader may fall behind. */
@@ -155,66 +159,92 @@ export const make = <A extends App | undefined>(
     })
     yield* Effect.addFinalizer(() => finalize)
 
-    const watcher = (withApp: boolean): Watcher => ({
-      connection: (socket) => {
-        // one of our servers may hand a socket on to another
-        if (openOf(socket) !== undefined) return
-        const open = registry.accept(socket, http1)
-        if (registry.closing) open.protocol.leave(open)
-      },
-      request: (request, response) => {
-        const open = openOf(request.socket)
-        return open === undefined || begin(open, request, response, withApp)
-      },
-      answer: (request, response) => {
-        if (withApp) app?.request(request, response)
-        return withApp
-      },
-      isClosing: () => registry.closing,
-      isTooLate: (response) => {
-        if (registry.killing) refuse(response)
-        return registry.killing
-      },
-      upgrade: (event, request, socket, head) => {
-        const open = openOf(socket)
-        if (open === undefined) return true
-        // Node has taken its own listener off, and a reset would end the process
-        socket.on("error", ignore)
-        if (withApp && event === "upgrade") {
-          if (beginUpgrade(open, request)) app?.upgrade(request, socket, head)
-          else refuseUpgrade(socket)
-        } else if (open.leaving) {
-          socket.destroy()
-          return false
-        } else {
-          hijack(open, event === "connect" ? "connect" : request.headers.upgrade?.toLowerCase() ?? "upgrade")
-        }
-        return true
-      },
-      clientError: (error, socket) => {
-        const open = openOf(socket)
-        if (open !== undefined) misread(open, error)
-      },
-      acceptFailed: (error) => {
-        emit({ _tag: "AcceptFailed", error })
-        run(Effect.logWarning("The system could not accept a connection; the server goes on", error))
+    const watcher = (node: NodeServer, withApp: boolean): Watcher => {
+      const isTls = node instanceof Tls.Server
+      const speaksHttp = isHttp(node)
+      const accept = (socket: Net.Socket, protocol: Protocol) => {
+        const open = registry.accept(socket, protocol)
+        open.secure = socket instanceof Tls.TLSSocket
+        return open
       }
-    })
+      const speak = (open: Open) => {
+        if (!speaksHttp) hijack(open, "tcp")
+        else if (registry.closing) open.protocol.leave(open)
+      }
+      return {
+        connection: (socket) => {
+          // one of our servers may hand a socket on to another
+          if (openOf(socket) !== undefined) return
+          if (isTls && !(socket instanceof Tls.TLSSocket)) accept(socket, handshake)
+          else speak(accept(socket, http1))
+        },
+        secureConnection: (socket) => {
+          if (openOf(socket) !== undefined) return
+          const open = secured(socket) ?? accept(socket, http1)
+          open.protocol = http1
+          speak(open)
+        },
+        session: (session) => {
+          const open = openOf(session.socket)
+          if (open !== undefined) Http2.converse(open, session)
+        },
+        stream: (stream, headers) => {
+          const open = openOf(stream.session?.socket)
+          return open === undefined || Http2.begin(open, stream, headers, withApp)
+        },
+        request: (request, response) => {
+          const open = openOf(request.socket)
+          return open === undefined || begin(open, request, response, withApp)
+        },
+        answer: (request, response) => {
+          if (!withApp) return false
+          app?.request(request, response)
+          return true
+        },
+        unheard: refuse,
+        isClosing: () => registry.closing,
+        isTooLate: () => registry.killing,
+        refuse,
+        refuseStream: Http2.refuse,
+        closeCalled: () => {
+          Effect.runSync(start)
+        },
+        upgrade: (event, request, socket, head) => {
+          const open = openOf(socket)
+          if (open === undefined) return true
+          // Node has taken its own listener off, and a reset would end the process
+          socket.on("error", ignore)
+          if (withApp && event === "upgrade") {
+            if (beginUpgrade(open, request)) app?.upgrade(request, socket, head)
+            else refuseUpgrade(socket)
+          } else if (open.leaving) {
+            socket.destroy()
+            return false
+          } else {
+            hijack(open, event === "connect" ? "connect" : request.headers.upgrade?.toLowerCase() ?? "upgrade")
+          }
+          return true
+        },
+        clientError: (error, socket) => {
+          const open = openOf(socket)
+          if (open !== undefined) misread(open, error)
+        },
+        acceptFailed: (error) => {
+          emit({ _tag: "AcceptFailed", error })
+          run(Effect.logWarning("The system could not accept a connection; the server goes on", error))
+        }
+      }
+    }
 
     /** Scopes of one application close in parallel: where a shutdown has begun by now, the order is its own. */
     const leaveOrClose = (bound: Bound) =>
       Effect.suspend(() =>
         stopping ? Effect.void : Effect.zipRight(bound.close, Effect.sync(() => listeners.delete(bound)))
       )
-    const listen = (alwaysApp: boolean) => (evaluate: () => Http.Server, options: Options) =>
+    const opened = (bound: Effect.Effect<Bound, ListenError>) =>
       Effect.acquireRelease(
-        Effect.suspend(() => {
-          if (stopping) return new ServerClosed({ operation: "listen" })
-          const server = evaluate()
-          const withApp = app !== undefined && (alwaysApp || server.listenerCount("request") === 0)
-          // Node hands over a request to upgrade only where somebody listens for it
-          if (withApp) server.on("upgrade", ignore)
-          return Effect.flatMap(bind(server, options, watcher(withApp), now), (bound) => {
+        Effect.suspend(() =>
+          stopping ? new ServerClosed({ operation: "listen" }) : Effect.flatMap(bound, (bound) => {
             if (stopping) {
               bound.closeNow()
               return new ServerClosed({ operation: "listen" })
@@ -222,7 +252,7 @@ export const make = <A extends App | undefined>(
             listeners.add(bound)
             return Effect.succeed(bound)
           })
-        }),
+        ),
         (bound) =>
           Effect.flatMap(Effect.scope, (scope) =>
             // it closes with its server, and so the server's lame duck comes first
@@ -230,9 +260,20 @@ export const make = <A extends App | undefined>(
               ? finalize
               : Effect.zipRight(turn, leaveOrClose(bound)))
       ).pipe(Effect.map(({ address, close }): Listener => ({ address, close })))
+    const listen = (alwaysApp: boolean) => (evaluate: () => NodeServer, options: Options) =>
+      opened(Effect.suspend(() => {
+        const node = evaluate()
+        const unheard = node.listenerCount("request") + node.listenerCount("stream") === 0
+        const withApp = app !== undefined && isHttp(node) && (alwaysApp || unheard)
+        // Node hands over a request to upgrade, and makes requests of streams, only where somebody listens for them
+        if (withApp) node.on("upgrade", ignore)
+        if (withApp && isHttp2(node)) node.on("request", ignore)
+        return bind(node, options, watcher(node, withApp), now)
+      }))
 
     const service: ServerService = {
       listen: listen(false),
+      adopt: (node) => opened(Effect.suspend(() => adopt(node, watcher(node, false), now))),
       onShutdown: (name, hook, options) =>
         Effect.gen(function*() {
           const limit = options?.timeout === undefined

@@ -3,7 +3,8 @@
  */
 import type * as Http from "node:http"
 import * as Net from "node:net"
-import type { Grace, Protocol } from "../protocol.js"
+import { hidden } from "../hidden.js"
+import { destroy, type Grace, type Protocol } from "../protocol.js"
 import { type Open, openOf, type Owed, type Registry } from "../registry.js"
 
 /** Go's `rstAvoidanceDelay` (rule C11): how long a connection is read from after its last answer and our FIN. */
@@ -18,6 +19,54 @@ const crossingMillis = 50
 
 /** Node's own allowance on top of the keep-alive timeout that it announces, for the time on the wire. */
 const promiseBufferMillis = 1000
+
+/** A request of HTTP/1.1. */
+class Request implements Owed {
+  readonly stream = undefined
+  answered = false
+  told503 = false
+  readonly request: Http.IncomingMessage
+  /** Absent while a handler decides about an upgrade: then the answer, if any, is the handler's own. */
+  response: Http.ServerResponse | undefined
+  readonly ofApp: boolean
+  readonly since: number
+
+  constructor(
+    request: Http.IncomingMessage,
+    response: Http.ServerResponse | undefined,
+    ofApp: boolean,
+    since: number
+  ) {
+    this.request = request
+    this.response = response
+    this.ofApp = ofApp
+    this.since = since
+  }
+
+  get method(): string {
+    return this.request.method ?? ""
+  }
+
+  get path(): string {
+    return this.request.url ?? ""
+  }
+
+  get status(): number | undefined {
+    return this.response?.headersSent === true ? this.response.statusCode : undefined
+  }
+
+  guard(onCut: () => void): void {
+    const { response } = this
+    if (response === undefined || response.writableEnded) return
+    response.end = () => {
+      onCut()
+      return response.destroy()
+    }
+  }
+}
+
+/** Only what this file has put on a connection is on one of its protocol. */
+const requestsOf = (open: Open): Array<Request> => open.owed as Array<Request>
 
 /** A request has arrived: false if the connection has begun to close, and no handler may run for it. */
 export const begin = (
@@ -34,8 +83,8 @@ export const begin = (
     return false
   }
   // a user's listener for `checkContinue` hands the same one on as a request
-  if (open.owed.length > 0 && open.owed.some((owed) => owed.response === response)) return true
-  open.owed.push({ request, response, ofApp, since: registry.now(), answered: false })
+  if (open.owed.length > 0 && requestsOf(open).some((owed) => owed.response === response)) return true
+  open.owed.push(new Request(request, response, ofApp, registry.now()))
   if (open.state === "Idle" && registry.grace !== undefined) registry.lastReuse = registry.now()
   if (open.state !== "Active") registry.change(open, "Active")
   response.on("close", onResponseClose)
@@ -46,7 +95,7 @@ export const begin = (
 /** Tells the client to come back, where no handler has seen its request. */
 export const refuse = (response: Http.ServerResponse): void => {
   if (response.destroyed || response.headersSent) return
-  response.shouldKeepAlive = false
+  if (response.req.httpVersionMajor < 2) response.shouldKeepAlive = false
   response.writeHead(503, { "content-length": "0", "retry-after": "1" })
   response.end()
 }
@@ -75,16 +124,20 @@ export const misread = (open: Open, error: Error): void => {
 /** A request that asks for an upgrade has arrived; its answer is in the hands of the handler. */
 export const beginUpgrade = (open: Open, request: Http.IncomingMessage): boolean => {
   if (open.leaving || open.registry.killing) return false
-  open.owed.push({ request, response: undefined, ofApp: true, since: open.registry.now(), answered: false })
+  open.owed.push(new Request(request, undefined, true, open.registry.now()))
   open.registry.change(open, "Active")
   return true
 }
+
+/** The request that asked for an upgrade, while its handler decides about it. */
+export const upgradeOf = (open: Open, request: unknown): Request | undefined =>
+  requestsOf(open).find((owed) => owed.request === request && owed.response === undefined)
 
 /**
  * The handler of a request that asked for an upgrade has ended, and has answered with `response` if it has not
  * upgraded: then its last word is said when that has left.
  */
-export const endUpgrade = (open: Open, owed: Owed, response: () => Http.ServerResponse): void => {
+export const endUpgrade = (open: Open, owed: Request, response: () => Http.ServerResponse): void => {
   if (open.owed.includes(owed)) {
     owed.response = response()
     if (owed.response.writableFinished || owed.response.closed) settle(open, owed.response)
@@ -107,7 +160,7 @@ const flushed = ({ socket }: Open, response: Http.ServerResponse): boolean =>
   response.writableFinished && (!socket.destroyed || socket.writableFinished)
 
 const settle = (open: Open, response: Http.ServerResponse): void => {
-  const owed = take(open.owed, response)
+  const owed = take(requestsOf(open), response)
   if (owed === undefined) return
   const { registry } = open
   owed.answered ||= flushed(open, response)
@@ -130,28 +183,35 @@ const settle = (open: Open, response: Http.ServerResponse): void => {
 }
 
 /** Nearly always the only one: then nothing is allocated to take it out. */
-const take = (all: Array<Owed>, response: Http.ServerResponse): Owed | undefined => {
+const take = (all: Array<Request>, response: Http.ServerResponse): Request | undefined => {
   if (all[0]?.response === response) return all.shift()
   const index = all.findIndex((owed) => owed.response === response)
   return index === -1 ? undefined : all.splice(index, 1)[0]
+}
+
+/** What of a response is needed to end it, in either version of HTTP. */
+interface Ending {
+  readonly writableEnded: boolean
+  readonly rawListeners: (event: string) => ReadonlyArray<unknown>
+  end: (...args: Array<never>) => unknown
 }
 
 /**
  * `response.end(body, callback)` never calls back once the response has been destroyed, and `@effect/platform-node`
  * waits for it: the request fiber and its scope would never end.
  */
-export const completeEnd = (response: Http.ServerResponse): void => {
+export const completeEnd = (response: Ending): void => {
   if (response.writableEnded) {
     // Node keeps the callback as a `once` listener, whose wrapper is the only kind that has a `listener`
     for (const listener of response.rawListeners("finish")) {
-      if ("listener" in listener) listener.call(response)
+      if (typeof listener === "function" && "listener" in listener) listener.call(response)
     }
     return
   }
-  response.end = function(this: Http.ServerResponse, ...args: ReadonlyArray<unknown>) {
+  response.end = (...args: ReadonlyArray<unknown>) => {
     const callback = args.find((arg) => typeof arg === "function")
     if (callback !== undefined) process.nextTick(callback)
-    return this
+    return response
   }
 }
 
@@ -175,7 +235,8 @@ const sayClose = (open: Open, response: Http.ServerResponse): void => {
 }
 
 const isLast = (open: Open, response: Http.ServerResponse): boolean => {
-  const last = open.owed[open.owed.length - 1]
+  const all = requestsOf(open)
+  const last = all[all.length - 1]
   return last?.response === response && !(last.request.complete && midMessage(open.socket))
 }
 
@@ -213,8 +274,7 @@ interface Parsers {
 }
 
 const parsersOf = (server: Http.Server): Parsers | undefined => {
-  const symbol = Object.getOwnPropertySymbols(server).find((symbol) => symbol.description === "http.server.connections")
-  const list = symbol === undefined ? undefined : Reflect.get(server, symbol)
+  const list = hidden(server, "http.server.connections")
   return typeof (list as Parsers | null | undefined)?.active === "function" ? list as Parsers : undefined
 }
 
@@ -264,29 +324,31 @@ const promised = (open: Open): number => {
 
 const leave = (open: Open): void => {
   if (typeof open.socket.destroySoon === "function") open.socket.destroySoon = destroySoon
-  for (const { response } of open.owed) {
+  for (const { response } of requestsOf(open)) {
     if (response !== undefined) sayClose(open, response)
   }
 }
 
 const cut = (open: Open): void => {
-  const { owed, socket } = open
-  const response = owed[0]?.response
+  const { socket } = open
+  const owed = requestsOf(open)
+  const first = owed[0]
   open.leaving = true
   // what has just been written has left, although Node has not said so yet
   for (const each of owed) each.answered = each.response?.writableFinished === true
   // written to the socket, not to the response: its handler may still be running, and must not find a head that it
   // did not write
-  if (response !== undefined && !response.headersSent && socket.writable && socket.writableLength === 0) {
-    open.answered503 = response
+  if (first?.response?.headersSent === false && socket.writable && socket.writableLength === 0) {
+    first.told503 = true
     socket.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-    if (socket.writableLength === 0) return
+    // TLS has not encrypted it yet: it has the turns until the drain destroys what is left
+    if (socket.writableLength === 0 || open.secure) return
   }
   socket.destroy()
 }
 
 const closed = (open: Open): void => {
-  for (const { response } of open.owed.slice()) {
+  for (const { response } of requestsOf(open).slice()) {
     if (response === undefined) continue
     if (!response.closed) {
       response.destroy()
@@ -297,4 +359,4 @@ const closed = (open: Open): void => {
   open.owed.length = 0
 }
 
-export const http1: Protocol = { name: "http/1.1", staysUntil, leave, cut, closed }
+export const http1: Protocol = { name: "http/1.1", staysUntil, leave, dismiss: destroy, cut, closed }

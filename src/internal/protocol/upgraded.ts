@@ -1,27 +1,42 @@
 /**
- * A connection that a handler took over (Go's Hijacked): a WebSocket, or whatever else was negotiated. Unlike Go,
- * which forgets it (rule F8), it is told when draining starts, awaited, and cut at the deadline.
+ * A connection that a handler took over (Go's Hijacked): a WebSocket, whatever else was negotiated, or one of a server
+ * that speaks no HTTP. Unlike Go, which forgets it (rule F8), it is told when draining starts, awaited, and cut at the
+ * deadline.
  */
-import type { Protocol } from "../protocol.js"
+import type * as Net from "node:net"
+import { hidden } from "../hidden.js"
+import { destroy, type Protocol } from "../protocol.js"
 import type { Open } from "../registry.js"
 
 const make = (name: string): Protocol => ({
   name,
-  staysUntil: (open) => open.leaving ? open.lingersUntil : Number.POSITIVE_INFINITY,
-  leave: (open) => {
-    if (open.registry.stopping && open.registry.grace !== undefined) tell(open)
+  staysUntil: (open) => {
+    // an upgrade that was still under way when draining started is told once it is through
+    if (!open.leaving) leave(open)
+    return open.leaving ? open.lingersUntil : Number.POSITIVE_INFINITY
   },
-  cut: (open) => {
-    open.socket.destroy()
-  },
+  leave: (open) => leave(open),
+  dismiss: destroy,
+  cut: destroy,
   closed: () => {}
 })
 
+const leave = (open: Open): void => {
+  const { registry } = open
+  if (open.told || !registry.stopping || registry.grace === undefined) return
+  if (open.tell === undefined) open.told = open.protocol === websocket && goAway(open.socket)
+  else {
+    open.told = true
+    open.tell()
+  }
+}
+
 const websocket = make("websocket")
+const tcp = make("tcp")
 
 /** The connection is no longer Node's: its request is answered by the upgrade itself. */
 export const hijack = (open: Open, name: string): void => {
-  open.protocol = name === "websocket" ? websocket : make(name)
+  open.protocol = name === "websocket" ? websocket : name === "tcp" ? tcp : make(name)
   open.owed.length = 0
   // a user's own listener takes it over before anything else has seen the request (Go's rule A1: Active → Hijacked)
   if (open.state !== "Active") open.registry.change(open, "Active")
@@ -35,8 +50,21 @@ export const tellWith = (open: Open, ask: () => void): void => {
   open.protocol.leave(open)
 }
 
-const tell = (open: Open): void => {
-  const ask = open.tell
-  open.tell = undefined
-  ask?.()
+/** RFC 6455 §7.4.1: what a server says that is going down. */
+export const goingAway = { code: 1001, reason: "the server is shutting down" }
+
+/**
+ * Closes a WebSocket of `ws`, which whatever is built on `ws` uses too: it keeps itself on its socket, under a symbol
+ * of its own. False where there is none.
+ */
+const goAway = (socket: Net.Socket): boolean => {
+  const webSocket = hidden(socket, "websocket")
+  if (!isWebSocket(webSocket)) return false
+  webSocket.close(goingAway.code, goingAway.reason)
+  return true
 }
+
+const isWebSocket = (
+  value: unknown
+): value is { readonly close: (code: number, reason: string) => void } =>
+  typeof value === "object" && value !== null && "close" in value && typeof value.close === "function"

@@ -1,0 +1,220 @@
+/**
+ * HTTP/2 on Node's own sessions: which streams are owed an answer, and how a session is asked to leave.
+ *
+ * `session.close()` sends one GOAWAY that names the last stream that has been received (Go's rule H3): those up to it
+ * are answered, and Node refuses later ones before a handler sees them, so that they can be sent again (RFC 9113 §6.8).
+ * The two GOAWAYs that the RFC recommends cannot be had: after `goaway` with the highest stream id, Node takes no
+ * notice of the streams that follow.
+ */
+import * as Http2 from "node:http2"
+import type { Grace, Protocol } from "../protocol.js"
+import type { Open, Owed } from "../registry.js"
+import { completeEnd } from "./http1.js"
+
+/** Go's `rstAvoidanceDelay` (rule C11), as for HTTP/1.1: how long we read on after our FIN. */
+const lingerMillis = 500
+
+/**
+ * How long a session that appears during a drain may take to open its first stream. Whoever is late loses nothing:
+ * GOAWAY says that its stream was not seen.
+ */
+const firstStreamMillis = 50
+
+const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = Http2.constants
+
+/** A stream that a handler answers. */
+class Stream implements Owed {
+  answered = false
+  told503 = false
+  /** What `@effect/platform-node` answers with, once it has been made. */
+  response: Http2.Http2ServerResponse | undefined = undefined
+  readonly own: Http2.ServerHttp2Stream
+  readonly method: string
+  readonly path: string
+  readonly ofApp: boolean
+  readonly since: number
+
+  constructor(stream: Http2.ServerHttp2Stream, headers: Http2.IncomingHttpHeaders, ofApp: boolean, since: number) {
+    this.own = stream
+    this.method = headers[":method"] ?? ""
+    this.path = headers[":path"] ?? headers[":authority"] ?? ""
+    this.ofApp = ofApp
+    this.since = since
+  }
+
+  get stream(): number | undefined {
+    return this.own.id
+  }
+
+  get status(): number | undefined {
+    return this.own.headersSent ? Number(this.own.sentHeaders[":status"]) : undefined
+  }
+
+  guard(onCut: () => void): void {
+    const { own, response } = this
+    if (response === undefined || own.writableEnded) return
+    response.end = () => {
+      onCut()
+      reset(own, NGHTTP2_INTERNAL_ERROR)
+      return response
+    }
+  }
+}
+
+/** An error code would be an `error` event, which ends the process where nobody listens. */
+const reset = (stream: Http2.ServerHttp2Stream, code: number): void => {
+  stream.on("error", ignore)
+  stream.close(code)
+}
+
+const ignore = () => {}
+
+/** A session, and whether it has been told to leave. */
+class Session implements Protocol {
+  readonly name = "h2"
+  readonly #session: Http2.ServerHttp2Session
+  #told = false
+  #used = false
+
+  constructor(session: Http2.ServerHttp2Session) {
+    this.#session = session
+  }
+
+  staysUntil(open: Open, grace: Grace): number {
+    if (open.owed.length > 0) return Number.POSITIVE_INFINITY
+    if (this.#told) return open.lingersUntil
+    // its preface has not come
+    if (open.state === "New") return open.connectedAt + grace.newConnection
+    return open.registry.stopping ? open.since + firstStreamMillis : Number.POSITIVE_INFINITY
+  }
+
+  dismiss(open: Open): void {
+    if (this.#told || open.state === "New") open.socket.destroy()
+    else this.tell(open)
+  }
+
+  leave(open: Open): void {
+    if (open.owed.length > 0 ? open.registry.stopping : this.#used) this.tell(open)
+  }
+
+  /** A stream has come in: of those that came with it none is refused. */
+  begun(open: Open): void {
+    this.#used = true
+    if (open.registry.grace !== undefined && open.registry.stopping) setImmediate(() => this.tell(open))
+  }
+
+  /** Nothing is owed any more. */
+  settled(open: Open): void {
+    if (open.registry.closing) this.tell(open)
+  }
+
+  tell(open: Open): void {
+    if (this.#told || this.#session.destroyed) return
+    this.#told = true
+    open.leaving = true
+    open.socket.once("finish", () => {
+      for (const owed of streamsOf(open).slice()) if (owed.own.closed) settle(open, owed)
+      open.lingersUntil = open.registry.now() + lingerMillis
+      open.registry.consider(open)
+    })
+    this.#session.close()
+  }
+
+  /** Its last answers have left when the socket says so: they are handed to the system after their stream has closed. */
+  isFlushing(open: Open): boolean {
+    const { _handle } = open.socket as unknown as { readonly _handle?: { readonly writeQueueSize?: number } | null }
+    return this.#told && (_handle?.writeQueueSize ?? 0) > 0
+  }
+
+  cut(open: Open): void {
+    for (const owed of streamsOf(open)) {
+      const { own } = owed
+      if (own.destroyed || own.closed || own.headersSent) continue
+      owed.told503 = true
+      own.on("error", ignore)
+      own.respond({ ":status": 503, "content-length": "0" }, { endStream: true })
+      own.close(NGHTTP2_NO_ERROR)
+    }
+    for (const { own, told503 } of streamsOf(open)) if (!told503) reset(own, NGHTTP2_INTERNAL_ERROR)
+    this.#told = true
+    open.leaving = true
+    this.#session.close()
+  }
+
+  closed(open: Open): void {
+    for (const owed of streamsOf(open).slice()) settle(open, owed)
+  }
+}
+
+/** Only what this file has put on a connection is on one of its protocol. */
+const streamsOf = (open: Open): Array<Stream> => open.owed as Array<Stream>
+
+const key = Symbol("quiesce/stream")
+
+const owedOf = (stream: Http2.ServerHttp2Stream): Stream | undefined => (stream as { readonly [key]?: Stream })[key]
+
+/** A session has been made on a connection. */
+export const converse = (open: Open, session: Http2.ServerHttp2Session): void => {
+  const protocol = new Session(session)
+  open.protocol = protocol
+  // Go's rule A11: once the preface is there, Active and Idle back to back
+  session.once("remoteSettings", () => {
+    if (open.state !== "New") return
+    open.registry.change(open, "Active")
+    open.registry.change(open, "Idle")
+    open.registry.consider(open)
+  })
+}
+
+/** A stream has been opened: false if it is too late for it, and no handler may run. */
+export const begin = (
+  open: Open,
+  stream: Http2.ServerHttp2Stream,
+  headers: Http2.IncomingHttpHeaders,
+  ofApp: boolean
+): boolean => {
+  const { protocol, registry } = open
+  if (stream.destroyed) return false
+  if (registry.killing || !(protocol instanceof Session)) {
+    refuse(stream)
+    return false
+  }
+  const owed = new Stream(stream, headers, ofApp, registry.now())
+  Object.defineProperty(stream, key, { value: owed })
+  open.owed.push(owed)
+  if (open.state !== "Active") registry.change(open, "Active")
+  stream.once("close", () => {
+    if (!protocol.isFlushing(open)) settle(open, owed)
+  })
+  protocol.begun(open)
+  return true
+}
+
+/** The stream is answered with this response, of an Effect app. */
+export const answerWith = (response: Http2.Http2ServerResponse): void => {
+  const owed = owedOf(response.stream)
+  if (owed !== undefined) owed.response = response
+}
+
+/** RFC 9113 §8.7: a refused stream has not been processed, and can be sent again. */
+export const refuse = (stream: Http2.ServerHttp2Stream): void => reset(stream, NGHTTP2_REFUSED_STREAM)
+
+const settle = (open: Open, owed: Stream): void => {
+  const index = open.owed.indexOf(owed)
+  if (index === -1) return
+  open.owed.splice(index, 1)
+  const { own, response } = owed
+  const { registry } = open
+  owed.answered ||= own.headersSent && own.writableFinished && own.rstCode === NGHTTP2_NO_ERROR &&
+    !open.socket.destroyed
+  if (owed.answered) {
+    open.served++
+    registry.served++
+  } else if (response !== undefined) {
+    completeEnd(response)
+  }
+  if (open.owed.length > 0 || open.socket.destroyed) return
+  registry.change(open, "Idle")
+  if (open.protocol instanceof Session) open.protocol.settled(open)
+  registry.consider(open)
+}

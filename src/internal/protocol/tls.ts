@@ -1,0 +1,30 @@
+/**
+ * A TLS handshake that is under way. Its connection is New from its accept on, whatever bytes have come, and falls to
+ * the rule for those (Go's rule D13); once it is through, its protocol is what was negotiated.
+ */
+import type * as Net from "node:net"
+import type * as Tls from "node:tls"
+import { destroy, type Protocol } from "../protocol.js"
+import { attach, type Open, openOf } from "../registry.js"
+
+export const handshake: Protocol = {
+  name: "tls",
+  staysUntil: (open, grace) => open.connectedAt + grace.newConnection,
+  leave: () => {},
+  dismiss: destroy,
+  cut: destroy,
+  closed: () => {}
+}
+
+/**
+ * The handshake is through: from now on its connection is read and written decrypted. `undefined` where nothing is
+ * known of the raw socket, as when somebody else has accepted it.
+ */
+export const secured = (socket: Tls.TLSSocket): Open | undefined => {
+  const { _parent } = socket as unknown as { readonly _parent?: Net.Socket | null }
+  const open = openOf(_parent)
+  if (open === undefined) return undefined
+  open.secure = true
+  attach(open, socket)
+  return open
+}
