@@ -9,6 +9,7 @@
 import type * as HttpServer from "@effect/platform/HttpServer"
 import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
+import * as Inspectable from "effect/Inspectable"
 import type * as Http from "node:http"
 import type * as Http2 from "node:http2"
 import type * as Https from "node:https"
@@ -97,6 +98,9 @@ export class ListenError extends Data.TaggedError("ListenError")<{
 }> {
   override get message(): string {
     const why = (this.cause instanceof Error ? this.cause.message : String(this.cause)).replace(/\.+$/, "")
-    return `Cannot listen with ${this.field} ${JSON.stringify(this.value)}: ${why}. ${this.remedy}`
+    return `Cannot listen with ${this.field} ${printValue(this.value)}: ${why}. ${this.remedy}`
   }
 }
+
+const printValue = (value: unknown): string =>
+  typeof value === "string" ? JSON.stringify(value) : Inspectable.toStringUnknown(value, 0)

@@ -5,6 +5,7 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/TestClock"
@@ -80,7 +81,8 @@ const wrong: ReadonlyArray<readonly [what: string, value: unknown, printed: stri
   ["empty", "", "\"\""],
   ["an unknown unit", "5 fortnights", "\"5 fortnights\""],
   ["a negative part", [1, -1], "1,-1"],
-  ["an object", { seconds: 5 }, "[object Object]"]
+  ["an object", { seconds: 5 }, "[object Object]"],
+  ["null", null, "null"]
 ]
 
 const fields = ["lameDuck", "timeout", "killTimeout", "newConnectionGrace", "idleGrace"] as const
@@ -118,6 +120,17 @@ describe("a duration that cannot be", () => {
       }
       // none of them was registered
       expect((yield* server.shutdown).hooks).toEqual([])
+    }))
+
+  it.scoped("is an InvalidPolicy of timeout where it is too short for any promise that idleGrace keeps", () =>
+    Effect.gen(function*() {
+      for (const timeout of [0, 999, "900 millis", Duration.millis(500)] as const) {
+        const error = yield* Effect.flip(Server.make({ idleGrace: "promised", timeout }))
+        expect(error).toMatchObject({ _tag: "InvalidPolicy", field: "timeout", value: timeout })
+        expect(error.message).toContain(
+          "must be longer than the keep-alive timeout that responses promise and a second"
+        )
+      }
     }))
 
   it.effect("fails Server.layer", () =>
@@ -177,6 +190,19 @@ describe("a duration that cannot be", () => {
     }))
 })
 
+describe("a poll schedule that is none", () => {
+  it.scoped("is an InvalidPolicy, which names the field and what would be right", () =>
+    Effect.gen(function*() {
+      for (const value of [null, [], [100], {}, 100, "1 second", false, () => Schedule.forever]) {
+        const error = yield* Effect.flip(Server.make(policyOf("pollSchedule", value)))
+        expect(error).toMatchObject({ _tag: "InvalidPolicy", field: "pollSchedule", value })
+        expect(error.message).toMatch(
+          /^pollSchedule is .*, and must be a Schedule, such as Schedule\.spaced\("100 millis"\)$/
+        )
+      }
+    }))
+})
+
 /** Made, and closed at once: a lame duck would otherwise wait for the clock. */
 const accepted = (policy: Shutdown.Policy) =>
   Effect.scoped(Effect.flatMap(Server.make(policy), (server) => server.close))
@@ -190,6 +216,8 @@ describe("a duration that can be", () => {
         }
       }
       yield* accepted({ idleGrace: "promised" })
+      yield* accepted({ idleGrace: "promised", timeout: "1 second" })
+      yield* accepted({ idleGrace: "promised", timeout: Duration.infinity })
       yield* accepted(Shutdown.defaultPolicy)
       yield* accepted(Shutdown.goPolicy)
     }))
@@ -198,6 +226,45 @@ describe("a duration that can be", () => {
     Effect.gen(function*() {
       yield* accepted({ timeout: Duration.infinity })
       yield* accepted({ timeout: Number.POSITIVE_INFINITY })
+    }))
+
+  it.scoped("counts a part of a millisecond as a whole one", () =>
+    Effect.gen(function*() {
+      for (const lameDuck of [1.1, "1500 micros", 1_200_000n, Duration.micros(1001n)] as const) {
+        const running = yield* launch(Server.layer({ lameDuck }), () => ({ port: 0 }))
+        yield* running.interrupt
+        yield* untilPhase(running.server, "LameDuck")
+        yield* TestClock.adjust(2)
+        expect(yield* running.report).toMatchObject({ lameDuck: Duration.millis(2), duration: Duration.millis(2) })
+      }
+    }))
+
+  it.scoped("bounds a drain with a deadline that has a part of a millisecond", () =>
+    Effect.gen(function*() {
+      const { app, gate } = makeApp()
+      const running = yield* serving(app, { timeout: 20.001, killTimeout: 1.7, pollSchedule: Schedule.stop })
+      yield* send(yield* client(running.target), get("/hold"))
+      yield* gate.untilStarted(1)
+      yield* running.drain
+      yield* TestClock.adjust(21)
+      expect(yield* running.report).toMatchObject({ outcome: "DeadlineExceeded", draining: Duration.millis(21) })
+    }))
+
+  it.scoped("is logged in whole milliseconds", () =>
+    Effect.gen(function*() {
+      const logs: Array<string> = []
+      const logger = Logger.make(({ message }) => logs.push(String(message)))
+      yield* Effect.gen(function*() {
+        const running = yield* serving(makeApp().app, { lameDuck: 9.5, timeout: 19.5 })
+        yield* running.interrupt
+        yield* untilPhase(running.server, "LameDuck")
+        yield* TestClock.adjust("1500 micros")
+        yield* running.server.close
+      }).pipe(Effect.provide(Logger.add(logger)))
+      expect(logs).toEqual([
+        "Shutting down: serving on for 10ms, then draining for up to 20ms; 0 connections open",
+        "Shut down in 2ms (Closed): 0 requests answered since"
+      ])
     }))
 
   it.scoped("is used as it was read from the configuration", () =>

@@ -103,8 +103,7 @@ const ending = (report: Report): string => {
   return `Shut down in ${print(report.duration)} (${report.outcome}): ${parts.join("; ")}`
 }
 
-const millis = (n: number): string => print(Duration.millis(Math.round(n)))
+const print = (duration: Duration.Duration): string => millis(Duration.toMillis(duration))
 
-/** `Duration.format` says "0" of nothing. */
-const print = (duration: Duration.Duration): string =>
-  Duration.toMillis(duration) === 0 ? "0ms" : Duration.format(duration)
+/** `Duration.format` says "0" of nothing, and goes down to the nanosecond. */
+const millis = (n: number): string => Math.round(n) === 0 ? "0ms" : Duration.format(Duration.millis(Math.round(n)))

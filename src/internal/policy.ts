@@ -1,9 +1,9 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Schedule from "effect/Schedule"
+import * as Schedule from "effect/Schedule"
 import { defaultPolicy, InvalidPolicy, type Policy } from "../Shutdown.js"
 
-/** A policy whose every field was looked at, in milliseconds. */
+/** A policy whose every field was looked at, in whole milliseconds. */
 export interface ResolvedPolicy {
   readonly lameDuck: number
   /** `Infinity` is no deadline. */
@@ -31,7 +31,7 @@ const rejects = (value: Duration.DurationInput): boolean =>
     value.trimStart().startsWith("-") :
     Array.isArray(value) && value.some((part) => !(part >= 0))
 
-/** Looks at one duration. */
+/** Looks at one duration. A part of a millisecond counts as one: the clock of tests has none, and timers cut it off. */
 export const duration = (
   field: string,
   value: Duration.DurationInput,
@@ -40,24 +40,47 @@ export const duration = (
   Effect.suspend(() => {
     const infinite = options?.infinite === true
     const decoded = rejects(value) ? undefined : Duration.decodeUnknown(value)
-    const millis = decoded?._tag === "Some" ? Duration.toMillis(decoded.value) : Number.NaN
+    const millis = decoded?._tag === "Some" ? Math.ceil(Duration.toMillis(decoded.value)) : Number.NaN
     return millis >= 0 && (infinite || Number.isFinite(millis)) ?
       Effect.succeed(millis) :
       Effect.fail(new InvalidPolicy({ field, value, expected: remedy(infinite) }))
   })
 
+const schedule = (field: string, value: Schedule.Schedule<unknown>) =>
+  Schedule.isSchedule(value)
+    ? Effect.succeed(value)
+    : new InvalidPolicy({ field, value, expected: `a Schedule, such as Schedule.spaced("100 millis")` })
+
+/** The least allowance that is made for a promise: in less, not even one of 0 seconds could be waited out. */
+const promiseMillis = 1000
+
 /** Fills in the defaults and looks at every field. */
 export const resolve = (policy: Policy): Effect.Effect<ResolvedPolicy, InvalidPolicy> => {
-  const idleGrace = policy.idleGrace ?? defaultPolicy.idleGrace
+  // `null` is a mistake, and not a field that was left out
+  const given = <K extends keyof typeof defaultPolicy>(field: K): NonNullable<Policy[K]> => {
+    const value = policy[field]
+    return value === undefined ? defaultPolicy[field] : value
+  }
+  const idleGrace = given("idleGrace")
   return Effect.all({
-    lameDuck: duration("lameDuck", policy.lameDuck ?? defaultPolicy.lameDuck),
-    timeout: duration("timeout", policy.timeout ?? defaultPolicy.timeout, { infinite: true }),
-    killTimeout: duration("killTimeout", policy.killTimeout ?? defaultPolicy.killTimeout),
-    newConnectionGrace: duration("newConnectionGrace", policy.newConnectionGrace ?? defaultPolicy.newConnectionGrace),
+    lameDuck: duration("lameDuck", given("lameDuck")),
+    timeout: duration("timeout", given("timeout"), { infinite: true }),
+    killTimeout: duration("killTimeout", given("killTimeout")),
+    newConnectionGrace: duration("newConnectionGrace", given("newConnectionGrace")),
     idleGrace: idleGrace === "promised" ? Effect.succeed(idleGrace) : Effect.mapError(
       duration("idleGrace", idleGrace),
       ({ expected, field, value }) => new InvalidPolicy({ field, value, expected: `"promised", or ${expected}` })
     ),
-    pollSchedule: Effect.succeed(policy.pollSchedule ?? defaultPolicy.pollSchedule)
-  })
+    pollSchedule: schedule("pollSchedule", given("pollSchedule"))
+  }).pipe(Effect.filterOrFail(
+    ({ idleGrace, timeout }) => idleGrace !== "promised" || timeout >= promiseMillis,
+    () =>
+      new InvalidPolicy({
+        field: "timeout",
+        value: policy.timeout,
+        expected:
+          `longer than the keep-alive timeout that responses promise and a second (Node's default: 6 seconds in `
+          + `all), because idleGrace is "promised"`
+      })
+  ))
 }
