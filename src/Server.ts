@@ -288,7 +288,7 @@ export const adopt = (
  *
  * ```ts
  * import { HttpServerResponse } from "@effect/platform"
- * import { Schedule, Stream } from "effect"
+ * import { Effect, Schedule, Stream } from "effect"
  * import { Server } from "quiesce"
  *
  * const ticks = Stream.fromSchedule(Schedule.spaced("1 second")).pipe(
@@ -297,8 +297,9 @@ export const adopt = (
  *   Server.untilShutdown
  * )
  *
- * const handler = Server.Server.pipe(
- *   (server) => HttpServerResponse.stream(Stream.provideServiceEffect(ticks, Server.Server, server))
+ * const handler = Effect.map(
+ *   Effect.context<Server.Server>(),
+ *   (context) => HttpServerResponse.stream(Stream.provideContext(ticks, context))
  * )
  * ```
  *

@@ -90,6 +90,13 @@ export interface Policy {
    */
   readonly idleGrace?: Duration.DurationInput | "promised" | undefined
   /**
+   * Whether responses of type `text/event-stream` that an Effect app makes from a `Stream` end when draining starts: in
+   * full, with their last chunk, so that an `EventSource` connects again, elsewhere (HTML Living Standard, "Server-sent
+   * events"). Other streams end themselves with `Server.untilShutdown`. `false` leaves them to the deadline, as Go does.
+   * Default: true.
+   */
+  readonly endEventStreams?: boolean | undefined
+  /**
    * When to look again whether the drain is done. The last close and the end of a grace wake it anyway; this is the
    * net under them. A schedule that ends leaves only those. Default: {@link pollSchedule}.
    */
@@ -144,6 +151,7 @@ export const defaultPolicy: { readonly [K in keyof Policy]-?: NonNullable<Policy
   killTimeout: "1 second",
   newConnectionGrace: "5 seconds",
   idleGrace: "500 millis",
+  endEventStreams: true,
   pollSchedule
 }
 
@@ -169,6 +177,7 @@ export const goPolicy: Policy = {
   killTimeout: 0,
   newConnectionGrace: "5 seconds",
   idleGrace: 0,
+  endEventStreams: false,
   pollSchedule
 }
 

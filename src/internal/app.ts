@@ -5,6 +5,7 @@
 import * as PlatformNode from "@effect/platform-node/NodeHttpServer"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import type * as HttpApp from "@effect/platform/HttpApp"
+import * as HttpBody from "@effect/platform/HttpBody"
 import type { HttpMiddleware } from "@effect/platform/HttpMiddleware"
 import { HttpServerRequest } from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
@@ -13,6 +14,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as Http from "node:http"
 import type { Http2ServerResponse } from "node:http2"
 import type * as Net from "node:net"
@@ -45,7 +47,10 @@ export interface App {
  * `@effect/platform-node` attaches its handlers to the Node server that it is given. It is given one that never
  * listens, so that requests reach the app when we say so, from as many listeners as there are.
  */
-export const make = (handlers: Handlers): Effect.Effect<App, never, Scope.Scope> =>
+export const make = (
+  handlers: Handlers,
+  eventStreamsEnd: Effect.Effect<void>
+): Effect.Effect<App, never, Scope.Scope> =>
   Effect.gen(function*() {
     const facade = Object.assign(Http.createServer(), {
       listen: (_options: unknown, listening: () => void) => {
@@ -99,7 +104,7 @@ export const make = (handlers: Handlers): Effect.Effect<App, never, Scope.Scope>
       serve: (httpApp, middleware) =>
         Effect.uninterruptible(Effect.gen(function*() {
           taken = true
-          const tracked = track(httpApp, handlers)
+          const tracked = track(httpApp, handlers, eventStreamsEnd)
           const scope = yield* Scope.make()
           yield* Effect.addFinalizer((exit) => {
             attached = false
@@ -124,7 +129,11 @@ const asHttp1 = (request: Http.IncomingMessage, response: Http.ServerResponse): 
 }
 
 /** Knows each request fiber from the inside, without forking one. */
-const track = <E, R>(app: HttpApp.Default<E, R>, handlers: Handlers): HttpApp.Default<E, R> =>
+const track = <E, R>(
+  app: HttpApp.Default<E, R>,
+  handlers: Handlers,
+  eventStreamsEnd: Effect.Effect<void>
+): HttpApp.Default<E, R> =>
   Effect.withFiberRuntime((fiber) => {
     const request = Context.unsafeGet(fiber.currentContext, HttpServerRequest)
     const source = NodeHttpServerRequest.toIncomingMessage(request)
@@ -133,7 +142,12 @@ const track = <E, R>(app: HttpApp.Default<E, R>, handlers: Handlers): HttpApp.De
     const owed = upgradeOf(open, source)
     if (owed === undefined) {
       handlers.add(fiber, open, ignore)
-      return Effect.map(app, (response) => open.registry.killing && isStreamed(response) ? tooLate : response)
+      return Effect.map(app, (response) =>
+        !isStreamed(response)
+          ? response
+          : open.registry.killing
+          ? tooLate
+          : endingWhen(eventStreamsEnd, response))
     }
     let upgraded = false
     handlers.add(fiber, open, () => endUpgrade(open, owed, () => NodeHttpServerRequest.toServerResponse(request)))
@@ -158,6 +172,17 @@ const ignore = () => {}
 const isStreamed = ({ body }: HttpServerResponse.HttpServerResponse): boolean =>
   body._tag === "Stream" || body._tag === "FormData"
   || (body._tag === "Raw" && typeof body.body === "object" && body.body !== null && "pipe" in body.body)
+
+/** The same response; if it is an event stream, one that ends when `end` does. */
+const endingWhen = (
+  end: Effect.Effect<void>,
+  response: HttpServerResponse.HttpServerResponse
+): HttpServerResponse.HttpServerResponse => {
+  const { body, headers } = response
+  const contentType = headers["content-type"] ?? body.contentType
+  if (body._tag !== "Stream" || contentType?.toLowerCase().startsWith("text/event-stream") !== true) return response
+  return HttpServerResponse.setBody(response, HttpBody.stream(Stream.interruptWhen(body.stream, end), contentType))
+}
 
 const tooLate = HttpServerResponse.empty({ status: 503 })
 

@@ -11,6 +11,7 @@ export interface ResolvedPolicy {
   readonly killTimeout: number
   readonly newConnectionGrace: number
   readonly idleGrace: number | "promised"
+  readonly endEventStreams: boolean
   readonly pollSchedule: Schedule.Schedule<unknown>
 }
 
@@ -46,6 +47,10 @@ export const duration = (
       Effect.fail(new InvalidPolicy({ field, value, expected: remedy(infinite) }))
   })
 
+const boolean = (field: string, value: boolean): Effect.Effect<boolean, InvalidPolicy> =>
+  // checked for those who write no types
+  typeof value === "boolean" ? Effect.succeed(value) : new InvalidPolicy({ field, value, expected: "true or false" })
+
 const schedule = (field: string, value: Schedule.Schedule<unknown>) =>
   Schedule.isSchedule(value)
     ? Effect.succeed(value)
@@ -71,6 +76,7 @@ export const resolve = (policy: Policy): Effect.Effect<ResolvedPolicy, InvalidPo
       duration("idleGrace", idleGrace),
       ({ expected, field, value }) => new InvalidPolicy({ field, value, expected: `"promised", or ${expected}` })
     ),
+    endEventStreams: boolean("endEventStreams", given("endEventStreams")),
     pollSchedule: schedule("pollSchedule", given("pollSchedule"))
   }).pipe(Effect.filterOrFail(
     ({ idleGrace, timeout }) => idleGrace !== "promised" || timeout >= promiseMillis,

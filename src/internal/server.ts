@@ -58,7 +58,7 @@ export interface MakeOptions<A> {
   /** Says what is no failure at the level of debugging only. */
   readonly quiet: boolean
   /** The app that answers where a Node server has no `request` listener of its own. It outlives the connections. */
-  readonly app: (handlers: Handlers) => Effect.Effect<A, never, Scope.Scope>
+  readonly app: (handlers: Handlers, eventStreamsEnd: Effect.Effect<void>) => Effect.Effect<A, never, Scope.Scope>
 }
 
 export const make = <A extends App | undefined>(
@@ -103,13 +103,17 @@ export const make = <A extends App | undefined>(
     })
 
     const phase = yield* SubscriptionRef.make<Phase>("Serving")
+    const draining = Effect.unsafeMakeLatch(false)
     const enter = (next: Phase) =>
       Effect.zipRight(
         SubscriptionRef.set(phase, next),
-        Effect.sync(() => emit({ _tag: "PhaseChanged", phase: next, at: now() }))
+        Effect.sync(() => {
+          emit({ _tag: "PhaseChanged", phase: next, at: now() })
+          if (next === "Draining") draining.unsafeOpen()
+        })
       )
 
-    const app = yield* options.app(handlers)
+    const app = yield* options.app(handlers, policy.endEventStreams ? draining.await : Effect.never)
     const ownScope = yield* Effect.scope
     let stopping = false
     let closeCalled = false
