@@ -65,8 +65,9 @@ it.scoped.skipIf(process.platform === "win32")(
         () => `every client to be served or turned away; ${served().length} are served`,
         () => peers.every((peer) => peer.bytes > 0 || peer.ending !== "open")
       )
+      // it did run out: some are served, and some are not
       expect(served().length).toBeGreaterThan(0)
-      expect(served().length).toBeLessThanOrEqual(left)
+      expect(served().length).toBeLessThan(peers.length)
       expect(child.exitCode).toBeNull()
       // those who have a connection keep it
       for (const peer of served()) expect((yield* answer(peer)).status).toBe(200)
