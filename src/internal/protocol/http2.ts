@@ -206,7 +206,8 @@ const settle = (open: Open, owed: Stream): void => {
   const { own, response } = owed
   const { registry } = open
   owed.answered ||= own.headersSent && own.writableFinished && own.rstCode === NGHTTP2_NO_ERROR &&
-    !open.socket.destroyed
+    // a client that leaves as soon as it has its answer has the socket destroyed before its stream closes
+    (!open.socket.destroyed || open.socket.writableFinished)
   if (owed.answered) {
     open.served++
     registry.served++
