@@ -27,7 +27,14 @@ describe("Connection.current", () => {
       yield* untilStates(running.server, "Idle")
       yield* TestClock.adjust("1 second")
       yield* send(raw, get("/second?a=1"))
-      const common = { id: 1, state: "Active", protocol: "http/1.1", remoteAddress: remoteAddress(raw), connectedAt: 0 }
+      const common = {
+        id: 1,
+        state: "Active",
+        protocol: "http/1.1",
+        secure: false,
+        remoteAddress: remoteAddress(raw),
+        connectedAt: 0
+      }
       expect(yield* bodiesOf(raw, 2)).toEqual([
         { ...common, since: 1000, served: 0, serving: [{ method: "GET", path: "/first", since: 1000 }] },
         { ...common, since: 2000, served: 1, serving: [{ method: "GET", path: "/second?a=1", since: 2000 }] }
