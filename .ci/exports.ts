@@ -10,7 +10,8 @@ import { packageJson, publicModules, readConfig, root } from "./project.js"
 const problems: Array<string> = []
 const index = "src/index.ts"
 const modules = publicModules()
-const named = modules.filter((file) => file !== index)
+// a module in lower case is a front door of its own, and not a part of the first one
+const named = modules.filter((file) => /^[A-Z]/.test(Path.basename(file)))
 
 const target = (file: string, ending: string) => `./dist/${Path.basename(file, ".ts")}${ending}`
 for (const file of modules) {

@@ -181,7 +181,7 @@ export const effectApp = (work: Work) => {
       Effect.as(
         running,
         HttpServerResponse.stream(
-          Stream.fromAsyncIterable({ [Symbol.asyncIterator]: ticks }, () => new Error("no more"))
+          Stream.fromAsyncIterable({ [Symbol.asyncIterator]: ticks }, (error) => error)
         )
       )
     ),

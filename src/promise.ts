@@ -1,0 +1,412 @@
+/**
+ * The same server for programs without Effect: one call over any Node server, and Promises.
+ *
+ * ```ts
+ * import express from "express"
+ * import { quiesce } from "quiesce/promise"
+ *
+ * const app = express().get("/", (_, response) => void response.send("hello"))
+ *
+ * quiesce(app.listen(3000), { timeout: "8 seconds", signals: true })
+ * ```
+ *
+ * On SIGTERM this process stops accepting, lets idle connections go, gives every request in flight its whole answer,
+ * says what it did, and ends by itself: with exit code 0, or with 1 if requests had to be cut after 8 seconds.
+ *
+ * What is taken over is whatever Node's `createServer`s return: `http`, `https`, `http2`, `net`, `tls`, with the
+ * framework of your choice on it (see {@link Target}). Everything that the policy says is as in `Shutdown.Policy`.
+ *
+ * **Gotchas**
+ *
+ * - Call it before the first connection comes: right after `listen`, or before.
+ * - Pass express, koa and hono by the Node server that their `listen` or `serve` returns; fastify as it is.
+ * - A response that never ends by itself is cut when the time is up. Let it end on {@link Server.signal}.
+ * - Nothing is installed on `process` unless `signals` says so, and nothing calls `process.exit`.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as Runtime from "effect/Runtime"
+import * as Scope from "effect/Scope"
+import { setMaxListeners } from "node:events"
+import * as Net from "node:net"
+import * as Os from "node:os"
+import type { Connection } from "./Connection.js"
+import { ListenError, type NodeServer } from "./Listener.js"
+import { make, type ServerService } from "./Server.js"
+import { InvalidPolicy, type Phase, type Policy, type Report } from "./Shutdown.js"
+
+export {
+  /**
+   * A field has a value that it cannot have.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  InvalidPolicy,
+  /**
+   * What should be taken over is no Node server, or has been taken over before.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  ListenError
+}
+export type {
+  /**
+   * Where a server is in its life.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  Phase,
+  /**
+   * What happened when a server stopped.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  Report
+}
+
+/**
+ * Something that has a Node server and a way to close itself, as a fastify instance has. The Node server is drained
+ * first; then `close` is called, and awaited, so that what hangs on it (fastify's `onClose` hooks, say) runs when
+ * nothing is served any more.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Framework {
+  readonly server: NodeServer
+  readonly close: () => PromiseLike<unknown>
+}
+
+/**
+ * What can be drained.
+ *
+ * | framework | what to pass |
+ * | --- | --- |
+ * | plain Node | what `createServer` returns |
+ * | express, koa | what `app.listen(…)` returns |
+ * | hono | what `serve(…)` of `@hono/node-server` returns |
+ * | fastify | the instance |
+ * | socket.io, ws | the Node server that they are attached to |
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Target = NodeServer | Framework
+
+/**
+ * Something to do during a shutdown. The signal is aborted when its time is up.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Hook = (signal: AbortSignal) => unknown
+
+/**
+ * How to stop: the fields of `Shutdown.Policy` by their names, and what a program without Effect needs besides. A
+ * duration is a number of milliseconds, or a text such as `"8 seconds"`.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { createServer } from "node:http"
+ * import { quiesce } from "quiesce/promise"
+ *
+ * declare const database: { readonly end: () => Promise<void> }
+ * declare const log: { readonly [level in "info" | "warn" | "error"]: (message: string) => void }
+ *
+ * quiesce(createServer((_, response) => response.end("hello")).listen(3000), {
+ *   lameDuck: "5 seconds",
+ *   timeout: "20 seconds",
+ *   signals: true,
+ *   finally: () => database.end(),
+ *   logger: (level, message) => log[level](message)
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options extends Policy {
+  /**
+   * The signals that shut the server down: `true` is SIGTERM and SIGINT. The first one begins the shutdown; the second
+   * one closes at once what is still open; after that they do what they did before. (What npm adds to a Ctrl-C is not
+   * the second one: another SIGINT within half a second is taken to be the first.) When requests were cut, or `finally`
+   * failed, the process will end with exit code 1. Default: none.
+   */
+  readonly signals?: boolean | ReadonlyArray<NodeJS.Signals> | undefined
+  /** Runs when draining starts, as `Server.onShutdown` does. */
+  readonly onShutdown?: Hook | undefined
+  /**
+   * Runs once when everything has been served and closed: here is where a database is closed. The promises of
+   * {@link Server} wait for it, without a limit; if it fails, they reject with what it failed with.
+   */
+  readonly finally?: ((report: Report) => unknown) | undefined
+  /** Where the log goes; `false`: nowhere. Default: lines on stdout, as under
+   * `NodeRuntime.runMain`. */
+  readonly logger?: false | ((level: "info" | "warn" | "error", message: string) => void) | undefined
+}
+
+/**
+ * A server that can be shut down.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Server {
+  /**
+   * Shuts down gracefully, or joins the shutdown that has begun. Resolves when all is over, `finally` included, also
+   * if requests were cut: `outcome` and `cut` of the report say so.
+   *
+   * From inside a request handler, do not await it: it waits for the handler.
+   */
+  readonly shutdown: () => Promise<Report>
+  /** Cuts everything now, also during a shutdown. Hooks that have not been started are not. */
+  readonly close: () => Promise<Report>
+  /** Settles like `shutdown`, whoever starts it, and starts nothing. */
+  readonly closed: Promise<Report>
+  /**
+   * Aborted when a shutdown begins: what never ends by itself (server-sent events, long polls) ends on it in time.
+   *
+   * ```ts
+   * import { createServer } from "node:http"
+   * import { setInterval } from "node:timers/promises"
+   * import { quiesce } from "quiesce/promise"
+   *
+   * const nodeServer = createServer((_, response) => {
+   *   const ticks = async () => {
+   *     for await (const _ of setInterval(1000, undefined, { signal })) response.write("tick\n")
+   *   }
+   *   void ticks().catch(() => response.end("come back later\n"))
+   * })
+   * const { signal } = quiesce(nodeServer.listen(3000), { signals: true })
+   * ```
+   */
+  readonly signal: AbortSignal
+  readonly phase: () => Phase
+  /** Who is connected, doing what, since when. */
+  readonly connections: () => ReadonlyArray<Connection>
+  /**
+   * Runs `hook` once when draining starts, together with all others; after that, at once. It may take until the
+   * deadline, or until its own `timeout`; then its signal is aborted. How it ended is in the report; it never stops
+   * the shutdown. Throws `InvalidPolicy`.
+   */
+  readonly onShutdown: (
+    name: string,
+    hook: Hook,
+    options?: { readonly timeout?: Duration.DurationInput | undefined }
+  ) => void
+}
+
+/**
+ * Takes over Node servers that something else has made and listens with, or will; from now on they are drained, and
+ * shut down together. Their own `close` begins the shutdown, too.
+ *
+ * Throws `InvalidPolicy`, which names the field, and `ListenError` where a target is not a Node server, or is one that
+ * has been taken over before.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { createServer } from "node:http"
+ * import { quiesce } from "quiesce/promise"
+ *
+ * const nodeServer = createServer((_, response) => response.end("hello")).listen(3000)
+ * const server = quiesce(nodeServer, { timeout: "20 seconds" })
+ *
+ * const stop = async () => {
+ *   const { cut, outcome } = await server.shutdown()
+ *   if (outcome === "DeadlineExceeded") console.error(`${cut.length} requests were cut`)
+ * }
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Options = {}): Server => {
+  const { finally: afterwards, logger, onShutdown, signals, ...policy } = options
+  const all: ReadonlyArray<Target> = isMany(targets) ? targets : [targets]
+  const nodeServers = all.map(nodeServerOf)
+  const frameworks = all.flatMap((target) => isNodeServer(target) ? [] : [target])
+  const names = signalNames(signals)
+
+  const scope = Effect.runSync(Scope.make())
+  const made = Effect.runSyncExit(
+    Effect.gen(function*() {
+      const server = yield* make(policy)
+      for (const nodeServer of nodeServers) yield* server.adopt(nodeServer)
+      return { server, runtime: yield* Effect.runtime<never>() }
+    }).pipe(Scope.extend(scope), Effect.provide(logging(logger)))
+  )
+  if (Exit.isFailure(made)) {
+    Effect.runFork(Scope.close(scope, made))
+    throw Cause.squash(made.cause)
+  }
+  const { runtime, server } = made.value
+  const begin = (effect: Effect.Effect<unknown, unknown>) => void Runtime.runFork(runtime)(effect)
+  const run = Runtime.runPromise(runtime)
+  const sync = Runtime.runSync(runtime)
+
+  for (const framework of frameworks) adoptLater(framework, (node) => begin(Scope.extend(server.adopt(node), scope)))
+
+  const stopping = new AbortController()
+  setMaxListeners(0, stopping.signal)
+  begin(Effect.zipRight(server.shuttingDown, Effect.sync(() => stopping.abort())))
+
+  const listening = onSignals(names, server, begin)
+  const closed = run(reportOf(server))
+    .then(async (report) => {
+      // it fails with what was cut, which the report says
+      await run(Effect.exit(Scope.close(scope, Exit.void)))
+      const failures = await failuresOf(frameworks.map((framework) => () => framework.close()))
+      failures.push(...await failuresOf([() => afterwards?.(report)]))
+      if (listening.heard() && (failures.length > 0 || report.cut.length > 0)) process.exitCode ||= 1
+      for (const failure of failures) await run(Effect.logError("Failed after the shutdown", Cause.fail(failure)))
+      if (failures.length > 0) throw failures[0]
+      return report
+    })
+    .finally(listening.stop)
+  // whoever waits for it hears of it; the log says it to those who do not
+  closed.catch(() => {})
+
+  const register: Server["onShutdown"] = (name, hook, options) => {
+    const exit = Runtime.runSyncExit(runtime)(Scope.extend(server.onShutdown(name, effectOf(hook), options), scope))
+    if (Exit.isFailure(exit)) throw Cause.squash(exit.cause)
+  }
+  if (onShutdown !== undefined) register("onShutdown", onShutdown)
+
+  return {
+    shutdown: () => {
+      begin(server.shutdown)
+      return closed
+    },
+    close: () => {
+      begin(server.close)
+      return closed
+    },
+    closed,
+    signal: stopping.signal,
+    phase: () => sync(server.phase.get),
+    connections: () => sync(server.connections),
+    onShutdown: register
+  }
+}
+
+const isMany = (targets: Target | ReadonlyArray<Target>): targets is ReadonlyArray<Target> => Array.isArray(targets)
+
+const isNodeServer = (target: Target): target is NodeServer => target instanceof Net.Server
+
+/** A program without types may pass anything: the app itself, most of all. */
+const nodeServerOf = (target: Target): NodeServer => {
+  const node: unknown = isNodeServer(target) ? target : (target as Framework | undefined)?.server
+  if (node instanceof Net.Server) return node
+  throw new ListenError({
+    reason: "InvalidOption",
+    field: "server",
+    value: typeof target,
+    cause: "it is no server of node:http, node:https, node:http2, node:net or node:tls, and has none as its `server`",
+    remedy: "Pass what `createServer` or `app.listen(…)` returns."
+  })
+}
+
+const effectOf = (hook: Hook): Effect.Effect<unknown, unknown> =>
+  Effect.tryPromise({ try: async (signal) => hook(signal), catch: (error) => error })
+
+const reportOf = (server: ServerService): Effect.Effect<Report> =>
+  Effect.catchTag(server.closed, "DeadlineExceeded", ({ report }) => Effect.succeed(report))
+
+/** Runs all together, and returns what they failed with. */
+const failuresOf = async (tasks: ReadonlyArray<() => unknown>): Promise<Array<unknown>> => {
+  const ended = await Promise.allSettled(tasks.map(async (task) => task()))
+  return ended.flatMap((end) => end.status === "rejected" ? [end.reason] : [])
+}
+
+const logging = (logger: Options["logger"]): Layer.Layer<never> => {
+  if (logger === false) return Logger.remove(Logger.defaultLogger)
+  if (logger === undefined) return Logger.pretty
+  return Logger.replace(
+    Logger.defaultLogger,
+    Logger.make(({ cause, logLevel, message }) => {
+      const level = logLevel.ordinal >= LogLevel.Error.ordinal
+        ? "error"
+        : logLevel.ordinal >= LogLevel.Warning.ordinal
+        ? "warn"
+        : "info"
+      const parts = (Array.isArray(message) ? message : [message]).map((part) => String(part))
+      logger(level, Cause.isEmpty(cause) ? parts.join(" ") : `${parts.join(" ")}: ${Cause.pretty(cause)}`)
+    })
+  )
+}
+
+/**
+ * fastify listens with one more server for each further address of `localhost`, which is where it listens unless it is
+ * told otherwise, and keeps them in a list of its own.
+ */
+const adoptLater = (framework: Framework, adopt: (node: NodeServer) => void): void => {
+  const symbol = Object.getOwnPropertySymbols(framework).find(
+    (symbol) => symbol.description === "fastify.serverBindings"
+  )
+  const bindings: unknown = symbol === undefined ? undefined : Reflect.get(framework, symbol)
+  if (!Array.isArray(bindings)) return
+  const added = (node: unknown) => {
+    if (node instanceof Net.Server) adopt(node)
+  }
+  bindings.forEach(added)
+  bindings.push = function(...nodes: ReadonlyArray<unknown>) {
+    nodes.forEach(added)
+    return Array.prototype.push.apply(this, [...nodes])
+  }
+}
+
+const signalNames = (signals: Options["signals"]): ReadonlyArray<NodeJS.Signals> => {
+  const names = signals === true ? ["SIGTERM", "SIGINT"] as const : signals === false ? [] : signals ?? []
+  for (const name of names) {
+    if (Object.hasOwn(Os.constants.signals, name) && name !== "SIGKILL" && name !== "SIGSTOP") continue
+    throw new InvalidPolicy({
+      field: "signals",
+      value: name,
+      expected: `true, false, or a list of signals that a process can listen for, such as ["SIGTERM"]`
+    })
+  }
+  return names
+}
+
+/** npm sends its child a second SIGINT for each Ctrl-C, at once; a person takes longer. */
+const sameSignalMillis = 500
+
+const onSignals = (
+  names: ReadonlyArray<NodeJS.Signals>,
+  server: ServerService,
+  begin: (effect: Effect.Effect<unknown, unknown>) => void
+) => {
+  let first: NodeJS.Signals | undefined
+  let fresh: NodeJS.Timeout | undefined
+  const stop = () => {
+    clearTimeout(fresh)
+    for (const name of names) process.off(name, heard)
+  }
+  const heard = (name: NodeJS.Signals) => {
+    if (first === undefined) {
+      first = name
+      fresh = setTimeout(() => {
+        fresh = undefined
+      }, sameSignalMillis).unref()
+      begin(server.shutdown)
+    } else if (name !== "SIGINT" || first !== "SIGINT" || fresh === undefined) {
+      stop()
+      begin(server.close)
+    }
+  }
+  for (const name of names) process.on(name, heard)
+  return { heard: () => first !== undefined, stop }
+}
