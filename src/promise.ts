@@ -176,7 +176,8 @@ export interface Server {
   /** Settles like `shutdown`, whoever starts it, and starts nothing. */
   readonly closed: Promise<Report>
   /**
-   * Aborted when a shutdown begins: what never ends by itself (server-sent events, long polls) ends on it in time.
+   * Aborted when a shutdown begins: what never ends by itself (server-sent events, long polls) ends on it in time. A
+   * request that comes after that finds it aborted already.
    *
    * ```ts
    * import { createServer } from "node:http"
