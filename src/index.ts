@@ -20,6 +20,13 @@ export * as Listener from "./Listener.js"
 export * as NodeHttpServer from "./NodeHttpServer.js"
 
 /**
+ * A drop-in for `@effect/platform-node`'s `NodeSocketServer`, whose server stops properly.
+ *
+ * @since 0.1.0
+ */
+export * as NodeSocketServer from "./NodeSocketServer.js"
+
+/**
  * A server is a scoped resource, and shutting it down is closing its scope.
  *
  * @since 0.1.0

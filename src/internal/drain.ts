@@ -216,9 +216,9 @@ const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: number) {
   const killingAt = registry.now()
   const cutByUs = new Set<unknown>()
   const victims = Array.from(registry.open).flatMap((open) => open.owed.map((owed) => victim(open, owed)))
-  for (const { begun, owed } of victims) {
+  for (const { owed } of victims) {
     // an interrupted stream would be ended as if it were whole
-    if (owed.ofApp && begun) owed.guard(() => cutByUs.add(owed))
+    if (owed.ofApp) owed.guard(() => cutByUs.add(owed))
   }
   const interrupted = handlers.interrupt()
   hooks.interrupt()

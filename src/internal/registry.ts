@@ -5,6 +5,7 @@
 import type * as Effect from "effect/Effect"
 import type * as Net from "node:net"
 import type { Connection, ConnectionState } from "../Connection.js"
+import type { Handlers } from "./handlers.js"
 import type { Grace, Protocol } from "./protocol.js"
 
 /** A request that has been received and whose answer has not left yet. */
@@ -127,6 +128,8 @@ export class Registry {
   keepHeads = false
   /** Something that a drain may be waiting for has happened. */
   wake: () => void = noop
+  /** A fiber works for a connection: a drain awaits it, and interrupts it at the deadline. */
+  track: Handlers["add"] = noop
   /** Runs what is left to do for a connection that is gone. */
   finalize: (finalizer: Effect.Effect<void>) => void = noop
   accepted = 0

@@ -82,6 +82,7 @@ export const make = <A extends App | undefined>(
     registry.wake = wake
     registry.keepHeads = policy.idleGrace === "promised"
     const handlers = new Handlers(run, wake)
+    registry.track = (fiber, open, onEnd) => handlers.add(fiber, open, onEnd)
     registry.finalize = (finalizer) => {
       handlers.fork(
         Effect.catchAllCause(

@@ -57,7 +57,7 @@ class Request implements Owed {
 
   guard(onCut: () => void): void {
     const { response } = this
-    if (response === undefined || response.writableEnded) return
+    if (response === undefined || !response.headersSent || response.writableEnded) return
     response.end = () => {
       onCut()
       return response.destroy()

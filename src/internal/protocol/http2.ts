@@ -52,7 +52,7 @@ class Stream implements Owed {
 
   guard(onCut: () => void): void {
     const { own, response } = this
-    if (response === undefined || own.writableEnded) return
+    if (response === undefined || !own.headersSent || own.writableEnded) return
     response.end = () => {
       onCut()
       reset(own, NGHTTP2_INTERNAL_ERROR)

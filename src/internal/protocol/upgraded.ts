@@ -3,7 +3,6 @@
  * that speaks no HTTP. Unlike Go, which forgets it (rule F8), it is told when draining starts, awaited, and cut at the
  * deadline.
  */
-import type * as Net from "node:net"
 import { hidden } from "../hidden.js"
 import { destroy, type Protocol } from "../protocol.js"
 import type { Open } from "../registry.js"
@@ -23,8 +22,9 @@ const make = (name: string): Protocol => ({
 
 const leave = (open: Open): void => {
   const { registry } = open
-  if (open.told || !registry.stopping || registry.grace === undefined) return
-  if (open.tell === undefined) open.told = open.protocol === websocket && goAway(open.socket)
+  // who is in the middle of a call is asked when it has had its answer
+  if (open.told || open.owed.length > 0 || !registry.stopping || registry.grace === undefined) return
+  if (open.tell === undefined) open.told = goAway(open)
   else {
     open.told = true
     open.tell()
@@ -57,8 +57,8 @@ export const goingAway = { code: 1001, reason: "the server is shutting down" }
  * Closes a WebSocket of `ws`, which whatever is built on `ws` uses too: it keeps itself on its socket, under a symbol
  * of its own. False where there is none.
  */
-const goAway = (socket: Net.Socket): boolean => {
-  const webSocket = hidden(socket, "websocket")
+export const goAway = (open: Open): boolean => {
+  const webSocket = open.protocol === websocket ? hidden(open.socket, "websocket") : undefined
   if (!isWebSocket(webSocket)) return false
   webSocket.close(goingAway.code, goingAway.reason)
   return true

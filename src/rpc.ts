@@ -1,0 +1,231 @@
+/**
+ * RPC (`@effect/rpc`) whose calls are finished by a shutdown. Wrap the layer of the protocol that the server speaks,
+ * whichever it is: nothing else changes.
+ *
+ * ```ts
+ * import { NodeRuntime } from "@effect/platform-node"
+ * import { Rpc, RpcGroup, RpcSerialization, RpcServer } from "@effect/rpc"
+ * import { Effect, Layer, Schema } from "effect"
+ * import { NodeSocketServer } from "quiesce"
+ * import { withDrain } from "quiesce/rpc"
+ *
+ * const Greetings = RpcGroup.make(
+ *   Rpc.make("Greet", { payload: { name: Schema.String }, success: Schema.String })
+ * )
+ *
+ * RpcServer.layer(Greetings).pipe(
+ *   Layer.provide(Greetings.toLayer({ Greet: ({ name }) => Effect.succeed(`hello ${name}`) })),
+ *   Layer.provide(RpcServer.layerProtocolSocketServer.pipe(withDrain)),
+ *   Layer.provide(RpcSerialization.layerNdjson),
+ *   Layer.provide(NodeSocketServer.layer({ port: 3000, timeout: "5 seconds" })),
+ *   Layer.launch,
+ *   NodeRuntime.runMain
+ * )
+ * ```
+ *
+ * **Gotchas**
+ *
+ * - RPC has no word for "do not send any more calls here". Over sockets and WebSockets, calls that arrive during a drain
+ *   are served while their connection waits for one that was there before. Later ones are never executed: they fail
+ *   with the `RpcClientError` of the connection's end, and can be sent again.
+ * - A stream that never ends is cut at the deadline. End it in time with `Server.untilShutdown`.
+ * - Without this module, a server of `@effect/rpc` interrupts its calls when its layer is released, before anything
+ *   that it runs on can wait for them. The exception is RPC over HTTP where `HttpServer.serve` is built on top of it.
+ *
+ * @since 0.1.0
+ */
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import * as NodeSocket from "@effect/platform-node/NodeSocket"
+import { IncomingMessage } from "@effect/platform-node/NodeSocketServer"
+import { HttpServerRequest } from "@effect/platform/HttpServerRequest"
+import type * as RpcMessage from "@effect/rpc/RpcMessage"
+import * as RpcServer from "@effect/rpc/RpcServer"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Schema from "effect/Schema"
+import * as Supervisor from "effect/Supervisor"
+import { type Call, callsOf } from "./internal/calls.js"
+import { type Open, openOf } from "./internal/registry.js"
+import { BetweenCalls } from "./internal/socketServer.js"
+import { Server } from "./Server.js"
+
+/**
+ * Makes the calls of an RPC server part of the drain of the {@link Server} that it runs on: shutting down the one
+ * begins with shutting down the other, calls in flight end with their result, connections without any leave at once,
+ * and what is cut at the deadline is named in the report.
+ *
+ * For any of the layers of `RpcServer.Protocol`: over sockets, WebSockets and HTTP.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { HttpRouter } from "@effect/platform"
+ * import { NodeRuntime } from "@effect/platform-node"
+ * import { Rpc, RpcGroup, RpcSerialization, RpcServer } from "@effect/rpc"
+ * import { Effect, Layer, Schema } from "effect"
+ * import { NodeHttpServer } from "quiesce"
+ * import { withDrain } from "quiesce/rpc"
+ * import { createServer } from "node:http"
+ *
+ * const Clock = RpcGroup.make(Rpc.make("Now", { success: Schema.Number }))
+ *
+ * const ClockLive = RpcServer.layer(Clock).pipe(
+ *   Layer.provide(Clock.toLayer({ Now: () => Effect.clockWith((clock) => clock.currentTimeMillis) }))
+ * )
+ *
+ * HttpRouter.Default.serve().pipe(
+ *   Layer.provide(ClockLive),
+ *   Layer.provide(RpcServer.layerProtocolWebsocket({ path: "/rpc" }).pipe(withDrain)),
+ *   Layer.provide(RpcSerialization.layerJson),
+ *   Layer.provide(NodeHttpServer.layer(() => createServer(), { port: 3000 })),
+ *   Layer.launch,
+ *   NodeRuntime.runMain
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const withDrain = <E, R>(
+  protocol: Layer.Layer<RpcServer.Protocol, E, R>
+): Layer.Layer<RpcServer.Protocol, E, R | Server> =>
+  Layer.effect(
+    RpcServer.Protocol,
+    Effect.map(
+      Effect.all([RpcServer.Protocol, Server]),
+      ([protocol, server]) => RpcServer.Protocol.of(draining(protocol, server.shutdown))
+    )
+  ).pipe(
+    Layer.provide(protocol),
+    // it may run a socket server of ours, whose connections are not all heard of here
+    Layer.provide(Layer.succeed(BetweenCalls, true))
+  )
+
+type Protocol = RpcServer.Protocol["Type"]
+
+interface InFlight {
+  readonly open: Open
+  readonly call: Call
+}
+
+const draining = (protocol: Protocol, shutdown: Effect.Effect<unknown, unknown>): Protocol => {
+  const clients = new Map<number, Map<string, InFlight>>()
+  const inFlight = (clientId: number) => {
+    const before = clients.get(clientId)
+    if (before !== undefined) return before
+    const calls = new Map<string, InFlight>()
+    clients.set(clientId, calls)
+    return calls
+  }
+
+  const begin = (clientId: number, { id, tag }: RpcMessage.RequestEncoded, handle: Effect.Effect<void>) =>
+    Effect.contextWithEffect((context: Context.Context<never>) => {
+      const open = openOfContext(context)
+      // a request of HTTP has been taken note of as such
+      if (open?.state !== "Hijacked") return handle
+      const calls = callsOf(open)
+      const call = calls.begin(tag)
+      if (call === undefined) return Effect.void
+      const client = inFlight(clientId)
+      client.set(id, { open, call })
+      const end = () => {
+        calls.end(call)
+        if (client.get(id)?.call !== call) return
+        client.delete(id)
+        if (client.size === 0) clients.delete(clientId)
+      }
+      const starts = new Starts((fiber) => open.registry.track(fiber, open, end))
+      return Effect.supervised(handle, starts).pipe(
+        // what could not be decoded, or has no handler, has been answered without one
+        Effect.ensuring(Effect.sync(() => {
+          if (!starts.over()) end()
+        }))
+      )
+    })
+
+  return {
+    ...protocol,
+    send: (clientId, response, transferables) => {
+      const sent = protocol.send(clientId, response, transferables)
+      if (response._tag !== "Exit" && response._tag !== "Chunk") return sent
+      const known = clients.get(clientId)?.get(response.requestId)
+      if (known === undefined) return sent
+      const { call, open } = known
+      if (response._tag === "Chunk") {
+        call.begun = true
+        return sent
+      }
+      // at the deadline: its client learns from the end of the connection that it has no result
+      if (open.registry.killing && isInterrupted(response.exit)) return Effect.void
+      return Effect.zipRight(
+        sent,
+        Effect.sync(() => {
+          call.answered = true
+        })
+      )
+    },
+    // the server interrupts its calls when this has been interrupted: not before the drain is over
+    run: (handle) =>
+      Effect.acquireUseRelease(
+        Effect.forkDaemon(Effect.interruptible(protocol.run((clientId, message) =>
+          message._tag === "Request"
+            ? begin(clientId, message, handle(clientId, message))
+            : handle(clientId, message)
+        ))),
+        Fiber.join,
+        // what was cut is raised by the finalizer of the server, whose exit somebody looks at
+        (fiber) => Effect.zipRight(Effect.ignore(shutdown), Fiber.interrupt(fiber))
+      )
+  }
+}
+
+/** The fiber of a call: the first that is started while its request is handled, and is nobody's child. */
+class Starts extends Supervisor.AbstractSupervisor<void> {
+  override readonly value = Effect.void
+  #onFiber: ((fiber: Fiber.RuntimeFiber<unknown, unknown>) => void) | undefined
+
+  constructor(onFiber: (fiber: Fiber.RuntimeFiber<unknown, unknown>) => void) {
+    super()
+    this.#onFiber = onFiber
+  }
+
+  /** No further one is waited for: has there been one? */
+  over(): boolean {
+    const had = this.#onFiber === undefined
+    this.#onFiber = undefined
+    return had
+  }
+
+  override onStart<A, E, R>(
+    _context: Context.Context<R>,
+    _effect: Effect.Effect<A, E, R>,
+    parent: Option.Option<Fiber.RuntimeFiber<unknown, unknown>>,
+    fiber: Fiber.RuntimeFiber<A, E>
+  ): void {
+    const onFiber = this.#onFiber
+    if (onFiber === undefined || Option.isSome(parent)) return
+    this.#onFiber = undefined
+    onFiber(fiber)
+  }
+}
+
+/** The connection that a message has come on, whatever has received it. */
+const openOfContext = (context: Context.Context<never>): Open | undefined => {
+  const socket = Context.getOption(context, NodeSocket.NetSocket)
+  if (Option.isSome(socket)) return openOf(socket.value)
+  const message = Context.getOption(context, IncomingMessage)
+  if (Option.isSome(message)) return openOf(message.value.socket)
+  const request = Context.getOption(context, HttpServerRequest)
+  return Option.isSome(request) ? openOf(NodeHttpServerRequest.toIncomingMessage(request.value).socket) : undefined
+}
+
+const isInterrupted = (exit: Schema.ExitEncoded<unknown, unknown, unknown>): boolean =>
+  exit._tag === "Failure" && hasInterrupt(exit.cause)
+
+const hasInterrupt = (cause: Schema.CauseEncoded<unknown, unknown>): boolean =>
+  cause._tag === "Interrupt"
+  || ((cause._tag === "Parallel" || cause._tag === "Sequential") &&
+    (hasInterrupt(cause.left) || hasInterrupt(cause.right)))
