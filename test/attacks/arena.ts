@@ -1,17 +1,21 @@
 /**
  * A server with honest clients on it, for an attacker to join; and what must hold whatever the attacker does.
  */
+import type * as HttpApp from "@effect/platform/HttpApp"
+import * as HttpServer from "@effect/platform/HttpServer"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import * as Http2 from "node:http2"
 import * as Https from "node:https"
 import * as Net from "node:net"
 import { expect } from "vitest"
-import { type Connection, type Listener, Server, type Shutdown } from "../../src/index.js"
+import { type Connection, type Listener, NodeHttpServer, Server, type Shutdown } from "../../src/index.js"
 import { certificate } from "../support/certificate.js"
-import { growth, snapshot, untilNoGrowth } from "../support/leaks.js"
+import { snapshot, untilNoGrowth } from "../support/leaks.js"
 import { reportOf, silent } from "../support/running.js"
 import { deferred, now, waitFor } from "../support/wait.js"
 
@@ -60,6 +64,7 @@ export interface Work {
   /** Of the requests that wait for `release`: how many have begun. */
   readonly waiting: number
   readonly release: () => void
+  readonly released: Promise<void>
 }
 
 /** `/`: an answer. `/slow`: half an answer, and the rest when it is released. `/big`: 4 MiB. `/never`: nothing. */
@@ -83,6 +88,7 @@ export const makeWork = (): Work => {
       return waiting
     },
     release: released.resolve,
+    released: released.promise,
     handler: (request, response) => {
       executed++
       let finished = false
@@ -153,6 +159,8 @@ export interface Options {
   readonly node?: Listener.NodeServer
   /** Adopt the server, instead of listening with it. */
   readonly adopted?: boolean
+  /** Answers instead of the work; it has to answer `/slow` as that does. */
+  readonly app?: HttpApp.Default
 }
 
 /**
@@ -163,70 +171,88 @@ export const arena = async (
   wire: Wire,
   use: (arena: Arena, onLeave: (leave: () => void) => void) => Promise<void>,
   options: Options = {}
-): Promise<void> => {
+): Promise<void> =>
+  leavingNothing(async () => {
+    const limits = { ...policy, ...options.policy }
+    const work = options.work ?? makeWork()
+    const node = options.node ?? createServer(wire, options.app === undefined ? work.handler : undefined)
+    const leaves: Array<() => void> = []
+    const scope = Effect.runSync(Scope.make())
+    const run = <A, E>(effect: Effect.Effect<A, E>) => Effect.runPromise(Effect.provide(effect, silent))
+    try {
+      const onLoopback = { host: "127.0.0.1", port: 0 }
+      const server = options.app === undefined
+        ? await run(Scope.extend(Server.make(limits), scope))
+        : Context.get(
+          await run(Layer.buildWithScope(
+            HttpServer.serve(options.app).pipe(
+              Layer.provideMerge(NodeHttpServer.layer(() => node as Http.Server, { ...onLoopback, ...limits }))
+            ),
+            scope
+          )),
+          Server.Server
+        )
+      if (options.app !== undefined) {
+        expect(node.listening).toBe(true)
+      } else if (options.adopted === true) {
+        await new Promise<void>((resolve) => node.listen(onLoopback, resolve))
+        await run(Scope.extend(server.adopt(node), scope))
+      } else {
+        await run(Scope.extend(server.listen(() => node, onLoopback), scope))
+      }
+      const { port } = node.address() as Net.AddressInfo
+      const connections = () => Effect.runSync(server.connections)
+      let ended: Promise<Ended> | undefined
+      const shutdown = () =>
+        ended ??= (async () => {
+          const startedAt = now()
+          const bound = Number(limits.timeout) + Number(limits.killTimeout)
+          const report = await waitFor(
+            () => `the end of the shutdown; open are ${JSON.stringify(connections())}`,
+            run(reportOf(server.shutdown)),
+            bound + scheduling
+          )
+          return { report, millis: now() - startedAt }
+        })()
+      await use({
+        port,
+        node,
+        server,
+        work,
+        connections,
+        untilSeen: async (label, predicate) => {
+          await waitFor(
+            () => `${label}, but there is ${JSON.stringify(connections())}`,
+            () => predicate(connections()),
+            limit
+          )
+        },
+        untilPhase: async (phase) => {
+          await waitFor(`the phase ${phase}`, () => Effect.runSync(server.phase.get) === phase, limit)
+        },
+        shutdown,
+        honest: () => honest(wire, port, (leave) => leaves.push(leave))
+      }, (leave) => leaves.push(leave))
+      const { report } = await shutdown()
+      expect(connections()).toEqual([])
+      const { cut, dismissed, left, accepted, open } = report.connections
+      expect(left + dismissed + cut).toBe(open + accepted)
+      expect(report.outcome).toBe(report.cut.length > 0 ? "DeadlineExceeded" : "Drained")
+      expect(work.executed).toBe(work.answered + work.aborted)
+    } finally {
+      for (const leave of leaves) leave()
+      await Effect.runPromiseExit(Effect.provide(Scope.close(scope, Exit.void), silent))
+    }
+  })
+
+/** Runs `use`, and then waits until the process holds no more than before. */
+export const leavingNothing = async <A>(use: () => Promise<A>): Promise<A> => {
   // Node makes it when it is first looked at
   void process.stdin.fd
   const before = snapshot()
-  const limits = { ...policy, ...options.policy }
-  const work = options.work ?? makeWork()
-  const node = options.node ?? createServer(wire, work.handler)
-  const leaves: Array<() => void> = []
-  const scope = Effect.runSync(Scope.make())
-  const run = <A, E>(effect: Effect.Effect<A, E>) => Effect.runPromise(Effect.provide(effect, silent))
-  try {
-    const server = await run(Scope.extend(Server.make(limits), scope))
-    const onLoopback = { host: "127.0.0.1", port: 0 }
-    if (options.adopted === true) {
-      await new Promise<void>((resolve) => node.listen(onLoopback, resolve))
-      await run(Scope.extend(server.adopt(node), scope))
-    } else {
-      await run(Scope.extend(server.listen(() => node, onLoopback), scope))
-    }
-    const { port } = node.address() as Net.AddressInfo
-    const connections = () => Effect.runSync(server.connections)
-    let ended: Promise<Ended> | undefined
-    const shutdown = () =>
-      ended ??= (async () => {
-        const startedAt = now()
-        const bound = Number(limits.timeout) + Number(limits.killTimeout)
-        const report = await waitFor(
-          () => `the end of the shutdown; open are ${JSON.stringify(connections())}`,
-          run(reportOf(server.shutdown)),
-          bound + scheduling
-        )
-        return { report, millis: now() - startedAt }
-      })()
-    await use({
-      port,
-      node,
-      server,
-      work,
-      connections,
-      untilSeen: async (label, predicate) => {
-        await waitFor(
-          () => `${label}, but there is ${JSON.stringify(connections())}`,
-          () => predicate(connections()),
-          limit
-        )
-      },
-      untilPhase: async (phase) => {
-        await waitFor(`the phase ${phase}`, () => Effect.runSync(server.phase.get) === phase, limit)
-      },
-      shutdown,
-      honest: () => honest(wire, port, (leave) => leaves.push(leave))
-    }, (leave) => leaves.push(leave))
-    const { report } = await shutdown()
-    expect(connections()).toEqual([])
-    const { cut, dismissed, left, accepted, open } = report.connections
-    expect(left + dismissed + cut).toBe(open + accepted)
-    expect(report.outcome).toBe(report.cut.length > 0 ? "DeadlineExceeded" : "Drained")
-    expect(work.executed).toBe(work.answered + work.aborted)
-  } finally {
-    for (const leave of leaves) leave()
-    await Effect.runPromiseExit(Effect.provide(Scope.close(scope, Exit.void), silent))
-  }
+  const result = await use()
   await untilNoGrowth(before, limit)
-  expect(growth(before, snapshot())).toEqual({})
+  return result
 }
 
 const honest = async (wire: Wire, port: number, onLeave: (leave: () => void) => void): Promise<Honest> => {
