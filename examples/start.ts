@@ -66,7 +66,13 @@ Layer.effectDiscard(whatToTry).pipe(
   Layer.provide(Layer.unwrapEffect(Effect.map(router, HttpServer.serve()))),
   Layer.provide(Hooks),
   Layer.provide(DrainView.layer(screen, timeoutMillis)),
-  Layer.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port, timeout: timeoutMillis })),
+  Layer.provide(NodeHttpServer.layer(() => createServer(), {
+    host: "127.0.0.1",
+    port,
+    timeout: timeoutMillis,
+    // `/live` shows the drain to a browser, and ends with it
+    endEventStreams: false
+  })),
   // the screen says what the log would, except for what is wrong
   Layer.provide(Logger.replace(
     Logger.defaultLogger,

@@ -24,6 +24,7 @@
 import type * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
+import * as Inspectable from "effect/Inspectable"
 import type * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Connection from "./Connection.js"
@@ -85,8 +86,9 @@ export interface Policy {
    * How long after it went idle a keep-alive connection is kept for its next request, which is then answered with
    * `Connection: close`. A client that was active a moment ago is about to send again, and closing under it loses
    * that request. `"promised"` waits out the `Keep-Alive: timeout` that the last response promised, which loses
-   * nothing to a client that honours it; `timeout` must then be longer than that promise. 0 closes idle connections
-   * at once, as Go does. Default: 500 milliseconds.
+   * nothing to a client that honours it; `timeout` must then be longer than that promise and a second (less than a
+   * second is an error). 0 closes idle connections at once, as Go does; otherwise one that has been idle for longer is
+   * still given 50 milliseconds. Default: 500 milliseconds.
    */
   readonly idleGrace?: Duration.DurationInput | "promised" | undefined
   /**
@@ -340,4 +342,4 @@ const printValue = (value: unknown): string =>
     ? JSON.stringify(value)
     : Duration.isDuration(value)
     ? Duration.format(value)
-    : String(value)
+    : Inspectable.toStringUnknown(value, 0)

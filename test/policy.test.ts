@@ -80,8 +80,8 @@ const wrong: ReadonlyArray<readonly [what: string, value: unknown, printed: stri
   ["without a unit", "5", "\"5\""],
   ["empty", "", "\"\""],
   ["an unknown unit", "5 fortnights", "\"5 fortnights\""],
-  ["a negative part", [1, -1], "1,-1"],
-  ["an object", { seconds: 5 }, "[object Object]"],
+  ["a negative part", [1, -1], "[1,-1]"],
+  ["an object", { seconds: 5 }, `{"seconds":5}`],
   ["null", null, "null"]
 ]
 

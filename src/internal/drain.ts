@@ -123,11 +123,18 @@ const askToLeave = (registry: Registry) =>
 const quiet = ({ handlers, hooks, registry }: Stopping): boolean =>
   registry.open.size === 0 && handlers.idle && hooks.idle
 
+/** Nothing is left that more time could help: no handler, no hook, no answer on its way. */
+const hopeless = ({ handlers, hooks, registry }: Stopping): boolean =>
+  handlers.idle && hooks.idle
+  && Array.from(registry.open).every(({ lingersUntil, owed }) =>
+    owed.length === 0 && lingersUntil === Number.POSITIVE_INFINITY
+  )
+
 /**
  * Closes connections as their graces run out, and returns when all have closed and every handler and hook has ended.
  * Looks again at each tick of the poll schedule, when the earliest grace runs out, and when the last one has ended.
  */
-const settled = Effect.fnUntraced(function*(server: Stopping) {
+const settled = Effect.fnUntraced(function*(server: Stopping, isOver = quiet) {
   const { policy, registry, woken } = server
   const poll = yield* Schedule.driver(policy.pollSchedule)
   // a schedule that has ended, or is broken, leaves the wake-ups; one that never waits, the event loop
@@ -138,7 +145,7 @@ const settled = Effect.fnUntraced(function*(server: Stopping) {
     // while it reads, it needs a second turn to read the rest
     if (registry.open.size > 0) yield* Effect.zipRight(turn, turn)
     const next = yield* dismissDue(registry)
-    if (quiet(server)) return
+    if (isOver(server)) return
     yield* Effect.raceFirst(Effect.raceFirst(tick, woken.await), until(next - registry.now()))
   }
 })
@@ -223,7 +230,7 @@ const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: number) {
   const interrupted = handlers.interrupt()
   hooks.interrupt()
   const over = Effect.suspend(() =>
-    Effect.raceFirst(settled(server), until(killingAt + policy.killTimeout - registry.now()))
+    Effect.raceFirst(settled(server, hopeless), until(killingAt + policy.killTimeout - registry.now()))
   )
   if (!server.isCloseCalled()) {
     registry.grace ??= { newConnection: policy.newConnectionGrace, idle: policy.idleGrace, since: drainingAt }
