@@ -109,14 +109,17 @@ class Session implements Protocol {
   }
 
   tell(open: Open): void {
-    if (this.#told || this.#session.destroyed) return
+    if (this.#told) return
     this.#told = true
     open.leaving = true
-    open.socket.once("finish", () => {
+    const finished = () => {
       for (const owed of streamsOf(open).slice()) if (owed.own.closed) settle(open, owed)
       open.lingersUntil = open.registry.now() + lingerMillis
       open.registry.consider(open)
-    })
+    }
+    // its client, or a handler, may have closed it before, and the client have kept its own side open
+    if (open.socket.writableFinished) finished()
+    else open.socket.once("finish", finished)
     this.#session.close()
   }
 
