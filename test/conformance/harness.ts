@@ -44,18 +44,18 @@ export const historyOf = (server: Server.ServerService): Effect.Effect<History, 
     return history
   })
 
-export interface Observed extends Running {
-  readonly node: Http.Server
+export interface Observed<Node = Http.Server> extends Running {
+  readonly node: Node
   readonly listener: Listener.Listener
   /** In the order of accept. */
   readonly sockets: ReadonlyArray<Net.Socket>
   readonly history: History
 }
 
-export interface ServeOptions extends Shutdown.Policy {
+export interface ServeOptions<Node = Http.Server> extends Shutdown.Policy {
   readonly listen?: Listener.Options
   /** What else the Node server is told before it listens. */
-  readonly prepare?: (node: Http.Server) => void
+  readonly prepare?: (node: Node) => void
 }
 
 export const loopback: Listener.Options = { host: "127.0.0.1", port: 0 }
@@ -63,12 +63,17 @@ export const loopback: Listener.Options = { host: "127.0.0.1", port: 0 }
 /** A plain Node server, with Go's policy where the test says nothing else. */
 export const serve = (
   handler: Http.RequestListener,
-  { listen = loopback, prepare, ...policy }: ServeOptions = {}
-): Effect.Effect<Observed, unknown, Scope.Scope> =>
+  options: ServeOptions = {}
+): Effect.Effect<Observed, unknown, Scope.Scope> => serveNode(Http.createServer(handler), options)
+
+/** The same for a server of any protocol. */
+export const serveNode = <Node extends Listener.NodeServer>(
+  node: Node,
+  { listen = loopback, prepare, ...policy }: ServeOptions<Node> = {}
+): Effect.Effect<Observed<Node>, unknown, Scope.Scope> =>
   Effect.gen(function*() {
-    const node = Http.createServer(handler)
     const sockets: Array<Net.Socket> = []
-    node.on("connection", (socket) => sockets.push(socket))
+    node.on("connection", (socket: Net.Socket) => sockets.push(socket))
     prepare?.(node)
     const bound = yield* Deferred.make<Listener.Listener>()
     const listening = Layer.scopedDiscard(
@@ -86,7 +91,7 @@ export const serve = (
   })
 
 /** Waits until the server has read all that the client has written. */
-export const untilRead = ({ sockets }: Observed, client: RawClient): Effect.Effect<void> =>
+export const untilRead = ({ sockets }: Pick<Observed, "sockets">, client: RawClient): Effect.Effect<void> =>
   Effect.asVoid(until(
     () => `the server to read the ${client.socket.bytesWritten} bytes of its client`,
     () =>
@@ -95,7 +100,7 @@ export const untilRead = ({ sockets }: Observed, client: RawClient): Effect.Effe
       )
   ))
 
-export const untilStopsListening = (node: Http.Server): Effect.Effect<void> =>
+export const untilStopsListening = (node: Net.Server): Effect.Effect<void> =>
   Effect.asVoid(until("the listener to close", () => !node.listening))
 
 export const leave = (client: RawClient): Effect.Effect<void> => Effect.sync(client.leave)

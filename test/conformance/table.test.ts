@@ -11,20 +11,22 @@ const range = (letter: string, from: number, to = from): ReadonlyArray<string> =
 
 /** What was to be shown: Go's rules, and Go's own tests. */
 const list = [
-  ...range("A", 1, 10),
+  ...range("A", 1, 11),
   ...range("B", 1, 11),
   ...range("C", 1, 10),
   ...range("D", 1, 18),
   ...range("E", 1, 6),
   ...range("F", 4, 9),
   ...range("G", 6, 8),
+  ...range("H", 1, 16),
   ...range("T", 1, 8),
   ...range("T", 15, 20),
   ...range("T", 23, 28),
   ...range("T", 33, 35),
   ...range("T", 48, 50),
   ...range("T", 59, 67),
-  ...[71, 76, 85].flatMap((n) => range("T", n))
+  ...[71, 76, 85].flatMap((n) => range("T", n)),
+  ...range("T", 98, 103)
 ]
 
 /** The rule that a title begins with: `A1`; Go's test 48 is `T48`, or `Go 48` in words. */

@@ -209,6 +209,8 @@ export interface ConnectOptions {
   readonly deaf?: boolean
   /** Keep our side open after the peer's FIN, as a careless client does. */
   readonly keepHalfOpen?: boolean
+  /** Speak on this connection, which is established, instead of a new one. */
+  readonly over?: Net.Socket
 }
 
 export interface FramesClient {
@@ -242,7 +244,7 @@ export const connect = async (target: Target, options: ConnectOptions = {}): Pro
   let connected = false
   let pings = 0
 
-  const raw = Net.connect({
+  const raw = options.over ?? Net.connect({
     ...("path" in target ? target : { host: "127.0.0.1", ...target }),
     allowHalfOpen: options.keepHalfOpen === true
   })
@@ -271,12 +273,14 @@ export const connect = async (target: Target, options: ConnectOptions = {}): Pro
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()))
   await Promise.race([
     closed,
-    new Promise<void>((resolve) =>
-      socket.once(options.tls === undefined ? "connect" : "secureConnect", () => {
+    new Promise<void>((resolve) => {
+      const established = () => {
         connected = true
         resolve()
-      })
-    )
+      }
+      if (options.tls === undefined && options.over !== undefined) established()
+      else socket.once(options.tls === undefined ? "connect" : "secureConnect", established)
+    })
   ])
 
   const write: FramesClient["write"] = (...pieces) =>
