@@ -118,7 +118,8 @@ export interface ServerService {
    * already, Node keeps a list for HTTP/1.1 alone.
    *
    * While it is adopted, its own `close` starts this server's shutdown, and calls back when it has closed;
-   * `closeIdleConnections` does nothing during a shutdown. Closing the scope does what it does for `listen`.
+   * `closeIdleConnections` does nothing during a shutdown. Closing the scope does what it does for `listen`. One that
+   * begins to listen only after a shutdown has begun is closed at once.
    *
    * Fails with `ListenError` where it is no Node server, or one that has been listened with or adopted; with
    * `ServerClosed` once a shutdown has begun.

@@ -25,8 +25,12 @@ export interface Watcher {
   readonly answer: (request: Http.IncomingMessage, response: Http.ServerResponse) => boolean
   /** Nobody listens for requests: answers in place of a handler. */
   readonly unheard: (response: Http.ServerResponse) => void
+  /** A connection that was there before its server was adopted owes nobody an answer. */
+  readonly resting: (socket: Net.Socket) => void
   /** Answers ask their clients to leave. */
   readonly isClosing: () => boolean
+  /** A shutdown has begun. */
+  readonly isStopping: () => boolean
   /** The deadline has passed. */
   readonly isTooLate: () => boolean
   readonly refuse: (response: Http.ServerResponse) => void
@@ -49,6 +53,8 @@ export interface Bound {
   readonly close: Effect.Effect<void>
   /** Stops accepting at once. */
   readonly closeNow: () => void
+  /** Its scope has closed before its server: one that has never listened is its owner's again. */
+  readonly letGo: () => void
 }
 
 /** Binds `server`, and fails with what is wrong and what to do. */
@@ -59,7 +65,7 @@ export const bind = (
   now: () => number
 ): Effect.Effect<Bound, ListenError> =>
   Effect.async<Bound, ListenError>((resume) => {
-    const closeNow = closeOnce(server)
+    const closeNow = closer(server)
     const queue = AcceptQueue.make(server, closeNow, now)
     const fail = (cause: unknown) => {
       unwatch()
@@ -80,7 +86,8 @@ export const bind = (
         address: addressOf(server),
         // what is queued on an inherited descriptor is its other holders' too
         close: Effect.suspend(() => server.listening && options.fd === undefined ? queue.close : Effect.sync(closeNow)),
-        closeNow
+        closeNow,
+        letGo: () => {}
       }))
     }
     try {
@@ -102,12 +109,13 @@ export const adopt = (
   Effect.suspend(() => {
     const unusable = whyNot(server, {})
     if (unusable !== undefined) return unusable
-    const closeNow = closeOnce(server)
+    const closeNow = closer(server)
     const queue = AcceptQueue.make(server, closeNow, now)
     const overrides: Array<readonly [string, unknown]> = [["close", function(this: NodeServer, callback?: unknown) {
       if (typeof callback === "function") {
         if (server.listening) server.once("close", () => callback())
-        else process.nextTick(callback)
+        // it has stopped listening, and its connections are still there
+        else server.getConnections((_, count) => count > 0 ? server.once("close", () => callback()) : callback())
       }
       watcher.closeCalled()
       return this
@@ -119,27 +127,32 @@ export const adopt = (
         if (!watcher.isClosing()) closeIdleConnections.call(server)
       }])
     }
-    watch(server, watcher, queue, overrides)
+    const unwatch = watch(server, watcher, queue, overrides)
+    let listened = false
     const listening = () => {
+      listened = true
       server.on("error", watcher.acceptFailed)
+      // it comes too late, and its owner asks for its address first
+      if (watcher.isStopping()) setImmediate(closeNow)
     }
     if (server.listening) listening()
     else server.once("listening", listening)
     for (const socket of socketsOf(server)) adoptSocket(watcher, socket)
     return Effect.succeed({
       address: addressOf(server),
-      close: Effect.suspend(() => server.listening ? queue.close : Effect.sync(closeNow)),
-      closeNow
+      close: Effect.suspend(() => server.listening ? queue.close : Effect.void),
+      closeNow,
+      letGo: () => {
+        if (listened) return
+        server.off("listening", listening)
+        unwatch()
+      }
     })
   })
 
 /** Closes the listening socket alone: `http.Server#close` destroys what it takes to be idle, and stops the timeouts. */
-const closeOnce = (server: NodeServer) => {
-  let open = true
-  return () => {
-    if (open) Net.Server.prototype.close.call(server)
-    open = false
-  }
+const closer = (server: NodeServer) => () => {
+  if (server.listening) Net.Server.prototype.close.call(server)
 }
 
 /** The Node servers that are listened with: a second watch would see every request twice. */
@@ -312,6 +325,7 @@ const adoptSocket = (watcher: Watcher, socket: Net.Socket): void => {
   watcher.connection(socket)
   const { _httpMessage: response } = socket as { readonly _httpMessage?: Http.ServerResponse | null }
   if (response !== null && response !== undefined) watcher.request(response.req, response)
+  else watcher.resting(socket)
 }
 
 const addressOf = (server: NodeServer): HttpServer.Address => {

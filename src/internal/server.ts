@@ -31,7 +31,7 @@ import { adopt, bind, type Bound, isHttp, isHttp2, type Watcher } from "./listen
 import { hookFailed, narrated } from "./log.js"
 import { duration, resolve } from "./policy.js"
 import type { Protocol } from "./protocol.js"
-import { begin, beginUpgrade, http1, misread, refuse, refuseUpgrade } from "./protocol/http1.js"
+import { begin, beginUpgrade, http1, misread, refuse, refuseUpgrade, rest } from "./protocol/http1.js"
 import * as Http2 from "./protocol/http2.js"
 import { handshake, secured } from "./protocol/tls.js"
 import { hijack } from "./protocol/upgraded.js"
@@ -207,7 +207,12 @@ export const make = <A extends App | undefined>(
           return true
         },
         unheard: refuse,
+        resting: (socket) => {
+          const open = openOf(socket)
+          if (open !== undefined) rest(open)
+        },
         isClosing: () => registry.closing,
+        isStopping: () => stopping,
         isTooLate: () => registry.killing,
         refuse,
         refuseStream: Http2.refuse,
@@ -244,7 +249,13 @@ export const make = <A extends App | undefined>(
     /** Scopes of one application close in parallel: where a shutdown has begun by now, the order is its own. */
     const leaveOrClose = (bound: Bound) =>
       Effect.suspend(() =>
-        stopping ? Effect.void : Effect.zipRight(bound.close, Effect.sync(() => listeners.delete(bound)))
+        stopping ? Effect.void : Effect.zipRight(
+          bound.close,
+          Effect.sync(() => {
+            listeners.delete(bound)
+            bound.letGo()
+          })
+        )
       )
     const opened = (bound: Effect.Effect<Bound, ListenError>) =>
       Effect.acquireRelease(

@@ -92,6 +92,13 @@ export const begin = (
   return true
 }
 
+/** A connection that others have served before: Idle, unless a request has begun to arrive. */
+export const rest = (open: Open): void => {
+  if (open.state !== "New" || open.socket.bytesRead === 0 || midMessage(open.socket)) return
+  open.registry.change(open, "Active")
+  open.registry.change(open, "Idle")
+}
+
 /** Tells the client to come back, where no handler has seen its request. */
 export const refuse = (response: Http.ServerResponse): void => {
   if (response.destroyed || response.headersSent) return
