@@ -4,62 +4,16 @@ import * as Os from "node:os"
 import * as Path from "node:path"
 import { describe, expect, it } from "vitest"
 import { type Child, startLimit, withChild } from "./support/child.js"
+import { messages, position, refused, withExample } from "./support/example.js"
 import { saysClose } from "./support/httpResponses.js"
-import { connect, type RawClient, type Target, withClient } from "./support/rawClient.js"
-import { now, pace, waitFor } from "./support/wait.js"
+import { type RawClient, type Target, withClient } from "./support/rawClient.js"
+import { pace, waitFor } from "./support/wait.js"
 
 // Each example as a person runs it: a process, a real client, and a signal in the middle of something.
-
-interface Example {
-  readonly child: Child
-  readonly target: Target
-  /** Waits until the example has logged this. */
-  readonly logged: (pattern: RegExp) => Promise<void>
-}
-
-const withExample = (
-  name: string,
-  use: (example: Example) => Promise<void>,
-  env: Readonly<Record<string, string>> = {}
-): Promise<void> =>
-  withChild(new URL(`../examples/${name}.ts`, import.meta.url), [], async (child) => {
-    const logged = async (pattern: RegExp) =>
-      void await waitFor(
-        () => `${String(pattern)} in the log: ${child.stdout()}${child.stderr()}`,
-        () => pattern.test(child.stdout()) || child.exited !== undefined,
-        startLimit
-      )
-    await logged(/Listening on http:/)
-    const port = /Listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(child.stdout())?.[1]
-    if (port === undefined) throw new Error(`${name} did not start: ${child.stdout()}${child.stderr()}`)
-    await use({ child, target: { port: Number(port) }, logged })
-  }, { env: { PORT: "0", ...env } })
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`
 
 const answer = async (client: RawClient, nth = 1) => (await client.untilResponses(nth, 10_000)).responses[nth - 1]!
-
-/** Until the listener has closed, which may take it 200 ms: it accepts first what the kernel has queued. */
-const refused = async (target: Target): Promise<void> => {
-  const until = now() + 2000
-  while (true) {
-    const client = await connect(target)
-    client.leave()
-    if (client.ending === "refused") return
-    if (now() > until) throw new Error("the listener still accepts")
-    await pace(20)
-  }
-}
-
-/** The messages of the log in their order, without times and fibers. */
-const messages = (child: Child): ReadonlyArray<string> =>
-  child.stdout().split("\n").flatMap((line) => /^\[[\d:.]+\] [A-Z]+ \(#\d+\): (.*)$/.exec(line)?.[1] ?? [])
-
-const position = (child: Child, pattern: RegExp): number => {
-  const found = messages(child).findIndex((message) => pattern.test(message))
-  if (found === -1) throw new Error(`${String(pattern)} was not logged: ${child.stdout()}`)
-  return found
-}
 
 const drained = /^Shut down in .* \(Drained\)/
 
