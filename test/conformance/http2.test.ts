@@ -148,7 +148,7 @@ it.scoped("H11: a client that says so, and does not close its side, holds up no 
     expect(yield* Fiber.join(stopping)).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
   }))
 
-it.scoped("H12: after an error of the client it is told which, and its connection is closed, in a drain as well", () =>
+it.scoped("H12: after a second head on one stream the client is told of its error, and its connection is closed, in a drain as well", () =>
   Effect.gen(function*() {
     for (const inDrain of [false, true]) {
       const { handler, held, untilHeld } = holding2()
@@ -160,8 +160,7 @@ it.scoped("H12: after an error of the client it is told which, and its connectio
         yield* app.interrupt
         yield* frameOf(peer, "GOAWAY")
       }
-      // even streams are the server's
-      yield* write(peer, Frames.request(2))
+      yield* write(peer, Frames.request(1))
       yield* over(peer)
       expect(lastErrorOf(peer)).toBeGreaterThan(Frames.code.noError)
       yield* untilStates(app.server)
@@ -169,6 +168,23 @@ it.scoped("H12: after an error of the client it is told which, and its connectio
       const report = yield* inDrain ? app.report : app.stop
       expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
     }
+  }))
+
+it.scoped("H12: an error after which Node leaves the connection open holds up no shutdown", () =>
+  Effect.gen(function*() {
+    const app = yield* serve2(ok)
+    const peer = yield* speak(app)
+    yield* write(peer, Frames.request(1))
+    yield* response2(peer, 1)
+    // a PING of the wrong size
+    yield* write(peer, Frames.frame("PING", 0, 0, Buffer.alloc(4)))
+    yield* frameOf(peer, "GOAWAY")
+    expect(lastErrorOf(peer)).toBeGreaterThan(Frames.code.noError)
+    const stopping = yield* Effect.fork(app.stop)
+    yield* untilStopsListening(app.node)
+    yield* TestClock.adjust("1 second")
+    yield* over(peer)
+    expect(yield* Fiber.join(stopping)).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
   }))
 
 it.scoped("H13: a client whose preface or first SETTINGS do not come is New, and falls to the rule for those", () =>
@@ -359,7 +375,7 @@ it.scoped("T102: TestProtocolErrorAfterGoAway: a frame that is wrong closes a se
     yield* untilHeld(1)
     yield* write(peer, Frames.goaway())
     yield* frameOf(peer, "GOAWAY")
-    yield* write(peer, Frames.request(2))
+    yield* write(peer, Frames.request(1))
     yield* over(peer)
     expect(lastErrorOf(peer)).toBeGreaterThan(Frames.code.noError)
     yield* untilStates(app.server)
@@ -370,7 +386,12 @@ it.scoped("T103: TestServer_Send_GoAway_After_Bogus_WindowUpdate: more than a wi
     const app = yield* serve2(ok)
     const peer = yield* speak(app)
     yield* write(peer, Frames.windowUpdate(0, 2 ** 31 - 1))
-    yield* over(peer)
+    yield* frameOf(peer, "GOAWAY")
     expect(lastErrorOf(peer)).toBeGreaterThan(Frames.code.noError)
-    yield* untilStates(app.server)
+    // Node before 20.20 leaves the connection open
+    const stopping = yield* Effect.fork(app.stop)
+    yield* untilStopsListening(app.node)
+    yield* TestClock.adjust("1 second")
+    yield* over(peer)
+    expect(yield* Fiber.join(stopping)).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
   }))
