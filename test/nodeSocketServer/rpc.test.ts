@@ -1,0 +1,169 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Cause, Duration, Effect, Exit, Fiber, Option, Scope, Stream } from "effect"
+import { silent, until, untilPhase } from "../support/running.js"
+import { Backend, client, protocols, serving } from "./rpc.js"
+
+/** How a call failed, for its client: by an error that it can retry on, and not by an interruption that is not its own. */
+const failure = (exit: Exit.Exit<unknown, unknown>) =>
+  Exit.isFailure(exit)
+    ? Option.match(Cause.failureOption(exit.cause), {
+      onNone: () => Cause.pretty(exit.cause),
+      onSome: (error) => (error as { readonly _tag: string })._tag
+    })
+    : "none"
+
+describe.each(protocols)("RPC over %s", (protocol) => {
+  const long = { timeout: "30 seconds" } as const
+
+  it.scopedLive("a call in flight ends with its result, and its services outlive it", () =>
+    Effect.gen(function*() {
+      const backend = new Backend()
+      const running = yield* serving(protocol, backend, long)
+      const caller = yield* client(protocol, running)
+      const call = yield* Effect.fork(caller.Gated({ id: "in flight" }))
+      yield* until("the call to begin", () => backend.begun.length === 1)
+      yield* running.interrupt
+      yield* untilPhase(running.server, "Draining")
+      yield* Effect.sync(() => backend.gate.resolve())
+      expect(yield* Fiber.join(call)).toBe("in flight")
+      const report = yield* running.report
+      expect(report).toMatchObject({
+        outcome: "Drained",
+        served: 1,
+        cut: [],
+        handlers: { interrupted: 0, abandoned: 0 }
+      })
+      expect(backend).toMatchObject({ executed: ["in flight"], interrupted: [], foundClosed: [] })
+    }).pipe(Effect.provide(silent)))
+
+  it.scopedLive("clients that wait for nothing leave at once", () =>
+    Effect.gen(function*() {
+      const backend = new Backend()
+      const running = yield* serving(protocol, backend, long)
+      const used = yield* client(protocol, running)
+      yield* used.Quick({ id: "before" })
+      // over HTTP, one that has never called has no connection
+      yield* client(protocol, running)
+      const connections = protocol === "HTTP" ? 1 : 2
+      yield* until("both to be connected", () => Effect.runSync(running.server.connections).length === connections)
+      const report = yield* running.stop
+      expect(report).toMatchObject({ outcome: "Drained", connections: { open: connections, cut: 0 }, forced: [] })
+      expect(Duration.toMillis(report.duration)).toBeLessThan(5000)
+    }).pipe(Effect.provide(silent)))
+
+  it.scopedLive("what never ends is cut at the deadline, named in the report, and fails for its client", () =>
+    Effect.gen(function*() {
+      const backend = new Backend()
+      const running = yield* serving(protocol, backend, { timeout: "500 millis", killTimeout: "10 seconds" })
+      const caller = yield* client(protocol, running)
+      const call = yield* Effect.fork(caller.Gated({ id: "stuck" }))
+      let ticks = 0
+      const stream = yield* Effect.fork(Stream.runForEach(caller.Endless(), () => Effect.sync(() => ticks++)))
+      yield* until("both to be under way", () => backend.begun.length === 1 && ticks > 0)
+      const report = yield* running.stop
+      expect(failure(yield* Fiber.await(call))).toBe("RpcClientError")
+      expect(failure(yield* Fiber.await(stream))).toBe("RpcClientError")
+      const named = report.cut.map(({ answer, method, path }) => `${method} ${path}: ${answer}`).sort()
+      expect(named).toEqual(
+        protocol === "HTTP"
+          ? ["POST /rpc: 503", "POST /rpc: truncated"]
+          : ["RPC Endless: truncated", "RPC Gated: none"]
+      )
+      expect(report.outcome).toBe("DeadlineExceeded")
+      expect(Duration.toMillis(report.duration)).toBeLessThan(5000)
+      expect(backend).toMatchObject({ interrupted: ["stuck"], foundClosed: [] })
+    }).pipe(Effect.provide(silent)))
+
+  it.scopedLive("a stream that ends itself when a shutdown begins ends cleanly", () =>
+    Effect.gen(function*() {
+      const running = yield* serving(protocol, new Backend(), long)
+      const caller = yield* client(protocol, running)
+      let ticks = 0
+      const stream = yield* Effect.fork(Stream.runForEach(caller.Polite(), () => Effect.sync(() => ticks++)))
+      yield* until("the first tick", () => ticks > 0)
+      const report = yield* running.stop
+      expect(Exit.isSuccess(yield* Fiber.await(stream))).toBe(true)
+      expect(report).toMatchObject({ outcome: "Drained", cut: [] })
+    }).pipe(Effect.provide(silent)))
+
+  it.scopedLive("whatever is executed is answered: clients that call all the time", () =>
+    Effect.gen(function*() {
+      const backend = new Backend()
+      const running = yield* serving(protocol, backend, long)
+      const answered: Array<string> = []
+      const failures = new Set<string>()
+      const busy = (name: number) =>
+        Effect.gen(function*() {
+          const caller = yield* client(protocol, running)
+          for (let call = 0;; call++) {
+            const id = `${name}.${call}`
+            const exit = yield* Effect.exit(caller.Quick({ id }))
+            if (Exit.isFailure(exit)) return failures.add(failure(exit))
+            answered.push(exit.value)
+          }
+        }).pipe(Effect.scoped)
+      const clients = yield* Effect.forkAll(Array.from({ length: 8 }, (_, name) => busy(name)))
+      yield* until("all to be busy", () => answered.length > 200)
+      const report = yield* running.stop
+      yield* Fiber.join(clients)
+      expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
+      expect(Duration.toMillis(report.duration)).toBeLessThan(10_000)
+      expect([...failures]).toEqual(["RpcClientError"])
+      expect(backend.executed.filter((id) => !answered.includes(id))).toEqual([])
+    }).pipe(Effect.provide(silent)))
+})
+
+describe.each(["WebSockets of an HttpApp", "HTTP"] as const)("RPC over %s", (protocol) => {
+  it.scopedLive("a call in flight ends with its result where the layers are released in parallel", () =>
+    Effect.gen(function*() {
+      const backend = new Backend()
+      const running = yield* serving(protocol, backend, { timeout: "30 seconds" }, "parallel")
+      const caller = yield* client(protocol, running)
+      const call = yield* Effect.fork(caller.Gated({ id: "in flight" }))
+      yield* until("the call to begin", () => backend.begun.length === 1)
+      yield* running.interrupt
+      yield* untilPhase(running.server, "Draining")
+      yield* Effect.sync(() => backend.gate.resolve())
+      expect(yield* Fiber.join(call)).toBe("in flight")
+      expect(yield* running.report).toMatchObject({ outcome: "Drained", cut: [] })
+      expect(backend).toMatchObject({ interrupted: [], foundClosed: [] })
+    }).pipe(Effect.provide(silent)))
+})
+
+describe.each(["sockets", "WebSockets of ws", "WebSockets of an HttpApp"] as const)("RPC over %s", (protocol) => {
+  it.scopedLive("a connection serves new calls for as long as an old one takes, and is then closed", () =>
+    Effect.gen(function*() {
+      const backend = new Backend()
+      const running = yield* serving(protocol, backend, { timeout: "30 seconds" })
+      const caller = yield* client(protocol, running)
+      const old = yield* Effect.fork(caller.Gated({ id: "old" }))
+      yield* until("the call to begin", () => backend.begun.length === 1)
+      yield* running.interrupt
+      yield* untilPhase(running.server, "Draining")
+      expect(yield* caller.Quick({ id: "new" })).toBe("new")
+      const [connection] = yield* running.server.connections
+      expect(connection).toMatchObject({ state: "Hijacked", served: 1, serving: [{ method: "RPC", path: "Gated" }] })
+      yield* Effect.sync(() => backend.gate.resolve())
+      expect(yield* Fiber.join(old)).toBe("old")
+      expect(yield* running.report).toMatchObject({ outcome: "Drained", served: 2 })
+      const late = yield* Effect.exit(caller.Quick({ id: "late" }))
+      expect(failure(late)).toBe("RpcClientError")
+      expect(backend.executed).toEqual(["new", "old"])
+    }).pipe(Effect.provide(silent)))
+
+  it.scopedLive("a client that leaves in the middle of a call interrupts it, and holds nobody up", () =>
+    Effect.gen(function*() {
+      const backend = new Backend()
+      const running = yield* serving(protocol, backend, { timeout: "30 seconds" })
+      const scope = yield* Scope.make()
+      const caller = yield* Scope.extend(client(protocol, running), scope)
+      yield* Effect.forkIn(caller.Gated({ id: "abandoned" }), scope)
+      yield* until("the call to begin", () => backend.begun.length === 1)
+      yield* running.interrupt
+      yield* untilPhase(running.server, "Draining")
+      yield* Scope.close(scope, Exit.void)
+      const report = yield* running.report
+      expect(report).toMatchObject({ outcome: "Drained", cut: [], handlers: { interrupted: 0, abandoned: 0 } })
+      expect(backend).toMatchObject({ interrupted: ["abandoned"], foundClosed: [] })
+    }).pipe(Effect.provide(silent)))
+})
