@@ -170,6 +170,11 @@ export interface ServerService {
    */
   readonly shutdown: Effect.Effect<Shutdown.Report, Shutdown.DeadlineExceeded>
   /**
+   * Starts draining without a lame duck, or ends the lame duck that has begun. Otherwise it does nothing, and it waits
+   * for nothing: `closed` does.
+   */
+  readonly drainNow: Effect.Effect<void>
+  /**
    * Cuts everything now (Go's `Close`, rules E1 to E6): no hooks are started; handlers are interrupted, and get
    * `killTimeout` for their finalizers. During a shutdown it ends that one, and its callers get this report.
    */

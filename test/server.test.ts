@@ -32,6 +32,31 @@ describe("phase", () => {
       expect(Chunk.toReadonlyArray(seen)).toEqual(["Serving", "LameDuck", "Draining", "Closed"])
     }))
 
+  it.scoped("drainNow ends a lame duck early, and is no close", () =>
+    Effect.gen(function*() {
+      const { app, gate } = makeApp()
+      const running = yield* serving(app, { lameDuck: "1 hour" })
+      const busy = yield* client(running.target)
+      yield* send(busy, get("/hold"))
+      yield* gate.untilStarted(1)
+      yield* running.interrupt
+      yield* untilPhase(running.server, "LameDuck")
+      yield* running.server.drainNow
+      yield* untilPhase(running.server, "Draining")
+      yield* gate.open
+      expect(yield* running.report).toMatchObject({ outcome: "Drained", lameDuck: Duration.zero })
+      expect((yield* answer(busy)).status).toBe(200)
+    }))
+
+  it.scoped("drainNow starts a shutdown without its lame duck", () =>
+    Effect.gen(function*() {
+      const { app } = makeApp()
+      const running = yield* serving(app, { lameDuck: "1 hour" })
+      yield* running.server.drainNow
+      const report = yield* real("the report", running.server.closed)
+      expect(report).toMatchObject({ outcome: "Drained", lameDuck: Duration.zero })
+    }))
+
   it.scoped("LameDuck still accepts and serves, and asks every client to leave", () =>
     Effect.gen(function*() {
       const { app } = makeApp()

@@ -25,6 +25,8 @@ export interface Stopping {
   readonly enter: (phase: Phase) => Effect.Effect<void>
   /** Suspends until the drain may want to look again; opened by the registry, the handlers and the hooks. */
   readonly woken: Effect.Latch
+  /** Suspends until a lame duck is to end early: `drainNow` or `close` is called. */
+  readonly lameDuckOver: Effect.Effect<void>
   /** Suspends until `close` is called. */
   readonly closeCalled: Effect.Effect<void>
   readonly isCloseCalled: () => boolean
@@ -51,7 +53,7 @@ export const drain = Effect.fnUntraced(function*(server: Stopping) {
   yield* askToLeave(registry)
   if (policy.lameDuck > 0 && !server.isCloseCalled()) {
     yield* server.enter("LameDuck")
-    yield* Effect.raceFirst(Effect.sleep(policy.lameDuck), server.closeCalled)
+    yield* Effect.raceFirst(Effect.sleep(policy.lameDuck), server.lameDuckOver)
   }
 
   const drainingAt = now()

@@ -119,6 +119,7 @@ export const make = <A extends App | undefined>(
     let stopping = false
     let closeCalled = false
     const shuttingDown = Effect.unsafeMakeLatch(false)
+    const lameDuckOver = Effect.unsafeMakeLatch(false)
     const closing = Effect.unsafeMakeLatch(false)
     const done = yield* Deferred.make<Report>()
     let dismissing: Fiber.RuntimeFiber<void> | undefined = undefined
@@ -132,6 +133,7 @@ export const make = <A extends App | undefined>(
       woken,
       enter,
       giveUp: () => app?.giveUp(),
+      lameDuckOver: lameDuckOver.await,
       closeCalled: closing.await,
       isCloseCalled: () => closeCalled
     }
@@ -302,8 +304,13 @@ export const make = <A extends App | undefined>(
           )
         }),
       shutdown,
+      drainNow: Effect.suspend(() => {
+        lameDuckOver.unsafeOpen()
+        return start
+      }),
       close: Effect.suspend(() => {
         closeCalled = true
+        lameDuckOver.unsafeOpen()
         closing.unsafeOpen()
         return Effect.zipRight(start, Deferred.await(done))
       }),
