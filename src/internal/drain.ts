@@ -118,8 +118,10 @@ const drained = Effect.fnUntraced(function*(server: Stopping, since: number) {
 
 const askToLeave = (registry: Registry) =>
   inBatches(registry.open, (open) => {
+    const { leaving, told } = open
     open.protocol.leave(open)
-    return false
+    // a GOAWAY or a close frame costs as much as closing does
+    return open.leaving !== leaving || open.told !== told
   })
 
 const quiet = ({ handlers, hooks, registry }: Stopping): boolean =>
