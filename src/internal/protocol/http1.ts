@@ -56,7 +56,10 @@ class Request implements Owed {
   }
 
   guard(onCut: () => void): void {
-    const { response } = this
+    const { request, response } = this
+    const { destroy } = request
+    // a reader of its body that is interrupted destroys it, and with it the connection that its 503 is to be sent on
+    request.destroy = (error) => request.socket.destroyed ? destroy.call(request, error) : request
     if (response === undefined || !response.headersSent || response.writableEnded) return
     response.end = () => {
       onCut()
