@@ -1,7 +1,9 @@
+import { RpcSerialization, RpcServer } from "@effect/rpc"
 import { describe, expect, it } from "@effect/vitest"
-import { Cause, Duration, Effect, Exit, Fiber, Option, Scope, Stream } from "effect"
-import { silent, until, untilPhase } from "../support/running.js"
-import { Backend, client, protocols, serving } from "./rpc.js"
+import { Cause, Duration, Effect, Exit, Fiber, Layer, Logger, Option, Scope, Stream } from "effect"
+import { NodeSocketServer } from "../../src/index.js"
+import { client as raw, ended, send, silent, until, untilPhase } from "../support/running.js"
+import { Backend, client, protocols, serving, Work } from "./rpc.js"
 
 /** How a call failed, for its client: by an error that it can retry on, and not by an interruption that is not its own. */
 const failure = (exit: Exit.Exit<unknown, unknown>) =>
@@ -166,4 +168,69 @@ describe.each(["sockets", "WebSockets of ws", "WebSockets of an HttpApp"] as con
       expect(report).toMatchObject({ outcome: "Drained", cut: [], handlers: { interrupted: 0, abandoned: 0 } })
       expect(backend).toMatchObject({ interrupted: ["abandoned"], foundClosed: [] })
     }).pipe(Effect.provide(silent)))
+
+  it.scopedLive("calls that overlap without end do not keep a connection", () =>
+    Effect.gen(function*() {
+      const backend = new Backend()
+      const running = yield* serving(protocol, backend, { timeout: "30 seconds" })
+      const caller = yield* client(protocol, running)
+      const answered: Array<string> = []
+      const failures = new Set<string>()
+      const busy = (name: number) =>
+        Effect.gen(function*() {
+          for (let call = 0;; call++) {
+            const exit = yield* Effect.exit(caller.Slow({ id: `${name}.${call}` }))
+            if (Exit.isFailure(exit)) return failures.add(failure(exit))
+            answered.push(exit.value)
+            // from now on no moment is without a call
+            yield* Effect.sleep(name)
+          }
+        })
+      const calls = yield* Effect.forkAll(Array.from({ length: 6 }, (_, name) => busy(name)))
+      yield* until("all to be busy", () => answered.length > 30)
+      const report = yield* running.stop
+      yield* Fiber.join(calls)
+      expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
+      expect(Duration.toMillis(report.duration)).toBeLessThan(10_000)
+      expect([...failures]).toEqual(["RpcClientError"])
+      expect(backend.executed.filter((id) => !answered.includes(id))).toEqual([])
+    }).pipe(Effect.provide(silent)))
+})
+
+describe("RPC over sockets", () => {
+  it.scopedLive("who has sent half a message, or does not answer our FIN, holds nobody up", () =>
+    Effect.gen(function*() {
+      const backend = new Backend()
+      const running = yield* serving("sockets", backend, { timeout: "30 seconds" })
+      const half = yield* raw(running.target)
+      yield* send(half, "{\"_tag\":\"Request\",\"id\":\"1\",")
+      const deaf = yield* raw(running.target, { keepHalfOpen: true })
+      yield* until("both connections", () => Effect.runSync(running.server.connections).length === 2)
+      const report = yield* running.stop
+      yield* ended(half)
+      expect(report).toMatchObject({ outcome: "Drained", connections: { open: 2, cut: 0 }, forced: [] })
+      expect(Duration.toMillis(report.duration)).toBeLessThan(10_000)
+      expect(deaf.ending).not.toBe("open")
+      expect(backend.begun).toEqual([])
+    }).pipe(Effect.provide(silent)))
+
+  it.scopedLive("without withDrain, a warning says what to do", () =>
+    Effect.gen(function*() {
+      const warnings: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) => {
+        if (logLevel._tag === "Warning") warnings.push(String(message))
+      })
+      const backend = new Backend()
+      yield* Layer.build(
+        RpcServer.layer(Work).pipe(
+          Layer.provide(backend.layer),
+          Layer.provide(RpcServer.layerProtocolSocketServer),
+          Layer.provide(RpcSerialization.layerNdjson),
+          Layer.provide(NodeSocketServer.layer({ host: "127.0.0.1", port: 0 })),
+          Layer.provide(Logger.replace(Logger.defaultLogger, logger))
+        )
+      )
+      yield* until("the warning", () => warnings.length > 0)
+      expect(warnings[0]).toContain("wrap the layer of its protocol in withDrain of quiesce/rpc")
+    }))
 })

@@ -13,6 +13,7 @@ import { deferred } from "../support/wait.js"
 
 export class Work extends RpcGroup.make(
   Rpc.make("Quick", { payload: { id: Schema.String }, success: Schema.String }),
+  Rpc.make("Slow", { payload: { id: Schema.String }, success: Schema.String }),
   /** Ends when the test says so. */
   Rpc.make("Gated", { payload: { id: Schema.String }, success: Schema.String }),
   Rpc.make("Endless", { success: Schema.Number, stream: true }),
@@ -50,6 +51,7 @@ export class Backend {
       const ticks = Stream.repeatEffect(Effect.delay(Effect.succeed(1), "10 millis"))
       return Work.of({
         Quick: ({ id }) => work(id, Effect.as(Effect.yieldNow(), id)),
+        Slow: ({ id }) => work(id, Effect.as(Effect.sleep("20 millis"), id)),
         Gated: ({ id }) => work(id, Effect.as(Effect.promise(() => this.gate.promise), id)),
         Endless: () =>
           Stream.ensuring(
