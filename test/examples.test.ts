@@ -168,6 +168,30 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
       expect(exit.msSinceSignal).toBeLessThan(4000)
       position(child, drained)
     }))
+
+  it("rpc: a call that is in flight at SIGTERM gets its result", () => {
+    const rpc = new URL("../examples/rpc.ts", import.meta.url)
+    const logged = (child: Child, pattern: RegExp) =>
+      waitFor(
+        () => `${String(pattern)} in the log: ${child.stdout()}${child.stderr()}`,
+        () => pattern.exec(child.stdout()),
+        startLimit
+      )
+    return withChild(rpc, [], async (server) => {
+      const [, PORT = ""] = await logged(server, /Listening on 127\.0\.0\.1:(\d+)/)
+      await withChild(rpc, ["call"], async (client) => {
+        await logged(server, /Greeting Ada/)
+        server.signal("SIGTERM")
+        await logged(client, /hello Ada, two seconds later/)
+        expect(await client.exit(5000)).toMatchObject({ code: 0 })
+      }, { env: { PORT } })
+      const exit = await server.exit(5000)
+      expect(exit.code).toBe(0)
+      expect(exit.msSinceSignal).toBeLessThan(4500)
+      position(server, /1 connection open \(1 Hijacked\)/)
+      position(server, drained)
+    }, { env: { PORT: "0" } })
+  })
 })
 
 describe("npm start", { timeout: 60_000 }, () => {
