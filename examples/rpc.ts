@@ -40,12 +40,15 @@ const server = Layer.merge(RpcServer.layer(Greetings), logAddress).pipe(
   Layer.launch
 )
 
+const ClientLive = RpcClient.layerProtocolSocket().pipe(
+  Layer.provide(NodeSocket.layerNet({ host, port })),
+  Layer.provideMerge(RpcSerialization.layerNdjson)
+)
+
 const call = Effect.flatMap(RpcClient.make(Greetings), (client) => client.Greet({ name: "Ada" })).pipe(
   Effect.tap((greeting) => Effect.log(greeting)),
   Effect.scoped,
-  Effect.provide(RpcClient.layerProtocolSocket()),
-  Effect.provide(NodeSocket.layerNet({ host, port })),
-  Effect.provide(RpcSerialization.layerNdjson)
+  Effect.provide(ClientLive)
 )
 
 if (process.argv[2] === "call") NodeRuntime.runMain(call)
