@@ -19,13 +19,15 @@ const list = [
   ...range("F", 4, 9),
   ...range("G", 6, 8),
   ...range("H", 1, 16),
-  ...range("T", 1, 8),
+  ...range("T", 1, 13),
   ...range("T", 15, 20),
-  ...range("T", 23, 28),
+  ...range("T", 22, 29),
   ...range("T", 33, 35),
   ...range("T", 48, 50),
+  ...range("T", 53, 56),
   ...range("T", 59, 67),
-  ...[71, 76, 85].flatMap((n) => range("T", n)),
+  ...[71, 72, 85].flatMap((n) => range("T", n)),
+  ...range("T", 76, 84),
   ...range("T", 98, 103)
 ]
 
