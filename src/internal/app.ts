@@ -23,6 +23,7 @@ import { completeEnd, endUpgrade, refuse, refuseUpgrade, upgradeOf } from "./pro
 import * as Http2 from "./protocol/http2.js"
 import { goingAway, hijack, tellWith } from "./protocol/upgraded.js"
 import { openOf } from "./registry.js"
+import { once } from "./socketServer.js"
 
 /** How long a request waits for an app to be attached, in milliseconds, before it is answered with 503. */
 const attachMillis = 10_000
@@ -192,7 +193,12 @@ const upgradable = (
   onUpgrade: (socket: Socket.Socket) => void
 ): HttpServerRequest =>
   Object.create(request, {
-    upgrade: { value: Effect.tap(request.upgrade, (socket) => Effect.sync(() => onUpgrade(socket))) },
+    upgrade: {
+      value: Effect.map(request.upgrade, (socket) => {
+        onUpgrade(socket)
+        return once(socket)
+      })
+    },
     modify: {
       value: (options: Parameters<HttpServerRequest["modify"]>[0]) => upgradable(request.modify(options), onUpgrade)
     }

@@ -141,3 +141,23 @@ it.scoped("a handler that answers an upgrade whose client has left ends", () =>
     const report = yield* app.report
     assert.strictEqual(report.handlers.abandoned, 0)
   }))
+
+it.scoped("a handler that writes after its WebSocket has closed fails, and holds nobody up", () =>
+  Effect.gen(function*() {
+    const written = yield* Deferred.make<void, unknown>()
+    const app = yield* serving(
+      Effect.gen(function*() {
+        const socket = yield* Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => request.upgrade)
+        const write = yield* socket.writer
+        yield* Effect.ignore(socket.run(() => {}))
+        yield* Effect.intoDeferred(write("too late"), written)
+        return HttpServerResponse.empty()
+      }).pipe(Effect.scoped, Effect.orDie)
+    )
+    const socket = yield* Effect.promise(() => open(app.target))
+    socket.close()
+    assert.propertyVal(yield* Effect.flip(Deferred.await(written)), "reason", "Close")
+    const report = yield* app.stop
+    assert.strictEqual(report.outcome, "Drained")
+    assert.deepStrictEqual(report.handlers, { interrupted: 0, abandoned: 0 })
+  }))
