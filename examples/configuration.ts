@@ -6,14 +6,16 @@ import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Layer } from "effect"
 import { createServer } from "node:http"
-import { NodeHttpServer } from "quiesce"
+import { NodeHttpServer, Shutdown } from "quiesce"
 
-const ServerLive = NodeHttpServer.layerConfig(() => createServer(), {
-  host: Config.succeed("127.0.0.1"),
-  port: Config.integer("PORT").pipe(Config.withDefault(3000)),
-  lameDuck: Config.duration("SHUTDOWN_LAME_DUCK").pipe(Config.withDefault(0)),
-  timeout: Config.duration("SHUTDOWN_TIMEOUT").pipe(Config.withDefault("8 seconds"))
-})
+const ServerLive = NodeHttpServer.layerConfig(
+  () => createServer(),
+  Config.all({
+    port: Config.integer("PORT").pipe(Config.withDefault(3000)),
+    // what is not set is as under `docker stop`
+    policy: Shutdown.config(Shutdown.docker())
+  }).pipe(Config.map(({ policy, port }) => ({ host: "127.0.0.1", port, ...policy })))
+)
 
 HttpRouter.empty.pipe(
   HttpRouter.get("/", HttpServerResponse.text("hello\n")),

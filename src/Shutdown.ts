@@ -22,12 +22,15 @@
  * @since 0.1.0
  */
 import type * as Cause from "effect/Cause"
+import * as Config from "effect/Config"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Inspectable from "effect/Inspectable"
 import type * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Connection from "./Connection.js"
+import * as PolicyConfig from "./internal/policyConfig.js"
+import * as Presets from "./internal/presets.js"
 
 /**
  * Where a server is in its life. It only ever moves forward.
@@ -182,6 +185,190 @@ export const goPolicy: Policy = {
   endEventStreams: false,
   pollSchedule
 }
+
+/**
+ * For a pod: `terminationGracePeriodSeconds` (default: 30 seconds) in its parts.
+ *
+ * - `lameDuck`, 5 seconds: the endpoint is removed from services while the pod already stops, and whoever balances the
+ *   load hears of it a few seconds later. No `preStop` sleep is needed; one that there is counts against the period.
+ * - `killTimeout`, 1 second, and 1 second for the release of everything else.
+ * - `timeout`: what is left of the period, 23 of 30 seconds.
+ * - `idleGrace: "promised"`: a proxy that keeps connections to the pod loses nothing on them. It takes the server's
+ *   `keepAliveTimeout` (Node's default: 5 seconds) and a second after the last response, within `timeout`.
+ *
+ * Throws `InvalidPolicy` where the period is too short for that.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { NodeHttpServer, Shutdown } from "quiesce"
+ * import { createServer } from "node:http"
+ *
+ * const ServerLive = NodeHttpServer.layer(() => createServer(), {
+ *   port: 3000,
+ *   ...Shutdown.kubernetes({ terminationGracePeriod: "60 seconds" })
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category policies
+ */
+export const kubernetes = (options: {
+  /** `terminationGracePeriodSeconds` of the pod. Default: 30 seconds. */
+  readonly terminationGracePeriod?: Duration.DurationInput | undefined
+  /** How long clients may go on sending after the pod was told to stop. Default: 5 seconds. */
+  readonly lameDuck?: Duration.DurationInput | undefined
+  /** The `keepAliveTimeout` of the Node server. Default: 5 seconds, as Node's. */
+  readonly keepAliveTimeout?: Duration.DurationInput | undefined
+} = {}): Policy => ({
+  ...within(
+    "terminationGracePeriod",
+    options.terminationGracePeriod ?? "30 seconds",
+    millisOf("lameDuck", options.lameDuck ?? Presets.lameDuckMillis),
+    millisOf("keepAliveTimeout", options.keepAliveTimeout ?? Presets.keepAliveMillis) + Presets.wayMillis
+  ),
+  idleGrace: "promised"
+})
+
+/**
+ * For a container under `docker stop` or Compose: its 10 seconds (`--time`, `stop_grace_period`) in their parts. No
+ * lame duck, for nobody is told to send elsewhere; `killTimeout` 1 second, 1 second for the release of everything else,
+ * and `timeout` what is left: 8 seconds. Throws `InvalidPolicy` where the time is too short for that.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { NodeHttpServer, Shutdown } from "quiesce"
+ * import { createServer } from "node:http"
+ *
+ * const ServerLive = NodeHttpServer.layer(() => createServer(), {
+ *   port: 3000,
+ *   ...Shutdown.docker({ stopTimeout: "30 seconds" })
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category policies
+ */
+export const docker = (options: {
+  /** `docker stop --time`, or `stop_grace_period`. Default: 10 seconds, as Docker's. */
+  readonly stopTimeout?: Duration.DurationInput | undefined
+} = {}): Policy => within("stopTimeout", options.stopTimeout ?? "10 seconds", 0)
+
+/**
+ * For a systemd service: its `TimeoutStopSec=` (default: 90 seconds) in its parts. No lame duck; `killTimeout` 1
+ * second, 1 second for the release of everything else, and `timeout` what is left: 88 seconds. Throws `InvalidPolicy`
+ * where the time is too short for that.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { NodeHttpServer, Shutdown } from "quiesce"
+ * import { createServer } from "node:http"
+ *
+ * const ServerLive = NodeHttpServer.layer(() => createServer(), {
+ *   port: 3000,
+ *   ...Shutdown.systemd({ timeoutStop: "30 seconds" })
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category policies
+ */
+export const systemd = (options: {
+  /** `TimeoutStopSec=`. Default: 90 seconds, as `DefaultTimeoutStopSec=`. */
+  readonly timeoutStop?: Duration.DurationInput | undefined
+} = {}): Policy => within("timeoutStop", options.timeoutStop ?? "90 seconds", 0)
+
+/**
+ * For Ctrl-C while developing: no grace for connections that a browser keeps or has opened in advance, and 2 seconds
+ * for requests in flight.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { NodeHttpServer, Shutdown } from "quiesce"
+ * import { createServer } from "node:http"
+ *
+ * const ServerLive = NodeHttpServer.layer(() => createServer(), { port: 3000, ...Shutdown.development })
+ * ```
+ *
+ * @since 0.1.0
+ * @category policies
+ */
+export const development: Policy = {
+  lameDuck: 0,
+  timeout: "2 seconds",
+  killTimeout: "500 millis",
+  newConnectionGrace: 0,
+  idleGrace: 0
+}
+
+const millisOf = (field: string, value: Duration.DurationInput): number => {
+  const millis = Duration.toMillis(value)
+  if (Number.isFinite(millis) && (typeof value !== "number" || value >= 0)) return millis
+  throw new InvalidPolicy({ field, value, expected: `a duration of 0 or more, and finite, such as "30 seconds"` })
+}
+
+const within = (field: string, allowed: Duration.DurationInput, lameDuck: number, least = 0): Policy => {
+  const parts = Presets.draining({ field, millis: millisOf(field, allowed), lameDuck, draining: least })
+  if ("timeout" in parts) return { lameDuck, timeout: parts.timeout, killTimeout: Presets.killMillis }
+  const { killMillis, marginMillis } = Presets
+  throw new InvalidPolicy({
+    field,
+    value: allowed,
+    expected: `${Duration.format(Duration.millis(parts.least))} or more: `
+      + `${lameDuck} ms of lame duck, ${least} ms of draining, ${killMillis} ms of killTimeout and `
+      + `${marginMillis} ms for the release of everything else`
+  })
+}
+
+/**
+ * The whole policy from the configuration. What is not set is taken from `defaults`, such as a preset.
+ *
+ * | name                            | unit, bounds                                                             |
+ * | ------------------------------- | ------------------------------------------------------------------------ |
+ * | `SHUTDOWN_LAME_DUCK`            | a duration of 0 or more, finite                                          |
+ * | `SHUTDOWN_TIMEOUT`              | a duration of 0 or more, or `infinity`                                   |
+ * | `SHUTDOWN_KILL_TIMEOUT`         | a duration of 0 or more, finite                                          |
+ * | `SHUTDOWN_NEW_CONNECTION_GRACE` | a duration of 0 or more, finite                                          |
+ * | `SHUTDOWN_IDLE_GRACE`           | a duration of 0 or more, finite; or `promised` (then the timeout is 1 second at the least) |
+ * | `SHUTDOWN_END_EVENT_STREAMS`    | `true` or `false`                                                        |
+ *
+ * A duration is a number with a unit (`20 seconds`, `500 millis`, `2 minutes`), or a bare number of milliseconds. What
+ * it cannot be is a `ConfigError` that names it.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Config } from "effect"
+ * import { NodeHttpServer, Shutdown } from "quiesce"
+ * import { createServer } from "node:http"
+ *
+ * const ServerLive = NodeHttpServer.layerConfig(
+ *   () => createServer(),
+ *   Config.all({ port: Config.integer("PORT"), policy: Shutdown.config(Shutdown.docker()) }).pipe(
+ *     Config.map(({ policy, port }) => ({ port, ...policy }))
+ *   )
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category policies
+ */
+export const config = (defaults: Policy = {}): Config.Config<Policy> =>
+  Config.all({
+    lameDuck: Config.withDefault(PolicyConfig.duration("SHUTDOWN_LAME_DUCK"), defaults.lameDuck),
+    timeout: Config.withDefault(PolicyConfig.infinite("SHUTDOWN_TIMEOUT"), defaults.timeout),
+    killTimeout: Config.withDefault(PolicyConfig.duration("SHUTDOWN_KILL_TIMEOUT"), defaults.killTimeout),
+    newConnectionGrace: Config.withDefault(
+      PolicyConfig.duration("SHUTDOWN_NEW_CONNECTION_GRACE"),
+      defaults.newConnectionGrace
+    ),
+    idleGrace: Config.withDefault(PolicyConfig.orPromised("SHUTDOWN_IDLE_GRACE"), defaults.idleGrace),
+    endEventStreams: Config.withDefault(Config.boolean("SHUTDOWN_END_EVENT_STREAMS"), defaults.endEventStreams),
+    pollSchedule: Config.succeed(defaults.pollSchedule)
+  })
 
 /**
  * A request that did not get its whole answer before the deadline.
