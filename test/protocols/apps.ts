@@ -95,6 +95,8 @@ const fastifyApp: Framework = {
         return withRoutes(fastify({ http2: true }), work)
       case "h2":
         return withRoutes(fastify({ http2: true, https: certificate }), work)
+      case "1.1 at h2":
+        return withRoutes(fastify({ http2: true, https: { ...certificate, allowHTTP1: true } }), work)
     }
   }
 }
@@ -133,11 +135,12 @@ const hono: Framework = {
       case "h2c":
         return { node: createAdaptorServer({ fetch, createServer: Http2.createServer }) }
       case "h2":
+      case "1.1 at h2":
         return {
           node: createAdaptorServer({
             fetch,
             createServer: Http2.createSecureServer,
-            serverOptions: certificate
+            serverOptions: { ...certificate, allowHTTP1: wire !== "h2" }
           })
         }
     }

@@ -2,7 +2,7 @@
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { NodeHttpServer, Server, type Shutdown } from "../../src/index.js"
+import { type Connection, NodeHttpServer, Server, type Shutdown } from "../../src/index.js"
 import { launch, silent, until } from "../support/running.js"
 import { waitFor } from "../support/wait.js"
 import { effectApp, type Framework, type Made, type NodeServer } from "./apps.js"
@@ -20,6 +20,7 @@ export interface Cell {
   readonly drain: () => Promise<void>
   readonly report: () => Promise<Shutdown.Report>
   readonly phase: () => Shutdown.Phase
+  readonly connections: () => ReadonlyArray<Connection.Connection>
   /** Waits until that many handlers have begun. */
   readonly ran: (count: number) => Promise<unknown>
 }
@@ -63,6 +64,7 @@ export const withCell = (
         drain: () => run(app.drain),
         report: () => run(app.report),
         phase: () => Effect.runSync(app.server.phase.get),
+        connections: () => Effect.runSync(app.server.connections),
         ran: (count) =>
           run(until(
             () => `${count} handlers to have begun; ${work.executed.length} have`,

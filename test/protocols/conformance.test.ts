@@ -7,7 +7,7 @@ import { startLimit, withChild } from "../support/child.js"
 import { waitFor } from "../support/wait.js"
 import { adopted, type Framework } from "./apps.js"
 import { type Cell, withCell } from "./cell.js"
-import { type Client, isHttp2, type Outcome, type Wire, wires } from "./wires.js"
+import { type Client, isHttp2, isSecure, type Outcome, type Wire, wires } from "./wires.js"
 import { longBody } from "./work.js"
 
 /** `undefined`: an Effect app, served by `NodeHttpServer`. The others' servers are adopted. */
@@ -48,11 +48,16 @@ const inFlight = (wire: Wire) => async ({ connect, drain, ran, report, work }: C
   })
 }
 
-const idle = async ({ connect, drain, phase, ran, report, work }: Cell) => {
+const idle = (wire: Wire) => async ({ connect, connections: open, drain, phase, ran, report, work }: Cell) => {
   const [resting, busy] = [connect(), connect()]
   answered(await resting.send("/").outcome)
   const slow = busy.send("/slow")
   await ran(2)
+  const spoken = { protocol: isHttp2(wire) ? "h2" : "http/1.1", secure: isSecure(wire) }
+  expect(open()).toMatchObject([
+    { ...spoken, state: "Idle", served: 1, serving: [] },
+    { ...spoken, state: "Active", served: 0, serving: [{ method: "GET", path: "/slow" }] }
+  ])
   await drain()
   await leaves(resting)
   expect({ busy: busy.connected, phase: phase() }).toEqual({ busy: true, phase: "Draining" })
@@ -152,7 +157,7 @@ for (const framework of frameworks) {
 
     describe(`${framework?.name ?? "Effect"} over ${wire}`, () => {
       it("answers in full what is in flight, both ways", run({}, inFlight(wire)))
-      it("lets an idle connection go at once, while another is being served", run({ idleGrace: 0 }, idle))
+      it("lets an idle connection go at once, while another is being served", run({ idleGrace: 0 }, idle(wire)))
       if (isHttp2(wire)) {
         it("answers what crosses its GOAWAY, or has not run it", run({}, crossing))
       } else {
@@ -178,12 +183,12 @@ describe("who speaks what", () => {
       [framework?.name ?? "Effect", ...wires.map((wire) => speaks(framework, wire) ? wire : "-")].join(" | ")
     )
     expect(table).toEqual([
-      "Effect | HTTP/1.1 | HTTPS | h2c | h2",
-      "plain Node | HTTP/1.1 | HTTPS | h2c | h2",
-      "express | HTTP/1.1 | HTTPS | - | -",
-      "fastify | HTTP/1.1 | HTTPS | h2c | h2",
-      "hono | HTTP/1.1 | HTTPS | h2c | h2",
-      "koa | HTTP/1.1 | HTTPS | h2c | h2"
+      "Effect | HTTP/1.1 | HTTPS | h2c | h2 | 1.1 at h2",
+      "plain Node | HTTP/1.1 | HTTPS | h2c | h2 | 1.1 at h2",
+      "express | HTTP/1.1 | HTTPS | - | - | 1.1 at h2",
+      "fastify | HTTP/1.1 | HTTPS | h2c | h2 | 1.1 at h2",
+      "hono | HTTP/1.1 | HTTPS | h2c | h2 | 1.1 at h2",
+      "koa | HTTP/1.1 | HTTPS | h2c | h2 | 1.1 at h2"
     ])
   })
 

@@ -8,13 +8,14 @@ import * as Https from "node:https"
 import type * as Net from "node:net"
 import { certificate } from "../support/certificate.js"
 
-export type Wire = "HTTP/1.1" | "HTTPS" | "h2c" | "h2"
+/** `1.1 at h2`: a client that speaks HTTP/1.1 to a server of HTTP/2 over TLS with `allowHTTP1`. */
+export type Wire = "HTTP/1.1" | "HTTPS" | "h2c" | "h2" | "1.1 at h2"
 
-export const wires: ReadonlyArray<Wire> = ["HTTP/1.1", "HTTPS", "h2c", "h2"]
+export const wires: ReadonlyArray<Wire> = ["HTTP/1.1", "HTTPS", "h2c", "h2", "1.1 at h2"]
 
 export const isHttp2 = (wire: Wire): boolean => wire === "h2c" || wire === "h2"
 
-export const isSecure = (wire: Wire): boolean => wire === "HTTPS" || wire === "h2"
+export const isSecure = (wire: Wire): boolean => wire !== "HTTP/1.1" && wire !== "h2c"
 
 /** A Node server for that wire, with nothing in it yet. */
 export const createServer = (wire: Wire): Http.Server | Https.Server | Http2.Http2Server | Http2.Http2SecureServer => {
@@ -27,6 +28,8 @@ export const createServer = (wire: Wire): Http.Server | Https.Server | Http2.Htt
       return Http2.createServer()
     case "h2":
       return Http2.createSecureServer(certificate)
+    case "1.1 at h2":
+      return Http2.createSecureServer({ ...certificate, allowHTTP1: true })
   }
 }
 
