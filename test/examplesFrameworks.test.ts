@@ -5,6 +5,7 @@ import * as Https from "node:https"
 import { io } from "socket.io-client"
 import { describe, expect, it } from "vitest"
 import { WebSocket } from "ws"
+import { startBusyClients } from "./support/busyClient.js"
 import type { Child } from "./support/child.js"
 import { position, refused, withExample } from "./support/example.js"
 import { saysClose } from "./support/httpResponses.js"
@@ -59,6 +60,20 @@ describe.concurrent("examples of frameworks and protocols", { timeout: 60_000 },
         if (name === "plainNode") {
           inOrder(child, "left the service registry", "Shut down in", "Drained: 1 answered; database closed")
         }
+      }))
+  }
+
+  for (const name of ["express", "fastify", "hono", "koa"]) {
+    it(`${name}: busy clients lose nothing`, () =>
+      withExample(name, async ({ child, target }) => {
+        const clients = startBusyClients(target, { clients: 8, thinkMs: () => Math.random() * 5 })
+        await waitFor("some traffic", () => clients.tally.answered > 400, limit)
+        child.signal("SIGTERM")
+        await waitFor("every client to be refused", clients.ended, limit)
+        const { answered, lost, sent, statuses, unanswered } = await clients.stop(limit)
+        expect({ lost, unanswered, statuses }).toEqual({ lost: [], unanswered: 0, statuses: { 200: sent } })
+        expect(answered).toBe(sent)
+        await exits(child)
       }))
   }
 
