@@ -8,8 +8,21 @@ import * as Http2 from "node:http2"
 import { certificate } from "../support/certificate.js"
 import * as Frames from "../support/http2Frames.js"
 import { client, until, untilStates } from "../support/running.js"
+import { pace } from "../support/wait.js"
 import { serveNode, untilStopsListening } from "./harness.js"
-import { frameOf, goawaysOf, holding2, ok, over, response2, serve2, speak, taken, write } from "./http2Harness.js"
+import {
+  frameOf,
+  goawaysOf,
+  type Handler,
+  holding2,
+  ok,
+  over,
+  response2,
+  serve2,
+  speak,
+  taken,
+  write
+} from "./http2Harness.js"
 
 it.scoped("H1: every session has been told to leave when the first hook runs", () =>
   Effect.gen(function*() {
@@ -134,6 +147,35 @@ it.scoped("H5: streams up to it run to completion, then the session is closed at
     const report = yield* app.report
     expect(report).toMatchObject({ outcome: "Drained", served: 2, cut: [], forced: [] })
     expect(Duration.toMillis(report.duration)).toBe(60_000)
+  }))
+
+it.scoped("H5: a client that is slow to read has all of its answers, however long it takes", () =>
+  Effect.gen(function*() {
+    const size = 32 * 1024 * 1024
+    for (const tls of [undefined, { ca: certificate.cert }]) {
+      const handler: Handler = (_, response) => void response.end(Buffer.alloc(size, "x"))
+      const app = tls === undefined
+        ? yield* serve2(handler)
+        : yield* serveNode(Http2.createSecureServer(certificate, handler))
+      const peer = yield* speak(app, {
+        settings: { [Frames.setting.initialWindowSize]: 2 ** 30 },
+        ...(tls === undefined ? {} : { tls })
+      })
+      yield* taken(peer)
+      peer.pause()
+      yield* write(peer, Frames.windowUpdate(0, 2 ** 30), Frames.request(1))
+      yield* untilStates(app.server, "Active")
+      yield* app.interrupt
+      yield* untilStopsListening(app.node)
+      for (let second = 0; second < 10; second++) {
+        yield* Effect.promise(() => pace(20))
+        yield* TestClock.adjust("1 second")
+      }
+      peer.resume()
+      expect((yield* response2(peer, 1)).body.length).toBe(size)
+      expect(yield* over(peer)).toBe("fin")
+      expect(yield* app.report).toMatchObject({ outcome: "Drained", served: 1, cut: [], forced: [] })
+    }
   }))
 
 it.scoped("H5: a client that does not close its side is read from for 500 ms after our FIN, and no longer", () =>
