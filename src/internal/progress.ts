@@ -1,0 +1,104 @@
+/**
+ * What a server is doing and waiting for, as data, and in words: for the log, a terminal, and metrics. Its size is
+ * bounded, whatever is open.
+ */
+import * as Duration from "effect/Duration"
+import type { Stopping } from "./drain.js"
+import { type Open, type Owed, snapshot } from "./registry.js"
+
+/** A request that has not got its whole answer. */
+export interface InFlight {
+  readonly method: string
+  readonly path: string
+  readonly peer: string
+  readonly ageMillis: number
+}
+
+export interface Progress {
+  readonly connections: number
+  readonly byState: { readonly [state: string]: number }
+  /** The oldest requests, oldest first. */
+  readonly oldest: ReadonlyArray<InFlight>
+  /** How many there are in all. */
+  readonly inFlight: number
+  /** Request fibers that are alive. */
+  readonly handlers: number
+  /** Finalizers of connections' scopes that still run, and close frames that are on their way. */
+  readonly finalizers: number
+  /** Hooks that still run. */
+  readonly hooks: ReadonlyArray<string>
+  /** Milliseconds until the deadline; `Infinity` where there is none, or no shutdown. */
+  readonly left: number
+}
+
+/** A path may be as long as a request head. */
+const pathLimit = 200
+
+export const clip = (text: string, limit = pathLimit): string =>
+  text.length <= limit ? text : `${text.slice(0, limit - 1)}…`
+
+/** Looks at all connections, and at the oldest `limit` requests more closely. */
+export const progressOf = ({ handlers, hooks, policy, registry, telemetry }: Stopping, limit: number): Progress => {
+  const now = registry.now()
+  const byState: Record<string, number> = {}
+  const oldest: Array<readonly [Open, Owed]> = []
+  let inFlight = 0
+  for (const open of registry.open) {
+    byState[open.state] = (byState[open.state] ?? 0) + 1
+    for (const owed of open.owed) {
+      inFlight++
+      let at = oldest.length
+      while (at > 0 && oldest[at - 1]![1].since > owed.since) at--
+      if (at === limit) continue
+      oldest.splice(at, 0, [open, owed])
+      if (oldest.length > limit) oldest.pop()
+    }
+  }
+  const { phase, startedAt } = telemetry
+  return {
+    connections: registry.open.size,
+    byState,
+    oldest: oldest.map(([open, { method, path, since }]) => ({
+      method: clip(method, 32),
+      path: clip(path),
+      peer: snapshot(open).remoteAddress,
+      ageMillis: now - since
+    })),
+    inFlight,
+    handlers: handlers.fibers.size,
+    finalizers: handlers.errands,
+    hooks: phase === "Draining" ? hooks.running : [],
+    left: startedAt === undefined
+      ? Number.POSITIVE_INFINITY
+      : startedAt + policy.lameDuck + (phase === "LameDuck" ? 0 : policy.timeout) - now
+  }
+}
+
+export const count = (n: number, one: string): string => `${n} ${one}${n === 1 ? "" : "s"}`
+
+/** `3 connections (1 Active, 2 Idle)` */
+export const connections = ({ byState, connections }: Pick<Progress, "byState" | "connections">): string => {
+  const states = Object.entries(byState)
+  const listed = states.length === 0 ? "" : ` (${states.map(([state, n]) => `${n} ${state}`).join(", ")})`
+  return `${count(connections, "connection")}${listed}`
+}
+
+/** `GET /slow from 127.0.0.1:50000 (2s)` */
+export const request = ({ ageMillis, method, path, peer }: InFlight): string =>
+  `${method} ${path} from ${peer} (${millis(ageMillis)})`
+
+/** What is waited for apart from requests. */
+export const besides = ({ finalizers, handlers, hooks }: Progress): ReadonlyArray<string> => [
+  ...(handlers > 0 ? [count(handlers, "handler")] : []),
+  ...(finalizers > 0 ? [`${count(finalizers, "finalizer")} of connections' scopes`] : []),
+  ...(hooks.length > 0 ? [`${hooks.length === 1 ? "hook" : "hooks"}: ${hooks.join(", ")}`] : [])
+]
+
+export const timeLeft = ({ left }: Progress): string | undefined =>
+  !Number.isFinite(left) ? undefined : left < 0 ? "past the deadline" : `${millis(left)} left`
+
+export const print = (duration: Duration.Duration): string => millis(Duration.toMillis(duration))
+
+/** `Duration.format` says "0" of nothing, and goes down to the nanosecond. */
+export const millis = (n: number): string =>
+  Math.round(n) === 0 ? "0ms" : Duration.format(Duration.millis(Math.round(n)))
