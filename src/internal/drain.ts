@@ -9,9 +9,12 @@ import type { CutRequest, Phase, Report } from "../Shutdown.js"
 import type { Handlers } from "./handlers.js"
 import type { Hooks } from "./hooks.js"
 import type { Bound } from "./listener.js"
+import { cuts } from "./log.js"
 import type { ResolvedPolicy } from "./policy.js"
 import type { Open, Owed, Registry } from "./registry.js"
 import { snapshot } from "./registry.js"
+import { step } from "./spans.js"
+import type { Telemetry } from "./telemetry.js"
 import { turn } from "./turn.js"
 
 export interface Stopping {
@@ -20,6 +23,7 @@ export interface Stopping {
   readonly handlers: Handlers
   readonly hooks: Hooks
   readonly listeners: ReadonlySet<Bound>
+  readonly telemetry: Telemetry
   /** Requests that wait for an app to be attached wait in vain. */
   readonly giveUp: () => void
   readonly enter: (phase: Phase) => Effect.Effect<void>
@@ -53,7 +57,7 @@ export const drain = Effect.fnUntraced(function*(server: Stopping) {
   yield* askToLeave(registry)
   if (policy.lameDuck > 0 && !server.isCloseCalled()) {
     yield* server.enter("LameDuck")
-    yield* Effect.raceFirst(Effect.sleep(policy.lameDuck), server.lameDuckOver)
+    yield* Effect.raceFirst(Effect.sleep(policy.lameDuck), server.lameDuckOver).pipe(step("lame_duck"))
   }
 
   const drainingAt = now()
@@ -68,14 +72,20 @@ export const drain = Effect.fnUntraced(function*(server: Stopping) {
     const tooLate = Effect.sync(() => {
       registry.killing = true
     })
-    yield* Effect.raceFirst(drained(server, drainingAt), Effect.zipRight(deadline, tooLate))
+    yield* Effect.raceFirst(drained(server, drainingAt), Effect.zipRight(deadline, tooLate)).pipe(
+      step("draining", {
+        onStart: (span) => {
+          server.telemetry.draining = span
+        }
+      })
+    )
   }
   for (const listener of listeners) listener.closeNow()
   server.giveUp()
   if (graceful) hooks.start()
 
   const killingAt = now()
-  const killed = yield* kill(server, drainingAt)
+  const killed = yield* kill(server, drainingAt).pipe(quiet(server) ? (nothing) => nothing : step("kill"))
 
   registry.wake = () => {}
   const endedAt = now()
@@ -105,6 +115,7 @@ export const drain = Effect.fnUntraced(function*(server: Stopping) {
 /** Stops accepting, starts the hooks, and waits until nothing is owed to anybody. */
 const drained = Effect.fnUntraced(function*(server: Stopping, since: number) {
   yield* Effect.forEach(server.listeners, (listener) => listener.close, { concurrency: "unbounded", discard: true })
+    .pipe(step("close_listeners", { attributes: { "quiesce.listeners": server.listeners.size } }))
   server.giveUp()
   server.registry.grace = {
     newConnection: server.policy.newConnectionGrace,
@@ -113,7 +124,7 @@ const drained = Effect.fnUntraced(function*(server: Stopping, since: number) {
   }
   yield* askToLeave(server.registry)
   server.hooks.start()
-  yield* settled(server)
+  yield* settled(server).pipe(step("wait"))
 })
 
 const askToLeave = (registry: Registry) =>
@@ -233,6 +244,7 @@ const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: number) {
   }
   const interrupted = handlers.interrupt()
   hooks.interrupt()
+  yield* cuts(server, interrupted)
   const over = Effect.suspend(() =>
     Effect.raceFirst(settled(server, hopeless), until(killingAt + policy.killTimeout - registry.now()))
   )

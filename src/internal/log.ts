@@ -1,5 +1,6 @@
 /**
- * What a server says about its shutdown, through Effect's own logger.
+ * What a server says about its shutdown, through Effect's own logger: in words for people, and as annotations for
+ * machines.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -7,103 +8,189 @@ import * as Fiber from "effect/Fiber"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
-import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { HookReport, Phase, Report } from "../Shutdown.js"
 import type { Stopping } from "./drain.js"
-import type { Registry } from "./registry.js"
+import {
+  besides,
+  clip,
+  connections,
+  count,
+  millis,
+  print,
+  type Progress,
+  progressOf,
+  request,
+  timeLeft
+} from "./progress.js"
 
 /** A line a second at first, then fewer. */
 const rhythm = Schedule.exponential("1 second", 1.5).pipe(Schedule.union(Schedule.spaced("10 seconds")))
 
-/** How many requests a line names. */
+/** How many requests, or hooks, a line names. */
 const named = 5
 
+/** How many its annotations list. */
+const listed = 20
+
 /** Says that a shutdown begins, what it waits for while it lasts, and how it ended. */
-export const narrated =
-  (server: Stopping, phase: SubscriptionRef.SubscriptionRef<Phase>, quiet: boolean) =>
-  (drain: Effect.Effect<Report>): Effect.Effect<Report> =>
-    Effect.gen(function*() {
-      // a server that never could bind has more important things to say
-      const unused = server.listeners.size === 0 && server.registry.accepted === 0
-      const usual = quiet || unused ? LogLevel.Debug : LogLevel.Info
-      const startedAt = server.registry.now()
-      yield* say(usual, beginning(server))
-      const progress = yield* Effect.fork(
-        Effect.repeat(
-          Effect.flatMap(SubscriptionRef.get(phase), (phase) => say(usual, waiting(server, phase, startedAt))),
-          rhythm
-        ).pipe(Effect.delay("1 second"))
-      )
-      const report = yield* drain
-      yield* Fiber.interrupt(progress)
-      yield* say(levelOf(report, usual), ending(report))
-      return report
-    })
+export const narrated = (server: Stopping) => (drain: Effect.Effect<Report>): Effect.Effect<Report> =>
+  Effect.gen(function*() {
+    const { registry, telemetry } = server
+    // a server that never could bind has more important things to say
+    if (server.listeners.size === 0 && registry.accepted === 0) telemetry.usual = LogLevel.Debug
+    yield* begins(server)
+    const progress = yield* Effect.fork(
+      Effect.repeat(Effect.suspend(() => waits(server)), rhythm).pipe(Effect.delay("1 second"))
+    )
+    const report = yield* drain
+    yield* Fiber.interrupt(progress)
+    yield* ended(server, report)
+    return report
+  })
 
-export const hookFailed = (hook: HookReport): Effect.Effect<void> =>
-  Effect.logWarning(
-    `Shutdown hook "${hook.name}" ${hook.outcome} after ${print(hook.duration)}`,
-    ...Option.toArray(hook.cause)
+const begins = (server: Stopping) => {
+  const { lameDuck, timeout } = server.policy
+  const progress = progressOf(server, listed)
+  const duck = lameDuck > 0 ? `serving on for ${millis(lameDuck)}, then ` : ""
+  const limit = Number.isFinite(timeout) ? `draining for up to ${millis(timeout)}` : "draining, no deadline"
+  const open = connections(progress).replace(/connections?/, "$& open")
+  return say(server, server.telemetry.usual, `Shutting down: ${duck}${limit}; ${open}`, {
+    ...seen(progress),
+    phase: server.isCloseCalled() ? "Closed" : lameDuck > 0 ? "LameDuck" : "Draining",
+    lameDuckMillis: lameDuck,
+    ...(Number.isFinite(timeout) ? { timeoutMillis: timeout } : undefined)
+  })
+}
+
+/** Says which phase comes, where the line before did not. */
+export const enters = (server: Stopping, phase: Phase): Effect.Effect<void> => {
+  if (phase !== "Draining" || server.policy.lameDuck === 0) return Effect.void
+  const progress = progressOf(server, listed)
+  return say(server, server.telemetry.usual, `Draining: accepting no more; ${connections(progress)}`, {
+    ...seen(progress),
+    phase
+  })
+}
+
+const waits = (server: Stopping) => {
+  const { phase, statusShown, usual } = server.telemetry
+  const progress = progressOf(server, listed)
+  const more = progress.inFlight - Math.min(named, progress.oldest.length)
+  const parts = [
+    connections(progress),
+    ...(progress.inFlight > 0 ? [progress.oldest.slice(0, named).map(request).join(", ")] : []),
+    ...(more > 0 ? [`and ${more} more`] : []),
+    ...besides(progress)
+  ]
+  const until = timeLeft(progress)
+  return say(
+    server,
+    statusShown ? LogLevel.Debug : usual,
+    `${phase}: waiting for ${parts.join("; ")}${until === undefined ? "" : `; ${until}`}`,
+    { ...seen(progress), phase }
+  )
+}
+
+/** Says that the deadline has passed, or that `close` was called, and what is cut unless it ends now. */
+export const cuts = (server: Stopping, handlers: number): Effect.Effect<void> => {
+  const closing = server.isCloseCalled()
+  const progress = progressOf(server, listed)
+  const parts = [
+    ...(progress.inFlight > 0 ? [`${count(progress.inFlight, "request")} in flight`] : []),
+    ...(handlers > 0 ? [`${count(handlers, "handler")} interrupted`] : [])
+  ]
+  if (parts.length === 0) return Effect.void
+  return say(
+    server,
+    closing ? server.telemetry.usual : LogLevel.Warning,
+    `${closing ? "Closing at once" : "The deadline has passed"}: ${parts.join("; ")}`,
+    { ...seen(progress), phase: server.telemetry.phase }
+  )
+}
+
+export const hookEnded = (server: Stopping, { cause, duration, name, outcome }: HookReport): Effect.Effect<void> =>
+  say(
+    server,
+    outcome === "Succeeded" ? server.telemetry.usual : LogLevel.Warning,
+    `Shutdown hook "${name}" ${outcome} after ${print(duration)}`,
+    { hook: name, outcome, durationMillis: Duration.toMillis(duration) },
+    ...Option.toArray(cause)
   )
 
-const levelOf = (report: Report, usual: LogLevel.LogLevel): LogLevel.LogLevel =>
-  report.outcome === "DeadlineExceeded"
+const ended = (server: Stopping, report: Report) => {
+  const { connections, cut, forced, handlers, hooks } = report
+  const level = report.outcome === "DeadlineExceeded"
     ? LogLevel.Error
-    : report.handlers.abandoned > 0
+    : handlers.abandoned > 0
     ? LogLevel.Warning
-    : usual
-
-/** A logger that dies must not take the shutdown with it; there is nobody left to tell. */
-const say = (level: LogLevel.LogLevel, message: string): Effect.Effect<void> =>
-  Effect.catchAllCause(Effect.logWithLevel(level, message), () => Effect.void)
-
-const count = (n: number, one: string): string => `${n} ${one}${n === 1 ? "" : "s"}`
-
-const beginning = ({ policy, registry }: Stopping): string => {
-  const duck = policy.lameDuck > 0 ? `serving on for ${millis(policy.lameDuck)}, then ` : ""
-  const limit = Number.isFinite(policy.timeout)
-    ? `draining for up to ${millis(policy.timeout)}`
-    : "draining, no deadline"
-  return `Shutting down: ${duck}${limit}; ${count(registry.open.size, "connection")} open${byState(registry)}`
-}
-
-const byState = (registry: Registry): string => {
-  const states = new Map<string, number>()
-  for (const { state } of registry.open) states.set(state, (states.get(state) ?? 0) + 1)
-  return states.size === 0 ? "" : ` (${Array.from(states, ([state, n]) => `${n} ${state}`).join(", ")})`
-}
-
-const waiting = ({ handlers, hooks, policy, registry }: Stopping, phase: Phase, startedAt: number): string => {
-  const now = registry.now()
-  const requests = Array.from(registry.open).flatMap((open) =>
-    open.owed.map(({ method, path, since }) => `${method} ${path} (${millis(now - since)})`)
-  )
-  const left = startedAt + policy.lameDuck + (phase === "LameDuck" ? 0 : policy.timeout) - now
-  const parts = [`${count(registry.open.size, "connection")}${byState(registry)}`]
-  if (requests.length > 0) parts.push(requests.slice(0, named).join(", "))
-  if (requests.length > named) parts.push(`and ${requests.length - named} more`)
-  if (handlers.fibers.size > 0) parts.push(count(handlers.fibers.size, "handler"))
-  if (handlers.errands > 0) parts.push(`${count(handlers.errands, "finalizer")} of connections' scopes`)
-  if (phase === "Draining" && !hooks.idle) parts.push(`hooks: ${hooks.running.join(", ")}`)
-  const until = !Number.isFinite(left) ? "" : left < 0 ? "; past the deadline" : `; ${millis(left)} left`
-  return `${phase}: waiting for ${parts.join("; ")}${until}`
-}
-
-const ending = (report: Report): string => {
-  const { connections, cut, forced, handlers } = report
+    : server.telemetry.usual
   const parts = [`${count(report.served, "request")} answered since`]
   if (connections.dismissed > 0) parts.push(`${count(connections.dismissed, "idle connection")} closed`)
   if (forced.length > 0) parts.push(`${count(forced.length, "connection")} forced that nothing was owed to`)
   if (handlers.abandoned > 0) parts.push(`${count(handlers.abandoned, "handler")} left behind, deaf to interruption`)
   if (cut.length > 0) parts.push(`${count(cut.length, "request")} cut`)
   for (const { age, answer, method, path, remoteAddress } of cut.slice(0, named)) {
-    parts.push(`cut ${method} ${path} from ${remoteAddress} after ${print(age)} (${answer})`)
+    parts.push(`cut ${clip(method)} ${clip(path)} from ${remoteAddress} after ${print(age)} (${answer})`)
   }
   if (cut.length > named) parts.push(`and ${cut.length - named} more`)
-  return `Shut down in ${print(report.duration)} (${report.outcome}): ${parts.join("; ")}`
+  return say(
+    server,
+    level,
+    `Shut down in ${print(report.duration)} (${report.outcome}): ${parts.join("; ")}`,
+    {
+      phase: "Closed",
+      outcome: report.outcome,
+      durationMillis: Duration.toMillis(report.duration),
+      lameDuckMillis: Duration.toMillis(report.lameDuck),
+      drainingMillis: Duration.toMillis(report.draining),
+      killingMillis: Duration.toMillis(report.killing),
+      served: report.served,
+      connections,
+      forced: forced.length,
+      ...(cut.length === 0 ? undefined : {
+        cut: cut.length,
+        cutRequests: cut.slice(0, listed).map(({ age, answer, method, path, remoteAddress }) => ({
+          method: clip(method),
+          path: clip(path),
+          peer: remoteAddress,
+          ageMillis: Duration.toMillis(age),
+          answer
+        }))
+      }),
+      ...(handlers.interrupted === 0 ? undefined : { handlers }),
+      ...(hooks.length === 0 ? undefined : {
+        hooks: hooks.slice(0, listed).map(({ duration, name, outcome }) => ({
+          name,
+          outcome,
+          durationMillis: Duration.toMillis(duration)
+        }))
+      })
+    }
+  )
 }
 
-const print = (duration: Duration.Duration): string => millis(Duration.toMillis(duration))
+/** What there is nothing of is left out: a console prints an annotation a line. */
+const seen = (progress: Progress) => ({
+  connections: progress.byState,
+  ...(progress.inFlight === 0 ? undefined : { inFlight: progress.inFlight, requests: progress.oldest }),
+  ...(progress.handlers === 0 ? undefined : { handlers: progress.handlers }),
+  ...(progress.hooks.length === 0 ? undefined : { hooks: progress.hooks.slice(0, listed) }),
+  ...(Number.isFinite(progress.left) ? { leftMillis: progress.left } : undefined)
+})
 
-/** `Duration.format` says "0" of nothing, and goes down to the nanosecond. */
-const millis = (n: number): string => Math.round(n) === 0 ? "0ms" : Duration.format(Duration.millis(Math.round(n)))
+/** A logger that dies must not take the shutdown with it; there is nobody left to tell. */
+const say = (
+  { listeners }: Stopping,
+  level: LogLevel.LogLevel,
+  message: string,
+  annotations: { readonly [key: string]: unknown },
+  ...cause: ReadonlyArray<unknown>
+): Effect.Effect<void> =>
+  Effect.logWithLevel(level, message, ...cause).pipe(
+    Effect.annotateLogs({ listeners: Array.from(listeners, ({ address }) => addressed(address)), ...annotations }),
+    Effect.catchAllCause(() => Effect.void)
+  )
+
+const addressed = (
+  address: Stopping["listeners"] extends ReadonlySet<{ readonly address: infer A }> ? A : never
+): string => address._tag === "UnixAddress" ? address.path : `${address.hostname}:${address.port}`

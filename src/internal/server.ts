@@ -36,6 +36,8 @@ import * as Http2 from "./protocol/http2.js"
 import { handshake, secured } from "./protocol/tls.js"
 import { hijack } from "./protocol/upgraded.js"
 import { type Open, openOf, Registry, snapshot } from "./registry.js"
+import { hookSpan, shutdownSpan } from "./spans.js"
+import { Telemetry, withInside } from "./telemetry.js"
 import { turn } from "./turn.js"
 
 /** How many events a reader may fall behind. */
@@ -100,17 +102,20 @@ export const make = <A extends App | undefined>(
     const hooks = new Hooks(now, Math.min(policy.timeout, 2 ** 31), run, (hook) => {
       wake()
       emit({ _tag: "HookEnded", hook })
-      if (hook.outcome !== "Succeeded") run(hookFailed(hook))
+      run(hookEnded(server, hook))
     })
 
     const phase = yield* SubscriptionRef.make<Phase>("Serving")
     const draining = Effect.unsafeMakeLatch(false)
+    const telemetry = new Telemetry(options.quiet)
     const enter = (next: Phase) =>
       Effect.zipRight(
         SubscriptionRef.set(phase, next),
-        Effect.sync(() => {
+        Effect.suspend(() => {
+          telemetry.phase = next
           emit({ _tag: "PhaseChanged", phase: next, at: now() })
           if (next === "Draining") draining.unsafeOpen()
+          return enters(server, next)
         })
       )
 
@@ -130,6 +135,7 @@ export const make = <A extends App | undefined>(
       handlers,
       hooks,
       listeners,
+      telemetry,
       woken,
       enter,
       giveUp: () => app?.giveUp(),
@@ -143,10 +149,13 @@ export const make = <A extends App | undefined>(
       hooks.expect()
       dismissing?.unsafeInterruptAsFork(FiberId.none)
       registry.grace = undefined
+      telemetry.startedAt = now()
       shuttingDown.unsafeOpen()
       run(
         drain(server).pipe(
-          narrated(server, phase, options.quiet),
+          narrated(server),
+          shutdownSpan(server),
+          Effect.tap((report) => telemetry.report(report)),
           Effect.tap(() => enter("Closed")),
           Effect.intoDeferred(done)
         )
@@ -242,6 +251,7 @@ export const make = <A extends App | undefined>(
           if (open !== undefined) misread(open, error)
         },
         acceptFailed: (error) => {
+          telemetry.acceptErrors++
           emit({ _tag: "AcceptFailed", error })
           run(Effect.logWarning("The system could not accept a connection; the server goes on", error))
         }
@@ -299,7 +309,9 @@ export const make = <A extends App | undefined>(
             : yield* duration(`timeout of the hook "${name}"`, options.timeout)
           const around = yield* Effect.runtime<Effect.Effect.Context<typeof hook>>()
           yield* Effect.acquireRelease(
-            Effect.sync(() => hooks.add(name, limit, () => Runtime.runFork(around)(Effect.interruptible(hook)))),
+            Effect.sync(() =>
+              hooks.add(name, limit, () => Runtime.runFork(around)(Effect.interruptible(hookSpan(server, name)(hook))))
+            ),
             (hook) => hooks.remove(hook)
           )
         }),
@@ -362,7 +374,13 @@ export const make = <A extends App | undefined>(
           return before === undefined ? Effect.void : Fiber.interrupt(before)
         })
     }
-    return { service, app, listenApp: listen(true), finalize, isStopping: () => stopping }
+    return {
+      service: withInside(service, server),
+      app,
+      listenApp: listen(true),
+      finalize,
+      isStopping: () => stopping
+    }
   })
 
 const ignore = () => {}
