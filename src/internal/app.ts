@@ -140,15 +140,12 @@ const track = <E, R>(
     const source = NodeHttpServerRequest.toIncomingMessage(request)
     const open = openOf(source.socket)
     if (open === undefined) return app
+    const ending = (response: HttpServerResponse.HttpServerResponse) =>
+      !isStreamed(response) ? response : open.registry.killing ? tooLate : endingWhen(eventStreamsEnd, response)
     const owed = upgradeOf(open, source)
     if (owed === undefined) {
       handlers.add(fiber, open, ignore)
-      return Effect.map(app, (response) =>
-        !isStreamed(response)
-          ? response
-          : open.registry.killing
-          ? tooLate
-          : endingWhen(eventStreamsEnd, response))
+      return Effect.map(app, ending)
     }
     let upgraded = false
     handlers.add(fiber, open, () => endUpgrade(open, owed, () => NodeHttpServerRequest.toServerResponse(request)))
@@ -164,7 +161,11 @@ const track = <E, R>(
         open.socket.once("close", () => errand.unsafeInterruptAsFork(FiberId.none))
       })
     })
-    return Effect.provideService(app, HttpServerRequest, withUpgrade)
+    return Effect.map(Effect.provideService(app, HttpServerRequest, withUpgrade), (response) => {
+      // it has declined to upgrade, and answers as it would any request
+      if (!upgraded) owed.response = NodeHttpServerRequest.toServerResponse(request)
+      return ending(response)
+    })
   })
 
 const ignore = () => {}

@@ -128,8 +128,7 @@ describeWith(curl, () => {
         assert.deepStrictEqual(report.cut.map(({ answer, path }) => [answer, path]), [["503", "/slow"]])
       }).pipe(Effect.provide(silent)))
 
-    // what an Effect app answers to an offer is ended as if it were whole
-    for (const what of version === offering ? ["a plain Node server"] : ["a plain Node server", "an Effect app"]) {
+    for (const what of ["a plain Node server", "an Effect app"]) {
       it.scopedLive(`${name}: what ${what} has half answered at the deadline does not look whole`, () =>
         Effect.gen(function*() {
           const work = makeWork()
