@@ -202,7 +202,9 @@ describeWith(curl, () => {
         const ran = yield* Effect.promise(() => client.ran(seconds))
         const outcomes = ran.stderr.split("\n").filter((line) => /^\d.* \d+ \d+$/.test(line))
         const answered = outcomes.filter((line) => line.endsWith(" 200 0"))
-        const lost = outcomes.filter((line) => !line.endsWith(" 200 0") && !line.endsWith(" 000 7"))
+        // 7: refused to connect; 16: what curl 7 says of a request that it was about to send when the GOAWAY came
+        const unsent = version.spoken === "2" ? / 000 (7|16)$/ : / 000 7$/
+        const lost = outcomes.filter((line) => !line.endsWith(" 200 0") && !unsent.test(line))
         assert.deepStrictEqual(lost, [])
         assert.strictEqual(answered.length, work.executed.length)
         assert.isBelow(answered.length, 5000)
