@@ -74,7 +74,6 @@ class Session implements Protocol {
   readonly name = "h2"
   readonly #session: Http2.ServerHttp2Session
   #told = false
-  #toldAt = 0
   #used = false
 
   constructor(session: Http2.ServerHttp2Session) {
@@ -83,12 +82,7 @@ class Session implements Protocol {
 
   staysUntil(open: Open, grace: Grace): number {
     if (open.owed.length > 0) return Number.POSITIVE_INFINITY
-    if (this.#told) {
-      // Node never ends some sessions whose client has broken the protocol
-      return open.lingersUntil === Number.POSITIVE_INFINITY && !this.isFlushing(open)
-        ? Math.max(open.since, this.#toldAt) + lingerMillis
-        : open.lingersUntil
-    }
+    if (this.#told) return open.lingersUntil
     // its preface has not come
     if (open.state === "New") return open.connectedAt + grace.newConnection
     return open.registry.stopping ? open.since + firstStreamMillis : Number.POSITIVE_INFINITY
@@ -117,7 +111,6 @@ class Session implements Protocol {
   tell(open: Open): void {
     if (this.#told) return
     this.#told = true
-    this.#toldAt = open.registry.now()
     open.leaving = true
     const finished = () => {
       for (const owed of streamsOf(open).slice()) if (owed.own.closed) settle(open, owed)
@@ -128,7 +121,6 @@ class Session implements Protocol {
     if (open.socket.writableFinished) finished()
     else open.socket.once("finish", finished)
     this.#session.close()
-    open.registry.consider(open)
   }
 
   /** Its last answers have left when the socket says so: they are handed to the system after their stream has closed. */
