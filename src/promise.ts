@@ -272,7 +272,10 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
       const failures = await failuresOf(frameworks.map((framework) => () => framework.close()))
       failures.push(...await failuresOf([() => afterwards?.(report)]))
       if (listening.heard() && (failures.length > 0 || report.cut.length > 0)) process.exitCode ||= 1
-      for (const failure of failures) await run(Effect.logError("Failed after the shutdown", Cause.fail(failure)))
+      for (const failure of failures) {
+        // a logger that throws has nothing to add
+        await run(Effect.exit(Effect.logError("Failed after the shutdown", Cause.fail(failure))))
+      }
       if (failures.length > 0) throw failures[0]
       return report
     })
@@ -280,8 +283,10 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
   // whoever waits for it hears of it; the log says it to those who do not
   closed.catch(() => {})
 
+  // nobody takes a hook back; a scope that has closed would wait for one that is registered after that
+  const open = Effect.runSync(Scope.make())
   const register: Server["onShutdown"] = (name, hook, options) => {
-    const exit = Runtime.runSyncExit(runtime)(Scope.extend(server.onShutdown(name, effectOf(hook), options), scope))
+    const exit = Runtime.runSyncExit(runtime)(Scope.extend(server.onShutdown(name, effectOf(hook), options), open))
     if (Exit.isFailure(exit)) throw Cause.squash(exit.cause)
   }
   if (onShutdown !== undefined) register("onShutdown", onShutdown)

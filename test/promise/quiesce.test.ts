@@ -191,6 +191,32 @@ describe("shutdown", () => {
     expect(lines.join("\n")).toContain("no answer")
   })
 
+  it("runs a hook at once that is registered during the shutdown, or after it", async () => {
+    const { node, release, server } = await slow()
+    await request(node)
+    const stopped = server.shutdown()
+    await phases(server, "Draining")
+    const during = deferred()
+    server.onShutdown("during", () => during.resolve())
+    await waitFor("the hook", during.promise, limit)
+    release()
+    expect((await stopped).hooks).toMatchObject([{ name: "during", outcome: "Succeeded" }])
+    const after = deferred()
+    server.onShutdown("after", async () => after.resolve())
+    await waitFor("the hook", after.promise, limit)
+  })
+
+  it("goes on when the logger throws, and when `finally` rejects with what is no error", async () => {
+    const { server } = await slow({
+      logger: () => {
+        throw new Error("broken")
+      },
+      finally: () => Promise.reject("a text")
+    })
+    await expect(server.shutdown()).rejects.toBe("a text")
+    expect(server.phase()).toBe("Closed")
+  })
+
   it("leaves nothing behind", async () => {
     const before = snapshot()
     const { node, release, server } = await slow({ signals: ["SIGUSR2"] })
