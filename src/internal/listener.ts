@@ -250,6 +250,8 @@ const watch = (
         ]
         if (!watcher.stream(stream, headers)) return true
         if (!queue.isHolding()) break
+        // nobody listens yet for the error that a client may reset it with, which would end the process
+        stream.on("error", ignore)
         queue.hold(() => {
           if (stream.destroyed) return
           if (watcher.isTooLate()) watcher.refuseStream(stream)
@@ -301,6 +303,8 @@ const watch = (
   }
   return unwatch
 }
+
+const ignore = () => {}
 
 /** Sets a property of a server; what is returned sets it back, unless somebody else has set it since. */
 const override = (server: NodeServer, name: string, value: unknown): () => void => {

@@ -1,9 +1,10 @@
+import type * as Http2 from "node:http2"
 import { describe, expect, it } from "vitest"
 import { certificate } from "../support/certificate.js"
 import * as Frames from "../support/http2Frames.js"
 import { connect as connectRaw } from "../support/rawClient.js"
-import { pace, waitFor } from "../support/wait.js"
-import { type Arena, arena, big, limit, policy, type Wire } from "./arena.js"
+import { deferred, pace, waitFor } from "../support/wait.js"
+import { type Arena, arena, big, createServer, limit, makeWork, policy, type Wire } from "./arena.js"
 
 const wires: ReadonlyArray<Wire> = ["h2c", "h2"]
 
@@ -428,6 +429,90 @@ for (const wire of wires) {
         expect(millis).toBeLessThan(policy.timeout)
       }))
 
+    it("does not read is cut at the deadline, and named", () =>
+      arena(wire, async (on, onLeave) => {
+        const honest = await on.honest()
+        const client = await connect(on, wire, onLeave, {
+          settings: { [Frames.setting.initialWindowSize]: 2 ** 30 }
+        })
+        const requests = Array.from({ length: 10 }, (_, i) => Frames.request(2 * i + 1, "/big"))
+        await client.write(Frames.windowUpdate(0, 2 ** 30), ...requests)
+        client.pause()
+        // what it does not read keeps the session from reading the last ones
+        for (let before = 1; before !== on.work.executed;) {
+          before = on.work.executed
+          await pace(200)
+        }
+        const ended = on.shutdown()
+        await on.untilPhase("Draining")
+        on.work.release()
+        expect(await honest.answer).toBe("first last")
+        const { report } = await ended
+        expect(report.outcome).toBe("DeadlineExceeded")
+        expect(new Set(report.cut.map(({ answer, path }) => `${path} ${answer}`))).toEqual(new Set(["/big truncated"]))
+      }, short))
+
+    it("has its whole answer, and never ends the body of its request, is let go after the linger", () => {
+      const work = makeWork()
+      const node = createServer(wire, (request, response) => {
+        if (request.url !== "/early") return work.handler(request, response)
+        request.once("data", () => {
+          if (request.headers["x-then"] === "pause") request.pause()
+          response.writeHead(413).end("too much")
+        })
+      })
+      return arena(wire, async (on, onLeave) => {
+        const honest = await on.honest()
+        const client = await connect(on, wire, onLeave)
+        for (const [stream, then] of [[1, "read"], [3, "pause"]] as const) {
+          const options = { method: "POST", endStream: false, headers: { "x-then": then } }
+          await client.write(Frames.request(stream, "/early", options), Frames.data(stream, "and so on", false))
+          expect(await client.untilResponse(stream, limit)).toEqual({ status: 413, body: "too much" })
+        }
+        const ended = on.shutdown()
+        await on.untilPhase("Draining")
+        on.work.release()
+        expect(await honest.answer).toBe("first last")
+        const { millis, report } = await ended
+        expect(report).toMatchObject({ ...clean, served: 3 })
+        expect(millis).toBeLessThan(policy.timeout)
+        for (const stream of [1, 3]) {
+          expect(client.of("RST_STREAM", stream).map(Frames.codeOf)).toEqual([Frames.code.noError])
+        }
+      }, { work, node })
+    })
+
+    it("resets its streams with an error while they wait for the listener to close ends nothing but them", () => {
+      let executed = 0
+      // whoever listens for streams has to listen for their errors, and can only when they come
+      const node = createServer(wire)
+      const released = deferred()
+      node.on("stream", (stream: Http2.ServerHttp2Stream, { ":path": path }: Http2.IncomingHttpHeaders) => {
+        executed++
+        stream.on("error", () => {})
+        stream.respond()
+        stream.write("first ")
+        void released.promise.then(() => stream.destroyed || stream.end("last"))
+        if (path !== "/slow") stream.end()
+      })
+      return arena(wire, async (on, onLeave) => {
+        const honest = await on.honest()
+        const client = await connect(on, wire, onLeave)
+        await client.untilTaken(limit)
+        const ended = on.shutdown()
+        const codes = [Frames.code.protocolError, Frames.code.internalError, Frames.code.enhanceYourCalm]
+        await client.write(
+          ...codes.flatMap((code, i) => [Frames.request(2 * i + 1), Frames.rstStream(2 * i + 1, code)])
+        )
+        await client.untilEnded(limit)
+        await on.untilPhase("Draining")
+        released.resolve()
+        expect(await honest.answer).toBe("first last")
+        expect((await ended).report).toMatchObject({ ...clean, served: 1 })
+        expect(executed).toBe(1)
+      }, { node })
+    })
+
     it("never ends the body of its request is cut at the deadline, and named", () =>
       arena(wire, async (on, onLeave) => {
         const honest = await on.honest()
@@ -446,6 +531,7 @@ for (const wire of wires) {
           const { report } = await ended
           expect(report).toMatchObject({
             outcome: "DeadlineExceeded",
+            served: 1,
             cut: [{ path: "/silent", stream: 1, answer: "503" }]
           })
         } finally {

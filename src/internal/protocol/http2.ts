@@ -28,6 +28,8 @@ class Stream implements Owed {
   told503 = false
   /** What `@effect/platform-node` answers with, once it has been made. */
   response: Http2.Http2ServerResponse | undefined = undefined
+  /** Its whole answer has left, and it is read from until then, if its client does not end its request before. */
+  lingersUntil = Number.POSITIVE_INFINITY
   readonly own: Http2.ServerHttp2Stream
   readonly method: string
   readonly path: string
@@ -81,7 +83,7 @@ class Session implements Protocol {
   }
 
   staysUntil(open: Open, grace: Grace): number {
-    if (open.owed.length > 0) return Number.POSITIVE_INFINITY
+    if (open.owed.length > 0) return lingered(open)
     if (this.#told) return open.lingersUntil
     // its preface has not come
     if (open.state === "New") return open.connectedAt + grace.newConnection
@@ -121,6 +123,7 @@ class Session implements Protocol {
     if (open.socket.writableFinished) finished()
     else open.socket.once("finish", finished)
     this.#session.close()
+    for (const owed of streamsOf(open)) lingerOn(open, owed)
   }
 
   /** Its last answers have left when the socket says so: they are handed to the system after their stream has closed. */
@@ -130,17 +133,21 @@ class Session implements Protocol {
   }
 
   cut(open: Open): void {
+    this.#told = true
+    open.leaving = true
+    const flushing = this.isFlushing(open)
     for (const owed of streamsOf(open)) {
       const { own } = owed
+      owed.answered = hasAnswered(own) && !flushing
       if (own.destroyed || own.closed || own.headersSent) continue
       owed.told503 = true
       own.on("error", ignore)
       own.respond({ ":status": 503, "content-length": "0" }, { endStream: true })
       own.close(NGHTTP2_NO_ERROR)
     }
-    for (const { own, told503 } of streamsOf(open)) if (!told503) reset(own, NGHTTP2_INTERNAL_ERROR)
-    this.#told = true
-    open.leaving = true
+    for (const { answered, own, told503 } of streamsOf(open)) {
+      if (!told503) reset(own, answered ? NGHTTP2_NO_ERROR : NGHTTP2_INTERNAL_ERROR)
+    }
     this.#session.close()
   }
 
@@ -151,6 +158,30 @@ class Session implements Protocol {
 
 /** Only what this file has put on a connection is on one of its protocol. */
 const streamsOf = (open: Open): Array<Stream> => open.owed as Array<Stream>
+
+const hasAnswered = (stream: Http2.ServerHttp2Stream): boolean => stream.headersSent && stream.writableFinished
+
+/** A client that has its whole answer may leave its request without an end, as no HTTP/1.1 client may either. */
+const lingerOn = (open: Open, owed: Stream): void => {
+  const finished = () => {
+    owed.lingersUntil = open.registry.now() + lingerMillis
+    open.registry.consider(open)
+  }
+  if (hasAnswered(owed.own)) finished()
+  else owed.own.once("finish", finished)
+}
+
+/** Ends the streams that have been answered and have lingered (RFC 9113 §8.1), and returns when the next one will be. */
+const lingered = (open: Open): number => {
+  const now = open.registry.now()
+  let next = Number.POSITIVE_INFINITY
+  for (const { lingersUntil, own } of streamsOf(open)) {
+    if (lingersUntil > now) next = Math.min(next, lingersUntil)
+    // what of its request nobody has read keeps it from closing
+    else if (!own.closed) own.resume().close(NGHTTP2_NO_ERROR)
+  }
+  return next
+}
 
 const key = Symbol("quiesce/stream")
 
@@ -208,7 +239,7 @@ const settle = (open: Open, owed: Stream): void => {
   open.owed.splice(index, 1)
   const { own, response } = owed
   const { registry } = open
-  owed.answered ||= own.headersSent && own.writableFinished && own.rstCode === NGHTTP2_NO_ERROR &&
+  owed.answered ||= !owed.told503 && hasAnswered(own) && own.rstCode === NGHTTP2_NO_ERROR &&
     // a client that leaves as soon as it has its answer has the socket destroyed before its stream closes
     (!open.socket.destroyed || open.socket.writableFinished)
   if (owed.answered) {
