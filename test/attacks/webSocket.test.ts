@@ -4,11 +4,13 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import * as EffectStream from "effect/Stream"
 import * as Http from "node:http"
+import type { Duplex } from "node:stream"
 import { describe, expect, it } from "vitest"
-import { WebSocketServer } from "ws"
+import { WebSocket, WebSocketServer } from "ws"
+import { certificate } from "../support/certificate.js"
 import { connect, type RawClient } from "../support/rawClient.js"
 import { deferred, waitFor } from "../support/wait.js"
-import { type Arena, arena, limit, makeWork, type Options, policy } from "./arena.js"
+import { type Arena, arena, createServer, limit, makeWork, type Options, policy } from "./arena.js"
 
 const handshake = [
   "GET /socket HTTP/1.1",
@@ -194,6 +196,29 @@ for (const [what, make] of Object.entries(servers)) {
 }
 
 describe("an upgrade", () => {
+  for (const wire of ["https", "h2"] as const) {
+    it(`over ${wire === "h2" ? "the HTTP/1.1 of an HTTP/2 server" : wire} is told 1001, and awaited`, () => {
+      const work = makeWork()
+      const node = createServer(wire, work.handler)
+      const sockets = new WebSocketServer({ noServer: true })
+      node.on("upgrade", (request: Http.IncomingMessage, socket: Duplex, head: Buffer) => {
+        sockets.handleUpgrade(request, socket, head, (webSocket) => webSocket.on("error", () => {}))
+      })
+      return arena(wire, async (on, onLeave) => {
+        const honest = await on.honest()
+        const peer = new WebSocket(`wss://127.0.0.1:${on.port}/`, { ca: certificate.cert })
+        onLeave(() => peer.terminate())
+        await waitFor("the WebSocket", new Promise<void>((resolve) => peer.once("open", resolve)), limit)
+        const closed = new Promise<number>((resolve) => peer.once("close", resolve))
+        const ended = on.shutdown()
+        expect(await waitFor("its end", closed, limit)).toBe(1001)
+        on.work.release()
+        expect(await honest.answer).toBe("first last")
+        expect((await ended).report).toMatchObject({ outcome: "Drained", served: 1, cut: [], forced: [] })
+      }, { work, node })
+    })
+  }
+
   it("that a `ws` server verifies while the drain starts is told 1001 once it is through", () => {
     const work = makeWork()
     const node = Http.createServer(work.handler as unknown as Http.RequestListener)
