@@ -40,6 +40,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Subscribable from "effect/Subscribable"
 import type { Connection } from "./Connection.js"
+import { untilClosed } from "./internal/program.js"
 import * as internal from "./internal/server.js"
 import type * as Listener from "./Listener.js"
 import * as Shutdown from "./Shutdown.js"
@@ -359,6 +360,9 @@ export const layerConfig = (
  * `DeadlineExceeded` if requests were cut. Go's `ListenAndServe` and `Shutdown` in one (rule B9: waiting for
  * `Shutdown` itself).
  *
+ * An interruption shuts it down too, but then there is nobody to return to. `runMain` interrupts at a signal: with
+ * `Signals.handle` around the program, the signal shuts the server down instead, and the report is returned.
+ *
  * **Example**
  *
  * ```ts
@@ -384,7 +388,7 @@ export const layerConfig = (
 export const launch = <A, E, R>(
   layer: Layer.Layer<A | Server, E, R>
 ): Effect.Effect<Shutdown.Report, E | Shutdown.DeadlineExceeded, R> =>
-  Effect.scoped(Effect.flatMap(Layer.build(layer), (context) => Context.get(context, Server).closed)).pipe(
+  Effect.scoped(Effect.flatMap(Layer.build(layer), (context) => untilClosed(Context.get(context, Server)))).pipe(
     // the finalizer of the server dies with what `closed` has failed with
     Effect.catchAllCause((cause) =>
       Effect.failCause(

@@ -30,6 +30,7 @@ import { Hooks } from "./hooks.js"
 import { adopt, bind, type Bound, isHttp, isHttp2, type Watcher } from "./listener.js"
 import { enters, hookEnded, narrated } from "./log.js"
 import { duration, resolve } from "./policy.js"
+import { Program } from "./program.js"
 import type { Protocol } from "./protocol.js"
 import { begin, beginUpgrade, http1, misread, refuse, refuseUpgrade, rest } from "./protocol/http1.js"
 import * as Http2 from "./protocol/http2.js"
@@ -71,6 +72,7 @@ export const make = <A extends App | undefined>(
     const policy = yield* resolve(policyInput)
     const clock = yield* Effect.clock
     const runtime = yield* Effect.runtime<never>()
+    const program = yield* Program
     // a runtime that was taken in an uninterruptible region starts uninterruptible fibers
     const run = <A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> =>
       Runtime.runFork(runtime)(Effect.interruptible(effect))
@@ -157,6 +159,7 @@ export const make = <A extends App | undefined>(
           shutdownSpan(server),
           Effect.tap((report) => telemetry.report(report)),
           Effect.tap(() => enter("Closed")),
+          Effect.tap(() => Effect.sync(() => program?.servers.delete(service))),
           Effect.intoDeferred(done)
         )
       )
@@ -373,6 +376,10 @@ export const make = <A extends App | undefined>(
           dismissing = run(dismissIdle(policy, registry, woken))
           return before === undefined ? Effect.void : Fiber.interrupt(before)
         })
+    }
+    if (program !== undefined) {
+      program.servers.add(service)
+      program.run = run
     }
     return {
       service: withInside(service, server),
