@@ -39,3 +39,10 @@ export * as Server from "./Server.js"
  * @since 0.1.0
  */
 export * as Shutdown from "./Shutdown.js"
+
+/**
+ * What the signals of the operating system do to a program and its servers.
+ *
+ * @since 0.1.0
+ */
+export * as Signals from "./Signals.js"

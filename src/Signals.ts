@@ -1,0 +1,229 @@
+/**
+ * What the signals of the operating system do to a program and its servers: the first one stops it gracefully, the
+ * second one cuts what is open, and in both cases every finalizer runs.
+ *
+ * ```ts
+ * import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+ * import { NodeRuntime } from "@effect/platform-node"
+ * import { Layer } from "effect"
+ * import { NodeHttpServer, Signals } from "quiesce"
+ * import { createServer } from "node:http"
+ *
+ * HttpRouter.empty.pipe(
+ *   HttpRouter.get("/", HttpServerResponse.text("hello")),
+ *   HttpServer.serve(),
+ *   Layer.provide(NodeHttpServer.layer(() => createServer(), { port: 3000 })),
+ *   Layer.launch,
+ *   Signals.handle(),
+ *   NodeRuntime.runMain({ teardown: Signals.teardown })
+ * )
+ * ```
+ *
+ * Put it around the whole program, the last thing before `runMain`: it listens from the program's first step to the
+ * end of its last finalizer, and leaves nothing behind. Every server that is made in the program is its own to stop.
+ * It does the same for `Server.launch`, and for a program that is run by `Effect.runFork` alone.
+ *
+ * | signal | what it does |
+ * | --- | --- |
+ * | the first | interrupts the program, as `runMain` does: servers drain, then the rest is released. Where the program is a `Server.launch`, it shuts that server down, and the program goes on with the report |
+ * | the next | during a lame duck: ends that, and draining starts |
+ * | the next | closes every server now, as `ServerService.close` does: handlers are interrupted and clients cut. Finalizers still run. When no server is open, it only says so |
+ * | the next | ends the process, as a signal does that nobody listens for: for a finalizer that hangs |
+ *
+ * | how the program ended | exit code |
+ * | --- | --- |
+ * | clean drain, a lame duck that was ended early, stopped before it listened | 0 |
+ * | requests were cut at the deadline | 1 |
+ * | failed to start: the port is in use, the policy is invalid, … | 1 |
+ * | a further signal closed a server | 128 + the number of that signal with {@link teardown} (SIGINT 130, SIGQUIT 131, SIGTERM 143), otherwise 1 |
+ * | a signal after that | ended by the signal: 128 + its number to a shell |
+ *
+ * **Gotchas**
+ *
+ * - The same signal again within half a second of one that counted does not count: npm sends its child two SIGINTs for
+ *   each Ctrl-C, and GNU `timeout` may send two SIGTERMs.
+ * - `runMain` listens for SIGINT and SIGTERM too, once, and interrupts the program; that is the same stop as the first
+ *   signal's. SIGQUIT and others it does not know: without this module they end the process at once.
+ * - `Server.launch` is told of a signal only where it is the program's own step, not where it was forked, raced or put
+ *   in an `Effect.all` with concurrency: there the first signal interrupts all, so that nothing goes on beside it.
+ *   Under `runMain` the exit code is the same; to have the report there, take it from `closed` in a finalizer.
+ * - A shutdown that something else started is not a first signal: the first one that comes then joins it.
+ * - Signals that come while modules are being loaded come before this, and do what they always did.
+ *
+ * @since 0.1.0
+ */
+import * as Runtime from "@effect/platform/Runtime"
+import * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as EffectRuntime from "effect/Runtime"
+import * as Os from "node:os"
+import { makeProgram, Program } from "./internal/program.js"
+import { invalid, isKnown, listen } from "./internal/signals.js"
+import type { InvalidPolicy } from "./Shutdown.js"
+
+/**
+ * Which signals are handled.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** Default: {@link defaultSignals}. */
+  readonly signals?: ReadonlyArray<NodeJS.Signals> | undefined
+}
+
+/**
+ * The signals that stop a server: SIGTERM (supervisors), SIGINT (Ctrl-C) and SIGQUIT (Ctrl-\\; nginx's and php-fpm's
+ * graceful stop), those of them that the system has.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Signals } from "quiesce"
+ *
+ * // a terminal that is closed stops the program, too
+ * const program = Effect.never.pipe(Signals.handle({ signals: [...Signals.defaultSignals, "SIGHUP"] }))
+ * ```
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const defaultSignals: ReadonlyArray<NodeJS.Signals> = (["SIGTERM", "SIGINT", "SIGQUIT"] as const).filter(isKnown)
+
+/**
+ * A further signal closed a server that was still open. The program dies with it once its finalizers have run; it is
+ * a defect, since an interrupted fiber keeps no other errors.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Cause, Console, Effect, Option } from "effect"
+ * import { Signals } from "quiesce"
+ *
+ * const program = Effect.never.pipe(
+ *   Signals.handle(),
+ *   Effect.tapDefect((cause) =>
+ *     Cause.squash(cause) instanceof Signals.Forced ? Console.error("stopped in a hurry") : Effect.void
+ *   )
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class Forced extends Data.TaggedError("Forced")<{ readonly signal: NodeJS.Signals }> {
+  override get message(): string {
+    return `Another ${this.signal} came before the server had shut down, which closed it at once`
+  }
+  /** What a shell says of a process that this signal has ended: 128 and the signal's number. */
+  get exitCode(): number {
+    return 128 + Os.constants.signals[this.signal]
+  }
+}
+
+/**
+ * Handles signals for as long as a program runs; see the head of this module for what each of them does. Fails with
+ * `InvalidPolicy`, before the program starts, where a signal is none that a process can listen for.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { HttpServer, HttpServerResponse } from "@effect/platform"
+ * import { NodeRuntime } from "@effect/platform-node"
+ * import { Effect, Layer } from "effect"
+ * import { NodeHttpServer, Server, Signals } from "quiesce"
+ * import { createServer } from "node:http"
+ *
+ * HttpServer.serve(HttpServerResponse.text("hello")).pipe(
+ *   Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { port: 3000 })),
+ *   Server.launch,
+ *   Effect.tap((report) => Effect.log(`${report.outcome}, after a signal too`)),
+ *   Signals.handle({ signals: ["SIGTERM"] }),
+ *   NodeRuntime.runMain({ teardown: Signals.teardown })
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category execution
+ */
+export const handle =
+  (options: Options = {}) => <A, E, R>(program: Effect.Effect<A, E, R>): Effect.Effect<A, E | InvalidPolicy, R> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function*() {
+        const signals = options.signals === undefined ? defaultSignals : options.signals
+        const problem = invalid(signals, `a list of signals that a process can listen for, such as ["SIGTERM"]`)
+        if (problem !== undefined) return yield* problem
+
+        const clock = yield* Effect.clock
+        const runtime = yield* Effect.runtime<never>()
+        const around = makeProgram((effect) => void EffectRuntime.runFork(runtime)(Effect.interruptible(effect)))
+        const main = yield* Effect.forkDaemon(Effect.provideService(restore(program), Program, around))
+        around.main = main
+        const interrupt = () => main.unsafeInterruptAsFork(FiberId.none)
+
+        let launchEnds = false
+        let forcedBy: NodeJS.Signals | undefined
+        const listening = listen(signals, {
+          now: () => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n),
+          run: (effect) => around.run(effect),
+          servers: () => around.servers,
+          begin: () => {
+            if (around.launched === undefined) return interrupt()
+            launchEnds = true
+            around.run(Effect.ignore(around.launched.shutdown))
+          },
+          forced: (signal) => {
+            forcedBy = signal
+          },
+          nothingOpen: interrupt
+        })
+
+        let interrupted = false
+        const ended = yield* restore(Fiber.await(main)).pipe(
+          Effect.catchAllCause(() => {
+            interrupted = true
+            // by `runMain`, for the signal that the program is ending for already; else by its caller
+            if (!launchEnds) interrupt()
+            return Fiber.await(main)
+          }),
+          Effect.ensuring(Effect.sync(listening.stop))
+        )
+        if (Exit.isSuccess(ended)) yield* Fiber.inheritAll(main)
+        if (forcedBy !== undefined) {
+          const forced = Cause.die(new Forced({ signal: forcedBy }))
+          return yield* Effect.failCause(Exit.isSuccess(ended) ? forced : Cause.sequential(forced, ended.cause))
+        }
+        // what an interrupted fiber has failed with is dropped, and the exit code with it
+        return yield* interrupted ? Exit.mapErrorCause(ended, Cause.flatMap(Cause.die)) : ended
+      })
+    )
+
+/**
+ * Tells what a program has ended of by its exit code: see the table at the head of this module. Everything but the
+ * code of {@link Forced} is as `runMain` does it without.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { NodeRuntime } from "@effect/platform-node"
+ * import { Effect } from "effect"
+ * import { Signals } from "quiesce"
+ *
+ * Effect.never.pipe(Signals.handle(), NodeRuntime.runMain({ teardown: Signals.teardown }))
+ * ```
+ *
+ * @since 0.1.0
+ * @category execution
+ */
+export const teardown: Runtime.Teardown = (exit, onExit) => {
+  const forced = Exit.isFailure(exit)
+    ? Array.from(Cause.defects(exit.cause)).find((defect) => defect instanceof Forced)
+    : undefined
+  if (forced === undefined) Runtime.defaultTeardown(exit, onExit)
+  else onExit(forced.exitCode)
+}

@@ -1,0 +1,100 @@
+/**
+ * What the signals that a process gets mean: which are meant, and what each further one asks for.
+ */
+import * as Effect from "effect/Effect"
+import * as Os from "node:os"
+import type { ServerService } from "../Server.js"
+import { InvalidPolicy } from "../Shutdown.js"
+
+/**
+ * The same signal again this soon is not meant. npm passes on the SIGINT that its child has had from the terminal
+ * (90 ms later, measured), and GNU `timeout` sends each signal to its child and to the child's group. A person who
+ * will not wait, or a supervisor, takes longer.
+ */
+const echoMillis = 500
+
+/** What is wrong with a list of signals. */
+export const invalid = (
+  names: ReadonlyArray<NodeJS.Signals>,
+  expected: string
+): InvalidPolicy | undefined => {
+  if (!Array.isArray(names)) return new InvalidPolicy({ field: "signals", value: names, expected })
+  for (const name of names) {
+    if (isKnown(name) && name !== "SIGKILL" && name !== "SIGSTOP") continue
+    return new InvalidPolicy({ field: "signals", value: name, expected })
+  }
+  return undefined
+}
+
+/** Windows has fewer. */
+export const isKnown = (name: NodeJS.Signals): boolean => Object.hasOwn(Os.constants.signals, name)
+
+export interface Stop {
+  readonly now: () => number
+  readonly run: (effect: Effect.Effect<void>) => void
+  /** Those that a further signal may cut. */
+  readonly servers: () => Iterable<ServerService>
+  /** The first signal: stops gracefully. */
+  readonly begin: () => void
+  /** A further one closes what is open. */
+  readonly forced?: (signal: NodeJS.Signals) => void
+  /** A further one finds nothing open. */
+  readonly nothingOpen?: () => void
+}
+
+export interface Listening {
+  readonly first: () => NodeJS.Signals | undefined
+  readonly stop: () => void
+}
+
+/**
+ * Listens until told to stop. The first signal begins to stop; the next one ends a lame duck, or else closes what is
+ * open; the one after that gives up, and does what it does where nobody listens.
+ */
+export const listen = (signals: ReadonlyArray<NodeJS.Signals>, stop: Stop): Listening => {
+  const names = new Set(signals)
+  const counted = new Map<NodeJS.Signals, number>()
+  let first: NodeJS.Signals | undefined
+  let last = false
+
+  const say = (level: "Info" | "Warning", message: string) =>
+    stop.run(level === "Info" ? Effect.logInfo(message) : Effect.logWarning(message))
+
+  const heard = (name: NodeJS.Signals) => {
+    const now = stop.now()
+    if (now - (counted.get(name) ?? Number.NEGATIVE_INFINITY) < echoMillis) return
+    counted.set(name, now)
+    if (first === undefined) {
+      first = name
+      say("Info", `${name}: shutting down`)
+      return stop.begin()
+    }
+    if (last) {
+      unlisten()
+      // nobody else makes anything of it
+      if (process.listenerCount(name) === 0) process.kill(process.pid, name)
+      return
+    }
+    const open = Array.from(stop.servers(), (server) => ({ server, phase: Effect.runSync(server.phase.get) }))
+      .filter(({ phase }) => phase !== "Closed")
+    const ducks = open.filter(({ phase }) => phase === "LameDuck")
+    if (ducks.length > 0) {
+      say("Warning", `Another ${name}: draining at once; one more cuts what is open`)
+      for (const { server } of ducks) stop.run(server.drainNow)
+      return
+    }
+    last = true
+    if (open.length === 0) {
+      say("Warning", `Another ${name}: no server is open, finalizers still run; one more ends the process`)
+      return stop.nothingOpen?.()
+    }
+    stop.forced?.(name)
+    say("Warning", `Another ${name}: closing at once; finalizers still run; one more ends the process`)
+    for (const { server } of open) stop.run(Effect.asVoid(server.close))
+  }
+  const unlisten = () => {
+    for (const name of names) process.off(name, heard)
+  }
+  for (const name of names) process.on(name, heard)
+  return { first: () => first, stop: unlisten }
+}
