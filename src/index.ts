@@ -13,6 +13,13 @@ export * as Connection from "./Connection.js"
 export * as Listener from "./Listener.js"
 
 /**
+ * What a server does, as Effect metrics.
+ *
+ * @since 0.1.0
+ */
+export * as Metrics from "./Metrics.js"
+
+/**
  * A drop-in for `@effect/platform-node`'s `NodeHttpServer`, whose server stops properly.
  *
  * @since 0.1.0
@@ -46,3 +53,10 @@ export * as Shutdown from "./Shutdown.js"
  * @since 0.1.0
  */
 export * as Signals from "./Signals.js"
+
+/**
+ * A live status on a terminal, while a server stops.
+ *
+ * @since 0.1.0
+ */
+export * as Status from "./Status.js"

@@ -8,7 +8,8 @@ import * as Fiber from "effect/Fiber"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
-import type { HookReport, Phase, Report } from "../Shutdown.js"
+import { inspect } from "node:util"
+import type { CutRequest, HookReport, Phase, Report } from "../Shutdown.js"
 import type { Stopping } from "./drain.js"
 import {
   besides,
@@ -57,7 +58,7 @@ const begins = (server: Stopping) => {
   return say(server, server.telemetry.usual, `Shutting down: ${duck}${limit}; ${open}`, {
     ...seen(progress),
     phase: server.isCloseCalled() ? "Closed" : lameDuck > 0 ? "LameDuck" : "Draining",
-    lameDuckMillis: lameDuck,
+    ...(lameDuck > 0 ? { lameDuckMillis: lameDuck } : undefined),
     ...(Number.isFinite(timeout) ? { timeoutMillis: timeout } : undefined)
   })
 }
@@ -78,7 +79,7 @@ const waits = (server: Stopping) => {
   const more = progress.inFlight - Math.min(named, progress.oldest.length)
   const parts = [
     connections(progress),
-    ...(progress.inFlight > 0 ? [progress.oldest.slice(0, named).map(request).join(", ")] : []),
+    ...(progress.inFlight > 0 ? [progress.oldest.slice(0, named).map((each) => request(each)).join(", ")] : []),
     ...(more > 0 ? [`and ${more} more`] : []),
     ...besides(progress)
   ]
@@ -87,7 +88,7 @@ const waits = (server: Stopping) => {
     server,
     statusShown ? LogLevel.Debug : usual,
     `${phase}: waiting for ${parts.join("; ")}${until === undefined ? "" : `; ${until}`}`,
-    { ...seen(progress), phase }
+    { ...seen(progress), phase, ...(Number.isFinite(progress.left) ? { leftMillis: progress.left } : undefined) }
   )
 }
 
@@ -117,6 +118,17 @@ export const hookEnded = (server: Stopping, { cause, duration, name, outcome }: 
     ...Option.toArray(cause)
   )
 
+const cutRequest = ({ age, answer, method, path, remoteAddress }: CutRequest): string =>
+  `${clip(method)} ${clip(path)} from ${remoteAddress} after ${print(age)} (${answer})`
+
+const plain = ({ age, answer, method, path, remoteAddress }: CutRequest) => ({
+  method: clip(method),
+  path: clip(path),
+  remoteAddress,
+  ageMillis: Duration.toMillis(age),
+  answer
+})
+
 const ended = (server: Stopping, report: Report) => {
   const { connections, cut, forced, handlers, hooks } = report
   const level = report.outcome === "DeadlineExceeded"
@@ -129,9 +141,7 @@ const ended = (server: Stopping, report: Report) => {
   if (forced.length > 0) parts.push(`${count(forced.length, "connection")} forced that nothing was owed to`)
   if (handlers.abandoned > 0) parts.push(`${count(handlers.abandoned, "handler")} left behind, deaf to interruption`)
   if (cut.length > 0) parts.push(`${count(cut.length, "request")} cut`)
-  for (const { age, answer, method, path, remoteAddress } of cut.slice(0, named)) {
-    parts.push(`cut ${clip(method)} ${clip(path)} from ${remoteAddress} after ${print(age)} (${answer})`)
-  }
+  for (const each of cut.slice(0, named)) parts.push(`cut ${cutRequest(each)}`)
   if (cut.length > named) parts.push(`and ${cut.length - named} more`)
   return say(
     server,
@@ -149,21 +159,16 @@ const ended = (server: Stopping, report: Report) => {
       forced: forced.length,
       ...(cut.length === 0 ? undefined : {
         cut: cut.length,
-        cutRequests: cut.slice(0, listed).map(({ age, answer, method, path, remoteAddress }) => ({
-          method: clip(method),
-          path: clip(path),
-          peer: remoteAddress,
-          ageMillis: Duration.toMillis(age),
-          answer
-        }))
+        cutRequests: cut.slice(0, listed).map((each) => inOneLine(plain(each), cutRequest(each)))
       }),
       ...(handlers.interrupted === 0 ? undefined : { handlers }),
       ...(hooks.length === 0 ? undefined : {
-        hooks: hooks.slice(0, listed).map(({ duration, name, outcome }) => ({
-          name,
-          outcome,
-          durationMillis: Duration.toMillis(duration)
-        }))
+        hooks: hooks.slice(0, listed).map(({ duration, name, outcome }) =>
+          inOneLine(
+            { name, outcome, durationMillis: Duration.toMillis(duration) },
+            `${name}: ${outcome} after ${print(duration)}`
+          )
+        )
       })
     }
   )
@@ -172,11 +177,17 @@ const ended = (server: Stopping, report: Report) => {
 /** What there is nothing of is left out: a console prints an annotation a line. */
 const seen = (progress: Progress) => ({
   connections: progress.byState,
-  ...(progress.inFlight === 0 ? undefined : { inFlight: progress.inFlight, requests: progress.oldest }),
-  ...(progress.handlers === 0 ? undefined : { handlers: progress.handlers }),
-  ...(progress.hooks.length === 0 ? undefined : { hooks: progress.hooks.slice(0, listed) }),
-  ...(Number.isFinite(progress.left) ? { leftMillis: progress.left } : undefined)
+  ...(progress.inFlight === 0 ? undefined : {
+    inFlight: progress.inFlight,
+    requests: progress.oldest.map((each) => inOneLine(each, request(each)))
+  }),
+  ...(progress.handlers > progress.inFlight ? { handlers: progress.handlers } : undefined),
+  ...(progress.hooks.length === 0 ? undefined : { hooks: progress.hooks.slice(0, listed) })
 })
+
+/** Data to machines, and one line on a console. */
+const inOneLine = <A extends object>(data: A, text: string): A =>
+  Object.defineProperty({ ...data }, inspect.custom, { value: () => text })
 
 /** A logger that dies must not take the shutdown with it; there is nobody left to tell. */
 const say = (

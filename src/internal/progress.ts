@@ -10,7 +10,7 @@ import { type Open, type Owed, snapshot } from "./registry.js"
 export interface InFlight {
   readonly method: string
   readonly path: string
-  readonly peer: string
+  readonly remoteAddress: string
   readonly ageMillis: number
 }
 
@@ -34,8 +34,9 @@ export interface Progress {
 /** A path may be as long as a request head. */
 const pathLimit = 200
 
+/** What clients send, fit to be shown: short, and with nothing in it that a terminal obeys. */
 export const clip = (text: string, limit = pathLimit): string =>
-  text.length <= limit ? text : `${text.slice(0, limit - 1)}…`
+  (text.length <= limit ? text : `${text.slice(0, limit - 1)}…`).replaceAll(/\p{Cc}/gu, "\ufffd")
 
 /** Looks at all connections, and at the oldest `limit` requests more closely. */
 export const progressOf = ({ handlers, hooks, policy, registry, telemetry }: Stopping, limit: number): Progress => {
@@ -61,7 +62,7 @@ export const progressOf = ({ handlers, hooks, policy, registry, telemetry }: Sto
     oldest: oldest.map(([open, { method, path, since }]) => ({
       method: clip(method, 32),
       path: clip(path),
-      peer: snapshot(open).remoteAddress,
+      remoteAddress: snapshot(open).remoteAddress,
       ageMillis: now - since
     })),
     inFlight,
@@ -84,18 +85,18 @@ export const connections = ({ byState, connections }: Pick<Progress, "byState" |
 }
 
 /** `GET /slow from 127.0.0.1:50000 (2s)` */
-export const request = ({ ageMillis, method, path, peer }: InFlight): string =>
-  `${method} ${path} from ${peer} (${millis(ageMillis)})`
+export const request = ({ ageMillis, method, path, remoteAddress }: InFlight, print = millis): string =>
+  `${method} ${path} from ${remoteAddress} (${print(ageMillis)})`
 
 /** What is waited for apart from requests. */
-export const besides = ({ finalizers, handlers, hooks }: Progress): ReadonlyArray<string> => [
-  ...(handlers > 0 ? [count(handlers, "handler")] : []),
+export const besides = ({ finalizers, handlers, hooks, inFlight }: Progress): ReadonlyArray<string> => [
+  ...(handlers > inFlight ? [count(handlers, "handler")] : []),
   ...(finalizers > 0 ? [`${count(finalizers, "finalizer")} of connections' scopes`] : []),
   ...(hooks.length > 0 ? [`${hooks.length === 1 ? "hook" : "hooks"}: ${hooks.join(", ")}`] : [])
 ]
 
-export const timeLeft = ({ left }: Progress): string | undefined =>
-  !Number.isFinite(left) ? undefined : left < 0 ? "past the deadline" : `${millis(left)} left`
+export const timeLeft = ({ left }: Progress, print = millis): string | undefined =>
+  !Number.isFinite(left) ? undefined : left < 0 ? "past the deadline" : `${print(left)} left`
 
 export const print = (duration: Duration.Duration): string => millis(Duration.toMillis(duration))
 

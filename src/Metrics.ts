@@ -1,0 +1,98 @@
+/**
+ * What a server does as Effect metrics, for whatever reads those: an OTLP exporter, or a page for Prometheus. They are
+ * read off the server at an interval, so that no request and no connection pays for them; a shutdown adds its last
+ * values before its report is there.
+ *
+ * | metric | labels | |
+ * | --- | --- | --- |
+ * | `quiesce_connections` | `state`, `protocol` | open connections |
+ * | `quiesce_requests_in_flight` | | requests that have not got their whole answer yet |
+ * | `quiesce_phase` | `phase` | 1 for the phase that the server is in, 0 for the others |
+ * | `quiesce_connections_accepted_total` | | |
+ * | `quiesce_connections_dismissed_total` | | closed because idle or never used |
+ * | `quiesce_connections_forced_total` | | cut at the deadline, though they were owed nothing |
+ * | `quiesce_accept_errors_total` | | connections that the system could not accept |
+ * | `quiesce_requests_served_total` | | answered in full |
+ * | `quiesce_requests_cut_total` | `answer` | did not get their whole answer in a shutdown |
+ * | `quiesce_handlers_abandoned_total` | | ignored interruption, and were left behind |
+ * | `quiesce_shutdown_duration_seconds` | `outcome` | histogram: from its beginning to its report |
+ * | `quiesce_drain_duration_seconds` | `outcome` | histogram: from the closing of the listeners to the end, or the deadline |
+ * | `quiesce_hook_duration_seconds` | `hook`, `outcome` | histogram, whose count is the number of hooks |
+ *
+ * Each has the label `server` besides, which tells the servers of one process apart, and `unit`.
+ *
+ * **Gotchas**
+ *
+ * - Whatever exports the metrics must outlive the server, or it misses the last ones: provide it to the layers of the
+ *   server (`Layer.provide(OtlpLive)` last), and not beside them.
+ * - How long requests take, and by which route, is the app's to measure (`HttpMiddleware`).
+ *
+ * @since 0.1.0
+ */
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
+import * as Layer from "effect/Layer"
+import * as MetricLabel from "effect/MetricLabel"
+import { duration } from "./internal/policy.js"
+import { Sampler } from "./internal/sampler.js"
+import { watch } from "./internal/watching.js"
+import { Server } from "./Server.js"
+import { InvalidPolicy } from "./Shutdown.js"
+
+/** While a server stops, a value that is seconds old is of no use. */
+const stoppingMillis = 1000
+
+const leastMillis = 10
+
+/**
+ * Keeps the metrics of a server up to date, every `interval` (default: 5 seconds; while the server stops, at least once
+ * a second). When the layer is released they stand still, until a shutdown, which they show to its end.
+ *
+ * Fails with `InvalidPolicy` where the interval is shorter than 10 milliseconds, or none.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+ * import { Layer } from "effect"
+ * import { Metrics, NodeHttpServer } from "quiesce"
+ * import { createServer } from "node:http"
+ *
+ * const HttpLive = HttpRouter.empty.pipe(
+ *   HttpRouter.get("/", HttpServerResponse.text("hello\n")),
+ *   HttpServer.serve(),
+ *   Layer.provide(Metrics.layer({ server: "public", interval: "10 seconds" })),
+ *   Layer.provide(NodeHttpServer.layer(() => createServer(), { port: 3000 }))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options: {
+  /** How often to look. Default: 5 seconds. */
+  readonly interval?: Duration.DurationInput | undefined
+  /** The label `server` of all metrics. Default: a number, in the order in which the process has made its servers. */
+  readonly server?: string | undefined
+} = {}): Layer.Layer<never, InvalidPolicy, Server> =>
+  Layer.scopedDiscard(Effect.gen(function*() {
+    const server = yield* Server
+    const { interval: input = "5 seconds" } = options
+    const interval = yield* Effect.filterOrFail(
+      duration("interval", input),
+      (millis) => millis >= leastMillis,
+      () => new InvalidPolicy({ field: "interval", value: input, expected: `${leastMillis} milliseconds or more` })
+    )
+    const around = yield* FiberRef.get(FiberRef.currentMetricLabels)
+    yield* watch(server, (inside) => {
+      const name = options.server ?? inside.telemetry.name
+      const sampler = new Sampler(inside, [...around, MetricLabel.make("server", name)])
+      return {
+        look: () => sampler.sample(),
+        pause: (stopping) => stopping ? Math.min(interval, stoppingMillis) : interval,
+        onRelease: () => sampler.sample(),
+        onReport: (report) => sampler.report(report)
+      }
+    })
+  }))
