@@ -36,8 +36,8 @@ import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import { setMaxListeners } from "node:events"
 import * as Net from "node:net"
-import * as Os from "node:os"
 import type { Connection } from "./Connection.js"
+import { invalid, listen } from "./internal/signals.js"
 import { ListenError, type NodeServer } from "./Listener.js"
 import { make, type ServerService } from "./Server.js"
 import { InvalidPolicy, type Phase, type Policy, type Report } from "./Shutdown.js"
@@ -139,10 +139,10 @@ export type Hook = (signal: AbortSignal) => unknown
  */
 export interface Options extends Policy {
   /**
-   * The signals that shut the server down: `true` is SIGTERM and SIGINT. The first one begins the shutdown; the second
-   * one closes at once what is still open; after that they do what they did before. (What npm adds to a Ctrl-C is not
-   * the second one: another SIGINT within half a second is taken to be the first.) When requests were cut, or `finally`
-   * failed, the process will end with exit code 1. Default: none.
+   * The signals that shut the server down: `true` is SIGTERM and SIGINT. The first one begins the shutdown; the next one
+   * ends a lame duck, or else closes at once what is still open; one more ends the process, as if nobody listened. (The
+   * same signal again within half a second does not count: npm sends two for each Ctrl-C, and GNU `timeout` may.) When
+   * requests were cut, or `finally` failed, the process will end with exit code 1. Default: none.
    */
   readonly signals?: boolean | ReadonlyArray<NodeJS.Signals> | undefined
   /** Runs when draining starts, as `Server.onShutdown` does. */
@@ -264,14 +264,20 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
   setMaxListeners(0, stopping.signal)
   begin(Effect.zipRight(server.shuttingDown, Effect.sync(() => stopping.abort())))
 
-  const listening = onSignals(names, server, begin)
+  const clock = sync(Effect.clock)
+  const listening = listen(names, {
+    now: () => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n),
+    run: begin,
+    servers: () => [server],
+    begin: () => begin(server.shutdown)
+  })
   const closed = run(reportOf(server))
     .then(async (report) => {
       // it fails with what was cut, which the report says
       await run(Effect.exit(Scope.close(scope, Exit.void)))
       const failures = await failuresOf(frameworks.map((framework) => () => framework.close()))
       failures.push(...await failuresOf([() => afterwards?.(report)]))
-      if (listening.heard() && (failures.length > 0 || report.cut.length > 0)) process.exitCode ||= 1
+      if (listening.first() !== undefined && (failures.length > 0 || report.cut.length > 0)) process.exitCode ||= 1
       for (const failure of failures) {
         // a logger that throws has nothing to add
         await run(Effect.exit(Effect.logError("Failed after the shutdown", Cause.fail(failure))))
@@ -376,43 +382,10 @@ const adoptLater = (framework: Framework, adopt: (node: NodeServer) => void): vo
 
 const signalNames = (signals: Options["signals"]): ReadonlyArray<NodeJS.Signals> => {
   const names = signals === true ? ["SIGTERM", "SIGINT"] as const : signals === false ? [] : signals ?? []
-  for (const name of names) {
-    if (Object.hasOwn(Os.constants.signals, name) && name !== "SIGKILL" && name !== "SIGSTOP") continue
-    throw new InvalidPolicy({
-      field: "signals",
-      value: name,
-      expected: `true, false, or a list of signals that a process can listen for, such as ["SIGTERM"]`
-    })
-  }
+  const problem = invalid(
+    names,
+    `true, false, or a list of signals that a process can listen for, such as ["SIGTERM"]`
+  )
+  if (problem !== undefined) throw problem
   return names
-}
-
-/** npm sends its child a second SIGINT for each Ctrl-C, at once; a person takes longer. */
-const sameSignalMillis = 500
-
-const onSignals = (
-  names: ReadonlyArray<NodeJS.Signals>,
-  server: ServerService,
-  begin: (effect: Effect.Effect<unknown, unknown>) => void
-) => {
-  let first: NodeJS.Signals | undefined
-  let fresh: NodeJS.Timeout | undefined
-  const stop = () => {
-    clearTimeout(fresh)
-    for (const name of names) process.off(name, heard)
-  }
-  const heard = (name: NodeJS.Signals) => {
-    if (first === undefined) {
-      first = name
-      fresh = setTimeout(() => {
-        fresh = undefined
-      }, sameSignalMillis).unref()
-      begin(server.shutdown)
-    } else if (name !== "SIGINT" || first !== "SIGINT" || fresh === undefined) {
-      stop()
-      begin(server.close)
-    }
-  }
-  for (const name of names) process.on(name, heard)
-  return { heard: () => first !== undefined, stop }
 }

@@ -46,6 +46,7 @@ describe.concurrent("signals", { timeout: 60_000 }, () => {
     withRequest({ signals: true, timeout: "1 minute" }, async (child, client) => {
       child.signal("SIGTERM")
       await child.line("draining", limit)
+      await pace(700)
       child.signal("SIGTERM")
       expect(await answer(client)).toMatchObject({ status: 503 })
       expect(await child.exit(limit)).toMatchObject({ code: 1 })
@@ -61,6 +62,40 @@ describe.concurrent("signals", { timeout: 60_000 }, () => {
       expect(await child.exit(limit)).toMatchObject({ code: 1 })
       expect(ending(child)).toEqual({ finally: ["DeadlineExceeded"], closed: 1, listeners: [0] })
       expect(child.stdout()).toMatch(/\] ERROR .*cut GET \/slow/)
+    })
+  )
+
+  it(
+    "ends a lame duck with the second signal, and closes at once on the third",
+    withRequest({ signals: true, timeout: "1 minute", lameDuck: "1 minute" }, async (child, client) => {
+      child.signal("SIGTERM")
+      await pace(700)
+      expect(child.linesOf("draining")).toEqual([])
+      child.signal("SIGTERM")
+      await child.line("draining", limit)
+      await pace(700)
+      child.signal("SIGTERM")
+      expect(await answer(client)).toMatchObject({ status: 503 })
+      expect(await child.exit(limit)).toMatchObject({ code: 1 })
+      expect(ending(child)).toEqual({ finally: ["Closed"], closed: 1, listeners: [0] })
+    })
+  )
+
+  it(
+    "ends the process on one more, where `finally` hangs",
+    withRequest({ signals: true, timeout: "1 minute", finallyHangs: true }, async (child) => {
+      child.signal("SIGINT")
+      await child.line("draining", limit)
+      await pace(700)
+      child.signal("SIGINT")
+      // as npm does for one Ctrl-C
+      await pace(90)
+      child.signal("SIGINT")
+      await child.line("finally", limit)
+      await pace(700)
+      expect(child.exited).toBe(undefined)
+      child.signal("SIGINT")
+      expect(await child.exit(limit)).toMatchObject({ code: null, signal: "SIGINT" })
     })
   )
 
