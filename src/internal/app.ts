@@ -94,7 +94,7 @@ export const make = (
         else {
           hold(() => {
             if (!socket.destroyed) facade.emit("upgrade", request, socket, head)
-          }, () => refuseUpgrade(socket))
+          }, () => refuseUpgrade(request, socket))
         }
       },
       giveUp: () => {

@@ -44,6 +44,7 @@ export interface Watcher {
     head: Buffer
   ) => boolean
   readonly clientError: (error: Error, socket: Net.Socket) => void
+  readonly tlsClientError: (error: Error, socket: Tls.TLSSocket) => void
   readonly acceptFailed: (error: Error) => void
 }
 
@@ -282,6 +283,10 @@ const watch = (
       }
       case "clientError": {
         watcher.clientError(args[1] as Error, args[2] as Net.Socket)
+        break
+      }
+      case "tlsClientError": {
+        watcher.tlsClientError(args[1] as Error, args[2] as Tls.TLSSocket)
         break
       }
       case "close": {

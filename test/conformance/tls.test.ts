@@ -186,7 +186,7 @@ it.scoped("T55: TestTLSServer: a client that is silent keeps no other from its h
     expect(yield* app.report).toMatchObject({ outcome: "Drained", served: 1, forced: [] })
   }))
 
-it.scoped("T56: TestTLSServerRejectHTTPRequests: plain HTTP is turned away, and reaches no handler", () =>
+it.scoped("T56: TestTLSServerRejectHTTPRequests: plain HTTP gets a 400 that says so, and reaches no handler", () =>
   Effect.gen(function*() {
     let ran = 0
     for (
@@ -202,7 +202,9 @@ it.scoped("T56: TestTLSServerRejectHTTPRequests: plain HTTP is turned away, and 
       yield* ended(plain)
       yield* app.history.until("New,Closed")
       expect(codes).toEqual(["ERR_SSL_HTTP_REQUEST"])
-      expect(plain.bytes).toBe(0)
+      expect(plain.text()).toBe(
+        "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"
+      )
       expect((yield* app.stop).outcome).toBe("Drained")
     }
     expect(ran).toBe(0)

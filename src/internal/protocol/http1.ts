@@ -111,9 +111,9 @@ export const refuse = (response: Http.ServerResponse): void => {
 }
 
 /** The same for a request that asked for an upgrade. */
-export const refuseUpgrade = (socket: Net.Socket): void => {
+export const refuseUpgrade = (request: Http.IncomingMessage, socket: Net.Socket): void => {
   socket.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n")
-  const open = openOf(socket)
+  const open = openOf(request.socket)
   if (open === undefined) return
   open.owed.length = 0
   lingerOn(open)

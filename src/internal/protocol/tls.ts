@@ -28,3 +28,10 @@ export const secured = (socket: Tls.TLSSocket): Open | undefined => {
   attach(open, socket)
   return open
 }
+
+/** Plain HTTP has come where TLS was expected: says so, in what its client can read (Go's rule G9). */
+export const rejectPlain = (error: Error, socket: Tls.TLSSocket): void => {
+  const { _parent: raw } = socket as unknown as { readonly _parent?: Net.Socket | null }
+  if ((error as { readonly code?: unknown }).code !== "ERR_SSL_HTTP_REQUEST" || openOf(raw) === undefined) return
+  raw?.end("HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
+}
