@@ -34,7 +34,7 @@ import { Program } from "./program.js"
 import type { Protocol } from "./protocol.js"
 import { begin, beginUpgrade, http1, misread, refuse, refuseUpgrade, rest } from "./protocol/http1.js"
 import * as Http2 from "./protocol/http2.js"
-import { handshake, secured } from "./protocol/tls.js"
+import { handshake, rejectPlain, secured } from "./protocol/tls.js"
 import { hijack } from "./protocol/upgraded.js"
 import { type Open, openOf, Registry, snapshot } from "./registry.js"
 import { hookSpan, shutdownSpan } from "./spans.js"
@@ -234,13 +234,14 @@ export const make = <A extends App | undefined>(
           Effect.runSync(start)
         },
         upgrade: (event, request, socket, head) => {
-          const open = openOf(socket)
+          // with a body still to come, Node 26 hands over a stream around the socket
+          const open = openOf(request.socket)
           if (open === undefined) return true
           // Node has taken its own listener off, and a reset would end the process
           socket.on("error", ignore)
           if (withApp && event === "upgrade") {
             if (beginUpgrade(open, request)) app?.upgrade(request, socket, head)
-            else refuseUpgrade(socket)
+            else refuseUpgrade(request, socket)
           } else if (open.leaving) {
             socket.destroy()
             return false
@@ -252,6 +253,9 @@ export const make = <A extends App | undefined>(
         clientError: (error, socket) => {
           const open = openOf(socket)
           if (open !== undefined) misread(open, error)
+        },
+        tlsClientError: (error, socket) => {
+          if (speaksHttp) rejectPlain(error, socket)
         },
         acceptFailed: (error) => {
           telemetry.acceptErrors++
