@@ -6,7 +6,7 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Cause, Clock, Console, Effect, Layer, Logger, LogLevel, Option, Schedule, Stream } from "effect"
 import { createServer } from "node:http"
 import { fileURLToPath } from "node:url"
-import { NodeHttpServer, Server } from "quiesce"
+import { NodeHttpServer, Server, Signals } from "quiesce"
 import * as DrainView from "./start/drainView.js"
 import * as Screen from "./start/screen.js"
 import { work } from "./start/work.js"
@@ -86,5 +86,6 @@ Layer.effectDiscard(whatToTry).pipe(
       onSome: ({ message }) => `${message} Or choose another one: PORT=3001 npm start`
     }))
   ),
-  NodeRuntime.runMain({ disableErrorReporting: true, disablePrettyLogger: true })
+  Signals.handle(),
+  NodeRuntime.runMain({ disableErrorReporting: true, disablePrettyLogger: true, teardown: Signals.teardown })
 )

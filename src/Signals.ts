@@ -27,7 +27,7 @@
  * | --- | --- |
  * | the first | interrupts the program, as `runMain` does: servers drain, then the rest is released. Where the program is a `Server.launch`, it shuts that server down, and the program goes on with the report |
  * | the next | during a lame duck: ends that, and draining starts |
- * | the next | closes every server now, as `ServerService.close` does: handlers are interrupted and clients cut. Finalizers still run. When no server is open, it only says so |
+ * | the next | closes every server now, as `ServerService.close` does: handlers are interrupted and clients cut. Finalizers still run. When no server is open, it only interrupts what the program may still do |
  * | the next | ends the process, as a signal does that nobody listens for: for a finalizer that hangs |
  *
  * | how the program ended | exit code |
@@ -48,6 +48,8 @@
  *   in an `Effect.all` with concurrency: there the first signal interrupts all, so that nothing goes on beside it.
  *   Under `runMain` the exit code is the same; to have the report there, take it from `closed` in a finalizer.
  * - A shutdown that something else started is not a first signal: the first one that comes then joins it.
+ * - A server that is made outside of the program, by a `ManagedRuntime` say, is not known to it: signals reach it only
+ *   through its scope.
  * - Signals that come while modules are being loaded come before this, and do what they always did.
  *
  * @since 0.1.0

@@ -2,13 +2,10 @@
  * Shows a server while it serves and, above all, while it stops: what it waits for, what was answered, and then the
  * report. It needs nothing but the server's public `phase`, `events`, `connections` and `closed`.
  */
-import { Clock, Effect, Fiber, Layer, Runtime, Schedule, Stream } from "effect"
+import { Clock, Effect, Fiber, Layer, Schedule, Stream } from "effect"
 import { type Connection, Server, type Shutdown } from "quiesce"
 import type { Screen } from "./screen.js"
 import { byState, count, details, seconds, verdict, waitingFor } from "./words.js"
-
-/** npm sends its child a second SIGINT for each Ctrl-C, at once; a person takes longer. */
-const sameSignalMillis = 500
 
 export const layer = (screen: Screen, timeoutMillis: number): Layer.Layer<never, never, Server.Server> =>
   Layer.scopedDiscard(Effect.gen(function*() {
@@ -18,7 +15,6 @@ export const layer = (screen: Screen, timeoutMillis: number): Layer.Layer<never,
       Effect.forkDaemon(Effect.interruptible(show(server, screen, timeoutMillis))),
       Fiber.await
     )
-    yield* closeOnSecondSignal(server, screen)
   }))
 
 const show = Effect.fnUntraced(function*(server: Server.ServerService, screen: Screen, timeoutMillis: number) {
@@ -97,23 +93,3 @@ const show = Effect.fnUntraced(function*(server: Server.ServerService, screen: S
 
 const requestsIn = (connections: ReadonlyArray<Connection.Connection>): number =>
   connections.reduce((sum, { serving }) => sum + serving.length, 0)
-
-/**
- * The second signal of a person who will not wait. That there is a listener at all matters: `runMain` takes its own
- * away with the first signal, and Node ends a process that has none.
- */
-const closeOnSecondSignal = Effect.fnUntraced(function*(server: Server.ServerService, screen: Screen) {
-  const runtime = yield* Effect.runtime()
-  let first: number | undefined
-  const onSignal = () => {
-    const now = performance.now()
-    first ??= now
-    if (now - first < sameSignalMillis) return
-    screen.line("A second signal: closing at once.")
-    Runtime.runFork(runtime)(server.close)
-  }
-  yield* Effect.acquireRelease(
-    Effect.sync(() => process.on("SIGINT", onSignal).on("SIGTERM", onSignal)),
-    () => Effect.sync(() => process.off("SIGINT", onSignal).off("SIGTERM", onSignal))
-  )
-})
