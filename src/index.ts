@@ -1,9 +1,23 @@
 /**
+ * A listener beside the traffic, for whoever operates the server.
+ *
+ * @since 0.1.0
+ */
+export * as Admin from "./Admin.js"
+
+/**
  * The connections of a server, and what a handler may attach to one.
  *
  * @since 0.1.0
  */
 export * as Connection from "./Connection.js"
+
+/**
+ * Whether a server lives, has started, and wants traffic.
+ *
+ * @since 0.1.0
+ */
+export * as Health from "./Health.js"
 
 /**
  * One bound socket of a server.

@@ -1,0 +1,344 @@
+/**
+ * A listener beside the traffic, for whoever operates the server: its health, its metrics, and what it is doing now. It
+ * answers before there is an app and for as long as a shutdown takes, and closes last.
+ *
+ * | path | what it answers |
+ * |---|---|
+ * | `/livez` `/readyz` `/startupz` | as {@link "./Health.js"}, and why a check fails |
+ * | `/metrics` | Effect's metrics, for Prometheus (text 0.0.4, or OpenMetrics 1.0 for those who accept it) |
+ * | `/connections` | who is connected, doing what, since when: JSON |
+ * | `/requests` | the requests in flight, the oldest first: JSON |
+ *
+ * ```ts
+ * import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+ * import { NodeRuntime } from "@effect/platform-node"
+ * import { Layer } from "effect"
+ * import { Admin, Health, NodeHttpServer } from "quiesce"
+ * import { createServer } from "node:http"
+ *
+ * HttpRouter.empty.pipe(
+ *   HttpRouter.get("/", HttpServerResponse.text("hello")),
+ *   HttpServer.serve(),
+ *   Health.startup("app"),
+ *   Layer.provide(Admin.layer({ port: 9000, host: "0.0.0.0" })),
+ *   Layer.provide(Health.layer),
+ *   Layer.provide(NodeHttpServer.layer(() => createServer(), { port: 3000 })),
+ *   Layer.launch,
+ *   NodeRuntime.runMain
+ * )
+ * ```
+ *
+ * While a shutdown waits, `/metrics` names what it waits for: the oldest requests in flight, as
+ * `quiesce_shutdown_waiting_request_age_seconds`. Before, no label of it depends on what clients send.
+ *
+ * **Gotchas**
+ *
+ * - It listens on the loopback interface, because it shows everything to everybody. The probes of a kubelet come from
+ *   outside of the container: they need `host: "0.0.0.0"`.
+ * - A counter that may go down (`incremental` is false, which is Effect's default) is a gauge to Prometheus. Others end in
+ *   `_total`, and a frequency is a counter with the label `key`.
+ * - It is no part of the shutdown that it reports. A request to it that is still running when the traffic has drained gets
+ *   another second.
+ *
+ * @since 0.1.0
+ */
+import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
+import * as HttpRouter from "@effect/platform/HttpRouter"
+import type * as HttpServer from "@effect/platform/HttpServer"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Clock from "effect/Clock"
+import * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
+import * as Scope from "effect/Scope"
+import * as Http from "node:http"
+import type { Connection } from "./Connection.js"
+import * as Health from "./Health.js"
+import * as App from "./internal/app.js"
+import * as Prometheus from "./internal/prometheus.js"
+import * as internal from "./internal/server.js"
+import type * as Listener from "./Listener.js"
+import { Server } from "./Server.js"
+
+/**
+ * Where to listen: `port` (and `host`, default `127.0.0.1`), or `path` for a Unix socket, or `fd`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options extends Listener.Options, Health.RouteOptions {
+  /** Say why a check has failed. Default: true, here. */
+  readonly reasons?: boolean | undefined
+}
+
+/**
+ * The admin listener.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface AdminService {
+  /** Where it listens: with `port: 0`, the port that was chosen. */
+  readonly address: HttpServer.Address
+}
+
+/**
+ * The admin listener of a server.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { HttpServer } from "@effect/platform"
+ * import { Effect } from "effect"
+ * import { Admin } from "quiesce"
+ *
+ * const logAddress = Effect.flatMap(
+ *   Admin.Admin,
+ *   ({ address }) => Effect.log(`Admin on ${HttpServer.formatAddress(address)}`)
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class Admin extends Context.Tag("quiesce/Admin")<Admin, AdminService>() {}
+
+/** Without a name that a client may make up: there are as many of those as there are clients. */
+const pathname = (path: string): string => path.split("?", 1)[0] ?? path
+
+/** How many requests the metrics name. */
+const named = 10
+
+interface InFlight {
+  readonly method: string
+  readonly path: string
+  readonly ageMillis: number
+  readonly connection: number
+  readonly protocol: string
+  readonly stream?: number
+  readonly remoteAddress: string
+}
+
+/** Oldest first. */
+const inFlight = (connections: ReadonlyArray<Connection>, now: number): ReadonlyArray<InFlight> =>
+  connections.flatMap(({ id, protocol, remoteAddress, serving }) =>
+    serving.map(({ method, path, since, stream }): InFlight => ({
+      method,
+      path,
+      ageMillis: now - since,
+      connection: id,
+      protocol,
+      ...(stream === undefined ? undefined : { stream }),
+      remoteAddress
+    }))
+  ).sort((a, b) => b.ageMillis - a.ageMillis)
+
+const connections = Effect.gen(function*() {
+  const server = yield* Server
+  const now = yield* Clock.currentTimeMillis
+  return yield* json({
+    phase: yield* server.phase.get,
+    connections: (yield* server.connections).map(({ connectedAt, serving, since, ...connection }) => ({
+      ...connection,
+      ageMillis: now - connectedAt,
+      stateMillis: now - since,
+      serving: serving.map(({ since, ...request }) => ({ ...request, ageMillis: now - since }))
+    }))
+  })
+})
+
+const requests = Effect.gen(function*() {
+  const server = yield* Server
+  const now = yield* Clock.currentTimeMillis
+  return yield* json({ phase: yield* server.phase.get, requests: inFlight(yield* server.connections, now) })
+})
+
+/** Read by people as much as by programs. */
+const json = (body: unknown) =>
+  Effect.succeed(HttpServerResponse.text(`${JSON.stringify(body, null, 2)}\n`, {
+    contentType: "application/json",
+    headers: { "cache-control": "no-store" }
+  }))
+
+/** The requests that a shutdown waits for. In the registry, each would leave its labels behind for ever. */
+const waitedFor = Effect.gen(function*() {
+  const server = yield* Server
+  const phase = yield* server.phase.get
+  if (phase === "Serving") return []
+  const requests = inFlight(yield* server.connections, yield* Clock.currentTimeMillis)
+  return [
+    Prometheus.gauge(
+      "quiesce_shutdown_waiting_requests",
+      "Requests in flight that the shutdown waits for",
+      [{ labels: [], value: requests.length }]
+    ),
+    Prometheus.gauge(
+      "quiesce_shutdown_waiting_request_age_seconds",
+      `Age of the requests in flight that the shutdown waits for, the ${named} oldest`,
+      requests.slice(0, named).map(({ ageMillis, connection, method, path, remoteAddress, stream }) => ({
+        labels: [
+          ["connection", String(connection)],
+          ["stream", stream === undefined ? "" : String(stream)],
+          ["method", method],
+          ["path", pathname(path)],
+          ["remote_address", remoteAddress]
+        ],
+        value: ageMillis / 1000
+      }))
+    )
+  ]
+})
+
+const metrics = Effect.gen(function*() {
+  const { headers } = yield* HttpServerRequest.HttpServerRequest
+  const format = /\bapplication\/openmetrics-text\b/i.test(headers["accept"] ?? "") ? "openmetrics" : "text"
+  const registered = Prometheus.ofRegistry(yield* Metric.snapshot)
+  return HttpServerResponse.text(Prometheus.render([...registered, ...yield* waitedFor], format), {
+    contentType: Prometheus.contentType[format]
+  })
+})
+
+/**
+ * What the admin listener answers with, for an app of its own that stands behind more than the loopback interface.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { HttpMiddleware, HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
+ * import { Effect } from "effect"
+ * import { Admin } from "quiesce"
+ *
+ * const onlyWithToken = HttpMiddleware.make((app) =>
+ *   Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) =>
+ *     headers["authorization"] === `Bearer ${process.env["TOKEN"]}`
+ *       ? app
+ *       : HttpServerResponse.empty({ status: 401 }))
+ * )
+ *
+ * const app = HttpRouter.empty.pipe(
+ *   HttpRouter.mount("/admin", Admin.router().pipe(HttpRouter.use(onlyWithToken)))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category routing
+ */
+export const router = (
+  { reasons = true }: Health.RouteOptions = {}
+): HttpRouter.HttpRouter<never, Health.Health | Server> =>
+  Health.router({ reasons }).pipe(
+    HttpRouter.get("/metrics", HttpMiddleware.withLoggerDisabled(metrics)),
+    HttpRouter.get("/connections", HttpMiddleware.withLoggerDisabled(connections)),
+    HttpRouter.get("/requests", HttpMiddleware.withLoggerDisabled(requests))
+  )
+
+/** How long its own last answers may take, once the traffic has drained. */
+const lastAnswers = Duration.seconds(1)
+
+/**
+ * Listens until the scope closes. Closing the scope shuts the server down, or joins its shutdown, and closes this listener
+ * when that has ended.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Admin } from "quiesce"
+ *
+ * const admin = Effect.gen(function*() {
+ *   const { address } = yield* Admin.make({ path: "/tmp/admin.sock" })
+ *   yield* Effect.log("listening", address)
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  options: Options
+): Effect.Effect<AdminService, Listener.ListenError, Health.Health | Server | Scope.Scope> =>
+  Effect.gen(function*() {
+    const { reasons = true, ...listen } = options
+    const server = yield* Server
+    const context = yield* Effect.context<Health.Health | Server>()
+    const httpApp = yield* HttpRouter.toHttpApp(router({ reasons }))
+
+    // its own finalizer would fail with a request of ours that is cut
+    const scope = yield* Scope.make()
+    const own = yield* Scope.extend(
+      Effect.orDie(internal.make(
+        { timeout: Duration.infinity, killTimeout: 0, newConnectionGrace: 0, idleGrace: 0 },
+        { quiet: true, app: App.make }
+      )),
+      scope
+    )
+    const close = Effect.raceFirst(
+      Effect.interruptible(own.service.shutdown),
+      Effect.interruptible(Effect.zipRight(Effect.sleep(lastAnswers), own.service.close))
+    ).pipe(Effect.ignore, Effect.zipRight(Scope.close(scope, Exit.void)))
+    yield* Effect.addFinalizer(() => Effect.zipRight(Effect.ignore(server.shutdown), close))
+
+    yield* own.app.serve(Effect.provide(httpApp, context)).pipe(
+      Scope.extend(scope),
+      // nobody traces the scraping of metrics
+      Effect.locally(HttpMiddleware.currentTracerDisabledWhen, () => true)
+    )
+    const onLoopback = listen.path === undefined && listen.fd === undefined && listen.host === undefined
+    const { address } = yield* own.listenApp(
+      () => Http.createServer(),
+      onLoopback ? { ...listen, host: "127.0.0.1" } : listen
+    ).pipe(Effect.catchTag("ServerClosed", Effect.die), Scope.extend(scope))
+    return { address }
+  })
+
+/**
+ * {@link make} as a layer.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Layer } from "effect"
+ * import { Admin, Health, NodeHttpServer } from "quiesce"
+ * import { createServer } from "node:http"
+ *
+ * const ServerLive = Admin.layer({ port: 9000 }).pipe(
+ *   Layer.provideMerge(Health.layer),
+ *   Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { port: 3000 }))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (
+  options: Options
+): Layer.Layer<Admin, Listener.ListenError, Health.Health | Server> => Layer.scoped(Admin, make(options))
+
+/**
+ * {@link layer} with options that are read from the configuration.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Config } from "effect"
+ * import { Admin } from "quiesce"
+ *
+ * const AdminLive = Admin.layerConfig({
+ *   port: Config.port("ADMIN_PORT").pipe(Config.withDefault(9000)),
+ *   host: Config.string("ADMIN_HOST").pipe(Config.withDefault("127.0.0.1"))
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig = (
+  options: Config.Config.Wrap<Options>
+): Layer.Layer<Admin, Listener.ListenError | ConfigError.ConfigError, Health.Health | Server> =>
+  Layer.scoped(Admin, Effect.flatMap(Config.unwrap(options), make))

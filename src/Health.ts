@@ -1,0 +1,511 @@
+/**
+ * Whether a server lives, has started, and wants traffic, as Kubernetes asks it: named checks, and the routes `/livez`,
+ * `/readyz` and `/startupz` that answer as those of its API server do.
+ *
+ * ```ts
+ * import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+ * import { NodeRuntime } from "@effect/platform-node"
+ * import { Effect, Layer } from "effect"
+ * import { Health, NodeHttpServer } from "quiesce"
+ * import { createServer } from "node:http"
+ *
+ * const ping = Effect.void // select 1
+ *
+ * HttpRouter.empty.pipe(
+ *   HttpRouter.get("/", HttpServerResponse.text("hello")),
+ *   HttpRouter.concat(Health.router()),
+ *   HttpServer.serve(),
+ *   Layer.provide(Health.layerCheck("database", ping, { timeout: "500 millis" })),
+ *   Layer.provide(Health.layer),
+ *   Layer.provide(NodeHttpServer.layer(() => createServer(), { port: 3000, lameDuck: "5 seconds" })),
+ *   Layer.launch,
+ *   NodeRuntime.runMain
+ * )
+ * ```
+ *
+ * | request | what it answers |
+ * |---|---|
+ * | `/readyz` | 200 `ok`, or 500 and a line for each check |
+ * | `/readyz?verbose` | a line for each check in any case: `[+]database ok`, `[-]database failed: reason withheld` |
+ * | `/readyz?exclude=database` | the same without that check; repeatable |
+ * | `/readyz/database` | that check alone |
+ *
+ * Three checks are built in. `ping` always passes. `shutdown`, of readiness, fails from the moment at which a shutdown
+ * begins, so that a lame duck is not ready from its first moment; liveness stays as it is until the end. And
+ * {@link startup} makes one that passes once a layer has been built.
+ *
+ * **Gotchas**
+ *
+ * - Liveness decides whether the process is killed. A check of something outside of it (`on: ["live"]` for a database)
+ *   lets one broken database kill every instance.
+ * - The default `timeout`, 800 ms, is shorter than the second that a kubelet waits for its answer: what it gets says which
+ *   check was too slow. Raise both together.
+ * - A check that ignores its interruption is left running, fails for as long as it runs, and is not started again
+ *   meanwhile. One that blocks the event loop cannot be bounded by anything in this process.
+ * - During the drain the app's own listeners are closed: only an {@link "./Admin.js"} listener goes on answering.
+ * - Why a check fails is in the log, once for each change. The routes withhold it, unless they were made with
+ *   `reasons: true`, because they are as public as their router.
+ *
+ * @since 0.1.0
+ */
+import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
+import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
+import * as HttpRouter from "@effect/platform/HttpRouter"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Runtime from "effect/Runtime"
+import type * as Scope from "effect/Scope"
+import { type Check, Checks } from "./internal/checks.js"
+import { duration } from "./internal/policy.js"
+import { Server } from "./Server.js"
+import { InvalidPolicy } from "./Shutdown.js"
+
+/**
+ * The three questions of Kubernetes:
+ *
+ * - `live`: is it worth keeping, or has it to be restarted?
+ * - `ready`: does it want traffic?
+ * - `startup`: has it started? A check that has passed once is not asked again.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Probe = "live" | "ready" | "startup"
+
+/**
+ * How a check is run.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CheckOptions {
+  /**
+   * How long it may take. Then it has failed; it is interrupted, and not waited for. Default: 800 milliseconds, which is
+   * less than the second that a kubelet waits.
+   */
+  readonly timeout?: Duration.DurationInput | undefined
+  /**
+   * For how long an outcome, good or bad, is the answer to later probes: many probers cost one check in that time.
+   * Default: 1 second. (Probes at the same time share a run in any case.)
+   */
+  readonly cache?: Duration.DurationInput | undefined
+  /** The probes that ask for it. Default: `["ready"]`. */
+  readonly on?: ReadonlyArray<Probe> | undefined
+}
+
+/**
+ * What a check said.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CheckResult {
+  readonly name: string
+  readonly outcome: "Passed" | "Failed" | "Excluded"
+  /** Why it has failed. */
+  readonly reason?: string
+}
+
+/**
+ * The answer to a probe.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Answer {
+  readonly probe: Probe
+  readonly passed: boolean
+  /** In the order of registration; those that are built in come first and last. */
+  readonly checks: ReadonlyArray<CheckResult>
+  /** Names to exclude that no check of this probe has. */
+  readonly unknown: ReadonlyArray<string>
+}
+
+/**
+ * The checks of a server.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface HealthService {
+  /** See {@link check}. */
+  readonly check: <A, E, R>(
+    name: string,
+    effect: Effect.Effect<A, E, R>,
+    options?: CheckOptions
+  ) => Effect.Effect<void, InvalidPolicy, Exclude<R, Scope.Scope> | Scope.Scope>
+  /** Asks all checks of a probe at the same time, for as long as the longest `timeout` at the most. */
+  readonly probe: (
+    probe: Probe,
+    options?: {
+      /** Leaves these out. */
+      readonly exclude?: ReadonlyArray<string> | undefined
+      /** Asks these alone. */
+      readonly only?: ReadonlyArray<string> | undefined
+    }
+  ) => Effect.Effect<Answer>
+}
+
+/**
+ * The checks of a server, and the answers to its probes.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Health } from "quiesce"
+ *
+ * const warnIfNotReady = Effect.gen(function*() {
+ *   const health = yield* Health.Health
+ *   const { checks, passed } = yield* health.probe("ready")
+ *   if (!passed) yield* Effect.logWarning("not ready", checks)
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category tags
+ */
+export class Health extends Context.Tag("quiesce/Health")<Health, HealthService>() {}
+
+const passed = (name: string): CheckResult => ({ name, outcome: "Passed" })
+
+/**
+ * Makes the checks of a server. They know when its shutdown begins.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: Effect.Effect<HealthService, never, Server | Scope.Scope> = Effect.gen(function*() {
+  const server = yield* Server
+  const clock = yield* Effect.clock
+  const runtime = yield* Effect.runtime<never>()
+  const run = (effect: Effect.Effect<unknown>) => Runtime.runFork(runtime)(Effect.interruptible(effect))
+  const checks = new Checks(() => clock.unsafeCurrentTimeMillis(), run)
+
+  let stopping = false
+  const stop = Effect.sync(() => {
+    stopping = true
+  })
+  const watcher = run(Effect.zipRight(server.shuttingDown, stop))
+  // an admin listener may answer for longer than this scope lives
+  yield* Effect.addFinalizer(() => Effect.zipRight(stop, watcher.interruptAsFork(watcher.id())))
+  const isStopping = Effect.sync(() => stopping)
+  // a shutdown that has just begun is known to its watcher one yield later, and it is not ready from its first moment
+  const shutdown = Effect.map(Effect.zipRight(Effect.yieldNow(), isStopping), (stopping): CheckResult =>
+    stopping
+      ? { name: "shutdown", outcome: "Failed", reason: "the server is shutting down" }
+      : passed("shutdown"))
+
+  const register = Effect.fnUntraced(function*<A, E, R>(
+    name: string,
+    effect: Effect.Effect<A, E, R>,
+    { cache, on, timeout }: CheckOptions = {}
+  ) {
+    const millis = {
+      timeout: yield* duration(`timeout of the health check "${name}"`, timeout ?? "800 millis"),
+      cache: yield* duration(`cache of the health check "${name}"`, cache ?? "1 second")
+    }
+    const around = yield* Effect.runtime<Exclude<R, Scope.Scope>>()
+    const check: Check = {
+      name,
+      ...millis,
+      on: new Set(on ?? ["ready"]),
+      fork: () => Runtime.runFork(around)(Effect.interruptible(Effect.scoped(effect))),
+      run: undefined,
+      last: undefined,
+      passedOnce: false
+    }
+    yield* Effect.acquireRelease(
+      Effect.suspend(() => {
+        if (name === "" || name === "ping" || name === "shutdown" || checks.has(name)) {
+          const expected = `a name that no other check has, and neither "ping" nor "shutdown"`
+          return new InvalidPolicy({ field: "the name of a health check", value: name, expected })
+        }
+        checks.add(check)
+        return Effect.void
+      }),
+      () => checks.remove(check)
+    )
+  })
+
+  const probe: HealthService["probe"] = (probe, { exclude = [], only } = {}) =>
+    Effect.suspend(() => {
+      const excluded = new Set(exclude)
+      const asked = (
+        name: string,
+        ask: () => Effect.Effect<CheckResult>
+      ): ReadonlyArray<Effect.Effect<CheckResult>> => {
+        if (only?.includes(name) === false) return []
+        return [excluded.delete(name) ? Effect.succeed<CheckResult>({ name, outcome: "Excluded" }) : ask()]
+      }
+      // asking starts it: all run by the time that the first is waited for
+      const answers = [
+        ...asked("ping", () => Effect.succeed(passed("ping"))),
+        ...checks.of(probe).flatMap((check) =>
+          asked(check.name, () =>
+            Effect.map(checks.ask(check, probe), (reason): CheckResult =>
+              reason === undefined ? passed(check.name) : { name: check.name, outcome: "Failed", reason }))
+        ),
+        ...(probe === "ready"
+          ? asked("shutdown", () =>
+            shutdown)
+          : [])
+      ]
+      return Effect.map(Effect.all(answers), (results): Answer => ({
+        probe,
+        passed: results.every(({ outcome }) =>
+          outcome !== "Failed"
+        ),
+        checks: results,
+        unknown: Array.from(excluded).sort()
+      }))
+    })
+
+  return { check: register, probe }
+})
+
+/**
+ * {@link make} as a layer.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Layer } from "effect"
+ * import { Health, NodeHttpServer } from "quiesce"
+ * import { createServer } from "node:http"
+ *
+ * const ServerLive = Health.layer.pipe(
+ *   Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { port: 3000 }))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<Health, never, Server> = Layer.scoped(Health, make)
+
+/**
+ * Registers a check until its scope closes. It passes if the effect succeeds, with anything but `false`. It is run when
+ * a probe asks for it, together with the others, in a fiber and a scope of its own; probes that come meanwhile get the
+ * outcome of the same run. Fails with `InvalidPolicy` if the name is taken, or an option is no duration.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Health } from "quiesce"
+ *
+ * declare const select1: Effect.Effect<void, Error>
+ *
+ * const Pool = Effect.gen(function*() {
+ *   // … acquire it; the check is taken back before it is released
+ *   yield* Health.check("database", select1, { timeout: "500 millis", cache: "2 seconds", on: ["ready"] })
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const check = <A, E, R>(
+  name: string,
+  effect: Effect.Effect<A, E, R>,
+  options?: CheckOptions
+): Effect.Effect<void, InvalidPolicy, Exclude<R, Scope.Scope> | Health | Scope.Scope> =>
+  Effect.flatMap(Health, (health) => health.check(name, effect, options))
+
+/**
+ * {@link check} as a layer.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Health } from "quiesce"
+ *
+ * declare const queueLength: Effect.Effect<number, Error>
+ *
+ * const QueueCheck = Health.layerCheck("queue", Effect.map(queueLength, (length) => length < 10_000))
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerCheck = <A, E, R>(
+  name: string,
+  effect: Effect.Effect<A, E, R>,
+  options?: CheckOptions
+): Layer.Layer<never, InvalidPolicy, Exclude<R, Scope.Scope> | Health> =>
+  Layer.scopedDiscard(check(name, effect, options))
+
+/**
+ * The same layer, with a check of startup and readiness that fails until it has been built. On an admin listener, which
+ * answers before there is an app, it keeps traffic away until there is one.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+ * import { Layer } from "effect"
+ * import { Admin, Health, NodeHttpServer } from "quiesce"
+ * import { createServer } from "node:http"
+ *
+ * const App = HttpRouter.empty.pipe(
+ *   HttpRouter.get("/", HttpServerResponse.text("hello")),
+ *   HttpServer.serve(),
+ *   Health.startup("app"),
+ *   Layer.provide(Admin.layer({ port: 9000 })),
+ *   Layer.provide(Health.layer),
+ *   Layer.provide(NodeHttpServer.layer(() => createServer(), { port: 3000 }))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const startup =
+  (name: string) => <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E | InvalidPolicy, R | Health> =>
+    Layer.unwrapScoped(Effect.gen(function*() {
+      let built = false
+      const isBuilt = Effect.suspend(() => built ? Effect.void : Effect.fail("it has not been built yet"))
+      yield* check(name, isBuilt, { on: ["startup", "ready"], cache: 0 })
+      return Layer.tap(layer, () =>
+        Effect.sync(() => {
+          built = true
+        }))
+    }))
+
+/**
+ * What the routes say.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RouteOptions {
+  /** Say why a check has failed, instead of `reason withheld`. Default: false. */
+  readonly reasons?: boolean | undefined
+}
+
+const probes = [["live", "livez"], ["ready", "readyz"], ["startup", "startupz"]] as const
+
+interface Route<R> {
+  readonly path: HttpRouter.PathInput
+  readonly handler: Effect.Effect<
+    HttpServerResponse.HttpServerResponse,
+    never,
+    R | HttpServerRequest.HttpServerRequest | HttpRouter.RouteContext
+  >
+}
+
+const routesOf = <R>(
+  health: Effect.Effect<HealthService, never, R>,
+  { reasons = false }: RouteOptions
+): ReadonlyArray<Route<R>> =>
+  probes.flatMap(([probe, name]) => [
+    { path: `/${name}`, handler: answerAll(health, probe, name, reasons) },
+    // names may have slashes in them, as those of the API server do
+    { path: `/${name}/*`, handler: answerOne(health, probe, reasons) }
+  ])
+
+const answerAll = <R>(health: Effect.Effect<HealthService, never, R>, probe: Probe, name: string, reasons: boolean) =>
+  Effect.gen(function*() {
+    const { url } = yield* HttpServerRequest.HttpServerRequest
+    const query = new URLSearchParams(url.includes("?") ? url.slice(url.indexOf("?")) : "")
+    const { checks, passed, unknown } = yield* (yield* health).probe(probe, { exclude: query.getAll("exclude") })
+    if (passed && !query.has("verbose")) return text(200, "ok")
+    const lines = checks.map((check) => `${line(check, reasons)}\n`)
+    if (unknown.length > 0) {
+      const names = unknown.map((name) => JSON.stringify(name)).join(",")
+      lines.push(`warn: some health checks cannot be excluded: no matches for ${names}\n`)
+    }
+    return text(passed ? 200 : 500, `${lines.join("")}${name} check ${passed ? "passed" : "failed"}\n`)
+  }).pipe(HttpMiddleware.withLoggerDisabled)
+
+const answerOne = <R>(health: Effect.Effect<HealthService, never, R>, probe: Probe, reasons: boolean) =>
+  Effect.gen(function*() {
+    const name = (yield* HttpRouter.params)["*"] ?? ""
+    const { checks: [check] } = yield* (yield* health).probe(probe, { only: [name] })
+    if (check === undefined) return text(404, "404 page not found\n")
+    return check.outcome === "Failed"
+      ? text(500, `internal server error: ${shown(check.reason, reasons)}\n`)
+      : text(200, "ok")
+  }).pipe(HttpMiddleware.withLoggerDisabled)
+
+const line = ({ name, outcome, reason }: CheckResult, reasons: boolean): string =>
+  outcome === "Passed"
+    ? `[+]${name} ok`
+    : outcome === "Excluded"
+    ? `[+]${name} excluded: ok`
+    : `[-]${name} failed: ${shown(reason, reasons)}`
+
+const shown = (reason: string | undefined, reasons: boolean): string =>
+  reasons && reason !== undefined ? reason : "reason withheld"
+
+const text = (status: number, body: string) =>
+  HttpServerResponse.text(body, {
+    status,
+    contentType: "text/plain; charset=utf-8",
+    headers: { "cache-control": "no-store", "x-content-type-options": "nosniff" }
+  })
+
+/**
+ * The routes `/livez`, `/readyz` and `/startupz`, to be concatenated to an app's own, or mounted somewhere. They stay out
+ * of the access log.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { HttpRouter, HttpServerResponse } from "@effect/platform"
+ * import { Health } from "quiesce"
+ *
+ * const app = HttpRouter.empty.pipe(
+ *   HttpRouter.get("/", HttpServerResponse.text("hello")),
+ *   HttpRouter.concat(Health.router())
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category routing
+ */
+export const router = (options: RouteOptions = {}): HttpRouter.HttpRouter<never, Health> =>
+  routesOf(Health, options).reduce<HttpRouter.HttpRouter<never, Health>>(
+    (router, { handler, path }) => HttpRouter.get(router, path, handler),
+    HttpRouter.empty
+  )
+
+/**
+ * {@link router} for an `HttpLayerRouter`.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
+ * import { Layer } from "effect"
+ * import { Health, NodeHttpServer } from "quiesce"
+ * import { createServer } from "node:http"
+ *
+ * const Routes = Layer.mergeAll(
+ *   HttpLayerRouter.add("GET", "/", HttpServerResponse.text("hello")),
+ *   Health.layerRouter()
+ * )
+ *
+ * const App = HttpLayerRouter.serve(Routes).pipe(
+ *   Layer.provide(Health.layer),
+ *   Layer.provide(NodeHttpServer.layer(() => createServer(), { port: 3000 }))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category routing
+ */
+export const layerRouter = (
+  options: RouteOptions = {}
+): Layer.Layer<never, never, HttpLayerRouter.HttpRouter | Health> =>
+  Layer.effectDiscard(Effect.gen(function*() {
+    const health = yield* Health
+    const router = yield* HttpLayerRouter.HttpRouter
+    for (const { handler, path } of routesOf(Effect.succeed(health), options)) yield* router.add("GET", path, handler)
+  }))
