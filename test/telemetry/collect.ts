@@ -1,0 +1,25 @@
+/** What is logged, as the JSON lines that a machine reads. */
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+
+export interface Line {
+  readonly message: unknown
+  readonly logLevel: string
+  readonly annotations: Readonly<Record<string, unknown>>
+}
+
+export const collect = (least: LogLevel.LogLevel = LogLevel.Info) => {
+  const raw: Array<string> = []
+  const lines = (): ReadonlyArray<Line> => raw.map((text) => JSON.parse(text) as Line)
+  return {
+    raw,
+    lines,
+    /** The first line whose message this matches. */
+    find: (pattern: RegExp): Line | undefined => lines().find(({ message }) => pattern.test(String(message))),
+    layer: Layer.merge(
+      Logger.replace(Logger.defaultLogger, Logger.map(Logger.jsonLogger, (text) => void raw.push(text))),
+      Logger.minimumLogLevel(least)
+    )
+  }
+}
