@@ -69,6 +69,7 @@ describe.concurrent("signals", { timeout: 60_000 }, () => {
     "ends a lame duck with the second signal, and closes at once on the third",
     withRequest({ signals: true, timeout: "1 minute", lameDuck: "1 minute" }, async (child, client) => {
       child.signal("SIGTERM")
+      await waitFor("the log to say so", () => child.stdout().includes("SIGTERM: shutting down"), limit)
       await pace(700)
       expect(child.linesOf("draining")).toEqual([])
       child.signal("SIGTERM")
