@@ -74,3 +74,17 @@ export * as Signals from "./Signals.js"
  * @since 0.1.0
  */
 export * as Status from "./Status.js"
+
+/**
+ * What starts and stops the process: PM2, Docker, npm.
+ *
+ * @since 0.1.0
+ */
+export * as Supervisor from "./Supervisor.js"
+
+/**
+ * A server as a systemd service: readiness, status, socket activation.
+ *
+ * @since 0.1.0
+ */
+export * as Systemd from "./Systemd.js"

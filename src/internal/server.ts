@@ -29,6 +29,7 @@ import { Handlers } from "./handlers.js"
 import { Hooks } from "./hooks.js"
 import { adopt, bind, type Bound, isHttp, isHttp2, type Watcher } from "./listener.js"
 import { enters, hookEnded, narrated } from "./log.js"
+import { warnAboutNpm } from "./npm.js"
 import { duration, resolve } from "./policy.js"
 import { Program } from "./program.js"
 import type { Protocol } from "./protocol.js"
@@ -73,6 +74,7 @@ export const make = <A extends App | undefined>(
     const clock = yield* Effect.clock
     const runtime = yield* Effect.runtime<never>()
     const program = yield* Program
+    if (!options.quiet) yield* warnAboutNpm
     // a runtime that was taken in an uninterruptible region starts uninterruptible fibers
     const run = <A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> =>
       Runtime.runFork(runtime)(Effect.interruptible(effect))
