@@ -61,6 +61,7 @@ import * as Http from "node:http"
 import type { Connection } from "./Connection.js"
 import * as Health from "./Health.js"
 import * as App from "./internal/app.js"
+import { Program } from "./internal/program.js"
 import * as Prometheus from "./internal/prometheus.js"
 import * as internal from "./internal/server.js"
 import type * as Listener from "./Listener.js"
@@ -272,10 +273,14 @@ export const make = (
     // its own finalizer would fail with a request of ours that is cut
     const scope = yield* Scope.make()
     const own = yield* Scope.extend(
-      Effect.orDie(internal.make(
+      internal.make(
         { timeout: Duration.infinity, killTimeout: 0, newConnectionGrace: 0, idleGrace: 0 },
         { quiet: true, app: App.make }
-      )),
+      ).pipe(
+        Effect.orDie,
+        // a signal that finds the traffic drained cuts nothing, and so it must not say that it did
+        Effect.provideService(Program, undefined)
+      ),
       scope
     )
     const close = Effect.raceFirst(
