@@ -26,6 +26,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>
   /** For example `["--expose-gc"]`. */
   readonly execArgv?: ReadonlyArray<string>
+  /** A command that runs the command that follows it. It is what is signalled. */
+  readonly under?: ReadonlyArray<string>
 }
 
 export interface Child {
@@ -54,9 +56,10 @@ const alive = new Set<ChildProcess>()
 process.on("exit", () => alive.forEach((child) => child.kill("SIGKILL")))
 
 export const start = (fixture: URL, args: ReadonlyArray<string> = [], options: StartOptions = {}): Child => {
+  const [command = process.execPath, ...before] = [...(options.under ?? []), process.execPath]
   const child = spawn(
-    process.execPath,
-    [...(options.execArgv ?? []), "--import", "tsx", fileURLToPath(fixture), ...args],
+    command,
+    [...before, ...(options.execArgv ?? []), "--import", "tsx", fileURLToPath(fixture), ...args],
     { stdio: ["pipe", "pipe", "pipe"], env: { ...withoutVitest(process.env), ...options.env } }
   )
   alive.add(child)
