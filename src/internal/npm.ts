@@ -43,7 +43,10 @@ const npmAbove = (env: Environment, parent: number): Npm | undefined => {
 
 /** Where SIGTERM is what stops a process, and not a person at a terminal. */
 const isInProduction = (env: Environment, npm: Npm): boolean =>
-  env["NODE_ENV"] === "production" || env["KUBERNETES_SERVICE_HOST"] !== undefined || npm.pid === 1
+  env["NODE_ENV"] === "production"
+  // a test suite may run there, too
+  || (env["NODE_ENV"] === undefined && env["KUBERNETES_SERVICE_HOST"] !== undefined)
+  || npm.pid === 1
 
 const warning = ({ command, pid }: Npm): string =>
   `This process was started by npm (${command}${pid === undefined ? "" : `, process ${pid}`}), which ends on SIGTERM `

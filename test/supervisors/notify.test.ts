@@ -53,7 +53,7 @@ const life = async (child: Child) => {
   await untilNotified(child, "the end", ({ STATUS }) => /^Shut down in .* \(Drained\)$/.test(STATUS ?? ""))
   expect(await child.exit(limit)).toMatchObject({ code: 0 })
   const order = notifications(child).map(({ state }) => "READY" in state ? 0 : "STOPPING" in state ? 1 : 2)
-  expect(order).toEqual(order.toSorted())
+  expect(order).toEqual(order.toSorted((a, b) => a - b))
   expect(order.slice(0, 3)).toEqual([0, 1, 2])
   expect(child.stdout()).not.toContain(failed)
 }

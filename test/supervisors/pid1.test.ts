@@ -1,0 +1,50 @@
+import { spawnSync } from "node:child_process"
+import { readFileSync } from "node:fs"
+import { describe, expect, it } from "vitest"
+import { withClient } from "../support/rawClient.js"
+import { waitFor } from "../support/wait.js"
+import { body, get, limit, withApp } from "./app.js"
+
+// As in a container: the process is the init of its own namespace, and gets its signals from outside.
+
+const under = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+
+const mayUnshare = spawnSync(under[0]!, [...under.slice(1), "true"]).status === 0
+
+if (!mayUnshare) process.stderr.write("PID 1 is not tested: unshare may not make a namespace here\n")
+
+const childOf = (pid: number): number | undefined => {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim()
+  return children === "" ? undefined : Number(children.split(" ")[0])
+}
+
+describe.skipIf(!mayUnshare)("as PID 1", () => {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    for (const launch of ["layer", "signals"] as const) {
+      it(
+        `${signal} drains the process: ${launch}`,
+        { timeout: 60_000 },
+        () =>
+          withApp({ launch }, { under }, async (child) => {
+            const target = await child.listening()
+            expect(child.linesOf("listening")[0]?.["pid"]).toBe(1)
+            const outside = await waitFor("its number outside", () => childOf(child.pid), limit)
+            await withClient(target, async (client) => {
+              await client.write(get("/slow"))
+              await child.line("request", limit)
+              process.kill(outside, signal)
+              await waitFor(
+                () => `the shutdown: ${child.stdout()}`,
+                () => child.stdout().includes("Shutting down"),
+                limit
+              )
+              process.kill(outside, "SIGUSR2")
+              expect(await body(client)).toBe("whole")
+            })
+            expect(await child.exit(limit)).toMatchObject({ code: 0 })
+            expect(child.stdout()).toContain("(Drained)")
+          })
+      )
+    }
+  }
+})
