@@ -6,7 +6,15 @@ import { pace, waitFor } from "../support/wait.js"
 import { executedUnanswered, overShutdowns } from "./shutdowns.js"
 
 // A server that says `Keep-Alive: timeout=1` promises to be there for another second. With `idleGrace: "promised"` it
-// keeps that promise while it stops, so that a client that honours it, 20 ms away, loses nothing.
+// keeps that promise while it stops, and a second longer for what is on its way, so that a client that honours it, 20 ms
+// away, loses nothing.
+
+/**
+ * An answer takes 40 ms. Where a busy machine takes ten times that, the clients are not 20 ms away, and may be further
+ * than the second that the server allows for: such a round says nothing about losses, and is played again. A server that
+ * breaks its promise loses requests that it turns away at once.
+ */
+const slowMs = 400
 
 interface Losses {
   readonly sent: number
@@ -21,7 +29,8 @@ const drainsInTurn = async (count: number, listen: NonNullable<AppOptions["liste
   let unanswered = 0
   const lost: Array<LostRequest> = []
   const unheard: Array<string> = []
-  await overShutdowns(count, { keepAliveTimeoutMs: 1000, listen }, async ({ ended, executed, signal, target }) => {
+  let counted = 0
+  await overShutdowns(2 * count, { keepAliveTimeoutMs: 1000, listen }, async ({ ended, executed, signal, target }) => {
     const proxy = await delayProxy(target, 20)
     let stopping = false
     const clients = startBusyClients(proxy.target, {
@@ -46,16 +55,19 @@ const drainsInTurn = async (count: number, listen: NonNullable<AppOptions["liste
       const report = await ended()
       await waitFor("every client to leave", clients.ended, 5000)
       const { tally } = clients
+      unheard.push(...executedUnanswered(executed(), tally.answeredIds).filter((id) => tally.sentIds.has(id)))
+      expect(report).toMatchObject({ outcome: "Drained", cut: 0 })
+      if (tally.slowestMs > slowMs) return undefined
       sent += tally.sent - before
       unanswered += tally.unanswered
       lost.push(...tally.lost)
-      unheard.push(...executedUnanswered(executed(), tally.answeredIds).filter((id) => tally.sentIds.has(id)))
-      expect(report).toMatchObject({ outcome: "Drained", cut: 0 })
+      return ++counted === count ? "enough" : undefined
     } finally {
       await clients.stop(0)
       await proxy.close()
     }
   })
+  if (counted < count) throw new Error(`only in ${counted} of ${2 * count} rounds was the machine fast enough`)
   return { sent, lost, unanswered, executedUnanswered: unheard }
 }
 
@@ -71,7 +83,7 @@ const drains = async (count: number, listen: NonNullable<AppOptions["listen"]>):
 }
 
 describe("200 clients that honour Keep-Alive: timeout, 20 ms away", () => {
-  it("lose nothing over 20 drains when the server keeps what it promised", { timeout: 60_000 }, async () => {
+  it("lose nothing over 20 drains when the server keeps what it promised", { timeout: 120_000 }, async () => {
     const { sent, ...losses } = await drains(20, { idleGrace: "promised" })
     expect(losses).toEqual({ lost: [], unanswered: 0, executedUnanswered: [] })
     // They did send while it was stopping, or this shows nothing.

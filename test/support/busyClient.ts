@@ -57,6 +57,8 @@ export interface Tally {
   closedIdle: number
   /** Answers that said `Connection: close`. */
   toldToClose: number
+  /** The longest that a request took until it was answered, or known to be lost. */
+  slowestMs: number
   readonly lost: Array<LostRequest>
   readonly sentIds: Set<string>
   readonly answeredIds: Set<string>
@@ -106,6 +108,7 @@ export const startBusyClients = (target: Target, load: Load): BusyClients => {
   }
   /** Whether the client goes on. */
   const account = (id: string, wire: Wire, outcome: Exchange, sentAt: number, idleMs: number): boolean => {
+    tally.slowestMs = Math.max(tally.slowestMs, performance.now() - sentAt)
     switch (outcome._tag) {
       case "Answered": {
         tally.answered++
@@ -214,6 +217,7 @@ const makeTally = (): Tally => ({
   refused: 0,
   closedIdle: 0,
   toldToClose: 0,
+  slowestMs: 0,
   lost: [],
   sentIds: new Set(),
   answeredIds: new Set()
