@@ -16,7 +16,7 @@ export const makeScreen = ({ columns = 80, isTTY = true } = {}): Screen => {
   const write = (text: string) => {
     writes++
     // what we use: to the beginning of the line, up, and clear from there
-    for (const [token, up] of text.matchAll(/\u001b\[(\d+)A|\u001b\[J|\u001b\[\d+m|[^]/gu)) {
+    for (const [token, up] of text.matchAll(/\p{Cc}\[(\d+)A|\p{Cc}\[J|\p{Cc}\[\d+m|[^]/gu)) {
       if (up !== undefined) at -= Number(up)
       else if (token === "\u001b[J") rows.splice(at, Infinity, "")
       else if (token === "\n") rows[++at] ??= ""
