@@ -6,7 +6,7 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Cause, Clock, Console, Effect, Layer, Logger, LogLevel, Option, Schedule, Stream } from "effect"
 import { createServer } from "node:http"
 import { fileURLToPath } from "node:url"
-import { NodeHttpServer, Server, Signals } from "quiesce"
+import { NodeHttpServer, Server, Signals, Status } from "quiesce"
 import * as DrainView from "./start/drainView.js"
 import * as Screen from "./start/screen.js"
 import { work } from "./start/work.js"
@@ -65,7 +65,7 @@ const Hooks = Layer.scopedDiscard(Effect.flatMap(
 Layer.effectDiscard(whatToTry).pipe(
   Layer.provide(Layer.unwrapEffect(Effect.map(router, HttpServer.serve()))),
   Layer.provide(Hooks),
-  Layer.provide(DrainView.layer(screen, timeoutMillis)),
+  Layer.provide([DrainView.layer(screen, timeoutMillis), Status.layer({ serving: true })]),
   Layer.provide(NodeHttpServer.layer(() => createServer(), {
     host: "127.0.0.1",
     port,
@@ -73,12 +73,12 @@ Layer.effectDiscard(whatToTry).pipe(
     // `/live` shows the drain to a browser, and ends with it
     endEventStreams: false
   })),
-  // the screen says what the log would, except for what is wrong
+  // on a terminal the status says what the log would, except for what is wrong
   Layer.provide(Logger.replace(
     Logger.defaultLogger,
     Logger.make(({ logLevel, message }) => screen.line(`log: ${logLevel.label} ${String(message)}`))
   )),
-  Layer.provide(Logger.minimumLogLevel(LogLevel.Warning)),
+  Layer.provide(Logger.minimumLogLevel(process.stderr.isTTY ? LogLevel.Warning : LogLevel.Info)),
   Layer.launch,
   Effect.tapErrorCause((cause) =>
     Console.error(Option.match(Cause.failureOption(cause), {

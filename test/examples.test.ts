@@ -153,6 +153,26 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
       }, { env: { PORT: "0", ...env } }))
   }
 
+  it("telemetry: JSON lines name the request that is waited for, and say how it ended", () =>
+    withExample("telemetry", async ({ child, logged, target }) => {
+      await withClient(target, async (client) => {
+        await client.write(get("/slow"))
+        // a second answer on another connection: the first request has long arrived
+        await withClient(target, async (other) => {
+          await other.write(get("/"))
+          await answer(other)
+        })
+        child.signal("SIGTERM")
+        await logged(/waiting for/)
+        expect(await answer(client)).toMatchObject({ status: 200, complete: true })
+      })
+      expect(await child.exit(5000)).toMatchObject({ code: 0 })
+      const lines = child.stdout().trim().split("\n").map((line) => JSON.parse(line))
+      const said = (message: RegExp) => lines.find((line) => message.test(line.message))?.annotations
+      expect(said(/waiting for/)).toMatchObject({ phase: "Draining", requests: [{ method: "GET", path: "/slow" }] })
+      expect(said(/^Shut down/)).toMatchObject({ outcome: "Drained", hooks: [{ name: "flush cache" }] })
+    }))
+
   it("stream: it ends when a shutdown begins, whole and with a last word", () =>
     withExample("stream", async ({ child, target }) => {
       await withClient(target, async (client) => {
@@ -231,7 +251,7 @@ describe("npm start", { timeout: 60_000 }, () => {
       expect(shown).toMatch(/Draining, 3 connections: (1 Idle, 2 Active|2 Active, 1 Idle)/)
       expect(shown).toMatch(/done GET \/stream from 127/)
       expect(shown).toMatch(
-        /Draining, \d\.\d s left, .*\n {2}waiting for GET \/slow\?seconds=3, for \d\.\d s, from 127/
+        /log: INFO Draining: waiting for .* GET \/slow\?seconds=3 from 127\.0\.0\.1:\d+ \(.*\); .* left/
       )
       expect(shown).toMatch(/done GET \/slow\?seconds=3 from 127/)
       expect(shown).toMatch(/Shut down in \d\.\d s: every request got its whole answer\.\n {2}[23] requests answered/)
@@ -269,7 +289,7 @@ describe("npm start", { timeout: 60_000 }, () => {
       )
       await withClient({ port: Number(port) }, async (client) => {
         await client.write(get("/slow?seconds=2"))
-        await waitFor(() => `the request to be seen: ${shown}`, () => shown.includes("1 request."), 5000)
+        await waitFor(() => `the request to be seen: ${shown}`, () => shown.includes("1 request in flight"), 5000)
         terminal.stdin.write("\u0003")
         expect(await answer(client)).toMatchObject({ status: 200, complete: true })
       })
@@ -277,8 +297,8 @@ describe("npm start", { timeout: 60_000 }, () => {
     } finally {
       terminal.kill("SIGKILL")
     }
-    expect(shown).toMatch(/Draining, \d\.\d s left, 1 connection: 1 Active/)
-    expect(shown).toContain("waiting for GET /slow?seconds=2, for")
+    expect(shown).toMatch(/Draining, \d\.\d s left: 1 connection \(1 Active\)/)
+    expect(shown).toMatch(/ {2}GET \/slow\?seconds=2 from 127\.0\.0\.1:\d+ \(\d\.\d s\)/)
     expect(shown).toContain("every request got its whole answer.")
     expect(shown).toContain("\u001b[J")
   })

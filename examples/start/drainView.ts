@@ -1,11 +1,11 @@
 /**
- * Shows a server while it serves and, above all, while it stops: what it waits for, what was answered, and then the
- * report. It needs nothing but the server's public `phase`, `events`, `connections` and `closed`.
+ * Tells of a server that stops: what was answered, and then the report. What it waits for says `Status`, or the log. It
+ * needs nothing but the server's public `events`, `connections` and `closed`.
  */
-import { Clock, Effect, Fiber, Layer, Schedule, Stream } from "effect"
+import { Clock, Effect, Fiber, Layer, Stream } from "effect"
 import { type Connection, Server, type Shutdown } from "quiesce"
 import type { Screen } from "./screen.js"
-import { byState, count, details, seconds, verdict, waitingFor } from "./words.js"
+import { byState, details, seconds, verdict } from "./words.js"
 
 export const layer = (screen: Screen, timeoutMillis: number): Layer.Layer<never, never, Server.Server> =>
   Layer.scopedDiscard(Effect.gen(function*() {
@@ -48,41 +48,11 @@ const show = Effect.fnUntraced(function*(server: Server.ServerService, screen: S
     for (const request of [...gone, ...open]) tell(screen.red("not answered in full"))(request)
   }
 
-  const watch = Stream.runForEach(server.events, (event) =>
+  yield* Stream.runForEach(server.events, (event) =>
     Effect.gen(function*() {
       if (event._tag === "PhaseChanged") yield* entered(event.phase, event.at)
       if (event._tag === "ConnectionChanged") changed(event.connection, yield* Clock.currentTimeMillis)
     }))
-
-  const status = Effect.gen(function*() {
-    const phase = yield* server.phase.get
-    const connections = yield* server.connections
-    const now = yield* Clock.currentTimeMillis
-    if (beganAt === undefined) {
-      return [
-        screen.dim(`${phase}, ${byState(connections)}, ${count(requestsIn(connections), "request")}. Ctrl-C stops.`)
-      ]
-    }
-    const left = beganAt + timeoutMillis - now
-    const limit = left > 0 ? `${seconds(left)} left` : "the deadline has passed: interrupting"
-    return [
-      screen.yellow(`${phase}, ${limit}, ${byState(connections)}`),
-      ...waitingFor(connections, now).map((what) => `  waiting for ${what}`)
-    ]
-  })
-
-  const draw = screen.live
-    ? Effect.repeat(Effect.map(status, screen.status), Schedule.spaced("100 millis"))
-    : server.shuttingDown.pipe(
-      Effect.zipRight(Effect.sleep("1 second")),
-      Effect.zipRight(Effect.repeat(
-        Effect.map(status, (lines) => lines.forEach((line) => screen.line(line))),
-        Schedule.spaced("1 second")
-      ))
-    )
-
-  yield* Effect.raceFirst(watch, draw)
-  screen.status([])
   const report = yield* server.closed.pipe(Effect.catchTag("DeadlineExceeded", ({ report }) => Effect.succeed(report)))
   const tone = report.cut.length === 0 ? screen.green : screen.red
   screen.line("")
@@ -90,6 +60,3 @@ const show = Effect.fnUntraced(function*(server: Server.ServerService, screen: S
   for (const line of details(report)) screen.line(`  ${line}`)
   if (report.outcome === "DeadlineExceeded") screen.line("  The process exits with 1, so that its supervisor knows.")
 })
-
-const requestsIn = (connections: ReadonlyArray<Connection.Connection>): number =>
-  connections.reduce((sum, { serving }) => sum + serving.length, 0)

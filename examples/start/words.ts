@@ -22,22 +22,6 @@ export const byState = (connections: ReadonlyArray<Connection.Connection>): stri
   ].join(": ")
 }
 
-/** What a drain is waiting for, longest first: requests, and connections without one. */
-export const waitingFor = (connections: ReadonlyArray<Connection.Connection>, now: number): ReadonlyArray<string> => {
-  const requests = connections.flatMap(({ remoteAddress, serving }) =>
-    serving.map(({ method, path, since }) => ({ method, path, since, remoteAddress }))
-  ).sort((a, b) => a.since - b.since)
-  const silent = connections.filter(({ serving, state }) => serving.length === 0 && state === "New")
-  const idle = connections.filter(({ serving, state }) => serving.length === 0 && state === "Idle")
-  return [
-    ...requests.map(({ method, path, remoteAddress, since }) =>
-      `${method} ${path}, for ${seconds(now - since)}, from ${remoteAddress}`
-    ),
-    ...(silent.length > 0 ? [`${count(silent.length, "new connection")} that may be about to send a request`] : []),
-    ...(idle.length > 0 ? [`${count(idle.length, "idle connection")} that may be about to send another request`] : [])
-  ]
-}
-
 const answers: Record<Shutdown.CutRequest["answer"], string> = {
   "503": "its client was told 503: come back later",
   truncated: "its client got a part of the answer",
