@@ -279,7 +279,9 @@ export const make = (
       ).pipe(
         Effect.orDie,
         // a signal that finds the traffic drained cuts nothing, and so it must not say that it did
-        Effect.provideService(Program, undefined)
+        Effect.provideService(Program, undefined),
+        // the shutdown to trace is the traffic's
+        Effect.withTracerEnabled(false)
       ),
       scope
     )

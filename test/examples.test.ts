@@ -103,6 +103,40 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
     }
   })
 
+  it("health: not ready at SIGTERM while it serves on, and the admin listener says what is waited for", () =>
+    withExample("health", async ({ child, logged, target }) => {
+      const admin = `http://127.0.0.1:${/Admin on http:\/\/127\.0\.0\.1:(\d+)/.exec(child.stdout())?.[1]}`
+      const ask = async (path: string) => {
+        const response = await fetch(admin + path)
+        return { status: response.status, body: await response.text() }
+      }
+      expect((await ask("/startupz?verbose")).body).toBe("[+]ping ok\n[+]app ok\nstartupz check passed\n")
+      expect((await ask("/readyz?verbose")).body).toBe(
+        "[+]ping ok\n[+]app ok\n[+]database ok\n[+]shutdown ok\nreadyz check passed\n"
+      )
+      await withClient(target, async (slow) => {
+        await slow.write(get("/slow"))
+        child.signal("SIGTERM")
+        await logged(/Shutting down: serving on for 5s/)
+        expect(await ask("/readyz")).toMatchObject({ status: 500 })
+        expect(await ask("/livez")).toMatchObject({ status: 200 })
+        expect((await ask("/requests")).body).toContain(`"path": "/slow"`)
+        expect((await ask("/metrics")).body).toMatch(
+          /^quiesce_shutdown_waiting_request_age_seconds\{[^}]*method="GET",path="\/slow"/m
+        )
+        // it still accepts
+        await withClient(target, async (client) => {
+          await client.write(get("/"))
+          expect(await answer(client)).toMatchObject({ status: 200, complete: true })
+        })
+        await refused(target, 10_000)
+        expect(await ask("/livez")).toMatchObject({ status: 200 })
+        expect((await answer(slow)).body.toString()).toBe("eight seconds later\n")
+      })
+      expect(await child.exit(5000)).toMatchObject({ code: 0 })
+      expect(position(child, drained)).toBeLessThan(position(child, /^database closed/))
+    }, { ADMIN_PORT: "0" }))
+
   it("perConnection: acquired by the first request, shared, released with the connection, also in a shutdown", () =>
     withExample("perConnection", async ({ child, logged, target }) => {
       await withClient(target, (stays) =>

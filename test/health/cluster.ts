@@ -5,6 +5,7 @@
  * is removed at the same time, not before: each node learns of it a little later, and sends new connections to the pod
  * until then. Connections that are open stay where they are.
  */
+import { once } from "node:events"
 import * as Http from "node:http"
 import * as Net from "node:net"
 import { type Child, start, startLimit } from "../support/child.js"
@@ -53,22 +54,14 @@ export interface Load {
   readonly stop: () => Promise<void>
 }
 
-const post = (agent: Http.Agent, body: string): Promise<string> =>
-  new Promise((resolve, reject) => {
-    const request = Http.request({ agent, method: "POST", path: "/", host: "service" }, (response) => {
-      let text = ""
-      response.setEncoding("utf8").on("data", (chunk: string) => {
-        text += chunk
-      })
-      response.once("error", reject)
-      response.once("end", () =>
-        response.complete && response.statusCode === 200
-          ? resolve(text)
-          : reject(new Error(`${response.statusCode} ${text}`)))
-    })
-    request.once("error", reject)
-    request.end(body)
-  })
+const post = async (agent: Http.Agent, body: string): Promise<string> => {
+  const request = Http.request({ agent, method: "POST", path: "/", host: "service" }).end(body)
+  const [response] = await once(request, "response") as [Http.IncomingMessage]
+  let text = ""
+  for await (const chunk of response.setEncoding("utf8")) text += String(chunk)
+  if (response.statusCode !== 200) throw new Error(`${response.statusCode} ${text}`)
+  return text
+}
 
 /** Clients that post all the time: half of them keep their connection, half make one for each request. */
 export const load = (service: Service, clients = 8): Load => {

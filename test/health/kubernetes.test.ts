@@ -54,10 +54,10 @@ describe("a pod that is deleted", { timeout: 60_000 }, () => {
   it("serves what the nodes still send to it: nothing is lost, and it exits 0 within its grace period", () =>
     withPods([{ name: "old", kubernetes }, { name: "new", kubernetes }], async (old, other) => {
       let slow: RawClient | undefined
-      const seen = await deleteUnderLoad(old!, other!, async () => {
+      const seen = await deleteUnderLoad(old, other, async () => {
         await pace(propagationMs)
         // comes with the last connection that a node makes, and still runs when the listener closes
-        slow = await connect({ port: old!.port })
+        slow = await connect({ port: old.port })
         await slow.write("GET /slow HTTP/1.1\r\nHost: test\r\n\r\n")
       })
       const [response] = (await slow!.untilResponses(1, 1000)).responses
@@ -70,7 +70,7 @@ describe("a pod that is deleted", { timeout: 60_000 }, () => {
 
   it("without a lame duck it refuses what the nodes still send to it", () =>
     withPods([{ name: "old", policy: {} }, { name: "new", kubernetes }], async (old, other) => {
-      const seen = await deleteUnderLoad(old!, other!, () => pace(propagationMs))
+      const seen = await deleteUnderLoad(old, other, () => pace(propagationMs))
       expect(seen.failures.length).toBeGreaterThan(20)
       expect(seen.failures.filter((failure) => !failure.includes("ECONNREFUSED"))).toEqual([])
       expect(seen.exit).toMatchObject({ code: 0 })
@@ -79,10 +79,10 @@ describe("a pod that is deleted", { timeout: 60_000 }, () => {
   it("a load balancer that asks /readyz leaves it before it stops accepting", () =>
     withPods([{ name: "old", kubernetes }, { name: "new", kubernetes }], async (old, other) => {
       const statuses: Array<number> = []
-      const seen = await deleteUnderLoad(old!, other!, async () => {
+      const seen = await deleteUnderLoad(old, other, async () => {
         // twice in a row, as most of them want it
         while (statuses.filter((status) => status === 500).length < 2) {
-          statuses.push(await probe(old!.admin, "/readyz"))
+          statuses.push(await probe(old.admin, "/readyz"))
           await pace(200)
         }
       })
@@ -91,9 +91,12 @@ describe("a pod that is deleted", { timeout: 60_000 }, () => {
     }))
 
   it("with a request that never ends it has stopped, and released everything, before SIGKILL", () => {
-    const kubernetes = { terminationGracePeriod: "8 seconds", lameDuck: "2 seconds", keepAliveTimeout: "1 second" }
-    return withPods([{ name: "old", kubernetes } as Options], async (pod) => {
-      const { admin, child, port } = pod!
+    const kubernetes = {
+      terminationGracePeriod: "8 seconds",
+      lameDuck: "2 seconds",
+      keepAliveTimeout: "1 second"
+    } as const
+    return withPods([{ name: "old", kubernetes }], async ({ admin, child, port }) => {
       await withClient({ port }, async (stuck) => {
         await stuck.write("GET /never HTTP/1.1\r\nHost: test\r\n\r\n")
         await child.line("stuck", 5000)

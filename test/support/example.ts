@@ -30,8 +30,8 @@ export const withExample = (
   }, { env: { PORT: "0", ...env } })
 
 /** Until the listener has closed, which may take it 200 ms: it accepts first what the kernel has queued. */
-export const refused = async (target: Target): Promise<void> => {
-  const until = now() + 2000
+export const refused = async (target: Target, limitMs = 2000): Promise<void> => {
+  const until = now() + limitMs
   while (true) {
     const client = await connect(target)
     client.leave()
