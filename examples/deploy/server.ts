@@ -1,0 +1,53 @@
+// The app that the files beside this one deploy. Each supervisor has its arithmetic: DEPLOYED_BY chooses it.
+//
+//   node --import tsx examples/deploy/server.ts
+//   curl localhost:3000; curl localhost:9000/readyz?verbose
+import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+import { NodeRuntime } from "@effect/platform-node"
+import { Config, Effect, Layer } from "effect"
+import { createServer } from "node:http"
+import { Admin, Health, NodeHttpServer, Shutdown, Signals, Supervisor, Systemd } from "quiesce"
+
+const presets = {
+  docker: Shutdown.docker({ stopTimeout: "10 seconds" }),
+  kubernetes: Shutdown.kubernetes({ terminationGracePeriod: "30 seconds" }),
+  pm2: Shutdown.docker({ stopTimeout: "10 seconds" }),
+  systemd: Shutdown.systemd({ timeoutStop: "90 seconds" })
+}
+
+const ServerLive = Layer.unwrapEffect(Effect.gen(function*() {
+  const deployedBy = yield* Config.literal("docker", "kubernetes", "pm2", "systemd")("DEPLOYED_BY").pipe(
+    Config.withDefault("docker")
+  )
+  // SHUTDOWN_LAME_DUCK and the like come before the preset's
+  const policy = yield* Shutdown.config(presets[deployedBy])
+  const port = yield* Config.integer("PORT").pipe(Config.withDefault(3000))
+  // app.socket, where systemd holds it
+  const where = yield* Systemd.socket("http").pipe(
+    Effect.catchTag("NotActivated", (error) => error.reason === "Absent" ? Effect.succeed({ port }) : error)
+  )
+  return NodeHttpServer.layer(() => createServer(), { ...where, ...policy })
+}))
+
+const AdminLive = Admin.layerConfig(Config.all({
+  port: Config.integer("ADMIN_PORT").pipe(Config.withDefault(9000)),
+  host: Config.string("ADMIN_HOST").pipe(Config.withDefault("127.0.0.1"))
+}))
+
+const app = HttpRouter.empty.pipe(
+  HttpRouter.get("/", HttpServerResponse.text("hello\n")),
+  HttpRouter.post("/slow", HttpServerResponse.text("hello, two seconds later\n").pipe(Effect.delay("2 seconds")))
+)
+
+HttpServer.serve(app).pipe(
+  HttpServer.withLogAddress,
+  Health.startup("app"),
+  Systemd.service(),
+  Supervisor.pm2,
+  Layer.provide(AdminLive),
+  Layer.provide(Health.layer),
+  Layer.provide(ServerLive),
+  Layer.launch,
+  Signals.handle(),
+  NodeRuntime.runMain({ teardown: Signals.teardown })
+)
