@@ -94,11 +94,13 @@ export const make = (server: Net.Server, closeNow: () => void, now: () => number
 
 /**
  * `listen` on a handle that listens sets the length of its queue, and nothing else. It has no documentation: where it
- * is missing, as where it is a pipe's, the queue keeps its length.
+ * is missing, as where it is a pipe's (which has a path for its address, or none where it was inherited), the queue
+ * keeps its length.
  */
 const shorten = (server: Net.Server): void => {
   const { _handle } = server as unknown as {
     readonly _handle?: { readonly listen?: (backlog: number) => number } | null
   }
-  if (typeof _handle?.listen === "function" && typeof server.address() === "object") _handle.listen(0)
+  const address = server.address()
+  if (typeof _handle?.listen === "function" && address !== null && typeof address === "object") _handle.listen(0)
 }

@@ -12,6 +12,7 @@ import * as Path from "node:path"
 import * as Tls from "node:tls"
 import { ListenError, type NodeServer, type Options } from "../Listener.js"
 import * as AcceptQueue from "./acceptQueue.js"
+import { CurrentHandover } from "./handover.js"
 import { hidden } from "./hidden.js"
 
 /** What a Node server tells us about, before its own listeners, which do not hear of it if we say `false`. */
@@ -58,47 +59,69 @@ export interface Bound {
   readonly letGo: () => void
 }
 
-/** Binds `server`, and fails with what is wrong and what to do. */
+/**
+ * Binds `server`, and fails with what is wrong and what to do. In a program that may hand its sockets over, one that was
+ * inherited listens when the predecessor lets it.
+ */
 export const bind = (
   server: NodeServer,
   options: Options,
   watcher: Watcher,
   now: () => number
 ): Effect.Effect<Bound, ListenError> =>
-  Effect.async<Bound, ListenError>((resume) => {
-    const closeNow = closer(server)
+  Effect.flatMap(CurrentHandover, (handover) => {
+    const place = handover?.place(options)
+    const stop = closer(server)
+    const closeNow = () => {
+      place?.leave()
+      stop()
+    }
     const queue = AcceptQueue.make(server, closeNow, now)
-    const fail = (cause: unknown) => {
-      unwatch()
-      resume(Effect.fail(explain(options, cause)))
-    }
-    const unusable = whyNot(server, options)
-    if (unusable !== undefined) return resume(Effect.fail(unusable))
-    const unwatch = watch(server, watcher, queue)
-    const closedEarly = () => fail(new Error("the Node server was closed before it listened"))
-    server.once("error", fail)
-    server.once("close", closedEarly)
-    const bound = () => {
-      server.off("error", fail)
-      server.off("close", closedEarly)
-      // EMFILE and its like surface here, and would end the process
-      server.on("error", watcher.acceptFailed)
-      resume(Effect.succeed({
-        address: addressOf(server),
-        // what is queued on an inherited descriptor is its other holders' too
-        close: Effect.suspend(() => server.listening && options.fd === undefined ? queue.close : Effect.sync(closeNow)),
-        closeNow,
-        letGo: () => {}
-      }))
-    }
-    try {
-      if (isCutOff(options.path)) throw Object.assign(new Error("the path is too long"), { code: "ENAMETOOLONG" })
-      server.listen(options, bound)
-    } catch (cause) {
-      server.off("error", fail)
-      server.off("close", closedEarly)
-      fail(cause)
-    }
+    const address = () => place?.address ?? addressOf(server)
+    const bound = (): Bound => ({
+      address: address(),
+      // what is queued on an inherited descriptor is its other holders' too
+      close: Effect.suspend(() => server.listening && options.fd === undefined ? queue.close : Effect.sync(closeNow)),
+      closeNow,
+      letGo: () => {}
+    })
+    const listen = Effect.async<void, ListenError>((resume) => {
+      const fail = (cause: unknown) => {
+        unwatch()
+        resume(Effect.fail(explain(options, cause)))
+      }
+      const unusable = whyNot(server, options)
+      if (unusable !== undefined) return resume(Effect.fail(unusable))
+      const unwatch = watch(server, watcher, queue)
+      const closedEarly = () => fail(new Error("the Node server was closed before it listened"))
+      server.once("error", fail)
+      server.once("close", closedEarly)
+      const listening = () => {
+        server.off("error", fail)
+        server.off("close", closedEarly)
+        try {
+          place?.listening({ address: address(), server, closeNow })
+        } catch (cause) {
+          stop()
+          return fail(cause)
+        }
+        // EMFILE and its like surface here, and would end the process
+        server.on("error", watcher.acceptFailed)
+        resume(Effect.void)
+      }
+      try {
+        const where = place?.options ?? options
+        if (isCutOff(where.path)) throw Object.assign(new Error("the path is too long"), { code: "ENAMETOOLONG" })
+        server.listen(where, listening)
+      } catch (cause) {
+        server.off("error", fail)
+        server.off("close", closedEarly)
+        fail(cause)
+      }
+    })
+    if (place === undefined || !place.isLater) return Effect.map(listen, bound)
+    place.wait(listen)
+    return Effect.sync(bound)
   })
 
 /** Takes over a server that somebody else has made listen, or will. */
