@@ -13,6 +13,13 @@ export * as Admin from "./Admin.js"
 export * as Connection from "./Connection.js"
 
 /**
+ * A restart on one machine that no client notices.
+ *
+ * @since 0.1.0
+ */
+export * as Handoff from "./Handoff.js"
+
+/**
  * Whether a server lives, has started, and wants traffic.
  *
  * @since 0.1.0
