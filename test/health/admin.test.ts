@@ -211,8 +211,38 @@ describe("the admin listener", () => {
       yield* refuses(admin)
       slow.leave()
       kept.leave()
-      yield* Effect.promise(() => untilNoGrowth(before, limit))
+      // a pipe is what the test runner prints to
+      yield* Effect.promise(() => untilNoGrowth(before, limit, ["PipeWrap"]))
     }))
+
+  for (const where of ["beside the app", "above the app"] as const) {
+    it.scoped(`closes last also where it was built ${where}`, () =>
+      Effect.gen(function*() {
+        const { app, gate } = makeApp()
+        const served = HttpServer.serve(app)
+        const admin = Admin.layer({ port: 0 })
+        const layer = (where === "beside the app" ? Layer.merge(served, admin) : Layer.provideMerge(admin, served))
+          .pipe(
+            Layer.provideMerge(Health.layer),
+            Layer.provideMerge(
+              NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0, timeout: "1 hour" })
+            )
+          )
+        const running = yield* launch(layer, (context) => targetOf(Context.get(context, HttpServer.HttpServer).address))
+        const target = targetOf(Context.get(running.context, Admin.Admin).address)
+        const slow = yield* client(running.target)
+        yield* send(slow, get("/hold"))
+        yield* gate.untilStarted(1)
+        yield* running.interrupt
+        yield* untilPhase(running.server, "Draining")
+        yield* refuses(running.target)
+        expect(yield* ask(target, "/livez")).toEqual({ status: 200, body: "ok" })
+        expect(yield* ask(target, "/readyz")).toMatchObject({ status: 500 })
+        yield* gate.open
+        expect((yield* running.report).outcome).toBe("Drained")
+        yield* refuses(target)
+      }))
+  }
 
   it.scopedLive("is no part of the report; a client of it that reads nothing takes a second, and is no failure", () =>
     Effect.gen(function*() {
