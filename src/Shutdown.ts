@@ -31,6 +31,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Connection from "./Connection.js"
 import * as PolicyConfig from "./internal/policyConfig.js"
 import * as Presets from "./internal/presets.js"
+import { clip } from "./internal/progress.js"
 
 /**
  * Where a server is in its life. It only ever moves forward.
@@ -502,7 +503,7 @@ export class DeadlineExceeded extends Data.TaggedError("DeadlineExceeded")<{ rea
   override get message(): string {
     const { cut, draining } = this.report
     const shown = cut.slice(0, 5).map((request) =>
-      `${request.method} ${request.path} (${Duration.format(request.age)}, ${request.answer})`
+      `${request.method} ${clip(request.path)} (${Duration.format(request.age)}, ${request.answer})`
     )
     const more = cut.length > shown.length ? ` and ${cut.length - shown.length} more` : ""
     return `${cut.length} request${cut.length === 1 ? "" : "s"} did not get the whole answer before the deadline, `
