@@ -46,6 +46,7 @@
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { duration } from "./internal/policy.js"
 import { connections, count, print, progressOf, request, timeLeft } from "./internal/progress.js"
@@ -123,6 +124,9 @@ export interface ServiceOptions {
 /** How often the status is brought up to date while the server stops. */
 const statusMillis = 5000
 
+/** How long the last notification may take. */
+const lastMillis = 2000
+
 /**
  * The same layer, which notifies systemd once it has been built: `READY=1`; when a shutdown begins, whatever began it,
  * `STOPPING=1`; and until it ends, `EXTEND_TIMEOUT_USEC` and a `STATUS=` that says what is waited for, which
@@ -151,11 +155,25 @@ const statusMillis = 5000
 export const service =
   (options: ServiceOptions = {}) =>
   <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E | InvalidPolicy, R | Server> =>
-    Layer.unwrapEffect(Effect.gen(function*() {
+    Layer.unwrapScoped(Effect.gen(function*() {
       const server = yield* Server
       const extendMillis = yield* duration("extendTimeout", options.extendTimeout ?? "30 seconds")
-      // its end is the server's: this layer is released before the drain
-      return Layer.tap(layer, () => Effect.forkDaemon(Effect.interruptible(life(server, extendMillis))))
+      let fiber: Fiber.RuntimeFiber<void> | undefined
+      // `runMain` ends the process in the middle of a notification
+      yield* Effect.addFinalizer(() =>
+        Effect.flatMap(server.phase.get, (phase) =>
+          fiber === undefined || phase !== "Closed"
+            ? Effect.void
+            : Effect.raceFirst(Effect.interruptible(Fiber.join(fiber)), Effect.interruptible(Effect.sleep(lastMillis))))
+      )
+      // it goes on until the server has closed
+      return Layer.tap(
+        layer,
+        () =>
+          Effect.map(Effect.forkDaemon(Effect.interruptible(life(server, extendMillis))), (forked) => {
+            fiber = forked
+          })
+      )
     }))
 
 const life = (server: ServerService, extendMillis: number): Effect.Effect<void> =>
