@@ -48,7 +48,7 @@
  *   successor.
  * - PM2, forever, npm, nodemon and their like start the program again when the first process ends, next to its
  *   successor, and find the port taken. Use their own reload.
- * - Containers: they end with their first process. Replace the container, or use `node:cluster` in it.
+ * - Containers: they end with their first process. Replace the container, or run {@link launchWorkers} in it.
  *
  * **Gotchas**
  *
@@ -60,7 +60,8 @@
  *   are directories behind a symbolic link, start the program by an absolute path through the link.
  * - These signals end a process that still loads its modules, as they always did; `pidFile` names one that serves.
  * - SIGHUP is left alone where standard input is a terminal: it says that the terminal is gone.
- * - A worker of `node:cluster` has no descriptor to hand over, nor has a process on Windows.
+ * - A worker of `node:cluster` has no descriptor to hand over, nor has a process on Windows. Workers are replaced one by
+ *   one instead: {@link launchWorkers}.
  *
  * @since 0.1.0
  */
@@ -75,6 +76,7 @@ import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
+import * as Workers from "./internal/cluster.js"
 import { CurrentHandover, descriptorOf, Handover, type Held, type Inherited } from "./internal/handover.js"
 import { duration } from "./internal/policy.js"
 import { makeProgram, Program, type ProgramService } from "./internal/program.js"
@@ -289,7 +291,9 @@ export const launch = (options: Options = {}) =>
         Effect.provideService(CurrentHandover, handover),
         Effect.provideService(Program, program)
       )
+      yield* Effect.forEach(Array.from(program.servers), Workers.lastAnswer, { discard: true })
       yield* Effect.uninterruptibleMask((restore) => begin(restore, handover, predecessor, options.pidFile))
+      yield* Workers.sayReady
       yield* Effect.acquireRelease(
         Effect.sync(() => {
           state = "Serving"
@@ -306,6 +310,147 @@ export const launch = (options: Options = {}) =>
       yield* Deferred.await(handedOver)
       yield* Effect.forkIn(withoutLameDuck(program), outer)
     }).pipe(Effect.scoped)
+  }).pipe(Effect.scoped)
+
+/**
+ * How many workers, and what replaces them.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WorkersOptions {
+  readonly workers: number
+  /** What replaces the workers one by one. Default: SIGUSR2, and SIGHUP unless standard input is a terminal. */
+  readonly signals?: ReadonlyArray<NodeJS.Signals> | undefined
+  /** How long a worker may take to be ready. Default: 1 minute. */
+  readonly timeout?: Duration.DurationInput | undefined
+}
+
+/**
+ * In the primary of `node:cluster`: runs workers until it is interrupted, which stops them with SIGTERM and waits for
+ * their ends. A signal replaces them one by one: a new one starts, and when it is ready, an old one gets SIGTERM, and
+ * its end is waited for. One that does not become ready is stopped, and the others stay. One that ends by itself is
+ * replaced a second later. Fails if one of the first does not become ready.
+ *
+ * Each worker runs {@link launch}: it tells when it is ready, and before it ends waits for the primary's word that no
+ * connection is on its way to it. The PID of the primary does not change, which suits containers and `Type=exec`; to
+ * change its own program, it must be restarted.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { HttpServer, HttpServerResponse } from "@effect/platform"
+ * import { NodeRuntime } from "@effect/platform-node"
+ * import { Effect, Layer } from "effect"
+ * import { Handoff, NodeHttpServer } from "quiesce"
+ * import cluster from "node:cluster"
+ * import { createServer } from "node:http"
+ *
+ * const worker = HttpServer.serve(HttpServerResponse.text("hello")).pipe(
+ *   Layer.provide(NodeHttpServer.layer(() => createServer(), { port: 3000 })),
+ *   Handoff.launch()
+ * )
+ *
+ * const program: Effect.Effect<void, unknown> = cluster.isPrimary ? Handoff.launchWorkers({ workers: 4 }) : worker
+ *
+ * NodeRuntime.runMain(program)
+ * ```
+ *
+ * @since 0.1.0
+ * @category execution
+ */
+export const launchWorkers = (options: WorkersOptions): Effect.Effect<never, HandoffFailed | InvalidPolicy> =>
+  Effect.gen(function*() {
+    const signals = options.signals ?? defaultSignals()
+    const problem = invalid(signals, `a list of signals that a process can listen for, such as ["SIGHUP"]`)
+    if (problem !== undefined) return yield* problem
+    const timeout = yield* duration("timeout", options.timeout ?? "1 minute")
+    const runtime = yield* Effect.runtime<never>()
+    const all = new Set<Workers.Worker>()
+    const leaving = new Set<Workers.Worker>()
+    yield* Effect.addFinalizer(() =>
+      Effect.forEach(all, (worker) => {
+        worker.signal("SIGTERM")
+        return worker.ended
+      }, { concurrency: "unbounded", discard: true })
+    )
+    const scope = yield* Effect.scope
+    const add: Effect.Effect<void, HandoffFailed> = Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function*() {
+        const worker = Workers.fork()
+        all.add(worker)
+        const ended = Effect.tap(worker.ended, () => Effect.sync(() => all.delete(worker)))
+        yield* restore(Effect.raceFirst(
+          Effect.interruptible(worker.ready),
+          Effect.raceFirst(
+            Effect.interruptible(Effect.flatMap(ended, (how) =>
+              new HandoffFailed({
+                reason: "Ended",
+                explanation: `Worker ${worker.pid} ended before it was ready, with ${how}`
+              }))),
+            Effect.interruptible(Effect.zipRight(
+              Effect.sleep(timeout),
+              new HandoffFailed({
+                reason: "TimedOut",
+                explanation: `Worker ${worker.pid} did not become ready within ${timeout} ms`
+              })
+            ))
+          )
+        )).pipe(Effect.onError(() => {
+          worker.signal("SIGTERM")
+          return Effect.raceFirst(
+            Effect.interruptible(Effect.asVoid(ended)),
+            Effect.interruptible(Effect.zipRight(
+              Effect.sleep(killMillis),
+              Effect.sync(() => worker.signal("SIGKILL"))
+            ))
+          )
+        }))
+        yield* ended.pipe(
+          Effect.flatMap((how) =>
+            leaving.delete(worker) ? Effect.void : Effect.logWarning(`Worker ${worker.pid} ended, with ${how}`).pipe(
+              Effect.zipRight(Effect.sleep("1 second")),
+              Effect.zipRight(Effect.catchAll(add, (error) => Effect.logError(error.message))),
+              Effect.asVoid
+            )
+          ),
+          Effect.interruptible,
+          Effect.forkIn(scope)
+        )
+      })
+    )
+    const roll = Effect.suspend(() =>
+      Effect.forEach(Array.from(all), (old) =>
+        Effect.zipRight(
+          add,
+          Effect.suspend(() => {
+            leaving.add(old)
+            old.signal("SIGTERM")
+            return old.ended
+          })
+        ), { discard: true })
+    ).pipe(
+      Effect.zipRight(Effect.logInfo("Every worker has been replaced")),
+      Effect.catchAll(({ message }) => Effect.logError(`Not replaced, the other workers go on as before: ${message}`))
+    )
+    yield* Effect.forEach(Array.from({ length: options.workers }), () => add, { discard: true })
+    yield* Effect.logInfo(`${options.workers} workers serve`)
+    let rolling: Fiber.RuntimeFiber<void> | undefined
+    yield* Effect.addFinalizer(() => rolling === undefined ? Effect.void : Fiber.interrupt(rolling))
+    yield* listen(signals, (signal) => {
+      if (rolling !== undefined) return
+      rolling = Runtime.runFork(runtime)(
+        Effect.yieldNow().pipe(
+          Effect.zipRight(Effect.logInfo(`${signal}: replacing the workers one by one`)),
+          Effect.zipRight(roll),
+          Effect.ensuring(Effect.sync(() => {
+            rolling = undefined
+          })),
+          Effect.interruptible
+        )
+      )
+    })
+    return yield* Effect.never
   }).pipe(Effect.scoped)
 
 const defaultSignals = (): ReadonlyArray<NodeJS.Signals> =>
