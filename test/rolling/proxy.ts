@@ -1,0 +1,151 @@
+/**
+ * The proxies, as `examples/deploy` configures them, with other ports.
+ */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import * as Fs from "node:fs"
+import * as Net from "node:net"
+import * as Os from "node:os"
+import * as Path from "node:path"
+import { connect } from "../support/rawClient.js"
+import { pace, waitFor } from "../support/wait.js"
+
+export type ProxyName = "haproxy" | "nginx"
+
+export interface Backend {
+  readonly port: number
+  readonly admin: number
+}
+
+export interface ProxyOptions {
+  readonly name: ProxyName
+  readonly backends: readonly [Backend, Backend]
+  /** A request whose connection is refused is not sent to the other instance. */
+  readonly withoutRetry: boolean
+}
+
+export interface Proxy {
+  readonly port: number
+  readonly stop: () => Promise<void>
+}
+
+const deploy = new URL("../../examples/deploy/", import.meta.url)
+
+/** Fails where the configuration does not say what is replaced. */
+const replaced = (file: string, replacements: ReadonlyArray<readonly [string, string]>): string => {
+  let text = Fs.readFileSync(new URL(file, deploy), "utf8")
+  for (const [from, to] of replacements) {
+    if (!text.includes(from)) throw new Error(`${file} does not say ${JSON.stringify(from)}`)
+    text = text.replace(from, () => to)
+  }
+  return text
+}
+
+const haproxy = ({ backends: [a, b], withoutRetry }: ProxyOptions, port: number): string =>
+  replaced("haproxy.cfg", [
+    ["bind :80", `bind 127.0.0.1:${port}`],
+    ["127.0.0.1:3001 port 9001", `127.0.0.1:${a.port} port ${a.admin}`],
+    ["127.0.0.1:3002 port 9002", `127.0.0.1:${b.port} port ${b.admin}`],
+    ...(withoutRetry ? [["retries 3", "retries 0"], ["option redispatch 1", "no option redispatch"]] as const : [])
+  ])
+
+const nginx = ({ backends: [a, b], withoutRetry }: ProxyOptions, port: number, directory: string): string =>
+  replaced("nginx.conf", [
+    ["listen 80;", `listen 127.0.0.1:${port};`],
+    ["127.0.0.1:3001", `127.0.0.1:${a.port}`],
+    ["127.0.0.1:3002", `127.0.0.1:${b.port}`],
+    // Debian's are of one nginx on the machine
+    [
+      "http {",
+      [
+        "http {",
+        ...["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((what) => `${what}_temp_path ${directory};`)
+      ]
+        .join("\n    ")
+    ],
+    ...(withoutRetry ? [["proxy_next_upstream error timeout", "proxy_next_upstream off"]] as const : [])
+  ])
+
+const alive = new Set<ChildProcess>()
+// nginx ends its workers where it is not killed
+process.on("exit", () => alive.forEach((child) => child.kill("SIGTERM")))
+
+export const startProxy = async (options: ProxyOptions): Promise<Proxy> => {
+  const [port = 0] = await freePorts(1)
+  const directory = Fs.mkdtempSync(Path.join(Os.tmpdir(), "quiesce-rolling-"))
+  const file = Path.join(directory, "proxy.conf")
+  const [config, args] = options.name === "haproxy"
+    ? [haproxy(options, port), ["-db", "-f", file]]
+    : [
+      nginx(options, port, directory),
+      ["-c", file, "-e", "stderr", "-g", `daemon off; pid ${Path.join(directory, "nginx.pid")};`]
+    ]
+  Fs.writeFileSync(file, config)
+
+  const child = spawn(pathOf(options.name), args, { stdio: ["ignore", "ignore", "pipe"] })
+  alive.add(child)
+  let said = ""
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    said = (said + text).slice(-4000)
+  })
+  let ended = false
+  const end = new Promise<void>((resolve) => {
+    child.once("error", (error) => {
+      said += error.message
+      resolve()
+    })
+    child.once("exit", () => resolve())
+  }).then(() => {
+    ended = true
+    alive.delete(child)
+  })
+
+  const stop = async () => {
+    if (!ended) child.kill("SIGTERM")
+    await waitFor(`the end of ${options.name}`, end, 10_000)
+    Fs.rmSync(directory, { recursive: true })
+  }
+  try {
+    for (const until = Date.now() + 10_000;;) {
+      const client = await connect({ port })
+      client.leave()
+      if (client.ending !== "refused") break
+      if (ended || Date.now() > until) throw new Error(`${options.name} does not listen: ${said}`)
+      await pace(20)
+    }
+  } catch (cause) {
+    await stop()
+    throw cause
+  }
+  return { port, stop }
+}
+
+/** Debian has them where only root looks. */
+const pathOf = (name: ProxyName): string => `/usr/sbin/${name}`
+
+export const version = (name: ProxyName): string => {
+  // one says it on stdout, the other on stderr
+  const { stderr, stdout } = spawnSync(pathOf(name), ["-v"], { encoding: "utf8" })
+  return /\d+\.\d+\.\d+/.exec(stdout + stderr)?.[0] ?? ""
+}
+
+/**
+ * Ports that no outgoing connection takes by chance while an instance is away: those below the range that the system
+ * takes them from.
+ */
+export const freePorts = async (count: number): Promise<ReadonlyArray<number>> => {
+  const servers: Array<Net.Server> = []
+  const ports: Array<number> = []
+  while (ports.length < count) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000)
+    const server = Net.createServer()
+    const listens = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false))
+      server.listen(port, "127.0.0.1", () => resolve(true))
+    })
+    if (!listens) continue
+    servers.push(server)
+    ports.push(port)
+  }
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  return ports
+}

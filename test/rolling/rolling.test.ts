@@ -1,0 +1,45 @@
+import { describe, expect, it } from "vitest"
+import { Shutdown } from "../../src/index.js"
+import { roll } from "./rolling.js"
+
+// A short `npm run rolling`, with the configurations of examples/deploy.
+
+/** Longer than HAProxy takes to know: 2 checks, of a second each. */
+const lameDuck = "3 seconds"
+
+const nothingLost = {
+  failed: 0,
+  statuses: {},
+  executedUnanswered: 0,
+  executedAgain: 0
+}
+
+describe.concurrent("instances that are restarted in turn under load", { timeout: 150_000 }, () => {
+  it("behind HAProxy: no request is lost", async () => {
+    const result = await roll({ proxy: "haproxy", restarts: 4, policy: Shutdown.kubernetes({ lameDuck }) })
+    expect(result).toMatchObject(nothingLost)
+    expect(result.restarts.map(({ exit }) => exit.code)).toEqual([0, 0, 0, 0])
+    expect(result.accepted).toBeGreaterThan(500)
+  })
+
+  it("behind nginx, which asks nobody whether he is ready: no request is lost", async () => {
+    const result = await roll({ proxy: "nginx", restarts: 4, policy: Shutdown.kubernetes({ lameDuck }) })
+    expect(result).toMatchObject(nothingLost)
+    expect(result.restarts.map(({ exit }) => exit.code)).toEqual([0, 0, 0, 0])
+    expect(result.accepted).toBeGreaterThan(500)
+  })
+
+  it("without a lame duck, behind a proxy that tries no other instance, clients see 503", async () => {
+    const policy = Shutdown.kubernetes({ lameDuck: 0 })
+    const { executedUnanswered, failed, statuses } = await roll({
+      proxy: "haproxy",
+      restarts: 1,
+      policy,
+      withoutRetry: true
+    })
+    expect(failed).toBeGreaterThan(10)
+    // refused, every one of them: what was begun was ended
+    expect(statuses).toEqual({ 503: failed })
+    expect(executedUnanswered).toBe(0)
+  })
+})
