@@ -77,7 +77,7 @@ export const bind = (
       stop()
     }
     const queue = AcceptQueue.make(server, closeNow, now)
-    const address = () => place?.address ?? addressOf(server)
+    const address = () => place?.address ?? addressOf(server, options.fd)
     const bound = (): Bound => ({
       address: address(),
       // what is queued on an inherited descriptor is its other holders' too
@@ -360,8 +360,10 @@ const adoptSocket = (watcher: Watcher, socket: Net.Socket): void => {
   else watcher.resting(socket)
 }
 
-const addressOf = (server: NodeServer): HttpServer.Address => {
+const addressOf = (server: NodeServer, fd?: number): HttpServer.Address => {
   const address = server.address()
+  // Node knows the path of a Unix socket only where it has bound it
+  if (address === null && fd !== undefined && server.listening) return { _tag: "UnixAddress", path: `fd ${fd}` }
   return typeof address === "string" ?
     { _tag: "UnixAddress", path: address } :
     {
