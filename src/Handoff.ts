@@ -74,6 +74,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
 import * as Workers from "./internal/cluster.js"
@@ -291,7 +292,10 @@ export const launch = (options: Options = {}) =>
         Effect.provideService(CurrentHandover, handover),
         Effect.provideService(Program, program)
       )
-      yield* Effect.forEach(Array.from(program.servers), Workers.lastAnswer, { discard: true })
+      // a hook whose scope closes before its server shuts down is taken back
+      yield* Effect.forEach(Array.from(program.servers), Workers.lastAnswer, { discard: true }).pipe(
+        Scope.extend(outer)
+      )
       yield* Effect.uninterruptibleMask((restore) => begin(restore, handover, predecessor, options.pidFile))
       yield* Workers.sayReady
       yield* Effect.acquireRelease(

@@ -30,6 +30,10 @@ describe("workers of node:cluster", { timeout: 180_000 }, () => {
       expect(clients.failures).toEqual([])
       const ends = child.linesOf("exit").filter(({ worker }) => worker)
       expect(ends).toHaveLength(2 * (rolls + 1))
+      // none has ended without the primary's last answer
+      expect(child.linesOf("heard").filter((line) => JSON.stringify(line).includes("leaving"))).toHaveLength(
+        ends.length
+      )
       expect(ends.every(({ code }) => code === 0)).toBe(true)
       expect(ends.reduce((sum, { executed }) => sum + Number(executed), 0)).toBe(clients.answered())
       console.info(`${rolls * 2} workers replaced, ${clients.answered()} requests, ${clients.failures.length} failures`)
