@@ -5,7 +5,7 @@ import { cpus } from "node:os"
 import { parseArgs } from "node:util"
 import { Shutdown } from "../../src/index.js"
 import { median, table } from "../bench/table.js"
-import { type ProxyName, version } from "./proxy.js"
+import { files, needed, type ProxyName, version } from "./proxy.js"
 import { type Restart, type Result, roll } from "./rolling.js"
 
 const usage = `npm run rolling -- [options]
@@ -97,11 +97,12 @@ if (values.help || !proxies.every(isProxy) || restarts === 0) {
   for (const name of proxies.filter(isProxy)) {
     const title = [
       `${name} ${version(name)}`,
-      `examples/deploy/${name === "haproxy" ? "haproxy.cfg" : "nginx.conf"}`,
+      `examples/deploy/${files[name]}`,
       ...(withoutRetry ? ["without retry"] : []),
       stock ? "instances on @effect/platform-node" : asGo ? "no lame duck, no grace" : `lame duck ${lameDuck} ms`
     ].join(", ")
-    console.log(`\n${title}`)
+    const { because, ms } = needed(name)
+    console.log(`\n${title}\n${because}: a lame duck of ${ms} ms at the least.`)
     const result = await roll({
       proxy: name,
       restarts,

@@ -30,18 +30,46 @@ export interface Proxy {
 
 const deploy = new URL("../../examples/deploy/", import.meta.url)
 
+export const files: Readonly<Record<ProxyName, string>> = { haproxy: "haproxy.cfg", nginx: "nginx.conf" }
+
+const textOf = (name: ProxyName): string => Fs.readFileSync(new URL(files[name], deploy), "utf8")
+
+const number = (name: ProxyName, pattern: RegExp): number => {
+  const found = pattern.exec(textOf(name))?.[1]
+  if (found === undefined) throw new Error(`${files[name]} does not say ${pattern.source}`)
+  return Number(found)
+}
+
+/** How long a lame duck has to be at the least, and why. */
+export const needed = (name: ProxyName): { readonly ms: number; readonly because: string } => {
+  if (name === "haproxy") {
+    const inter = number(name, /\bcheck inter (\d+)s\b/)
+    const fall = number(name, /\bfall (\d+)\b/)
+    return {
+      ms: inter * fall * 1000,
+      because: `HAProxy leaves an instance after ${fall} checks, ${inter} s apart, that say "not ready"`
+    }
+  }
+  const timeout = number(name, /\bfail_timeout=(\d+)s\b/)
+  return {
+    ms: (timeout + 1) * 1000,
+    because: "nginx leaves an instance when it is refused, and each worker comes back to it fail_timeout "
+      + `(${timeout} s, in whole seconds: up to ${timeout + 1}) later. The other one must accept until then`
+  }
+}
+
 /** Fails where the configuration does not say what is replaced. */
-const replaced = (file: string, replacements: ReadonlyArray<readonly [string, string]>): string => {
-  let text = Fs.readFileSync(new URL(file, deploy), "utf8")
+const replaced = (name: ProxyName, replacements: ReadonlyArray<readonly [string, string]>): string => {
+  let text = textOf(name)
   for (const [from, to] of replacements) {
-    if (!text.includes(from)) throw new Error(`${file} does not say ${JSON.stringify(from)}`)
+    if (!text.includes(from)) throw new Error(`${files[name]} does not say ${JSON.stringify(from)}`)
     text = text.replace(from, () => to)
   }
   return text
 }
 
 const haproxy = ({ backends: [a, b], withoutRetry }: ProxyOptions, port: number): string =>
-  replaced("haproxy.cfg", [
+  replaced("haproxy", [
     ["bind :80", `bind 127.0.0.1:${port}`],
     ["127.0.0.1:3001 port 9001", `127.0.0.1:${a.port} port ${a.admin}`],
     ["127.0.0.1:3002 port 9002", `127.0.0.1:${b.port} port ${b.admin}`],
@@ -49,7 +77,7 @@ const haproxy = ({ backends: [a, b], withoutRetry }: ProxyOptions, port: number)
   ])
 
 const nginx = ({ backends: [a, b], withoutRetry }: ProxyOptions, port: number, directory: string): string =>
-  replaced("nginx.conf", [
+  replaced("nginx", [
     ["listen 80;", `listen 127.0.0.1:${port};`],
     ["127.0.0.1:3001", `127.0.0.1:${a.port}`],
     ["127.0.0.1:3002", `127.0.0.1:${b.port}`],

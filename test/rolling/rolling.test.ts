@@ -22,7 +22,7 @@ describe.concurrent("instances that are restarted in turn under load", { timeout
     expect(result.accepted).toBeGreaterThan(500)
   })
 
-  it("behind nginx, which asks nobody whether he is ready: no request is lost", async () => {
+  it("behind nginx, which asks no instance whether it is ready: no request is lost", async () => {
     const result = await roll({ proxy: "nginx", restarts: 4, policy: Shutdown.kubernetes({ lameDuck }) })
     expect(result).toMatchObject(nothingLost)
     expect(result.restarts.map(({ exit }) => exit.code)).toEqual([0, 0, 0, 0])
