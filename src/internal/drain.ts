@@ -141,9 +141,7 @@ const quiet = ({ handlers, hooks, registry }: Stopping): boolean =>
 /** Nothing is left that more time could help: no handler, no hook, no answer on its way. */
 const hopeless = ({ handlers, hooks, registry }: Stopping): boolean =>
   handlers.idle && hooks.idle
-  && Array.from(registry.open).every(({ lingersUntil, owed }) =>
-    owed.length === 0 && lingersUntil === Number.POSITIVE_INFINITY
-  )
+  && Array.from(registry.open).every(({ leaving, owed }) => owed.length === 0 && !leaving)
 
 /**
  * Closes connections as their graces run out, and returns when all have closed and every handler and hook has ended.
@@ -273,7 +271,14 @@ const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: number) {
 
   const now = registry.now()
   const requests = victims.flatMap((victim) => outcome(victim, cutByUs, now))
-  return { requests, connections: cut.length, forced, interrupted, late503: victims.filter(isLate503).length }
+  // a response that was ended midway has taken its connection with it
+  const lost = new Set([
+    ...cut.map(({ id }) => id),
+    ...requests.flatMap(({ answer, connection, stream }) =>
+      answer === "truncated" && stream === undefined ? connection : []
+    )
+  ])
+  return { requests, connections: lost.size, forced, interrupted, late503: victims.filter(isLate503).length }
 })
 
 interface Victim {
