@@ -14,6 +14,7 @@ const usage = `npm run rolling -- [options]
   --restarts N            how many, of the two instances in turn; default: 50
   --lame-duck MS          default: 5000, that of Shutdown.kubernetes
   --without-lame-duck     the same as --lame-duck 0
+  --pause MS              between the return of one and the SIGTERM of the other; default: 0
   --without-retry         the proxy does not try the other instance when the first refuses the connection
   --as-go                 no lame duck, and idle connections are closed at once, as Go's Shutdown does
   --stock                 instances on @effect/platform-node, killed 10 seconds after SIGTERM
@@ -25,6 +26,7 @@ const { values } = parseArgs({
     proxy: { type: "string" },
     restarts: { type: "string", default: "50" },
     "lame-duck": { type: "string", default: "5000" },
+    pause: { type: "string", default: "0" },
     "without-lame-duck": { type: "boolean", default: false },
     "without-retry": { type: "boolean", default: false },
     "as-go": { type: "boolean", default: false },
@@ -33,7 +35,7 @@ const { values } = parseArgs({
   }
 })
 
-const number = (name: "restarts" | "lame-duck"): number => {
+const number = (name: "lame-duck" | "pause" | "restarts"): number => {
   const value = Number(values[name])
   if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name} is ${values[name]}\n\n${usage}`)
   return value
@@ -46,6 +48,7 @@ const proxies: ReadonlyArray<string> = proxy === undefined ? ["haproxy", "nginx"
 const withoutRetry = values["without-retry"]
 const lameDuck = values["without-lame-duck"] ? 0 : number("lame-duck")
 const restarts = number("restarts")
+const pauseMs = number("pause")
 
 const line = ({ exit, failed, sentForMs, tookMs }: Restart, nth: number) => {
   const parts = [
@@ -99,6 +102,7 @@ if (values.help || !proxies.every(isProxy) || restarts === 0) {
       `${name} ${version(name)}`,
       `examples/deploy/${files[name]}`,
       ...(withoutRetry ? ["without retry"] : []),
+      ...(pauseMs > 0 ? [`pause ${pauseMs} ms`] : []),
       stock ? "instances on @effect/platform-node" : asGo ? "no lame duck, no grace" : `lame duck ${lameDuck} ms`
     ].join(", ")
     const { because, ms } = needed(name)
@@ -107,12 +111,14 @@ if (values.help || !proxies.every(isProxy) || restarts === 0) {
       proxy: name,
       restarts,
       policy: asGo ? { lameDuck: 0, idleGrace: 0, timeout: "20 seconds" } : Shutdown.kubernetes({ lameDuck }),
+      pauseMs,
       withoutRetry,
       stock,
       graceMs: stock ? 10_000 : 30_000,
       onRestart: line
     })
     table(title, ["", ""], rows(result))
+    for (const error of result.failed > 0 ? result.proxyErrors.slice(0, 20) : []) console.log(error)
     if (result.failed + result.executedUnanswered + result.executedAgain > 0) process.exitCode = 1
   }
 }

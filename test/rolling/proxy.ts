@@ -6,6 +6,7 @@ import * as Fs from "node:fs"
 import * as Net from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
+import * as Readline from "node:readline"
 import { connect } from "../support/rawClient.js"
 import { pace, waitFor } from "../support/wait.js"
 
@@ -25,6 +26,8 @@ export interface ProxyOptions {
 
 export interface Proxy {
   readonly port: number
+  /** What it has logged, but for refused connections: for nginx, why it has answered with an error. */
+  readonly errors: () => ReadonlyArray<string>
   readonly stop: () => Promise<void>
 }
 
@@ -111,14 +114,14 @@ export const startProxy = async (options: ProxyOptions): Promise<Proxy> => {
 
   const child = spawn(pathOf(options.name), args, { stdio: ["ignore", "ignore", "pipe"] })
   alive.add(child)
-  let said = ""
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    said = (said + text).slice(-4000)
+  const lines: Array<string> = []
+  Readline.createInterface({ input: child.stderr }).on("line", (line) => {
+    if (lines.length < 1000 && !/connect\(\) failed|temporarily disabled/.test(line)) lines.push(line)
   })
   let ended = false
   const end = new Promise<void>((resolve) => {
     child.once("error", (error) => {
-      said += error.message
+      lines.push(error.message)
       resolve()
     })
     child.once("exit", () => resolve())
@@ -137,14 +140,14 @@ export const startProxy = async (options: ProxyOptions): Promise<Proxy> => {
       const client = await connect({ port })
       client.leave()
       if (client.ending !== "refused") break
-      if (ended || Date.now() > until) throw new Error(`${options.name} does not listen: ${said}`)
+      if (ended || Date.now() > until) throw new Error(`${options.name} does not listen: ${lines.join("\n")}`)
       await pace(20)
     }
   } catch (cause) {
     await stop()
     throw cause
   }
-  return { port, stop }
+  return { port, errors: () => lines, stop }
 }
 
 /** Debian has them where only root looks. */

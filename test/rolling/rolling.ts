@@ -3,7 +3,7 @@
  */
 import type { Shutdown } from "../../src/index.js"
 import { type Child, type Exit, start, startLimit } from "../support/child.js"
-import { now, waitFor } from "../support/wait.js"
+import { now, pace, waitFor } from "../support/wait.js"
 import { type Account, type Clients, startClients } from "./clients.js"
 import type { Options as InstanceOptions } from "./instance.js"
 import { type Backend, freePorts, type Proxy, type ProxyName, startProxy } from "./proxy.js"
@@ -16,6 +16,8 @@ export interface Options {
   readonly stock?: boolean
   /** What its supervisor allows an instance between SIGTERM and SIGKILL. Default: 30 seconds. */
   readonly graceMs?: number
+  /** How long whoever restarts them waits before the next one. Default: not at all. */
+  readonly pauseMs?: number
   readonly onRestart?: (restart: Restart, nth: number) => void
 }
 
@@ -36,6 +38,7 @@ export interface Result extends Account {
   readonly executedUnanswered: number
   /** Orders that were executed more than once. */
   readonly executedAgain: number
+  readonly proxyErrors: ReadonlyArray<string>
 }
 
 class Instance {
@@ -93,7 +96,7 @@ class Instance {
 
 /** Does it, and leaves no process behind. */
 export const roll = async (options: Options): Promise<Result> => {
-  const { graceMs = 30_000, onRestart, policy, proxy: name, restarts, stock, withoutRetry } = options
+  const { graceMs = 30_000, onRestart, pauseMs = 0, policy, proxy: name, restarts, stock, withoutRetry } = options
   const [one = 0, oneAdmin = 0, two = 0, twoAdmin = 0] = await freePorts(4)
   const backends: readonly [Backend, Backend] = [{ port: one, admin: oneAdmin }, { port: two, admin: twoAdmin }]
   const instances = backends.map((backend) => new Instance({ ...backend, policy, stock: stock === true }))
@@ -112,6 +115,7 @@ export const roll = async (options: Options): Promise<Result> => {
         const restart = await instance.restart(clients, graceMs)
         seen.push(restart)
         onRestart?.(restart, seen.length)
+        if (pauseMs > 0) await pace(pauseMs)
       }
     }
     const seconds = (now() - begun) / 1000
@@ -124,7 +128,8 @@ export const roll = async (options: Options): Promise<Result> => {
       restarts: seen,
       seconds,
       executedUnanswered: once - account.accepted,
-      executedAgain: executed.length - once
+      executedAgain: executed.length - once,
+      proxyErrors: proxy.errors()
     }
   } finally {
     await Promise.all([...instances.map((instance) => instance.end()), ...proxies.map((proxy) => proxy.stop())])
