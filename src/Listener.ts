@@ -66,7 +66,7 @@ export interface Listener {
 }
 
 /**
- * The server could not listen. The message names the option, its value, and what to do.
+ * The server could not listen, or could not be taken over. The message names the option, its value, and what to do.
  *
  * **Example**
  *
@@ -92,15 +92,19 @@ export class ListenError extends Data.TaggedError("ListenError")<{
     | "NotFound"
     | "InvalidOption"
     | "Unknown"
-  /** The option that is to blame: `port`, `host`, `path`, `fd`, … */
+  /** The option that is to blame: `port`, `host`, `path`, `fd`, … `server` is the Node server itself. */
   readonly field: string
+  /** What the option was; of `server`, in words. */
   readonly value: unknown
+  /** What could not be done. Default: `"listen with"`. */
+  readonly operation?: "listen with" | "take over" | undefined
   readonly remedy: string
   readonly cause: unknown
 }> {
   override get message(): string {
     const why = (this.cause instanceof Error ? this.cause.message : String(this.cause)).replace(/\.+$/, "")
-    return `Cannot listen with ${this.field} ${printValue(this.value)}: ${why}. ${this.remedy}`
+    const what = this.field === "server" ? String(this.value) : `${this.field} ${printValue(this.value)}`
+    return `Cannot ${this.operation ?? "listen with"} ${what}: ${why}. ${this.remedy}`
   }
 }
 

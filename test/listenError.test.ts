@@ -44,6 +44,30 @@ const failing = (options: Listener.Options) =>
     return error
   })
 
+describe("what is no Node server", () => {
+  const things: ReadonlyArray<readonly [unknown, string]> = [
+    [undefined, "undefined"],
+    [Promise.resolve(createServer()), "a promise (await it)"],
+    [() => {}, "a function (an express app?)"]
+  ]
+  for (const [thing, words] of things) {
+    it.scoped(`${words} is said to be none, whoever is to use it`, () =>
+      Effect.gen(function*() {
+        const evaluate = () => thing as ReturnType<typeof createServer>
+        const server = yield* Server.make()
+        const listened = yield* Effect.flip(server.listen(evaluate, { port: 0 }))
+        expect(listened).toBeInstanceOf(Listener.ListenError)
+        expect(listened.message).toContain(`Cannot listen with ${words}: it is no server of node:http, `)
+        const served = yield* Effect.flip(Effect.scoped(Layer.build(NodeHttpServer.layer(evaluate, { port: 0 }))))
+        expect(served._tag).toBe("ServeError")
+        expect(served.message).toBe(listened.message)
+        const adopted = yield* Effect.flip(server.adopt(evaluate()))
+        expect(adopted).toBeInstanceOf(Listener.ListenError)
+        expect(adopted.message).toContain(`Cannot take over ${words}: it is no server of node:http, `)
+      }))
+  }
+})
+
 describe("a TCP address that cannot be listened on", () => {
   it.scoped("a port in use names the port", () =>
     Effect.gen(function*() {

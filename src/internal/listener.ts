@@ -3,6 +3,7 @@
  */
 import type * as HttpServer from "@effect/platform/HttpServer"
 import * as Effect from "effect/Effect"
+import * as Inspectable from "effect/Inspectable"
 import * as Fs from "node:fs"
 import * as Http from "node:http"
 import type * as Http2 from "node:http2"
@@ -14,6 +15,7 @@ import { ListenError, type NodeServer, type Options } from "../Listener.js"
 import * as AcceptQueue from "./acceptQueue.js"
 import { CurrentHandover } from "./handover.js"
 import { hidden } from "./hidden.js"
+import { clip } from "./progress.js"
 
 /** What a Node server tells us about, before its own listeners, which do not hear of it if we say `false`. */
 export interface Watcher {
@@ -90,7 +92,7 @@ export const bind = (
         unwatch()
         resume(Effect.fail(explain(options, cause)))
       }
-      const unusable = whyNot(server, options)
+      const unusable = whyNotListen(server, options)
       if (unusable !== undefined) return resume(Effect.fail(unusable))
       const unwatch = watch(server, watcher, queue)
       const closedEarly = () => fail(new Error("the Node server was closed before it listened"))
@@ -124,15 +126,13 @@ export const bind = (
     return Effect.sync(bound)
   })
 
-/** Takes over a server that somebody else has made listen, or will. */
+/** Takes over a server that somebody else has made listen, or will. Whoever calls it has asked {@link whyNotAdopt}. */
 export const adopt = (
   server: NodeServer,
   watcher: Watcher,
   now: () => number
-): Effect.Effect<Bound, ListenError> =>
+): Effect.Effect<Bound> =>
   Effect.suspend(() => {
-    const unusable = whyNot(server, {})
-    if (unusable !== undefined) return unusable
     const closeNow = closer(server)
     const queue = AcceptQueue.make(server, closeNow, now)
     const overrides: Array<readonly [string, unknown]> = [["close", function(this: NodeServer, callback?: unknown) {
@@ -180,31 +180,57 @@ const closer = (server: NodeServer) => () => {
 }
 
 /** The Node servers that are listened with: a second watch would see every request twice. */
-const watched = new WeakSet<NodeServer>()
+const watched = new WeakSet<Net.Server>()
 
-const whyNot = (server: NodeServer, options: Options): ListenError | undefined => {
+/** Why `server` cannot be listened with, if it cannot: a program without types may pass anything. */
+export const whyNotListen = (server: unknown, options: Options): ListenError | undefined => {
   const error = (field: string, value: string, cause: string, remedy: string) =>
     new ListenError({ reason: "InvalidOption", field, value, remedy, cause })
   if (!(server instanceof Net.Server)) {
     return error(
       "server",
-      String(server),
-      "it is no server of node:http, node:https, node:http2, node:net or node:tls",
-      "Pass what `createServer` returns; a framework usually has it as its `server`."
+      inWords(server),
+      noServer,
+      "Pass what `createServer` returns, awaited if it is a promise; a framework usually has it as its `server`."
     )
   }
   if (watched.has(server)) {
-    return error(
-      "server",
-      server.constructor.name,
-      "it has been listened with or adopted",
-      "Make a new Node server for each listener."
-    )
+    return error("server", "this Node server", taken, "Make a new Node server for each listener.")
   }
   if (options.signal?.aborted === true) {
     return error("signal", "AbortSignal", "it is aborted already", "Listen before the signal is aborted.")
   }
   return undefined
+}
+
+/** Why `server` cannot be taken over, if it cannot, or not together with `others`. */
+export const whyNotAdopt = (server: unknown, others: ReadonlyArray<unknown> = []): ListenError | undefined => {
+  const error = (value: string, cause: string, remedy: string) =>
+    new ListenError({ reason: "InvalidOption", operation: "take over", field: "server", value, remedy, cause })
+  if (!(server instanceof Net.Server)) {
+    return error(
+      inWords(server),
+      noServer,
+      "Pass what `createServer` or `app.listen(…)` returns, awaited if it is a promise; for ws and socket.io, the Node "
+        + "server that they are attached to."
+    )
+  }
+  if (watched.has(server) || others.includes(server)) {
+    return error("this Node server", taken, "quiesce() or adopt was already called with it; once is enough.")
+  }
+  return undefined
+}
+
+const noServer = "it is no server of node:http, node:https, node:http2, node:net or node:tls"
+const taken = "it has been listened with or adopted before"
+
+const inWords = (value: unknown): string => {
+  if (value === undefined || value === null) return String(value)
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list"
+  if (typeof value === "function") return "a function (an express app?)"
+  if (typeof value !== "object") return `a ${typeof value} (${clip(Inspectable.toStringUnknown(value), 60)})`
+  if ("then" in value && typeof value.then === "function") return "a promise (await it)"
+  return "server" in value ? "an object whose `server` is none" : "an object without `server`"
 }
 
 /** Whether a server speaks HTTP/2; only those have settings to update. */

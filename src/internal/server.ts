@@ -27,7 +27,7 @@ import type { App } from "./app.js"
 import { dismissIdle, drain, type Stopping } from "./drain.js"
 import { Handlers } from "./handlers.js"
 import { Hooks } from "./hooks.js"
-import { adopt, bind, type Bound, isHttp, isHttp2, type Watcher } from "./listener.js"
+import { adopt, bind, type Bound, isHttp, isHttp2, type Watcher, whyNotAdopt, whyNotListen } from "./listener.js"
 import { enters, hookEnded, narrated } from "./log.js"
 import { warnAboutNpm } from "./npm.js"
 import { duration, resolve } from "./policy.js"
@@ -300,6 +300,8 @@ export const make = <A extends App | undefined>(
     const listen = (alwaysApp: boolean) => (evaluate: () => NodeServer, options: Options) =>
       opened(Effect.suspend(() => {
         const node = evaluate()
+        const unusable = whyNotListen(node, options)
+        if (unusable !== undefined) return unusable
         const unheard = node.listenerCount("request") + node.listenerCount("stream") === 0
         const withApp = app !== undefined && isHttp(node) && (alwaysApp || unheard)
         // Node hands over a request to upgrade, and makes requests of streams, only where somebody listens for them
@@ -310,7 +312,7 @@ export const make = <A extends App | undefined>(
 
     const service: ServerService = {
       listen: listen(false),
-      adopt: (node) => opened(Effect.suspend(() => adopt(node, watcher(node, false), now))),
+      adopt: (node) => opened(Effect.suspend(() => whyNotAdopt(node) ?? adopt(node, watcher(node, false), now))),
       onShutdown: (name, hook, options) =>
         Effect.gen(function*() {
           const limit = options?.timeout === undefined
