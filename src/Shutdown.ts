@@ -530,4 +530,6 @@ const printValue = (value: unknown): string =>
     ? JSON.stringify(value)
     : Duration.isDuration(value)
     ? Duration.format(value)
-    : Inspectable.toStringUnknown(value, 0)
+    : typeof value === "function"
+    ? "a function"
+    : clip(Inspectable.toStringUnknown(value, 0))

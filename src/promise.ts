@@ -11,7 +11,7 @@
  * ```
  *
  * On SIGTERM this process stops accepting, lets idle connections go, gives every request in flight its whole answer,
- * says what it did, and ends by itself: with exit code 0, or with 1 if requests had to be cut after 8 seconds.
+ * says what it did, and ends: with exit code 0, or with 1 if requests had to be cut after 8 seconds.
  *
  * What is taken over is whatever Node's `createServer`s return: `http`, `https`, `http2`, `net`, `tls`, with the
  * framework of your choice on it (see {@link Target}). Everything that the policy says is as in `Shutdown.Policy`.
@@ -19,9 +19,12 @@
  * **Gotchas**
  *
  * - Call it before the first connection comes: right after `listen`, or before.
- * - Pass express, koa and hono by the Node server that their `listen` or `serve` returns; fastify as it is.
- * - A response that never ends by itself is cut when the time is up. Let it end on {@link Server.signal}.
- * - Nothing is installed on `process` unless `signals` says so, and nothing calls `process.exit`.
+ * - Pass express, koa and hono by the Node server that their `listen` or `serve` returns; fastify as it is, and not its
+ *   `app.server`, or its `onClose` hooks will not run.
+ * - A response that never ends by itself, such as a framework's event stream, is cut when the time is up. Let it end on
+ *   {@link Server.signal}: `endEventStreams` knows only the streams of Effect apps.
+ * - Nothing is installed on `process` unless `signals` says so, and nothing calls `process.exit` unless a signal has
+ *   asked for the end, all is over, and something still keeps the process alive a second later.
  *
  * @since 0.1.0
  */
@@ -37,10 +40,13 @@ import * as Scope from "effect/Scope"
 import { setMaxListeners } from "node:events"
 import * as Net from "node:net"
 import type { Connection } from "./Connection.js"
+import * as Given from "./internal/given.js"
+import { whyNotAdopt } from "./internal/listener.js"
+import { begins, isOver } from "./internal/processEnd.js"
 import { invalid, listen } from "./internal/signals.js"
 import { ListenError, type NodeServer } from "./Listener.js"
 import { make, type ServerService } from "./Server.js"
-import { InvalidPolicy, type Phase, type Policy, type Report } from "./Shutdown.js"
+import { defaultPolicy, InvalidPolicy, type Phase, type Policy, type Report } from "./Shutdown.js"
 
 export {
   /**
@@ -67,7 +73,21 @@ export type {
    */
   Phase,
   /**
-   * What happened when a server stopped.
+   * What happened when a server stopped. Its durations are `Duration`s of Effect, which `Duration.toMillis` of
+   * `"effect/Duration"` reads; the `cause` of a hook is an `Option` of Effect, whose `_tag` is `"Some"` where the hook
+   * has failed:
+   *
+   * ```ts
+   * import * as Duration from "effect/Duration"
+   * import type { Report } from "quiesce/promise"
+   *
+   * const say = ({ duration, hooks }: Report) => {
+   *   console.log(`stopped after ${Duration.toMillis(duration)} ms`)
+   *   for (const { cause, name } of hooks) {
+   *     if (cause._tag === "Some") console.error(`${name} failed: ${String(cause.value)}`)
+   *   }
+   * }
+   * ```
    *
    * @since 0.1.0
    * @category models
@@ -96,7 +116,7 @@ export interface Framework {
  * | plain Node | what `createServer` returns |
  * | express, koa | what `app.listen(…)` returns |
  * | hono | what `serve(…)` of `@hono/node-server` returns |
- * | fastify | the instance |
+ * | fastify | the instance, and not its `server`: its `onClose` hooks would not run |
  * | socket.io, ws | the Node server that they are attached to |
  *
  * @since 0.1.0
@@ -141,8 +161,14 @@ export interface Options extends Policy {
   /**
    * The signals that shut the server down: `true` is SIGTERM and SIGINT. The first one begins the shutdown; the next one
    * ends a lame duck, or else closes at once what is still open; one more ends the process, as if nobody listened. (The
-   * same signal again within half a second does not count: npm sends two for each Ctrl-C, and GNU `timeout` may.) When
-   * requests were cut, or `finally` failed, the process will end with exit code 1. Default: none.
+   * same signal again within half a second does not count: npm sends two for each Ctrl-C, and GNU `timeout` may.)
+   *
+   * A signal that is listened for does not end the process any more, so this does: when `finally` is done, the process
+   * ends by itself, and where something (a timer, a pool of connections) still keeps it alive a second later, the log
+   * names it and `process.exit` is called. What else is to be done before the end belongs in `finally`. The exit code
+   * is 1 when requests were cut, or `finally` failed, and else `process.exitCode`, or 0.
+   *
+   * Default: none.
    */
   readonly signals?: boolean | ReadonlyArray<NodeJS.Signals> | undefined
   /** Runs when draining starts, as `Server.onShutdown` does. */
@@ -152,8 +178,10 @@ export interface Options extends Policy {
    * {@link Server} wait for it, without a limit; if it fails, they reject with what it failed with.
    */
   readonly finally?: ((report: Report) => unknown) | undefined
-  /** Where the log goes; `false`: nowhere. Default: lines on stdout, as under
-   * `NodeRuntime.runMain`. */
+  /**
+   * Where the log goes; `false`: nowhere. Lines that it fails to take go to `console.error`. Default: lines on stdout,
+   * as under `NodeRuntime.runMain`.
+   */
   readonly logger?: false | ((level: "info" | "warn" | "error", message: string) => void) | undefined
 }
 
@@ -213,8 +241,8 @@ export interface Server {
  * Takes over Node servers that something else has made and listens with, or will; from now on they are drained, and
  * shut down together. Their own `close` begins the shutdown, too.
  *
- * Throws `InvalidPolicy`, which names the field, and `ListenError` where a target is not a Node server, or is one that
- * has been taken over before.
+ * Throws `InvalidPolicy`, which names the field, also one that there is not, and `ListenError` where a target is not a
+ * Node server, or is one that has been taken over before. Then it has taken over none of them.
  *
  * **Example**
  *
@@ -235,10 +263,9 @@ export interface Server {
  * @category constructors
  */
 export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Options = {}): Server => {
+  look(options)
   const { finally: afterwards, logger, onShutdown, signals, ...policy } = options
-  const all: ReadonlyArray<Target> = isMany(targets) ? targets : [targets]
-  const nodeServers = all.map(nodeServerOf)
-  const frameworks = all.flatMap((target) => isNodeServer(target) ? [] : [target])
+  const { frameworks, nodeServers } = sorted(targets)
   const names = signalNames(signals)
 
   const scope = Effect.runSync(Scope.make())
@@ -262,7 +289,13 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
 
   const stopping = new AbortController()
   setMaxListeners(0, stopping.signal)
-  begin(Effect.zipRight(server.shuttingDown, Effect.sync(() => stopping.abort())))
+  begin(Effect.zipRight(
+    server.shuttingDown,
+    Effect.sync(() => {
+      begins(server)
+      stopping.abort()
+    })
+  ))
 
   const clock = sync(Effect.clock)
   const listening = listen(names, {
@@ -279,19 +312,22 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
       failures.push(...await failuresOf([() => afterwards?.(report)]))
       if (listening.first() !== undefined && (failures.length > 0 || report.cut.length > 0)) process.exitCode ||= 1
       for (const failure of failures) {
-        // a logger that throws has nothing to add
+        // a failure that cannot be printed must not hide the others
         await run(Effect.exit(Effect.logError("Failed after the shutdown", Cause.fail(failure))))
       }
       if (failures.length > 0) throw failures[0]
       return report
     })
     .finally(listening.stop)
-  // whoever waits for it hears of it; the log says it to those who do not
-  closed.catch(() => {})
+  const warn = (message: string) => void sync(Effect.exit(Effect.logWarning(message)))
+  const over = () => isOver(server, listening.first() === undefined ? undefined : warn)
+  // whoever waits for it hears of a failure; the log says it to those who do not
+  void closed.then(over, over)
 
   // nobody takes a hook back; a scope that has closed would wait for one that is registered after that
   const open = Effect.runSync(Scope.make())
   const register: Server["onShutdown"] = (name, hook, options) => {
+    lookAtHook(name, hook, options)
     const exit = Runtime.runSyncExit(runtime)(Scope.extend(server.onShutdown(name, effectOf(hook), options), open))
     if (Exit.isFailure(exit)) throw Cause.squash(exit.cause)
   }
@@ -314,21 +350,65 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
   }
 }
 
+const optionNames: ReadonlyArray<string> = Object.keys(
+  { ...defaultPolicy, signals: 0, onShutdown: 0, finally: 0, logger: 0 } satisfies { [K in keyof Options]-?: unknown }
+)
+
+/** A program without types may pass anything. The policy is looked at when the server is made. */
+const look = (options: Options): void => {
+  Given.names("options", options, optionNames)
+  const { finally: afterwards, logger, onShutdown } = options
+  if (afterwards !== undefined) Given.aFunction("finally", afterwards)
+  if (onShutdown !== undefined) Given.aFunction("onShutdown", onShutdown)
+  if (logger !== undefined && logger !== false) {
+    Given.aFunction(
+      "logger",
+      logger,
+      "false, or a function, such as (level, message) => console[level](message); left out, it logs to stdout"
+    )
+  }
+}
+
+const lookAtHook = (name: unknown, hook: unknown, options: unknown): void => {
+  if (typeof name !== "string") {
+    throw new InvalidPolicy({
+      field: "name of the hook",
+      value: name,
+      expected: `a text, and the hook comes after it: onShutdown("flush", () => …)`
+    })
+  }
+  Given.aFunction(`hook "${name}"`, hook, `a function: onShutdown("${name}", () => …)`)
+  if (options !== undefined) {
+    Given.names(`options of the hook "${name}"`, options, ["timeout"], ` of the hook "${name}"`)
+  }
+}
+
+/** Looks at all of them before one is touched. */
+const sorted = (targets: Target | ReadonlyArray<Target>) => {
+  const nodeServers: Array<NodeServer> = []
+  const frameworks: Array<Framework> = []
+  if (Array.isArray(targets) && targets.length === 0) throw whyNotAdopt(targets)
+  for (const target of isMany(targets) ? targets : [targets]) {
+    const node = nodeServerOf(target)
+    const problem = whyNotAdopt(node, nodeServers)
+    if (problem !== undefined) throw problem
+    nodeServers.push(node)
+    if (isNodeServer(target)) continue
+    Given.aFunction("close", target.close, "a function, as of whatever has a Node server as its `server`")
+    frameworks.push(target)
+  }
+  return { nodeServers, frameworks }
+}
+
 const isMany = (targets: Target | ReadonlyArray<Target>): targets is ReadonlyArray<Target> => Array.isArray(targets)
 
 const isNodeServer = (target: Target): target is NodeServer => target instanceof Net.Server
 
-/** A program without types may pass anything: the app itself, most of all. */
+/** What has none is returned as it is, to be told what it is. */
 const nodeServerOf = (target: Target): NodeServer => {
-  const node: unknown = isNodeServer(target) ? target : (target as Framework | undefined)?.server
-  if (node instanceof Net.Server) return node
-  throw new ListenError({
-    reason: "InvalidOption",
-    field: "server",
-    value: typeof target,
-    cause: "it is no server of node:http, node:https, node:http2, node:net or node:tls, and has none as its `server`",
-    remedy: "Pass what `createServer` or `app.listen(…)` returns."
-  })
+  if (isNodeServer(target)) return target
+  const server: unknown = Object(target).server
+  return server instanceof Net.Server ? server : target as unknown as NodeServer
 }
 
 const effectOf = (hook: Hook): Effect.Effect<unknown, unknown> =>
@@ -346,6 +426,7 @@ const failuresOf = async (tasks: ReadonlyArray<() => unknown>): Promise<Array<un
 const logging = (logger: Options["logger"]): Layer.Layer<never> => {
   if (logger === false) return Logger.remove(Logger.defaultLogger)
   if (logger === undefined) return Logger.pretty
+  const tell = lossless(logger)
   return Logger.replace(
     Logger.defaultLogger,
     Logger.make(({ cause, logLevel, message }) => {
@@ -355,9 +436,28 @@ const logging = (logger: Options["logger"]): Layer.Layer<never> => {
         ? "warn"
         : "info"
       const parts = (Array.isArray(message) ? message : [message]).map((part) => String(part))
-      logger(level, Cause.isEmpty(cause) ? parts.join(" ") : `${parts.join(" ")}: ${Cause.pretty(cause)}`)
+      tell(level, Cause.isEmpty(cause) ? parts.join(" ") : `${parts.join(" ")}: ${Cause.pretty(cause)}`)
     })
   )
+}
+
+/** A line that `logger` fails to take is not lost; what it failed with is said once. */
+const lossless = (logger: Exclude<Options["logger"], false | undefined>): typeof logger => {
+  let said = false
+  return (level, message) => {
+    const failed = (error: unknown) => {
+      // oxlint-disable-next-line no-console -- it is what is left
+      console.error(`${level}: ${message}`, ...(said ? [] : ["\nThe logger failed:", error]))
+      said = true
+    }
+    try {
+      // it may be asynchronous, and its rejection would end the process
+      const taken: unknown = logger(level, message)
+      if (taken instanceof Promise) void taken.catch(failed)
+    } catch (error) {
+      failed(error)
+    }
+  }
 }
 
 /**
@@ -381,7 +481,11 @@ const adoptLater = (framework: Framework, adopt: (node: NodeServer) => void): vo
 }
 
 const signalNames = (signals: Options["signals"]): ReadonlyArray<NodeJS.Signals> => {
-  const names = signals === true ? ["SIGTERM", "SIGINT"] as const : signals === false ? [] : signals ?? []
+  const names = signals === true
+    ? ["SIGTERM", "SIGINT"] as const
+    : signals === undefined || signals === false
+    ? []
+    : signals
   const problem = invalid(
     names,
     `true, false, or a list of signals that a process can listen for, such as ["SIGTERM"]`

@@ -3,7 +3,7 @@ import { once } from "node:events"
 import * as Http from "node:http"
 import * as Http2 from "node:http2"
 import * as Net from "node:net"
-import { afterEach, describe, expect, it } from "vitest"
+import { afterEach, describe, expect, it, vi } from "vitest"
 import { InvalidPolicy, ListenError, type Options, quiesce, type Server, type Target } from "../../src/promise.js"
 import { processListeners, snapshot, untilNoGrowth } from "../support/leaks.js"
 import { connect, type RawClient } from "../support/rawClient.js"
@@ -12,7 +12,10 @@ import { deferred, waitFor } from "../support/wait.js"
 const limit = 10_000
 
 const clients: Array<RawClient> = []
-afterEach(() => clients.splice(0).forEach((client) => client.leave()))
+afterEach(() => {
+  clients.splice(0).forEach((client) => client.leave())
+  vi.restoreAllMocks()
+})
 
 const portOf = (node: Net.Server): number => {
   const address = node.address()
@@ -206,7 +209,26 @@ describe("shutdown", () => {
     await waitFor("the hook", after.promise, limit)
   })
 
+  for (const [how, fail] of [["throws", false], ["rejects", true]] as const) {
+    it(`writes to console.error what a logger that ${how} has not taken, and once what it failed with`, async () => {
+      const errors = vi.spyOn(console, "error").mockImplementation(() => {})
+      const failure = new Error("broken")
+      const logger = (): unknown => {
+        if (fail) return Promise.reject(failure)
+        throw failure
+      }
+      const { server } = await slow({ logger })
+      await server.shutdown()
+      expect(errors.mock.calls.map(([line]) => String(line))).toEqual([
+        expect.stringMatching(/^info: Shutting down: draining/),
+        expect.stringMatching(/^info: /)
+      ])
+      expect(errors.mock.calls.map((args) => args.includes(failure))).toEqual([true, false])
+    })
+  }
+
   it("goes on when the logger throws, and when `finally` rejects with what is no error", async () => {
+    vi.spyOn(console, "error").mockImplementation(() => {})
     const { server } = await slow({
       logger: () => {
         throw new Error("broken")
@@ -218,6 +240,7 @@ describe("shutdown", () => {
   })
 
   it("leaves nothing behind", async () => {
+    const exit = vi.spyOn(process, "exit").mockImplementation((() => {}) as typeof process.exit)
     const before = snapshot()
     const { node, release, server } = await slow({ signals: ["SIGUSR2"] })
     const client = await request(node)
@@ -234,19 +257,22 @@ describe("shutdown", () => {
       Object.keys(processListeners()).map((name) => [name, before[name]])
     ))
     expect(process.exitCode).toBeUndefined()
+    // the signal has asked for the end, and this process goes on
+    await waitFor("the end of the process", () => exit.mock.calls.length > 0, limit)
+    expect(exit.mock.calls).toEqual([[0]])
   })
 })
 
-describe("what cannot be", () => {
-  const thrown = (f: () => unknown): unknown => {
-    try {
-      f()
-    } catch (error) {
-      return error
-    }
-    return undefined
+const thrown = (f: () => unknown): unknown => {
+  try {
+    f()
+  } catch (error) {
+    return error
   }
+  return undefined
+}
 
+describe("what cannot be", () => {
   for (
     const [field, options] of [
       ["timeout", { timeout: -1 }],
@@ -281,11 +307,53 @@ describe("what cannot be", () => {
     expect(await stopped).toMatchObject({ outcome: "Drained", served: 1 })
   })
 
-  it("throws ListenError for what is no server, such as an express app, and says what to pass", () => {
-    for (const target of [express(), undefined, {}] as ReadonlyArray<unknown>) {
-      const error = thrown(() => quiesce(target as Target))
+  for (
+    const [target, words] of [
+      [express(), "a function (an express app?)"],
+      [undefined, "undefined"],
+      [null, "null"],
+      [3000, "a number (3000)"],
+      ["http://127.0.0.1:3000", "a string (http://127.0.0.1:3000)"],
+      [Promise.resolve(), "a promise (await it)"],
+      [{}, "an object without `server`"],
+      [{ server: {} }, "an object whose `server` is none"],
+      [[], "an empty list"],
+      [[[]], "an empty list"]
+    ] satisfies ReadonlyArray<readonly [unknown, string]>
+  ) {
+    it(`throws ListenError for ${words}, and says what to pass`, () => {
+      const error = thrown(() => quiesce(target as unknown as Target))
       expect(error).toBeInstanceOf(ListenError)
-      expect(error).toMatchObject({ message: expect.stringContaining("Pass what `createServer` or `app.listen") })
+      expect(error).toMatchObject({
+        message:
+          `Cannot take over ${words}: it is no server of node:http, node:https, node:http2, node:net or node:tls. `
+          + "Pass what `createServer` or `app.listen(…)` returns, awaited if it is a promise; for ws and socket.io, the "
+          + "Node server that they are attached to."
+      })
+    })
+  }
+
+  it("throws InvalidPolicy for what has a server and cannot be closed", () => {
+    const error = thrown(() => quiesce({ server: Http.createServer() } as unknown as Target))
+    expect(error).toBeInstanceOf(InvalidPolicy)
+    expect(error).toMatchObject({ message: expect.stringContaining("close is undefined, and must be a function") })
+  })
+
+  it("takes over none of a list in which one is twice, or taken already", async () => {
+    const { node: taken, server } = await slow()
+    const good = await listen(Http.createServer((_, response) => response.end("still here")))
+    const ways: ReadonlyArray<ReadonlyArray<Http.Server>> = [[good, good], [good, taken]]
+    for (const targets of ways) {
+      const error = thrown(() => quiesce(targets))
+      expect(error).toBeInstanceOf(ListenError)
+      expect(error).toMatchObject({
+        message: expect.stringContaining("quiesce() or adopt was already called with it")
+      })
     }
+    const client = await request(good, "GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+    expect((await answer(client)).headers).not.toHaveProperty("connection", "close")
+    expect(server.phase()).toBe("Serving")
+    // it is free
+    expect(await quiesce(good, { logger: false }).shutdown()).toMatchObject({ outcome: "Drained" })
   })
 })
