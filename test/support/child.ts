@@ -56,7 +56,7 @@ const alive = new Set<ChildProcess>()
 process.on("exit", () => alive.forEach((child) => child.kill("SIGKILL")))
 
 export const start = (fixture: URL, args: ReadonlyArray<string> = [], options: StartOptions = {}): Child => {
-  const [command = process.execPath, ...before] = [...(options.under ?? []), process.execPath]
+  const [command, ...before] = [...(options.under ?? []), process.execPath]
   const child = spawn(
     command,
     [...before, ...(options.execArgv ?? []), "--import", "tsx", fileURLToPath(fixture), ...args],
