@@ -1,6 +1,6 @@
 /**
  * Type-checks what the documentation tells people to write: every `ts` block of README.md and of the docstrings of the
- * public modules, each as a module of its own, with the options of the project.
+ * sources, each as a module of its own, with the options of the project.
  *
  * A block is written to `.out/docs`, on the line and at the column it has in its source, so that a diagnostic needs
  * only another file name to point at the line that a person has to mend.
@@ -8,7 +8,7 @@
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Ts from "typescript"
-import { codeBlocks, docComments, publicModules, readConfig, root } from "./project.js"
+import { codeBlocks, docComments, readConfig, root, sources } from "./project.js"
 
 const out = Path.join(root, ".out/docs")
 
@@ -35,8 +35,8 @@ const fromDocstrings = (source: string): ReadonlyArray<Block> =>
 Fs.rmSync(out, { recursive: true, force: true })
 Fs.mkdirSync(out, { recursive: true })
 
-const sources = ["README.md", ...publicModules()].filter((source) => Fs.existsSync(Path.join(root, source)))
-const blocks = sources.flatMap((source) => source.endsWith(".md") ? fromMarkdown(source) : fromDocstrings(source))
+const files = ["README.md", ...sources()].filter((source) => Fs.existsSync(Path.join(root, source)))
+const blocks = files.flatMap((source) => source.endsWith(".md") ? fromMarkdown(source) : fromDocstrings(source))
 const byFile = new Map<string, Block>()
 for (const block of blocks) {
   const file = Path.join(out, `${block.source.replaceAll(/[^A-Za-z0-9]+/g, "-")}-${block.line}.ts`)
@@ -69,4 +69,4 @@ for (const diagnostic of Ts.getPreEmitDiagnostics(program)) {
 }
 
 if (failing.size > 0) process.exitCode = 1
-console.log(`${blocks.length} code blocks in ${sources.length} files, ${failing.size} do not compile`)
+console.log(`${blocks.length} code blocks in ${files.length} files, ${failing.size} do not compile`)

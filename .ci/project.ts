@@ -22,6 +22,15 @@ export const publicModules = (): ReadonlyArray<string> =>
     ? Fs.readdirSync(Path.join(root, "src")).filter((name) => name.endsWith(".ts")).sort().map((name) => `src/${name}`)
     : []
 
+/** Every source, as a path from the root: what a public module exports may be documented in another room. */
+export const sources = (): ReadonlyArray<string> =>
+  Fs.existsSync(Path.join(root, "src"))
+    ? Fs.readdirSync(Path.join(root, "src"), { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".ts"))
+      .sort()
+      .map((name) => `src/${name.replaceAll(Path.sep, "/")}`)
+    : []
+
 export const readConfig = (): Ts.ParsedCommandLine => {
   const file = Path.join(root, "tsconfig.json")
   const read = Ts.readConfigFile(file, (path) => Ts.sys.readFile(path))
