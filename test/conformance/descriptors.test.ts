@@ -44,7 +44,7 @@ const isServed = (port: number) =>
     return peer.bytes > 0
   }).pipe(Effect.scoped)
 
-it.scoped.skipIf(process.platform === "win32")(
+it.scoped(
   "T8: a server that has run out of descriptors lives on, serves those it has, and later ones again",
   () =>
     Effect.gen(function*() {

@@ -6,7 +6,8 @@ import { type Connection, NodeHttpServer, Server, type Shutdown } from "../../sr
 import { launch, silent, until } from "../support/running.js"
 import { waitFor } from "../support/wait.js"
 import { effectApp, type Framework, type Made, type NodeServer } from "./apps.js"
-import { type Client, connect, createServer, type Wire } from "./wires.js"
+import * as FramesClient from "./framesClient.js"
+import { type Client, connect, createServer, isSecure, type Wire } from "./wires.js"
 import { Work } from "./work.js"
 
 export interface Cell {
@@ -14,6 +15,8 @@ export interface Cell {
   readonly node: NodeServer
   /** A client that is gone when the test is over. */
   readonly connect: () => Client
+  /** The same for HTTP/2, without Node's own client. */
+  readonly framesClient: () => Client
   /** Starts the shutdown, and has done what it does in the same turn of the event loop. */
   readonly stop: () => void
   /** Starts the shutdown, and waits until nobody is accepted any more. */
@@ -50,16 +53,17 @@ export const withCell = (
     const port = portOf(node)
     const clients: Array<Client> = []
     yield* Effect.addFinalizer(() => Effect.sync(() => clients.forEach((client) => client.leave())))
+    const kept = (client: Client) => {
+      clients.push(client)
+      return client
+    }
     const run = <A, E>(effect: Effect.Effect<A, E>) => Effect.runPromise(Effect.provide(effect, silent))
     yield* Effect.promise(() =>
       use({
         work,
         node,
-        connect: () => {
-          const client = connect(wire, port)
-          clients.push(client)
-          return client
-        },
+        connect: () => kept(connect(wire, port)),
+        framesClient: () => kept(FramesClient.connect(isSecure(wire), port)),
         stop: () => Effect.runSync(app.interrupt),
         drain: () => run(app.drain),
         report: () => run(app.report),

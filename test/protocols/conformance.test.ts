@@ -104,23 +104,29 @@ const crossing = async ({ connect, ran, report, stop, work }: Cell) => {
 const busyClients = 4
 
 /**
- * Node 20.18 by itself, without any library: after `session.close()` a session with streams in flight may send nothing
- * more. 8 sessions of 4 streams each: 9 of 12 rounds; with 20.19 and newer none.
+ * The HTTP/2 client of Node 20.18 may forget a stream when a GOAWAY comes, of whatever server; that of 20.19 does not.
+ * Its servers are then asked by a client of our own.
  */
-const forgetsStreams = process.versions.node.startsWith("20.18.")
+const clientForgetsStreams = process.versions.node.startsWith("20.18.")
 
-const nothingLost = (wire: Wire) => async ({ connect, ran, report, stop, work }: Cell) => {
+const busyClient = (wire: Wire, { connect, framesClient }: Cell): Client =>
+  isHttp2(wire) && clientForgetsStreams ? framesClient() : connect()
+
+const nothingLost = (wire: Wire) => async (cell: Cell) => {
+  const { ran, report, stop, work } = cell
   const outcomes = new Map<string, Outcome>()
   let ids = 0
   const loop = async (client: Client) => {
     while (true) {
       const id = `${ids++}`
-      const outcome = await client.send(ids % 5 === 0 ? `/slow?ms=10&id=${id}` : `/?id=${id}`).outcome
+      const slow = ids % 5 === 0
+      const outcome = await client.send(slow ? `/slow?ms=10&id=${id}` : `/?id=${id}`).outcome
       outcomes.set(id, outcome)
+      if (outcome._tag === "Answered") expect(outcome.body.length).toBe((slow ? longBody : "hello").length)
       if (outcome._tag === "Refused" && outcome.code === "ECONNREFUSED") return
     }
   }
-  const loops = Array.from({ length: busyClients }, connect).flatMap((client) =>
+  const loops = Array.from({ length: busyClients }, () => busyClient(wire, cell)).flatMap((client) =>
     Array.from({ length: isHttp2(wire) ? 4 : 1 }, () => loop(client))
   )
   await ran(100)
@@ -169,10 +175,7 @@ for (const framework of frameworks) {
       } else {
         it("answers a late request on an idle connection, and says close", run({ idleGrace: "30 seconds" }, late))
       }
-      it.skipIf(isHttp2(wire) && forgetsStreams)(
-        "loses nothing of busy clients, and runs nothing for nobody",
-        run({}, nothingLost(wire))
-      )
+      it("loses nothing of busy clients, and runs nothing for nobody", run({}, nothingLost(wire)))
       it(
         "cuts at the deadline what does not end, and reports it",
         run(
