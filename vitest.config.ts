@@ -17,6 +17,8 @@ export default defineConfig({
     pool: "forks",
     poolOptions: { forks: { minForks: 1, maxForks: 2 } },
     retry: 0,
+    // servers log how they stop: of interest where a test has failed
+    silent: "passed-only",
     testTimeout: 20_000,
     hookTimeout: 20_000,
     reporters: process.env["CI"] ? ["default", ["json", { outputFile: ".out/vitest.json" }]] : ["default"]
