@@ -47,7 +47,6 @@ import * as HttpRouter from "@effect/platform/HttpRouter"
 import type * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
@@ -61,6 +60,7 @@ import * as Http from "node:http"
 import type { Connection } from "./Connection.js"
 import * as Health from "./Health.js"
 import * as App from "./internal/app.js"
+import { steady } from "./internal/now.js"
 import { Program } from "./internal/program.js"
 import * as Prometheus from "./internal/prometheus.js"
 import * as internal from "./internal/server.js"
@@ -126,6 +126,9 @@ interface InFlight {
   readonly remoteAddress: string
 }
 
+/** What the times of a connection are measured with. */
+const currentTime = Effect.clockWith((clock) => Effect.sync(steady(clock)))
+
 /** Oldest first. */
 const inFlight = (connections: ReadonlyArray<Connection>, now: number): ReadonlyArray<InFlight> =>
   connections.flatMap(({ id, protocol, remoteAddress, serving }) =>
@@ -142,7 +145,7 @@ const inFlight = (connections: ReadonlyArray<Connection>, now: number): Readonly
 
 const connections = Effect.gen(function*() {
   const server = yield* Server
-  const now = yield* Clock.currentTimeMillis
+  const now = yield* currentTime
   return yield* json({
     phase: yield* server.phase.get,
     connections: (yield* server.connections).map(({ connectedAt, serving, since, ...connection }) => ({
@@ -156,7 +159,7 @@ const connections = Effect.gen(function*() {
 
 const requests = Effect.gen(function*() {
   const server = yield* Server
-  const now = yield* Clock.currentTimeMillis
+  const now = yield* currentTime
   return yield* json({ phase: yield* server.phase.get, requests: inFlight(yield* server.connections, now) })
 })
 
@@ -172,7 +175,7 @@ const waitedFor = Effect.gen(function*() {
   const server = yield* Server
   const phase = yield* server.phase.get
   if (phase === "Serving") return []
-  const requests = inFlight(yield* server.connections, yield* Clock.currentTimeMillis)
+  const requests = inFlight(yield* server.connections, yield* currentTime)
   return [
     Prometheus.gauge(
       "quiesce_shutdown_waiting_requests",

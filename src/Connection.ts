@@ -32,7 +32,8 @@ import { type Open, openOf, snapshot } from "./internal/registry.js"
 export type ConnectionState = "New" | "Active" | "Idle" | "Hijacked" | "Closed"
 
 /**
- * A connection as it was at one moment. Times are in milliseconds since the epoch.
+ * A connection as it was at one moment. Times are in milliseconds since the epoch, on a clock that does not
+ * jump when the wall clock does.
  *
  * @since 0.1.0
  * @category models

@@ -79,6 +79,7 @@ import * as Stream from "effect/Stream"
 import * as Fs from "node:fs"
 import * as Workers from "./internal/cluster.js"
 import { CurrentHandover, descriptorOf, Handover, type Held, type Inherited } from "./internal/handover.js"
+import { steady } from "./internal/now.js"
 import { duration } from "./internal/policy.js"
 import { makeProgram, Program, type ProgramService } from "./internal/program.js"
 import { invalid, isKnown } from "./internal/signals.js"
@@ -533,12 +534,13 @@ const handOver = (
       const listeners = yield* described(held)
       const successor = Conversation.start(command, listeners)
       const clock = yield* Effect.clock
-      const until = clock.unsafeCurrentTimeMillis() + timeout
+      const now = steady(clock)
+      const until = now() + timeout
       const expect = (word: string, what: string) =>
         Effect.suspend(() =>
           Effect.raceFirst(
             Effect.interruptible(successor.next),
-            Effect.interruptible(Effect.sleep(Math.max(0, until - clock.unsafeCurrentTimeMillis())))
+            Effect.interruptible(Effect.sleep(Math.max(0, until - now())))
           )
         ).pipe(
           Effect.flatMap((heard) => {

@@ -60,6 +60,7 @@ import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import { type Check, Checks } from "./internal/checks.js"
+import { steady } from "./internal/now.js"
 import { duration } from "./internal/policy.js"
 import { Server } from "./Server.js"
 import { InvalidPolicy } from "./Shutdown.js"
@@ -184,7 +185,7 @@ export const make: Effect.Effect<HealthService, never, Server | Scope.Scope> = E
   const clock = yield* Effect.clock
   const runtime = yield* Effect.runtime<never>()
   const run = (effect: Effect.Effect<unknown>) => Runtime.runFork(runtime)(Effect.interruptible(effect))
-  const checks = new Checks(() => clock.unsafeCurrentTimeMillis(), run)
+  const checks = new Checks(steady(clock), run)
 
   let stopping = false
   const stop = Effect.sync(() => {

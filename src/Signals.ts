@@ -63,6 +63,7 @@ import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as EffectRuntime from "effect/Runtime"
 import * as Os from "node:os"
+import { steady } from "./internal/now.js"
 import { makeProgram, Program } from "./internal/program.js"
 import { invalid, isKnown, listen } from "./internal/signals.js"
 import type { InvalidPolicy } from "./Shutdown.js"
@@ -171,7 +172,7 @@ export const handle =
         let launchEnds = false
         let forcedBy: NodeJS.Signals | undefined
         const listening = listen(signals, {
-          now: () => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n),
+          now: steady(clock),
           run: (effect) => around.run(effect),
           servers: () => around.servers,
           begin: () => {

@@ -42,6 +42,7 @@ import * as Net from "node:net"
 import type { Connection } from "./Connection.js"
 import * as Given from "./internal/given.js"
 import { whyNotAdopt } from "./internal/listenErrors.js"
+import { steady } from "./internal/now.js"
 import { begins, isOver } from "./internal/processEnd.js"
 import { invalid, listen } from "./internal/signals.js"
 import { ListenError, type NodeServer } from "./Listener.js"
@@ -299,7 +300,7 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
 
   const clock = sync(Effect.clock)
   const listening = listen(names, {
-    now: () => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n),
+    now: steady(clock),
     run: begin,
     servers: () => [server],
     begin: () => begin(server.shutdown)

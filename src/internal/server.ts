@@ -31,6 +31,7 @@ import { adopt, bind, type Bound, isHttp, isHttp2 } from "./listener.js"
 import { whyNotAdopt, whyNotListen } from "./listenErrors.js"
 import { enters, hookEnded, narrated } from "./log.js"
 import type { Watcher } from "./nodeEvents.js"
+import { steady } from "./now.js"
 import { warnAboutNpm } from "./npm.js"
 import { duration, resolve } from "./policy.js"
 import { Program } from "./program.js"
@@ -82,7 +83,7 @@ export const make = <A extends App | undefined>(
     const run = <A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> =>
       Runtime.runFork(runtime)(Effect.interruptible(effect))
 
-    const now = () => clock.unsafeCurrentTimeMillis()
+    const now = steady(clock)
     const registry = new Registry(now, (error) => run(Effect.logWarning("A connection observer threw", error)))
     const woken = Effect.unsafeMakeLatch(false)
     const wake = () => {

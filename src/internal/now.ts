@@ -1,0 +1,8 @@
+/**
+ * What a clock says, for measuring: epoch milliseconds as of when the process began to ask, and from then on the time
+ * that has passed. The wall clock may jump (NTP, a machine that was suspended): a grace would be over at once, or last
+ * for hours.
+ */
+import type * as Clock from "effect/Clock"
+
+export const steady = (clock: Clock.Clock) => (): number => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)
