@@ -66,26 +66,16 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
-import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
-import * as Runtime from "effect/Runtime"
-import * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
-import * as Fs from "node:fs"
-import * as Workers from "./internal/cluster.js"
-import { CurrentHandover, descriptorOf, Handover, type Held, type Inherited } from "./internal/handover.js"
-import { steady } from "./internal/now.js"
-import { duration } from "./internal/policy.js"
-import { makeProgram, Program, type ProgramService } from "./internal/program.js"
-import { invalid, isKnown } from "./internal/signals.js"
-import * as Conversation from "./internal/successor.js"
+import type * as Layer from "effect/Layer"
+import * as internal from "./internal/handoff.js"
+import type { HandoffFailed } from "./internal/handoffFailed.js"
+import * as Workers from "./internal/workers.js"
 import type { ListenError } from "./Listener.js"
 import type { InvalidPolicy } from "./Shutdown.js"
+
+export { HandoffFailed } from "./internal/handoffFailed.js"
 
 /**
  * What starts a hand-over, and how long it may take.
@@ -138,51 +128,6 @@ export interface HandoffService {
 export class Handoff extends Context.Tag("quiesce/Handoff")<Handoff, HandoffService>() {}
 
 /**
- * The sockets were not handed over, and this process serves on.
- *
- * - `NotServing`: the program has not started yet, or shuts down
- * - `NoListener`: there is nothing to hand over
- * - `NoDescriptor`: a listener's descriptor cannot be had
- * - `NotStarted`: the command could not be run
- * - `Ended`: the successor ended before it accepted
- * - `TimedOut`: it was not ready, or did not accept, in time
- * - `TooLate`: this process is the successor, and its predecessor does not wait for it any more
- * - `PidFile`: the file cannot be written
- *
- * **Example**
- *
- * ```ts
- * import { Effect } from "effect"
- * import { Handoff } from "quiesce"
- *
- * const deploy = Handoff.upgrade.pipe(
- *   Effect.tap(({ pid }) => Effect.log(`process ${pid} accepts now`)),
- *   Effect.catchTag("HandoffFailed", (error) => Effect.logError(`${error.reason}: ${error.message}`))
- * )
- * ```
- *
- * @since 0.1.0
- * @category errors
- */
-export class HandoffFailed extends Data.TaggedError("HandoffFailed")<{
-  readonly reason:
-    | "NotServing"
-    | "NoListener"
-    | "NoDescriptor"
-    | "NotStarted"
-    | "Ended"
-    | "TimedOut"
-    | "TooLate"
-    | "PidFile"
-  readonly explanation: string
-  readonly cause?: unknown
-}> {
-  override get message(): string {
-    return this.explanation
-  }
-}
-
-/**
  * Hands over as a signal does: see {@link HandoffService}. From inside a handler it may be awaited: the answer is sent
  * while this process drains.
  *
@@ -204,11 +149,6 @@ export const upgrade: Effect.Effect<Successor, HandoffFailed, Handoff> = Effect.
   Handoff,
   (handoff) => handoff.upgrade
 )
-
-/** How long a successor that is not wanted may take to end before it is killed. */
-const killMillis = 1000
-
-type State = "Starting" | "Serving" | "Ending"
 
 /**
  * Runs a layer, as `Layer.launch` does, until it is interrupted or a successor has taken over; then its scope closes,
@@ -238,84 +178,7 @@ export const launch = (options: Options = {}) =>
 <A, E, R>(
   layer: Layer.Layer<A, E, R>
 ): Effect.Effect<void, E | HandoffFailed | InvalidPolicy | ListenError, Exclude<R, Handoff>> =>
-  Effect.gen(function*() {
-    const signals = options.signals ?? defaultSignals()
-    const problem = invalid(signals, `a list of signals that a process can listen for, such as ["SIGHUP"]`)
-    if (problem !== undefined) return yield* problem
-    const timeout = yield* duration("timeout", options.timeout ?? "1 minute")
-    const predecessor = Conversation.inherited()
-    const runtime = yield* Effect.runtime<never>()
-    const run = <B, F>(effect: Effect.Effect<B, F>): Fiber.RuntimeFiber<B, F> =>
-      Runtime.runFork(runtime)(Effect.interruptible(effect))
-    const program = (yield* Program) ?? makeProgram((effect) => void run(effect))
-    const handover = new Handover(predecessor?.listeners)
-    const handedOver = yield* Deferred.make<void>()
-    const outer = yield* Effect.scope
-
-    let state: State = "Starting"
-    let running: Fiber.RuntimeFiber<Successor, HandoffFailed> | undefined
-    const attempt = handOver(handover, options.command ?? ownCommand(), timeout, () => state === "Serving").pipe(
-      Effect.tap(() => {
-        state = "Ending"
-        return Deferred.succeed(handedOver, undefined)
-      }),
-      Effect.ensuring(Effect.sync(() => {
-        running = undefined
-      }))
-    )
-    const service: HandoffService = {
-      upgrade: Effect.suspend(() => {
-        if (state !== "Serving") return notServing
-        running ??= run(Effect.zipRight(Effect.yieldNow(), attempt))
-        return Effect.flatMap(Fiber.await(running), (exit) => Exit.isInterrupted(exit) ? notServing : exit)
-      })
-    }
-
-    yield* listen(signals, (signal) => {
-      if (running !== undefined) return
-      run(
-        Effect.logInfo(`${signal}: handing over to a successor`).pipe(
-          Effect.zipRight(service.upgrade),
-          Effect.catchAll(({ cause, message }) =>
-            Effect.logError(
-              `Not handed over, this process goes on as before: ${message}`,
-              ...(cause === undefined ? [] : [cause])
-            )
-          )
-        )
-      )
-    })
-
-    yield* Effect.gen(function*() {
-      yield* Effect.addFinalizer(() => handover.closeUnclaimed)
-      yield* Layer.build(layer).pipe(
-        Effect.provideService(Handoff, service),
-        Effect.provideService(CurrentHandover, handover),
-        Effect.provideService(Program, program)
-      )
-      // a hook whose scope closes before its server shuts down is taken back
-      yield* Effect.forEach(Array.from(program.servers), Workers.lastAnswer, { discard: true }).pipe(
-        Scope.extend(outer)
-      )
-      yield* Effect.uninterruptibleMask((restore) => begin(restore, handover, predecessor, options.pidFile))
-      yield* Workers.sayReady
-      yield* Effect.acquireRelease(
-        Effect.sync(() => {
-          state = "Serving"
-        }),
-        () =>
-          Effect.suspend(() => {
-            state = "Ending"
-            // the drain does not wait for a successor that is stopped
-            return running === undefined
-              ? Effect.void
-              : Effect.forkIn(Effect.uninterruptible(Fiber.interrupt(running)), outer)
-          })
-      )
-      yield* Deferred.await(handedOver)
-      yield* Effect.forkIn(withoutLameDuck(program), outer)
-    }).pipe(Effect.scoped)
-  }).pipe(Effect.scoped)
+  internal.launch(layer, options, Handoff)
 
 /**
  * How many workers, and what replaces them.
@@ -364,254 +227,5 @@ export interface WorkersOptions {
  * @since 0.1.0
  * @category execution
  */
-export const launchWorkers = (options: WorkersOptions): Effect.Effect<never, HandoffFailed | InvalidPolicy> =>
-  Effect.gen(function*() {
-    const signals = options.signals ?? defaultSignals()
-    const problem = invalid(signals, `a list of signals that a process can listen for, such as ["SIGHUP"]`)
-    if (problem !== undefined) return yield* problem
-    const timeout = yield* duration("timeout", options.timeout ?? "1 minute")
-    const runtime = yield* Effect.runtime<never>()
-    const all = new Set<Workers.Worker>()
-    const leaving = new Set<Workers.Worker>()
-    yield* Effect.addFinalizer(() =>
-      Effect.forEach(all, (worker) => {
-        worker.signal("SIGTERM")
-        return worker.ended
-      }, { concurrency: "unbounded", discard: true })
-    )
-    const scope = yield* Effect.scope
-    const add: Effect.Effect<void, HandoffFailed> = Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function*() {
-        const worker = Workers.fork()
-        all.add(worker)
-        const ended = Effect.tap(worker.ended, () => Effect.sync(() => all.delete(worker)))
-        yield* restore(Effect.raceFirst(
-          Effect.interruptible(worker.ready),
-          Effect.raceFirst(
-            Effect.interruptible(Effect.flatMap(ended, (how) =>
-              new HandoffFailed({
-                reason: "Ended",
-                explanation: `Worker ${worker.pid} ended before it was ready, with ${how}`
-              }))),
-            Effect.interruptible(Effect.zipRight(
-              Effect.sleep(timeout),
-              new HandoffFailed({
-                reason: "TimedOut",
-                explanation: `Worker ${worker.pid} did not become ready within ${timeout} ms`
-              })
-            ))
-          )
-        )).pipe(Effect.onError(() => {
-          worker.signal("SIGTERM")
-          return Effect.raceFirst(
-            Effect.interruptible(Effect.asVoid(ended)),
-            Effect.interruptible(Effect.zipRight(
-              Effect.sleep(killMillis),
-              Effect.sync(() => worker.signal("SIGKILL"))
-            ))
-          )
-        }))
-        yield* ended.pipe(
-          Effect.flatMap((how) =>
-            leaving.delete(worker) ? Effect.void : Effect.logWarning(`Worker ${worker.pid} ended, with ${how}`).pipe(
-              Effect.zipRight(Effect.sleep("1 second")),
-              Effect.zipRight(Effect.catchAll(add, (error) => Effect.logError(error.message))),
-              Effect.asVoid
-            )
-          ),
-          Effect.interruptible,
-          Effect.forkIn(scope)
-        )
-      })
-    )
-    const roll = Effect.suspend(() =>
-      Effect.forEach(Array.from(all), (old) =>
-        Effect.zipRight(
-          add,
-          Effect.suspend(() => {
-            leaving.add(old)
-            old.signal("SIGTERM")
-            return old.ended
-          })
-        ), { discard: true })
-    ).pipe(
-      Effect.zipRight(Effect.logInfo("Every worker has been replaced")),
-      Effect.catchAll(({ message }) => Effect.logError(`Not replaced, the other workers go on as before: ${message}`))
-    )
-    yield* Effect.forEach(Array.from({ length: options.workers }), () => add, { discard: true })
-    yield* Effect.logInfo(`${options.workers} workers serve`)
-    let rolling: Fiber.RuntimeFiber<void> | undefined
-    yield* Effect.addFinalizer(() => rolling === undefined ? Effect.void : Fiber.interrupt(rolling))
-    yield* listen(signals, (signal) => {
-      if (rolling !== undefined) return
-      rolling = Runtime.runFork(runtime)(
-        Effect.yieldNow().pipe(
-          Effect.zipRight(Effect.logInfo(`${signal}: replacing the workers one by one`)),
-          Effect.zipRight(roll),
-          Effect.ensuring(Effect.sync(() => {
-            rolling = undefined
-          })),
-          Effect.interruptible
-        )
-      )
-    })
-    return yield* Effect.never
-  }).pipe(Effect.scoped)
-
-const defaultSignals = (): ReadonlyArray<NodeJS.Signals> =>
-  (process.stdin.isTTY ? ["SIGUSR2"] as const : ["SIGUSR2", "SIGHUP"] as const).filter(isKnown)
-
-const ownCommand = (): ReadonlyArray<string> => [process.execPath, ...process.execArgv, ...process.argv.slice(1)]
-
-const notServing = new HandoffFailed({
-  reason: "NotServing",
-  explanation: "The program has not started yet, or it shuts down: it has nothing to hand over"
-})
-
-const listen = (signals: ReadonlyArray<NodeJS.Signals>, heard: (signal: NodeJS.Signals) => void) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      for (const signal of signals) process.on(signal, heard)
-    }),
-    () =>
-      Effect.sync(() => {
-        for (const signal of signals) process.off(signal, heard)
-      })
-  )
-
-/** Waits for the predecessor to let go, accepts, and says so. */
-const begin = Effect.fnUntraced(function*(
-  restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>,
-  handover: Handover,
-  predecessor: Conversation.Predecessor | undefined,
-  pidFile: string | undefined
-) {
-  if (predecessor !== undefined && !(yield* restore(predecessor.ready))) {
-    return yield* new HandoffFailed({
-      reason: "TooLate",
-      explanation: `Process ${predecessor.pid} does not wait for its successor any more`
-    })
-  }
-  yield* handover.open
-  if (pidFile !== undefined) yield* holdPidFile(pidFile, handover)
-  if (predecessor === undefined) return
-  yield* predecessor.listening
-  yield* Effect.logInfo(`Took over from process ${predecessor.pid}`)
-})
-
-const holdPidFile = (path: string, handover: Handover) =>
-  Effect.acquireRelease(
-    Effect.try({
-      try: () => {
-        const whole = `${path}.${process.pid}`
-        Fs.writeFileSync(whole, `${process.pid}\n`)
-        Fs.renameSync(whole, path)
-      },
-      catch: (cause) =>
-        new HandoffFailed({
-          reason: "PidFile",
-          explanation: `Cannot write the PID to ${
-            JSON.stringify(path)
-          }. Choose a directory that this user may write to.`,
-          cause
-        })
-    }),
-    () => Effect.sync(() => {
-      if (!handover.given) Fs.rmSync(path, { force: true })
-    })
-  )
-
-/** Interruptible until the successor is let go on; then bounded by its time. */
-const handOver = (
-  handover: Handover,
-  command: ReadonlyArray<string>,
-  timeout: number,
-  isServing: () => boolean
-): Effect.Effect<Successor, HandoffFailed> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function*() {
-      const { held } = handover
-      const listeners = yield* described(held)
-      const successor = Conversation.start(command, listeners)
-      const clock = yield* Effect.clock
-      const now = steady(clock)
-      const until = now() + timeout
-      const expect = (word: string, what: string) =>
-        Effect.suspend(() =>
-          Effect.raceFirst(
-            Effect.interruptible(successor.next),
-            Effect.interruptible(Effect.sleep(Math.max(0, until - now())))
-          )
-        ).pipe(
-          Effect.flatMap((heard) => {
-            const failed = (reason: HandoffFailed["reason"], explanation: string, cause?: unknown) =>
-              new HandoffFailed({ reason, explanation, cause })
-            if (heard === undefined) {
-              return failed("TimedOut", `Process ${String(successor.pid)} did not ${what} within ${timeout} ms`)
-            }
-            switch (heard._tag) {
-              case "NotStarted":
-                return failed("NotStarted", `Cannot start ${JSON.stringify(command.join(" "))}`, heard.cause)
-              case "Ended":
-                return failed("Ended", `Process ${String(successor.pid)} ended before it accepted, with ${heard.how}`)
-              case "Word":
-                return heard.word === word
-                  ? Effect.void
-                  : failed("Ended", `Process ${String(successor.pid)} said what only another version understands`)
-            }
-          })
-        )
-      yield* Effect.gen(function*() {
-        yield* restore(expect("ready", "become ready"))
-        // it has inherited what this process has closed by now
-        if (!isServing() || held.some(({ server }) => !server.listening)) return yield* notServing
-        successor.say("go")
-        yield* expect("listening", "accept")
-      }).pipe(Effect.onError(() => stop(successor)))
-      handover.give()
-      successor.leave()
-      const pid = successor.pid ?? 0
-      yield* Effect.logInfo(`Process ${pid} accepts from now on; this one shuts down`)
-      return { pid }
-    })
-  )
-
-const described = (held: ReadonlyArray<Held>): Effect.Effect<ReadonlyArray<Inherited>, HandoffFailed> =>
-  held.length === 0
-    ? new HandoffFailed({
-      reason: "NoListener",
-      explanation: "The program does not listen: there is nothing to hand over"
-    })
-    : Effect.forEach(held, ({ address, name, server }) => {
-      const fd = descriptorOf(server)
-      return fd === undefined
-        ? new HandoffFailed({
-          reason: "NoDescriptor",
-          explanation: `The listener ${JSON.stringify(name)} has no descriptor that Node tells of. `
-            + `In a worker of node:cluster it is the primary's.`
-        })
-        : Effect.succeed({ address, name, fd })
-    })
-
-/** It has accepted nothing. */
-const stop = (successor: Conversation.Successor): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    successor.say("no")
-    successor.signal("SIGTERM")
-    return Effect.raceFirst(
-      Effect.interruptible(successor.ended),
-      Effect.interruptible(Effect.zipRight(Effect.sleep(killMillis), Effect.sync(() => successor.signal("SIGKILL"))))
-    ).pipe(Effect.zipRight(Effect.sync(successor.leave)))
-  })
-
-/** The successor accepts already: no load balancer needs to be told. */
-const withoutLameDuck = ({ servers }: ProgramService): Effect.Effect<void> =>
-  Effect.forEach(
-    Array.from(servers),
-    (server) =>
-      server.phase.changes.pipe(
-        Stream.filter((phase) => phase === "LameDuck"),
-        Stream.runForEach(() => server.drainNow)
-      ),
-    { concurrency: "unbounded", discard: true }
-  )
+export const launchWorkers: (options: WorkersOptions) => Effect.Effect<never, HandoffFailed | InvalidPolicy> =
+  Workers.launchWorkers
