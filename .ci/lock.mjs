@@ -1,6 +1,6 @@
 /**
- * Completes package-lock.json after a dependency was added or updated: `npm install && node .ci/lock.mjs`. With `--check`
- * it writes nothing, and fails when there would be something to write.
+ * Completes package-lock.json, and that of the benchmarks, after a dependency was added or updated: `npm install && node
+ * .ci/lock.mjs`. With `--check` it writes nothing, and fails when there would be something to write.
  *
  * npm leaves out of the lock file what the registry in use does not have, and a mirror often lacks the binaries of other
  * platforms. `npm ci` then refuses that file everywhere, because an optional dependency is "missing" in it. The packages
@@ -10,9 +10,7 @@
  */
 import * as Fs from "node:fs"
 
-const file = new URL("../package-lock.json", import.meta.url)
-const text = Fs.readFileSync(file, "utf8")
-const lock = JSON.parse(text)
+const files = ["package-lock.json", "test/bench/peers/package-lock.json"]
 
 const systems = ["aix", "android", "darwin", "freebsd", "linux", "netbsd", "openbsd", "openharmony", "sunos", "win32"]
 const processors = ["arm64", "arm", "ia32", "loong64", "mips64el", "ppc64", "riscv64", "s390x", "x64"]
@@ -30,33 +28,41 @@ const platform = (name) => {
   return { os: [os], cpu: [cpu], libc: os === "linux" && libc !== undefined ? [libc] : undefined }
 }
 
-const added = []
-for (const [path, entry] of Object.entries(lock.packages)) {
-  delete entry.resolved
-  for (const [name, version] of Object.entries(entry.optionalDependencies ?? {})) {
-    if (lock.packages[`${path}/node_modules/${name}`] || lock.packages[`node_modules/${name}`]) continue
-    const target = platform(name)
-    if (target === undefined || !/^\d+\.\d+\.\d+$/.test(version)) {
-      console.error(`${path}: no entry for ${name}@${version}, and none can be written`)
-      process.exitCode = 1
-      continue
+const complete = (file) => {
+  const url = new URL(`../${file}`, import.meta.url)
+  const text = Fs.readFileSync(url, "utf8")
+  const lock = JSON.parse(text)
+
+  const added = []
+  for (const [path, entry] of Object.entries(lock.packages)) {
+    delete entry.resolved
+    for (const [name, version] of Object.entries(entry.optionalDependencies ?? {})) {
+      if (lock.packages[`${path}/node_modules/${name}`] || lock.packages[`node_modules/${name}`]) continue
+      const target = platform(name)
+      if (target === undefined || !/^\d+\.\d+\.\d+$/.test(version)) {
+        console.error(`${path}: no entry for ${name}@${version}, and none can be written`)
+        process.exitCode = 1
+        continue
+      }
+      const { cpu, libc, os } = target
+      lock.packages[`node_modules/${name}`] = { version, cpu, dev: entry.dev, libc, optional: true, os }
+      added.push(`${name}@${version}`)
     }
-    const { cpu, libc, os } = target
-    lock.packages[`node_modules/${name}`] = { version, cpu, dev: entry.dev, libc, optional: true, os }
-    added.push(`${name}@${version}`)
+  }
+
+  const root = ""
+  const sorted = Object.keys(lock.packages).filter((path) => path !== root).sort((a, b) => a.localeCompare(b, "en"))
+  lock.packages = Object.fromEntries([root, ...sorted].map((path) => [path, lock.packages[path]]))
+  const completed = JSON.stringify(lock, null, 2) + "\n"
+  if (completed === text) {
+    console.log(`${file} is complete`)
+  } else if (process.argv.includes("--check")) {
+    console.error(`${file} needs "node .ci/lock.mjs"`)
+    process.exitCode = 1
+  } else {
+    Fs.writeFileSync(url, completed)
+    console.log(`${file} was completed: ${added.length} packages added`)
   }
 }
 
-const root = ""
-const sorted = Object.keys(lock.packages).filter((path) => path !== root).sort((a, b) => a.localeCompare(b, "en"))
-lock.packages = Object.fromEntries([root, ...sorted].map((path) => [path, lock.packages[path]]))
-const completed = JSON.stringify(lock, null, 2) + "\n"
-if (completed === text) {
-  console.log("package-lock.json is complete")
-} else if (process.argv.includes("--check")) {
-  console.error("package-lock.json needs `node .ci/lock.mjs`")
-  process.exitCode = 1
-} else {
-  Fs.writeFileSync(file, completed)
-  console.log(`package-lock.json was completed: ${added.length} packages added`)
-}
+for (const file of files) complete(file)

@@ -1,53 +1,75 @@
 /**
- * How long a shutdown goes on after the last response has left: one request in flight, which ends at a random moment
- * of the poll schedule.
+ * How long a process goes on after its last response: one request in flight as SIGTERM comes, which ends at a random
+ * moment, so that no poll can be lucky. The client keeps its connection until the server closes it.
  */
-import { HttpServer, HttpServerResponse } from "@effect/platform"
-import { Context, Effect, Exit, Layer, Logger, Scope } from "effect"
-import * as Http from "node:http"
-import { NodeHttpServer, Server } from "../../src/index.js"
-import { spread, table } from "./table.js"
+import * as Net from "node:net"
+import { rotated, sleep, start } from "./running.js"
+import { all, type Measured, quiesce } from "./servers.js"
+import { headline, median, middle, spread, table } from "./table.js"
 
-const once = async (phase: number): Promise<{ readonly toClient: number; readonly toScope: number }> => {
-  const scope = Effect.runSync(Scope.make())
-  let arrived = () => {}
-  const inFlight = new Promise<void>((resolve) => {
-    arrived = resolve
-  })
-  let finishedAt = Number.NaN
-  const node = Http.createServer()
-  node.on("request", (_, response: Http.ServerResponse) =>
-    response.once("finish", () => {
-      finishedAt = performance.now()
-    }))
-  const context = await Effect.runPromise(
-    Layer.buildWithScope(
-      HttpServer.serve(
-        Effect.zipRight(Effect.sync(() => arrived()), Effect.delay(HttpServerResponse.text("done"), phase))
-      ).pipe(
-        Layer.provideMerge(NodeHttpServer.layer(() => node, { host: "127.0.0.1", port: 0 })),
-        Layer.provide(Logger.remove(Logger.defaultLogger))
-      ),
-      scope
-    )
-  )
-  const { address } = Context.get(context, HttpServer.HttpServer)
-  const server = Context.get(context, Server.Server)
-  const answer = fetch(`http://127.0.0.1:${address._tag === "TcpAddress" ? address.port : 0}/`)
-  const read = answer.then((response) => response.text()).then(() => performance.now())
-  await inFlight
-  await Effect.runPromise(server.shutdown)
-  const shutDownAt = performance.now()
-  await Effect.runPromise(Scope.close(scope, Exit.void))
-  return { toClient: shutDownAt - await read, toScope: shutDownAt - finishedAt }
+interface Sample {
+  readonly closedMs: number
+  readonly exitedMs: number
 }
 
-export const run = async (rounds = 60): Promise<void> => {
-  const lags: Array<{ readonly toClient: number; readonly toScope: number }> = []
-  await once(20)
-  for (let round = 0; round < rounds; round++) lags.push(await once(20 + Math.floor(Math.random() * 1200)))
-  table(`From the last response to the end of the shutdown, ${rounds} random phases`, ["since", "ms"], [
-    ["the response was handed to the kernel", spread(lags.map((_) => _.toScope), 2)],
-    ["the client had read it (same process)", spread(lags.map((_) => _.toClient), 2)]
-  ])
+const shortestMs = 20
+const longestMs = 1220
+
+/** Resolves at the moment at which the whole answer is there. */
+const ask = (port: number, path: string): Promise<number> =>
+  new Promise((resolve, reject) => {
+    let text = ""
+    const socket = Net.connect(port, "127.0.0.1", () => socket.write(`GET ${path} HTTP/1.1\r\nHost: bench\r\n\r\n`))
+    socket.on("data", (chunk: Buffer) => {
+      text += chunk.toString()
+      if (text.endsWith("\r\n\r\nhello")) resolve(performance.now())
+    })
+    socket.on("error", reject)
+    socket.on("close", () => reject(new Error(`the connection was closed after ${JSON.stringify(text)}`)))
+  })
+
+const sample = async (which: Measured, phase: number): Promise<Sample> => {
+  const server = await start(which)
+  const headStart = 100
+  const answered = ask(server.port, `/wait/${headStart + phase}`)
+  answered.catch(() => {})
+  await sleep(headStart)
+  await server.signal()
+  const { closedAt, exitedAt } = await server.ended()
+  const at = await answered
+  return { closedMs: closedAt - at, exitedMs: exitedAt - at }
+}
+
+export const run = async (
+  { quick = false, rounds = quick ? 1 : 10, servers = all() }: {
+    readonly quick?: boolean
+    readonly rounds?: number | undefined
+    readonly servers?: ReadonlyArray<Measured>
+  } = {}
+): Promise<void> => {
+  const samples = new Map<Measured, Array<Sample>>(servers.map((which) => [which, []]))
+  for (let round = 0; round < rounds; round++) {
+    const phase = shortestMs + Math.floor(Math.random() * (longestMs - shortestMs))
+    for (const which of rotated(servers, round)) samples.get(which)?.push(await sample(which, phase))
+  }
+  const of = (which: Measured) => samples.get(which) ?? []
+  table(
+    `From the last byte of the last response to the end, ${rounds} random phases, the same for all`,
+    ["server", "to closed, ms", "to exit, ms"],
+    servers.map((which) => [
+      which.name,
+      spread(of(which).map((_) => _.closedMs), 1),
+      spread(of(which).map((_) => _.exitedMs), 1)
+    ])
+  )
+  headline.table(
+    "How long a process goes on after its last response, in ms",
+    ["server", "to closed", "to exit"],
+    servers.map((which) => [
+      which.name,
+      middle(of(which).map((_) => _.closedMs), 1),
+      middle(of(which).map((_) => _.exitedMs), 1)
+    ])
+  )
+  if (Number.isNaN(median(of(quiesce).map((_) => _.exitedMs)))) throw new Error("quiesce has not ended")
 }

@@ -1,15 +1,83 @@
 /**
- * The figures of the README: `npm run bench` prints them all, `npm run bench -- request` one of them.
+ * The figures of the README and of RESULTS.md, beside this file.
+ *
+ *   npm run bench                                all of them
+ *   npm run bench -- shutdown lag                those
+ *   npm run bench -- shutdown --quick            a few samples of each, in about a minute
+ *   npm run bench -- lost --rounds 10            so many rounds
+ *   npm run bench -- --write                     and written into README.md and RESULTS.md
  */
-import { cpus } from "node:os"
-import * as Idle from "./idle.js"
+import { spawnSync } from "node:child_process"
+import * as Fs from "node:fs"
+import { cpus, totalmem } from "node:os"
+import { parseArgs } from "node:util"
 import * as Lag from "./lag.js"
+import * as Lost from "./lost.js"
+import { prepare, versions } from "./prepare.js"
 import * as Request from "./request.js"
+import * as Shutdown from "./shutdown.js"
+import { taken } from "./table.js"
 
-const all = { request: () => Request.run(), lag: () => Lag.run(), idle: () => Idle.run() }
-
-const chosen = process.argv.slice(2)
-console.log(`Node ${process.version} on ${cpus().length} × ${cpus()[0]?.model ?? "unknown"}`)
-for (const [name, run] of Object.entries(all)) {
-  if (chosen.length === 0 || chosen.includes(name)) await run()
+interface Options {
+  readonly quick: boolean
+  readonly rounds?: number
 }
+
+const benchmarks: Readonly<Record<string, (options: Options) => Promise<void>>> = {
+  request: ({ quick, rounds }) => Request.run(rounds ?? (quick ? 1 : undefined)),
+  shutdown: Shutdown.run,
+  lag: Lag.run,
+  lost: Lost.run
+}
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: "boolean" }, rounds: { type: "string" }, write: { type: "boolean" } }
+})
+const unknown = positionals.filter((name) => !(name in benchmarks))
+const rounds = values.rounds === undefined ? undefined : Number(values.rounds)
+if (unknown.length > 0 || (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0))) {
+  console.error(`npm run bench -- [${Object.keys(benchmarks).join("] [")}] [--quick] [--rounds <n>] [--write]`)
+  process.exit(1)
+}
+const chosen = positionals.length === 0 ? Object.keys(benchmarks) : positionals
+
+/** Replaces what is between `<!-- bench:name -->` and the next `<!-- /bench -->`, where a file has these. */
+const write = (file: URL, name: string, text: string): void => {
+  const before = Fs.readFileSync(file, "utf8")
+  const begin = `<!-- bench:${name} -->`
+  const start = before.indexOf(begin)
+  const end = before.indexOf("<!-- /bench -->", start)
+  if (start === -1 || end === -1) throw new Error(`${file.pathname} has no ${begin} … <!-- /bench -->`)
+  Fs.writeFileSync(file, `${before.slice(0, start + begin.length)}\n\n${text}\n\n${before.slice(end)}`)
+}
+
+prepare()
+const memory = `${Math.round(totalmem() / 1024 ** 3)} GB`
+const machine = `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? "unknown"}, ${memory}`
+console.log(`\n${machine}\n${versions()}`)
+
+const command = (name: string) =>
+  `npm run bench -- ${
+    [name, ...values.quick ? ["--quick"] : [], ...rounds === undefined ? [] : [`--rounds ${rounds}`]].join(" ")
+  }`
+
+const all = performance.now()
+for (const name of chosen) {
+  const startedAt = performance.now()
+  await benchmarks[name]?.({ quick: values.quick ?? false, ...rounds === undefined ? {} : { rounds } })
+  const { full, headline } = taken()
+  const took = `${Math.ceil((performance.now() - startedAt) / 1000)} s`
+  console.log(`\n${name}: ${took}`)
+  if (values.write !== true) continue
+  const day = new Date().toISOString().slice(0, 10)
+  const said = `\`${command(name)}\` on ${day}, ${machine}`
+  write(new URL("./RESULTS.md", import.meta.url), name, `${said}; it took ${took}.\n\n${versions()}\n\n${full}`)
+  if (headline !== "") write(new URL("../../README.md", import.meta.url), name, `${said}:\n\n${headline}`)
+}
+if (values.write === true) {
+  // Tables of Markdown are aligned in this repository.
+
+  spawnSync("npx", ["dprint", "fmt", "README.md", "test/bench/RESULTS.md"], { stdio: "inherit" })
+}
+console.log(`\n${Math.ceil((performance.now() - all) / 1000)} s in all`)

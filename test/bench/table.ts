@@ -3,21 +3,76 @@ export const median = (values: ReadonlyArray<number>): number => {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
 }
 
-/** The median, and from the lowest to the highest. */
-export const spread = (values: ReadonlyArray<number>, digits: number): string => {
-  const print = (value: number) => value.toFixed(digits)
-  return `${print(median(values))} (${print(Math.min(...values))} to ${print(Math.max(...values))})`
+const print = (value: number, digits: number): string => {
+  const text = value.toFixed(digits)
+  return Math.abs(value) < 10_000 ? text : text.replaceAll(/\B(?=(\d{3})+(?!\d))/g, ",")
 }
 
-/** Prints a Markdown table. */
+/** The median, and from the lowest to the highest; of a single value, the value. */
+export const spread = (values: ReadonlyArray<number>, digits: number): string => {
+  const known = values.filter((value) => !Number.isNaN(value))
+  if (known.length === 0) return "–"
+  const middle = print(median(known), digits)
+  return known.length === 1
+    ? middle
+    : `${middle} (${print(Math.min(...known), digits)} to ${print(Math.max(...known), digits)})`
+}
+
+/** The median alone, where the spread is in another table. */
+export const middle = (values: ReadonlyArray<number>, digits: number): string => {
+  const known = values.filter((value) => !Number.isNaN(value))
+  return known.length === 0 ? "–" : print(median(known), digits)
+}
+
+const markdown = (
+  title: string,
+  head: ReadonlyArray<string>,
+  rows: ReadonlyArray<ReadonlyArray<string | number>>
+): string => {
+  const line = (cells: ReadonlyArray<string | number>) => `| ${cells.join(" | ")} |`
+  return [
+    title,
+    "",
+    line(head),
+    line(head.map((_, column) => column === 0 ? "---" : "---:")),
+    ...rows.map(line)
+  ].join("\n")
+}
+
+let full: Array<string> = []
+let headlines: Array<string> = []
+
+/** Prints a Markdown table, and keeps it for `test/bench/RESULTS.md`. */
 export const table = (
   title: string,
   head: ReadonlyArray<string>,
   rows: ReadonlyArray<ReadonlyArray<string | number>>
 ): void => {
-  const line = (cells: ReadonlyArray<string | number>) => `| ${cells.join(" | ")} |`
-  console.log(`\n${title}\n`)
-  console.log(line(head))
-  console.log(line(head.map((_, column) => column === 0 ? "---" : "---:")))
-  for (const row of rows) console.log(line(row))
+  const text = markdown(title, head, rows)
+  console.log(`\n${text}`)
+  full.push(text)
+}
+
+/** A sentence beside the tables. */
+export const note = (text: string): void => {
+  console.log(`\n${text}`)
+  full.push(text)
+}
+
+/** What the README says of this benchmark. */
+export const headline = {
+  table: (title: string, head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string | number>>): void => {
+    headlines.push(markdown(title, head, rows))
+  },
+  note: (text: string): void => {
+    headlines.push(text)
+  }
+}
+
+/** What was printed since this was last called. */
+export const taken = (): { readonly full: string; readonly headline: string } => {
+  const text = { full: full.join("\n\n"), headline: headlines.join("\n\n") }
+  full = []
+  headlines = []
+  return text
 }
