@@ -49,21 +49,16 @@
  * @since 0.1.0
  */
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
-import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as HttpRouter from "@effect/platform/HttpRouter"
-import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
-import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
-import { type Check, Checks } from "./internal/checks.js"
-import { steady } from "./internal/now.js"
-import { duration } from "./internal/policy.js"
-import { Server } from "./Server.js"
-import { InvalidPolicy } from "./Shutdown.js"
+import * as internal from "./internal/health.js"
+import { routesOf } from "./internal/healthRoutes.js"
+import type { Server } from "./Server.js"
+import type { InvalidPolicy } from "./Shutdown.js"
 
 /**
  * The three questions of Kubernetes:
@@ -172,102 +167,13 @@ export interface HealthService {
  */
 export class Health extends Context.Tag("quiesce/Health")<Health, HealthService>() {}
 
-const passed = (name: string): CheckResult => ({ name, outcome: "Passed" })
-
 /**
  * Makes the checks of a server. They know when its shutdown begins.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make: Effect.Effect<HealthService, never, Server | Scope.Scope> = Effect.gen(function*() {
-  const server = yield* Server
-  const clock = yield* Effect.clock
-  const runtime = yield* Effect.runtime<never>()
-  const run = (effect: Effect.Effect<unknown>) => Runtime.runFork(runtime)(Effect.interruptible(effect))
-  const checks = new Checks(steady(clock), run)
-
-  let stopping = false
-  const stop = Effect.sync(() => {
-    stopping = true
-  })
-  const watcher = run(Effect.zipRight(server.shuttingDown, stop))
-  // an admin listener may answer for longer than this scope lives
-  yield* Effect.addFinalizer(() => Effect.zipRight(stop, watcher.interruptAsFork(watcher.id())))
-  const isStopping = Effect.sync(() => stopping)
-  // a shutdown that has just begun is known to its watcher one yield later, and it is not ready from its first moment
-  const shutdown = Effect.map(Effect.zipRight(Effect.yieldNow(), isStopping), (stopping): CheckResult =>
-    stopping
-      ? { name: "shutdown", outcome: "Failed", reason: "the server is shutting down" }
-      : passed("shutdown"))
-
-  const register = Effect.fnUntraced(function*<A, E, R>(
-    name: string,
-    effect: Effect.Effect<A, E, R>,
-    { cache, on, timeout }: CheckOptions = {}
-  ) {
-    const millis = {
-      timeout: yield* duration(`timeout of the health check "${name}"`, timeout ?? "800 millis"),
-      cache: yield* duration(`cache of the health check "${name}"`, cache ?? "1 second")
-    }
-    const around = yield* Effect.runtime<Exclude<R, Scope.Scope>>()
-    const check: Check = {
-      name,
-      ...millis,
-      on: new Set(on ?? ["ready"]),
-      fork: () => Runtime.runFork(around)(Effect.interruptible(Effect.scoped(effect))),
-      run: undefined,
-      last: undefined,
-      passedOnce: false
-    }
-    yield* Effect.acquireRelease(
-      Effect.suspend(() => {
-        if (name === "" || name === "ping" || name === "shutdown" || checks.has(name)) {
-          const expected = `a name that no other check has, and neither "ping" nor "shutdown"`
-          return new InvalidPolicy({ field: "the name of a health check", value: name, expected })
-        }
-        checks.add(check)
-        return Effect.void
-      }),
-      () => checks.remove(check)
-    )
-  })
-
-  const probe: HealthService["probe"] = (probe, { exclude = [], only } = {}) =>
-    Effect.suspend(() => {
-      const excluded = new Set(exclude)
-      const asked = (
-        name: string,
-        ask: () => Effect.Effect<CheckResult>
-      ): ReadonlyArray<Effect.Effect<CheckResult>> => {
-        if (only?.includes(name) === false) return []
-        return [excluded.delete(name) ? Effect.succeed<CheckResult>({ name, outcome: "Excluded" }) : ask()]
-      }
-      // asking starts it: all run by the time that the first is waited for
-      const answers = [
-        ...asked("ping", () => Effect.succeed(passed("ping"))),
-        ...checks.of(probe).flatMap((check) =>
-          asked(check.name, () =>
-            Effect.map(checks.ask(check, probe), (reason): CheckResult =>
-              reason === undefined ? passed(check.name) : { name: check.name, outcome: "Failed", reason }))
-        ),
-        ...(probe === "ready"
-          ? asked("shutdown", () =>
-            shutdown)
-          : [])
-      ]
-      return Effect.map(Effect.all(answers), (results): Answer => ({
-        probe,
-        passed: results.every(({ outcome }) =>
-          outcome !== "Failed"
-        ),
-        checks: results,
-        unknown: Array.from(excluded).sort()
-      }))
-    })
-
-  return { check: register, probe }
-})
+export const make: Effect.Effect<HealthService, never, Server | Scope.Scope> = internal.make
 
 /**
  * {@link make} as a layer.
@@ -389,68 +295,6 @@ export interface RouteOptions {
   /** Say why a check has failed, instead of `reason withheld`. Default: false. */
   readonly reasons?: boolean | undefined
 }
-
-const probes = [["live", "livez"], ["ready", "readyz"], ["startup", "startupz"]] as const
-
-interface Route<R> {
-  readonly path: HttpRouter.PathInput
-  readonly handler: Effect.Effect<
-    HttpServerResponse.HttpServerResponse,
-    never,
-    R | HttpServerRequest.HttpServerRequest | HttpRouter.RouteContext
-  >
-}
-
-const routesOf = <R>(
-  health: Effect.Effect<HealthService, never, R>,
-  { reasons = false }: RouteOptions
-): ReadonlyArray<Route<R>> =>
-  probes.flatMap(([probe, name]) => [
-    { path: `/${name}`, handler: answerAll(health, probe, name, reasons) },
-    // names may have slashes in them, as those of the API server do
-    { path: `/${name}/*`, handler: answerOne(health, probe, reasons) }
-  ])
-
-const answerAll = <R>(health: Effect.Effect<HealthService, never, R>, probe: Probe, name: string, reasons: boolean) =>
-  Effect.gen(function*() {
-    const { url } = yield* HttpServerRequest.HttpServerRequest
-    const query = new URLSearchParams(url.includes("?") ? url.slice(url.indexOf("?")) : "")
-    const { checks, passed, unknown } = yield* (yield* health).probe(probe, { exclude: query.getAll("exclude") })
-    if (passed && !query.has("verbose")) return text(200, "ok")
-    const lines = checks.map((check) => `${line(check, reasons)}\n`)
-    if (unknown.length > 0) {
-      const names = unknown.map((name) => JSON.stringify(name)).join(",")
-      lines.push(`warn: some health checks cannot be excluded: no matches for ${names}\n`)
-    }
-    return text(passed ? 200 : 500, `${lines.join("")}${name} check ${passed ? "passed" : "failed"}\n`)
-  }).pipe(HttpMiddleware.withLoggerDisabled)
-
-const answerOne = <R>(health: Effect.Effect<HealthService, never, R>, probe: Probe, reasons: boolean) =>
-  Effect.gen(function*() {
-    const name = (yield* HttpRouter.params)["*"] ?? ""
-    const { checks: [check] } = yield* (yield* health).probe(probe, { only: [name] })
-    if (check === undefined) return text(404, "404 page not found\n")
-    return check.outcome === "Failed"
-      ? text(500, `internal server error: ${shown(check.reason, reasons)}\n`)
-      : text(200, "ok")
-  }).pipe(HttpMiddleware.withLoggerDisabled)
-
-const line = ({ name, outcome, reason }: CheckResult, reasons: boolean): string =>
-  outcome === "Passed"
-    ? `[+]${name} ok`
-    : outcome === "Excluded"
-    ? `[+]${name} excluded: ok`
-    : `[-]${name} failed: ${shown(reason, reasons)}`
-
-const shown = (reason: string | undefined, reasons: boolean): string =>
-  reasons && reason !== undefined ? reason : "reason withheld"
-
-const text = (status: number, body: string) =>
-  HttpServerResponse.text(body, {
-    status,
-    contentType: "text/plain; charset=utf-8",
-    headers: { "cache-control": "no-store", "x-content-type-options": "nosniff" }
-  })
 
 /**
  * The routes `/livez`, `/readyz` and `/startupz`, to be concatenated to an app's own, or mounted somewhere. They stay out
