@@ -45,8 +45,6 @@
 import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import type * as HttpServer from "@effect/platform/HttpServer"
-import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
-import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
@@ -54,15 +52,12 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
 import * as Scope from "effect/Scope"
 import * as Http from "node:http"
-import type { Connection } from "./Connection.js"
 import * as Health from "./Health.js"
+import * as Pages from "./internal/adminPages.js"
 import * as App from "./internal/app.js"
-import { steady } from "./internal/now.js"
 import { Program } from "./internal/program.js"
-import * as Prometheus from "./internal/prometheus.js"
 import * as internal from "./internal/server.js"
 import type * as Listener from "./Listener.js"
 import { Server } from "./Server.js"
@@ -110,104 +105,6 @@ export interface AdminService {
  */
 export class Admin extends Context.Tag("quiesce/Admin")<Admin, AdminService>() {}
 
-/** Without a name that a client may make up: there are as many of those as there are clients. */
-const pathname = (path: string): string => path.split("?", 1)[0] ?? path
-
-/** How many requests the metrics name. */
-const named = 10
-
-interface InFlight {
-  readonly method: string
-  readonly path: string
-  readonly ageMillis: number
-  readonly connection: number
-  readonly protocol: string
-  readonly stream?: number
-  readonly remoteAddress: string
-}
-
-/** What the times of a connection are measured with. */
-const currentTime = Effect.clockWith((clock) => Effect.sync(steady(clock)))
-
-/** Oldest first. */
-const inFlight = (connections: ReadonlyArray<Connection>, now: number): ReadonlyArray<InFlight> =>
-  connections.flatMap(({ id, protocol, remoteAddress, serving }) =>
-    serving.map(({ method, path, since, stream }): InFlight => ({
-      method,
-      path,
-      ageMillis: now - since,
-      connection: id,
-      protocol,
-      ...(stream === undefined ? undefined : { stream }),
-      remoteAddress
-    }))
-  ).sort((a, b) => b.ageMillis - a.ageMillis)
-
-const connections = Effect.gen(function*() {
-  const server = yield* Server
-  const now = yield* currentTime
-  return yield* json({
-    phase: yield* server.phase.get,
-    connections: (yield* server.connections).map(({ connectedAt, serving, since, ...connection }) => ({
-      ...connection,
-      ageMillis: now - connectedAt,
-      stateMillis: now - since,
-      serving: serving.map(({ since, ...request }) => ({ ...request, ageMillis: now - since }))
-    }))
-  })
-})
-
-const requests = Effect.gen(function*() {
-  const server = yield* Server
-  const now = yield* currentTime
-  return yield* json({ phase: yield* server.phase.get, requests: inFlight(yield* server.connections, now) })
-})
-
-/** Read by people as much as by programs. */
-const json = (body: unknown) =>
-  Effect.succeed(HttpServerResponse.text(`${JSON.stringify(body, null, 2)}\n`, {
-    contentType: "application/json",
-    headers: { "cache-control": "no-store" }
-  }))
-
-/** The requests that a shutdown waits for. In the registry, each would leave its labels behind for ever. */
-const waitedFor = Effect.gen(function*() {
-  const server = yield* Server
-  const phase = yield* server.phase.get
-  if (phase === "Serving") return []
-  const requests = inFlight(yield* server.connections, yield* currentTime)
-  return [
-    Prometheus.gauge(
-      "quiesce_shutdown_waiting_requests",
-      "Requests in flight that the shutdown waits for",
-      [{ labels: [], value: requests.length }]
-    ),
-    Prometheus.gauge(
-      "quiesce_shutdown_waiting_request_age_seconds",
-      `Age of the requests in flight that the shutdown waits for, the ${named} oldest`,
-      requests.slice(0, named).map(({ ageMillis, connection, method, path, remoteAddress, stream }) => ({
-        labels: [
-          ["connection", String(connection)],
-          ["stream", stream === undefined ? "" : String(stream)],
-          ["method", method],
-          ["path", pathname(path)],
-          ["remote_address", remoteAddress]
-        ],
-        value: ageMillis / 1000
-      }))
-    )
-  ]
-})
-
-const metrics = Effect.gen(function*() {
-  const { headers } = yield* HttpServerRequest.HttpServerRequest
-  const format = /\bapplication\/openmetrics-text\b/i.test(headers["accept"] ?? "") ? "openmetrics" : "text"
-  const registered = Prometheus.ofRegistry(yield* Metric.snapshot)
-  return HttpServerResponse.text(Prometheus.render([...registered, ...yield* waitedFor], format), {
-    contentType: Prometheus.contentType[format]
-  })
-})
-
 /**
  * What the admin listener answers with, for an app of its own that stands behind more than the loopback interface.
  *
@@ -237,9 +134,9 @@ export const router = (
   { reasons = true }: Health.RouteOptions = {}
 ): HttpRouter.HttpRouter<never, Health.Health | Server> =>
   Health.router({ reasons }).pipe(
-    HttpRouter.get("/metrics", HttpMiddleware.withLoggerDisabled(metrics)),
-    HttpRouter.get("/connections", HttpMiddleware.withLoggerDisabled(connections)),
-    HttpRouter.get("/requests", HttpMiddleware.withLoggerDisabled(requests))
+    HttpRouter.get("/metrics", HttpMiddleware.withLoggerDisabled(Pages.metrics)),
+    HttpRouter.get("/connections", HttpMiddleware.withLoggerDisabled(Pages.connections)),
+    HttpRouter.get("/requests", HttpMiddleware.withLoggerDisabled(Pages.requests))
   )
 
 /** How long its own last answers may take, once the traffic has drained. */
