@@ -32,22 +32,19 @@ import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
-import * as LogLevel from "effect/LogLevel"
 import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import { setMaxListeners } from "node:events"
-import * as Net from "node:net"
 import type { Connection } from "./Connection.js"
-import * as Given from "./internal/given.js"
-import { whyNotAdopt } from "./internal/listenErrors.js"
 import { steady } from "./internal/now.js"
 import { begins, isOver } from "./internal/processEnd.js"
-import { invalid, listen } from "./internal/signals.js"
+import { logging } from "./internal/promiseLog.js"
+import { look, lookAtHook, signalNames } from "./internal/promiseOptions.js"
+import { adoptLater, sorted } from "./internal/promiseTargets.js"
+import { listen } from "./internal/signals.js"
 import { ListenError, type NodeServer } from "./Listener.js"
 import { make, type ServerService } from "./Server.js"
-import { defaultPolicy, InvalidPolicy, type Phase, type Policy, type Report } from "./Shutdown.js"
+import { InvalidPolicy, type Phase, type Policy, type Report } from "./Shutdown.js"
 
 export {
   /**
@@ -351,67 +348,6 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
   }
 }
 
-const optionNames: ReadonlyArray<string> = Object.keys(
-  { ...defaultPolicy, signals: 0, onShutdown: 0, finally: 0, logger: 0 } satisfies { [K in keyof Options]-?: unknown }
-)
-
-/** A program without types may pass anything. The policy is looked at when the server is made. */
-const look = (options: Options): void => {
-  Given.names("options", options, optionNames)
-  const { finally: afterwards, logger, onShutdown } = options
-  if (afterwards !== undefined) Given.aFunction("finally", afterwards)
-  if (onShutdown !== undefined) Given.aFunction("onShutdown", onShutdown)
-  if (logger !== undefined && logger !== false) {
-    Given.aFunction(
-      "logger",
-      logger,
-      "false, or a function, such as (level, message) => console[level](message); left out, it logs to stdout"
-    )
-  }
-}
-
-const lookAtHook = (name: unknown, hook: unknown, options: unknown): void => {
-  if (typeof name !== "string") {
-    throw new InvalidPolicy({
-      field: "name of the hook",
-      value: name,
-      expected: `a text, and the hook comes after it: onShutdown("flush", () => …)`
-    })
-  }
-  Given.aFunction(`hook "${name}"`, hook, `a function: onShutdown("${name}", () => …)`)
-  if (options !== undefined) {
-    Given.names(`options of the hook "${name}"`, options, ["timeout"], ` of the hook "${name}"`)
-  }
-}
-
-/** Looks at all of them before one is touched. */
-const sorted = (targets: Target | ReadonlyArray<Target>) => {
-  const nodeServers: Array<NodeServer> = []
-  const frameworks: Array<Framework> = []
-  if (Array.isArray(targets) && targets.length === 0) throw whyNotAdopt(targets)
-  for (const target of isMany(targets) ? targets : [targets]) {
-    const node = nodeServerOf(target)
-    const problem = whyNotAdopt(node, nodeServers)
-    if (problem !== undefined) throw problem
-    nodeServers.push(node)
-    if (isNodeServer(target)) continue
-    Given.aFunction("close", target.close, "a function, as of whatever has a Node server as its `server`")
-    frameworks.push(target)
-  }
-  return { nodeServers, frameworks }
-}
-
-const isMany = (targets: Target | ReadonlyArray<Target>): targets is ReadonlyArray<Target> => Array.isArray(targets)
-
-const isNodeServer = (target: Target): target is NodeServer => target instanceof Net.Server
-
-/** What has none is returned as it is, to be told what it is. */
-const nodeServerOf = (target: Target): NodeServer => {
-  if (isNodeServer(target)) return target
-  const server: unknown = Object(target).server
-  return server instanceof Net.Server ? server : target as unknown as NodeServer
-}
-
 const effectOf = (hook: Hook): Effect.Effect<unknown, unknown> =>
   Effect.tryPromise({ try: async (signal) => hook(signal), catch: (error) => error })
 
@@ -422,75 +358,4 @@ const reportOf = (server: ServerService): Effect.Effect<Report> =>
 const failuresOf = async (tasks: ReadonlyArray<() => unknown>): Promise<Array<unknown>> => {
   const ended = await Promise.allSettled(tasks.map(async (task) => task()))
   return ended.flatMap((end) => end.status === "rejected" ? [end.reason] : [])
-}
-
-const logging = (logger: Options["logger"]): Layer.Layer<never> => {
-  if (logger === false) return Logger.remove(Logger.defaultLogger)
-  if (logger === undefined) return Logger.pretty
-  const tell = lossless(logger)
-  return Logger.replace(
-    Logger.defaultLogger,
-    Logger.make(({ cause, logLevel, message }) => {
-      const level = logLevel.ordinal >= LogLevel.Error.ordinal
-        ? "error"
-        : logLevel.ordinal >= LogLevel.Warning.ordinal
-        ? "warn"
-        : "info"
-      const parts = (Array.isArray(message) ? message : [message]).map((part) => String(part))
-      tell(level, Cause.isEmpty(cause) ? parts.join(" ") : `${parts.join(" ")}: ${Cause.pretty(cause)}`)
-    })
-  )
-}
-
-/** A line that `logger` fails to take is not lost; what it failed with is said once. */
-const lossless = (logger: Exclude<Options["logger"], false | undefined>): typeof logger => {
-  let said = false
-  return (level, message) => {
-    const failed = (error: unknown) => {
-      // oxlint-disable-next-line no-console -- it is what is left
-      console.error(`${level}: ${message}`, ...(said ? [] : ["\nThe logger failed:", error]))
-      said = true
-    }
-    try {
-      // it may be asynchronous, and its rejection would end the process
-      const taken: unknown = logger(level, message)
-      if (taken instanceof Promise) void taken.catch(failed)
-    } catch (error) {
-      failed(error)
-    }
-  }
-}
-
-/**
- * fastify listens with one more server for each further address of `localhost`, which is where it listens unless it is
- * told otherwise, and keeps them in a list of its own.
- */
-const adoptLater = (framework: Framework, adopt: (node: NodeServer) => void): void => {
-  const symbol = Object.getOwnPropertySymbols(framework).find(
-    (symbol) => symbol.description === "fastify.serverBindings"
-  )
-  const bindings: unknown = symbol === undefined ? undefined : Reflect.get(framework, symbol)
-  if (!Array.isArray(bindings)) return
-  const added = (node: unknown) => {
-    if (node instanceof Net.Server) adopt(node)
-  }
-  bindings.forEach(added)
-  bindings.push = function(...nodes: ReadonlyArray<unknown>) {
-    nodes.forEach(added)
-    return Array.prototype.push.apply(this, [...nodes])
-  }
-}
-
-const signalNames = (signals: Options["signals"]): ReadonlyArray<NodeJS.Signals> => {
-  const names = signals === true
-    ? ["SIGTERM", "SIGINT"] as const
-    : signals === undefined || signals === false
-    ? []
-    : signals
-  const problem = invalid(
-    names,
-    `true, false, or a list of signals that a process can listen for, such as ["SIGTERM"]`
-  )
-  if (problem !== undefined) throw problem
-  return names
 }
