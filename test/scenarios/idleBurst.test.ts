@@ -20,6 +20,14 @@ const idleClients = async (target: Target, count: number): Promise<ReadonlyArray
   return clients
 }
 
+/** Where a busy machine has kept the clients from sending in time, nothing was promised: such a round does not count. */
+const sendsInTime = (signal: () => void, clients: ReadonlyArray<RawClient>, ms: number): boolean => {
+  const signalledAt = performance.now()
+  signal()
+  sendWithin(clients, ms, (i) => order(`second-${i}`))
+  return performance.now() - signalledAt <= 20
+}
+
 /** What each got for its second request; a connection that ended without it has lost it. */
 const untilAnswered = (clients: ReadonlyArray<RawClient>) =>
   Promise.all(clients.map(async (client) => {
@@ -37,13 +45,18 @@ const drained = { outcome: "Drained", cut: 0 }
 
 describe("200 idle keep-alive connections", () => {
   it("are all answered when they were used a moment ago, and each sends within 20 ms of a signal", limit, async () => {
-    await overShutdowns(6, {}, async ({ ended, signal, target }) => {
+    let inTime = 0
+    await overShutdowns(30, {}, async ({ ended, signal, target }) => {
       const clients = await idleClients(target, 200)
-      signal()
-      sendWithin(clients, 20, (i) => order(`second-${i}`))
-      expect(await untilAnswered(clients)).toEqual(served(200))
-      expect(await ended()).toMatchObject({ ...drained, connections: { open: 200, cut: 0 } })
+      const isInTime = sendsInTime(signal, clients, 15)
+      const answers = await untilAnswered(clients)
+      const report = await ended()
+      if (!isInTime) return
+      expect(answers).toEqual(served(200))
+      expect(report).toMatchObject({ ...drained, connections: { open: 200, cut: 0 } })
+      return ++inTime === 6 ? "enough" : undefined
     })
+    expect(inTime).toBe(6)
   })
 
   // Longer than the grace: what saves them is that a request may be on its way.
@@ -52,14 +65,10 @@ describe("200 idle keep-alive connections", () => {
     await overShutdowns(20, {}, async ({ ended, signal, target }) => {
       const clients = await idleClients(target, 200)
       await pace(700)
-      const signalledAt = performance.now()
-      signal()
-      sendWithin(clients, 15, (i) => order(`second-${i}`))
-      const late = performance.now() - signalledAt > 20
+      const isInTime = sendsInTime(signal, clients, 15)
       const answers = await untilAnswered(clients)
       const report = await ended()
-      // Where a busy machine has kept these clients from sending in time, nothing was promised.
-      if (late) return
+      if (!isInTime) return
       expect(answers).toEqual(served(200))
       expect(report).toMatchObject({ ...drained, connections: { open: 200, cut: 0 } })
       return ++inTime === 4 ? "enough" : undefined

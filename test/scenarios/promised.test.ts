@@ -10,11 +10,12 @@ import { executedUnanswered, overShutdowns } from "./shutdowns.js"
 // away, loses nothing.
 
 /**
- * An answer takes 40 ms. Where a busy machine takes ten times that, the clients are not 20 ms away, and may be further
- * than the second that the server allows for: such a round says nothing about losses, and is played again. A server that
- * breaks its promise loses requests that it turns away at once.
+ * The server allows a second for the last answer's way to the client and for the next request's way back, and the client
+ * leaves 150 ms of it to its own process. Where a busy machine makes one of the two ways take more than half of that, the
+ * client may have been too far away to be served: such a round says nothing about losses, and is played again. A server
+ * that breaks its promise loses requests that it turns away at once.
  */
-const slowMs = 400
+const slowMs = 550
 
 interface Losses {
   readonly sent: number
@@ -23,8 +24,14 @@ interface Losses {
   readonly executedUnanswered: ReadonlyArray<string>
 }
 
+interface Played {
+  readonly listen: NonNullable<AppOptions["listen"]>
+  /** Whether nothing may be lost, so that only rounds count in which the clients were as near as they say. */
+  readonly judge: boolean
+}
+
 /** 200 clients post orders through the proxy, each at its own pace, while the server is told to stop. */
-const drainsInTurn = async (count: number, listen: NonNullable<AppOptions["listen"]>): Promise<Losses> => {
+const drainsInTurn = async (count: number, { judge, listen }: Played): Promise<Losses> => {
   let sent = 0
   let unanswered = 0
   const lost: Array<LostRequest> = []
@@ -46,7 +53,9 @@ const drainsInTurn = async (count: number, listen: NonNullable<AppOptions["liste
     })
     try {
       await waitFor("every client to have been answered", () => clients.tally.answered >= 250, 10_000)
-      await pace(Math.random() * 100)
+      // the answers that a promise is still running for come after the rush in which all these connections were opened
+      clients.tally.slowestMs = 0
+      await pace(1000 + Math.random() * 100)
       // A connection that is being opened has been promised nothing.
       stopping = true
       await waitFor("every open connection to have been answered once", () => clients.opening() === 0, 10_000)
@@ -57,7 +66,7 @@ const drainsInTurn = async (count: number, listen: NonNullable<AppOptions["liste
       const { tally } = clients
       unheard.push(...executedUnanswered(executed(), tally.answeredIds).filter((id) => tally.sentIds.has(id)))
       expect(report).toMatchObject({ outcome: "Drained", cut: 0 })
-      if (tally.slowestMs > slowMs) return undefined
+      if (judge && tally.slowestMs > slowMs) return undefined
       sent += tally.sent - before
       unanswered += tally.unanswered
       lost.push(...tally.lost)
@@ -72,8 +81,8 @@ const drainsInTurn = async (count: number, listen: NonNullable<AppOptions["liste
 }
 
 /** Waiting is most of it: two processes go through them at once. */
-const drains = async (count: number, listen: NonNullable<AppOptions["listen"]>): Promise<Losses> => {
-  const [a, b] = await Promise.all([drainsInTurn(count / 2, listen), drainsInTurn(count / 2, listen)])
+const drains = async (count: number, played: Played): Promise<Losses> => {
+  const [a, b] = await Promise.all([drainsInTurn(count / 2, played), drainsInTurn(count / 2, played)])
   return {
     sent: a.sent + b.sent,
     lost: [...a.lost, ...b.lost],
@@ -84,7 +93,7 @@ const drains = async (count: number, listen: NonNullable<AppOptions["listen"]>):
 
 describe("200 clients that honour Keep-Alive: timeout, 20 ms away", () => {
   it("lose nothing over 20 drains when the server keeps what it promised", { timeout: 180_000 }, async () => {
-    const { sent, ...losses } = await drains(20, { idleGrace: "promised" })
+    const { sent, ...losses } = await drains(20, { judge: true, listen: { idleGrace: "promised" } })
     expect(losses).toEqual({ lost: [], unanswered: 0, executedUnanswered: [] })
     // They did send while it was stopping, or this shows nothing.
     expect(sent).toBeGreaterThan(1000)
@@ -94,7 +103,7 @@ describe("200 clients that honour Keep-Alive: timeout, 20 ms away", () => {
     "lose requests when the server closes idle connections at once; but none that was executed",
     { timeout: 60_000 },
     async () => {
-      const losses = await drains(4, { idleGrace: 0 })
+      const losses = await drains(4, { judge: false, listen: { idleGrace: 0 } })
       expect(losses.lost.length).toBeGreaterThan(0)
       expect(losses.executedUnanswered).toEqual([])
     }
