@@ -61,7 +61,7 @@ export const makeSite = (): Site => {
   const respond = (method: string, url: string): HttpServerResponse.HttpServerResponse => {
     begin(method, url)
     const big = bigOf(url)
-    if (big !== undefined) return HttpServerResponse.stream(Stream.fromIterable(chunks(big)).pipe(Stream.rechunk(1)))
+    if (big !== undefined) return HttpServerResponse.stream(Stream.fromIteratorSucceed(chunks(big), 1))
     if (url !== "/hold") return HttpServerResponse.text("ok")
     const last = Stream.fromEffect(Effect.as(Effect.promise(() => released.promise), "last"))
     return HttpServerResponse.stream(Stream.encodeText(Stream.concat(Stream.make("first "), last)))
