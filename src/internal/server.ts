@@ -10,8 +10,6 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Subscribable from "effect/Subscribable"
 import * as SubscriptionRef from "effect/SubscriptionRef"
-import * as Net from "node:net"
-import * as Tls from "node:tls"
 import type { Connection } from "../Connection.js"
 import type { Listener, ListenError, NodeServer, Options } from "../Listener.js"
 import type { Event, ServerService } from "../Server.js"
@@ -30,21 +28,16 @@ import { Hooks } from "./hooks.js"
 import { adopt, bind, type Bound, isHttp, isHttp2 } from "./listener.js"
 import { whyNotAdopt, whyNotListen } from "./listenErrors.js"
 import { enters, hookEnded, narrated } from "./log.js"
-import type { Watcher } from "./nodeEvents.js"
 import { steady } from "./now.js"
 import { warnAboutNpm } from "./npm.js"
 import { duration, resolve } from "./policy.js"
 import { Program } from "./program.js"
-import type { Protocol } from "./protocol.js"
-import { begin, beginUpgrade, http1, misread, refuse, refuseUpgrade, rest } from "./protocol/http1.js"
-import * as Http2 from "./protocol/http2.js"
-import { handshake, rejectPlain, secured } from "./protocol/tls.js"
-import { hijack } from "./protocol/upgraded.js"
-import { type Open, openOf, Registry, snapshot } from "./registry.js"
+import { Registry, snapshot } from "./registry.js"
 import { dismissIdle } from "./settle.js"
 import { hookSpan, shutdownSpan } from "./spans.js"
 import { Telemetry, withInside } from "./telemetry.js"
 import { turn } from "./turn.js"
+import { watcherOf } from "./watcher.js"
 
 /** How many events a reader may fall behind. */
 const eventBuffer = 4096
@@ -184,92 +177,19 @@ export const make = <A extends App | undefined>(
     })
     yield* Effect.addFinalizer(() => finalize)
 
-    const watcher = (node: NodeServer, withApp: boolean): Watcher => {
-      const isTls = node instanceof Tls.Server
-      const speaksHttp = isHttp(node)
-      const accept = (socket: Net.Socket, protocol: Protocol) => {
-        const open = registry.accept(socket, protocol)
-        open.secure = socket instanceof Tls.TLSSocket
-        return open
+    const watcher = watcherOf({
+      app,
+      registry,
+      isStopping: () => stopping,
+      closeCalled: () => {
+        Effect.runSync(start)
+      },
+      acceptFailed: (error) => {
+        telemetry.acceptErrors++
+        emit({ _tag: "AcceptFailed", error })
+        run(Effect.logWarning("The system could not accept a connection; the server goes on", error))
       }
-      const speak = (open: Open) => {
-        if (!speaksHttp) hijack(open, "tcp")
-        else if (registry.closing) open.protocol.leave(open)
-      }
-      return {
-        connection: (socket) => {
-          // one of our servers may hand a socket on to another
-          if (openOf(socket) !== undefined) return
-          if (isTls && !(socket instanceof Tls.TLSSocket)) accept(socket, handshake)
-          else speak(accept(socket, http1))
-        },
-        secureConnection: (socket) => {
-          if (openOf(socket) !== undefined) return
-          const open = secured(socket) ?? accept(socket, http1)
-          open.protocol = http1
-          speak(open)
-        },
-        session: (session) => {
-          const open = openOf(session.socket)
-          if (open !== undefined) Http2.converse(open, session)
-        },
-        stream: (stream, headers) => {
-          const open = openOf(stream.session?.socket)
-          return open === undefined || Http2.begin(open, stream, headers, withApp)
-        },
-        request: (request, response) => {
-          const open = openOf(request.socket)
-          return open === undefined || begin(open, request, response, withApp)
-        },
-        answer: (request, response) => {
-          if (!withApp) return false
-          app?.request(request, response)
-          return true
-        },
-        unheard: refuse,
-        resting: (socket) => {
-          const open = openOf(socket)
-          if (open !== undefined) rest(open)
-        },
-        isClosing: () => registry.closing,
-        isStopping: () => stopping,
-        isTooLate: () => registry.killing,
-        refuse,
-        refuseStream: Http2.refuse,
-        closeCalled: () => {
-          Effect.runSync(start)
-        },
-        upgrade: (event, request, socket, head) => {
-          // with a body still to come, Node 26 hands over a stream around the socket
-          const open = openOf(request.socket)
-          if (open === undefined) return true
-          // Node has taken its own listener off, and a reset would end the process
-          socket.on("error", ignore)
-          if (withApp && event === "upgrade") {
-            if (beginUpgrade(open, request)) app?.upgrade(request, socket, head)
-            else refuseUpgrade(request, socket)
-          } else if (open.leaving) {
-            socket.destroy()
-            return false
-          } else {
-            hijack(open, event === "connect" ? "connect" : request.headers.upgrade?.toLowerCase() ?? "upgrade")
-          }
-          return true
-        },
-        clientError: (error, socket) => {
-          const open = openOf(socket)
-          if (open !== undefined) misread(open, error)
-        },
-        tlsClientError: (error, socket) => {
-          if (speaksHttp) rejectPlain(error, socket)
-        },
-        acceptFailed: (error) => {
-          telemetry.acceptErrors++
-          emit({ _tag: "AcceptFailed", error })
-          run(Effect.logWarning("The system could not accept a connection; the server goes on", error))
-        }
-      }
-    }
+    })
 
     /** Scopes of one application close in parallel: where a shutdown has begun by now, the order is its own. */
     const leaveOrClose = (bound: Bound) =>
