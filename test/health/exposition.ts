@@ -48,7 +48,7 @@ const labelsOf = (text: string): { readonly labels: Record<string, string>; read
     const name = labelName.exec(rest)?.[0]
     const value = name === undefined ? undefined : /^="((?:[^"\\\n]|\\.)*)"/.exec(rest.slice(name.length))
     if (name === undefined || value == null) throw new Error(`no label: ${rest}`)
-    if (name in labels) throw new Error(`the label ${name} twice: ${text}`)
+    if (Object.hasOwn(labels, name)) throw new Error(`the label ${name} twice: ${text}`)
     if (name.startsWith("__")) throw new Error(`the label ${name} is reserved`)
     labels[name] = unescape(value[1]!, true)
     rest = rest.slice(name.length + value[0].length)
