@@ -3,7 +3,7 @@
  * moment, so that no poll can be lucky. The client keeps its connection until the server closes it.
  */
 import * as Net from "node:net"
-import { rotated, sleep, start } from "./running.js"
+import { attempt, rotated, sleep, start } from "./running.js"
 import { all, type Measured, quiesce } from "./servers.js"
 import { headline, median, middle, spread, table } from "./table.js"
 
@@ -50,7 +50,9 @@ export const run = async (
   const samples = new Map<Measured, Array<Sample>>(servers.map((which) => [which, []]))
   for (let round = 0; round < rounds; round++) {
     const phase = shortestMs + Math.floor(Math.random() * (longestMs - shortestMs))
-    for (const which of rotated(servers, round)) samples.get(which)?.push(await sample(which, phase))
+    for (const which of rotated(servers, round)) {
+      samples.get(which)?.push(...await attempt(which, sample(which, phase)))
+    }
   }
   const of = (which: Measured) => samples.get(which) ?? []
   table(

@@ -4,7 +4,7 @@
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import { client, rotated, start } from "./running.js"
+import { attempt, client, rotated, start } from "./running.js"
 import { allThatLose, type Measured } from "./servers.js"
 import { headline, note, table } from "./table.js"
 
@@ -78,7 +78,9 @@ export const run = async (
   )
   for (const name of names) {
     for (let round = 0; round < rounds; round++) {
-      for (const which of rotated(servers, round)) outcomes.get(name)?.get(which)?.push(await play(which, name))
+      for (const which of rotated(servers, round)) {
+        outcomes.get(name)?.get(which)?.push(...await attempt(which, play(which, name)))
+      }
     }
     table(
       `${scenarios[name]}; ${rounds} shutdowns, summed up`,

@@ -51,6 +51,8 @@ export interface Ended {
   readonly exitedAt: number
   /** The longest time for which the event loop stood still since the signal. */
   readonly stallMs: number
+  /** The CPU time that the process took since the signal. */
+  readonly cpuMs: number
   readonly how: string
 }
 
@@ -64,6 +66,13 @@ export interface Running {
   readonly signal: () => Promise<number>
   /** Once it has been signalled. */
   readonly ended: (limitMs?: number) => Promise<Ended>
+}
+
+interface Said {
+  readonly port?: number
+  readonly closed?: true
+  readonly cpuMs?: number
+  readonly stallMs?: number
 }
 
 const firstAnswer = (port: number): Promise<void> =>
@@ -104,6 +113,7 @@ export const start = async (which: Measured, env: Readonly<Record<string, string
 
   let closedAt = Number.NaN
   let stallMs = Number.NaN
+  let cpuMs = Number.NaN
   let line = ""
   const drained = new Promise<void>((resolve) => child.stdout?.once("close", () => resolve()))
   const port = new Promise<number>((resolve, reject) => {
@@ -112,11 +122,12 @@ export const start = async (which: Measured, env: Readonly<Record<string, string
       const lines = (line + chunk.toString()).split("\n")
       line = lines.pop() ?? ""
       for (const said of lines) {
-        if (!/^\{"(port|closed|stallMs)":/.test(said)) continue
-        const event = JSON.parse(said) as { readonly port?: number; readonly closed?: true; readonly stallMs?: number }
+        if (!/^\{"(port|closed|cpuMs)":/.test(said)) continue
+        const event = JSON.parse(said) as Said
         if (event.port !== undefined) resolve(event.port)
         if (event.closed !== undefined) closedAt = at
         if (event.stallMs !== undefined) stallMs = event.stallMs
+        if (event.cpuMs !== undefined) cpuMs = event.cpuMs
       }
     })
     void exited.then(({ how }) => reject(new Error(`${which.name}: ${how}\n${errors}`)))
@@ -154,7 +165,7 @@ export const start = async (which: Measured, env: Readonly<Record<string, string
       const { at, how } = await exited
       clearTimeout(timer)
       await drained
-      return { closedAt, exitedAt: how === "SIGKILL" ? Number.NaN : at, how, stallMs }
+      return { closedAt, cpuMs, exitedAt: how === "SIGKILL" ? Number.NaN : at, how, stallMs }
     }
   }
 }
@@ -206,4 +217,15 @@ export const client = (file: string, ...args: ReadonlyArray<string | number>): C
 export const rotated = <A>(values: ReadonlyArray<A>, round: number): ReadonlyArray<A> => {
   const by = round % values.length
   return [...values.slice(by), ...values.slice(0, by)]
+}
+
+/** A sample that cannot be taken is missed, and said; it does not end a run of many minutes. */
+export const attempt = async <A>(which: Measured, take: Promise<A>): Promise<ReadonlyArray<A>> => {
+  try {
+    return [await take]
+  } catch (cause) {
+    console.error(`\n${which.name}: a sample is missing: ${cause instanceof Error ? cause.message : String(cause)}`)
+    for (const child of children) child.kill("SIGKILL")
+    return []
+  }
 }

@@ -3,7 +3,7 @@
  * connection. Each sample is a process of its own, with its clients in others.
  */
 import * as Fs from "node:fs"
-import { client, rotated, sleep, start } from "./running.js"
+import { attempt, client, rotated, sleep, start } from "./running.js"
 import { all, type Measured, stockNode } from "./servers.js"
 import { headline, median, middle, note, spread, table } from "./table.js"
 
@@ -15,6 +15,7 @@ interface Sample {
   readonly closedMs: number
   readonly exitedMs: number
   readonly stallMs: number
+  readonly cpuMs: number
   readonly how: string
 }
 
@@ -50,7 +51,7 @@ const sample = async (which: Measured, connections: number): Promise<Sample> => 
   // a collection has just held up the event loop
   await sleep(50)
   const signalledAt = await server.signal()
-  const { closedAt, exitedAt, how, stallMs } = await server.ended()
+  const { closedAt, cpuMs, exitedAt, how, stallMs } = await server.ended()
   await Promise.all(clients.map((_) => _.ended()))
   return {
     startedMs: server.startedMs,
@@ -60,6 +61,7 @@ const sample = async (which: Measured, connections: number): Promise<Sample> => 
     closedMs: closedAt - signalledAt,
     exitedMs: exitedAt - signalledAt,
     stallMs,
+    cpuMs,
     how
   }
 }
@@ -83,11 +85,13 @@ export const run = async ({ quick = false, rounds, servers = all() }: Options = 
     samples.set(connections, of)
     const times = rounds ?? (quick ? 1 : connections > 1000 ? 3 : 5)
     for (let round = 0; round < times; round++) {
-      for (const which of rotated(servers, round)) of.get(which)?.push(await sample(which, connections))
+      for (const which of rotated(servers, round)) {
+        of.get(which)?.push(...await attempt(which, sample(which, connections)))
+      }
     }
     table(
-      `A shutdown with ${connections.toLocaleString("en")} idle connections, ${times} rounds`,
-      ["server", "signal to closed, ms", "signal to exit, ms", "longest stall of the event loop, ms", "how it ended"],
+      `SIGTERM with ${connections.toLocaleString("en")} idle connections, ${times} rounds`,
+      ["server", "to closed, ms", "to exit, ms", "longest stall of the event loop, ms", "CPU time, ms", "how it ended"],
       servers.map((which) => {
         const own = of.get(which) ?? []
         return [
@@ -95,6 +99,7 @@ export const run = async ({ quick = false, rounds, servers = all() }: Options = 
           spread(own.map((_) => _.closedMs), 0),
           spread(own.map((_) => _.exitedMs), 0),
           spread(own.map((_) => _.stallMs), 0),
+          spread(own.map((_) => _.cpuMs), 0),
           [...new Set(own.map((_) => _.how))].join(", ")
         ]
       })
@@ -129,7 +134,10 @@ export const run = async ({ quick = false, rounds, servers = all() }: Options = 
     servers.map((which) => [
       which.name,
       spread(started(which), 0),
-      spread(started(which).map((ms, round) => ms / (started(stockNode)[round] ?? Number.NaN)), 2)
+      // of rounds in which one is missing, nothing can be said
+      started(which).length === started(stockNode).length
+        ? spread(started(which).map((ms, round) => ms / (started(stockNode)[round] ?? Number.NaN)), 2)
+        : "–"
     ])
   )
 

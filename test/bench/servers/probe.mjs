@@ -1,6 +1,6 @@
 /**
  * Loaded before every Node server that is measured (`--import`), the same for all: answers what the benchmark asks over
- * IPC without keeping the process alive, and measures how long the event loop stood still.
+ * IPC without keeping the process alive, and measures how long the event loop stood still, and how much CPU time it took.
  */
 import { writeSync } from "node:fs"
 
@@ -11,6 +11,7 @@ const garbageFree = () => {
 }
 
 const arm = () => {
+  const before = process.cpuUsage()
   let longest = 0
   let last = performance.now()
   const tick = () => {
@@ -22,7 +23,8 @@ const arm = () => {
   // What stood still until the process ended counts, too.
   process.once("exit", () => {
     tick()
-    writeSync(1, `\n${JSON.stringify({ stallMs: longest })}\n`)
+    const { system, user } = process.cpuUsage(before)
+    writeSync(1, `\n${JSON.stringify({ cpuMs: (system + user) / 1000, stallMs: longest })}\n`)
   })
   return true
 }

@@ -15,6 +15,12 @@ import (
 	"time"
 )
 
+func cpuMs() float64 {
+	var usage syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &usage)
+	return float64(usage.Utime.Nano()+usage.Stime.Nano()) / 1e6
+}
+
 func main() {
 	var notes *os.File
 	if path := os.Getenv("BENCH_EXECUTED"); path != "" {
@@ -63,11 +69,13 @@ func main() {
 		panic(err)
 	}
 
+	var before float64
 	stopped := make(chan struct{})
 	go func() {
 		signals := make(chan os.Signal, 1)
 		signal.Notify(signals, syscall.SIGTERM)
 		<-signals
+		before = cpuMs()
 		timeout, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		server.Shutdown(timeout)
@@ -82,5 +90,5 @@ func main() {
 	fmt.Printf("\n{\"port\":%d}\n", listener.Addr().(*net.TCPAddr).Port)
 	server.Serve(listener)
 	<-stopped
-	fmt.Printf("\n{\"closed\":true}\n")
+	fmt.Printf("\n{\"closed\":true}\n{\"cpuMs\":%f}\n", cpuMs()-before)
 }
