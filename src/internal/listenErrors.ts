@@ -115,6 +115,13 @@ export const explain = (options: Options, cause: unknown): ListenError => {
       )
     case "ERR_SOCKET_BAD_PORT":
       return error("InvalidOption", "port", "A port is a whole number from 0 to 65535.")
+    case "EMFILE":
+    case "ENFILE":
+      return error(
+        "Unknown",
+        where,
+        "Too many files are open: raise the limit (ulimit -n, systemd's LimitNOFILE), or close what has leaked."
+      )
     case "EBADF":
     case "ENOTSOCK":
       return error("InvalidOption", where, "Pass a descriptor that is a bound stream socket, as LISTEN_FDS does.")

@@ -79,10 +79,12 @@ export const start = (
     over({ _tag: "NotStarted", cause })
     return { pid: undefined, next: take(), say: ignore, signal: ignore, ended: ended.await, leave: ignore }
   }
-  const pipe = child.stdio[channel]
+  child.once("error", (cause) => over({ _tag: "NotStarted", cause }))
+  // where no descriptor is left (EMFILE), Node makes none of its pipes
+  const { stdio = [] } = child as { readonly stdio?: ReadonlyArray<unknown> }
+  const pipe = stdio[channel]
   const socket = pipe instanceof Net.Socket ? pipe : undefined
   if (socket !== undefined) words(socket, (word) => tell({ _tag: "Word", word }))
-  child.once("error", (cause) => over({ _tag: "NotStarted", cause }))
   child.once(
     "exit",
     (code, signal) => over({ _tag: "Ended", how: signal === null ? `exit code ${String(code)}` : `signal ${signal}` })
