@@ -1,0 +1,143 @@
+/**
+ * An Effect app with everything that `@effect/platform` puts around it (`HttpApp.toHandled`): the pre-response
+ * handlers, the middleware, the span, the answers to failures, the scope. It is built once and run for each request,
+ * by a fiber whose context has the request, its scope and its span already.
+ */
+import * as HttpApp from "@effect/platform/HttpApp"
+import type { HttpMiddleware } from "@effect/platform/HttpMiddleware"
+import { causeResponse, type ResponseError } from "@effect/platform/HttpServerError"
+import { HttpServerRequest } from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import { closing, isRequestScope, type RequestScope } from "./requestScope.js"
+import { RequestSpan } from "./requestSpan.js"
+import type { Spans } from "./spans.js"
+
+type Response = HttpServerResponse.HttpServerResponse
+type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
+
+/** Writes a response; returns what is left to do, if anything is. */
+export type Write = (
+  request: HttpServerRequest,
+  response: Response,
+  isAwaited: boolean
+) => Effect.Effect<void, ResponseError> | undefined
+
+export interface Options {
+  readonly middleware: HttpMiddleware | undefined
+  readonly spans: Spans
+  readonly write: Write
+}
+
+export interface Handled {
+  readonly app: Effect.Effect<unknown, unknown, HttpServerRequest>
+  /** What happens where the app has not even been reached. */
+  readonly unreached: (defect: unknown) => Effect.Effect<unknown, unknown, HttpServerRequest>
+}
+
+export const handled = (httpApp: HttpApp.Default<unknown>, { middleware, spans, write }: Options): Handled => {
+  /** A middleware, or a tracer, may do something when all has been sent. */
+  const isAwaited = middleware !== undefined || spans.recorded
+
+  const answer = (fiber: AnyFiber, request: HttpServerRequest, response: Response) => {
+    mark(request)
+    const writing = write(request, response, isAwaited || isObserved(fiber))
+    return writing === undefined ? Effect.succeed(response) : Effect.as(writing, response)
+  }
+  const respond = (response: Response): Effect.Effect<Response, ResponseError> => {
+    const fiber = current()
+    const request = Context.unsafeGet(fiber.currentContext, HttpServerRequest)
+    const handler = fiber.getFiberRef(HttpApp.currentPreResponseHandlers)
+    if (Option.isNone(handler)) return answer(fiber, request, response)
+    return Effect.flatMap(handler.value(request, response), (response) => answer(fiber, request, response))
+  }
+  const answered = Effect.catchAllCause(
+    Effect.flatMap(httpApp, respond),
+    (cause) =>
+      Effect.flatMap(causeResponse(cause), ([response, rest]) =>
+        Effect.zipRight(
+          respond(response),
+          Cause.isEmptyType(rest) ? Effect.succeed(response) : Effect.failCause(rest)
+        ))
+  )
+
+  const finish = (exit: Exit.Exit<Response, unknown>): Exit.Exit<Response, unknown> => {
+    const span = scopeOf(current())?.span
+    if (span !== undefined) spans.end(span, exit)
+    return exit
+  }
+  if (middleware === undefined) {
+    return { app: ended(answered, (exit) => close(finish(exit))), unreached: (defect) => close(Exit.die(defect)) }
+  }
+
+  // it may have answered in the place of the app, or failed after it
+  const last = (request: HttpServerRequest, response: Response): Effect.Effect<void, ResponseError> =>
+    write(request, response, true) ?? Effect.void
+  const outcome = (exit: Exit.Exit<Response, unknown>): Effect.Effect<void, ResponseError> => {
+    const request = Context.unsafeGet(current().currentContext, HttpServerRequest)
+    if (isMarked(request)) return Effect.void
+    return Exit.isSuccess(exit) ? last(request, exit.value) : Effect.matchCauseEffect(causeResponse(exit.cause), {
+      onFailure: () => last(request, HttpServerResponse.empty({ status: 500 })),
+      onSuccess: ([response]) => last(request, response)
+    })
+  }
+  return {
+    app: ended(
+      ended<Response, unknown, void, ResponseError>(middleware(answered), (exit) => outcome(finish(exit))),
+      close
+    ),
+    unreached: (defect) => ended(ended<never, never, void, ResponseError>(Effect.die(defect), outcome), close)
+  }
+}
+
+/** Goes on with the exit of an effect, whatever it is. */
+const ended = <A, E, B, E2>(
+  effect: Effect.Effect<A, E, HttpServerRequest>,
+  next: (exit: Exit.Exit<A, E>) => Effect.Effect<B, E2>
+): Effect.Effect<B, E2, HttpServerRequest> =>
+  Effect.matchCauseEffect(effect, {
+    onFailure: (cause) => next(Exit.failCause(cause)),
+    onSuccess: (value) => next(Exit.succeed(value))
+  })
+
+/** The fiber that runs what is asking. */
+const current = (): AnyFiber => Option.getOrThrow(Fiber.getCurrentFiber())
+
+const scopeOf = (fiber: AnyFiber): RequestScope | undefined => {
+  const scope: unknown = fiber.currentContext.unsafeMap.get(Scope.Scope.key)
+  return isRequestScope(scope) ? scope : undefined
+}
+
+/** The last step: the scope closes, and its failures join those of the request. */
+const close = <A, E>(exit: Exit.Exit<A, E>): Effect.Effect<A, E> => {
+  const scope = scopeOf(current())
+  const closed = scope === undefined ? undefined : closing(scope, exit)
+  return closed === undefined ? exit : Effect.matchCauseEffect(closed, {
+    onFailure: (cause) => Effect.failCause(Exit.isFailure(exit) ? Cause.sequential(exit.cause, cause) : cause),
+    onSuccess: () => exit
+  })
+}
+
+/** Somebody could tell whether the fiber ends before its response has been sent. */
+const isObserved = (fiber: AnyFiber): boolean => {
+  const scope = scopeOf(fiber)
+  return scope?.unused !== true
+    || (scope.span instanceof RequestSpan && !scope.span.unseen)
+    // those that it has forked end with it
+    || !("_children" in fiber && fiber._children === null)
+}
+
+/** What the platform puts on a request that it has answered. */
+const answeredKey: unique symbol = Symbol.for("@effect/platform/HttpApp/handled")
+
+const mark = (request: HttpServerRequest): void => {
+  ;(request as { [answeredKey]?: true })[answeredKey] = true
+}
+
+const isMarked = (request: HttpServerRequest): boolean => answeredKey in request

@@ -1,0 +1,98 @@
+/**
+ * What answers the requests of a server with an Effect app: one fiber for each, and nothing else where it ends at once.
+ */
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import type * as HttpApp from "@effect/platform/HttpApp"
+import type { HttpMiddleware } from "@effect/platform/HttpMiddleware"
+import { clientAbortFiberId } from "@effect/platform/HttpServerError"
+import { HttpServerRequest } from "@effect/platform/HttpServerRequest"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as FiberRef from "effect/FiberRef"
+import * as FiberRefs from "effect/FiberRefs"
+import * as Runtime from "effect/Runtime"
+import * as Scope from "effect/Scope"
+import { ParentSpan } from "effect/Tracer"
+import type * as Http from "node:http"
+import type { Handlers } from "../handlers.js"
+import { openOf } from "../registry.js"
+import { ending } from "./ending.js"
+import { handled, type Write } from "./handled.js"
+import { requestClass } from "./platformRequest.js"
+import { scopeClass } from "./requestScope.js"
+import * as Spans from "./spans.js"
+import { write } from "./write.js"
+
+export type RequestListener = (request: Http.IncomingMessage, response: Http.ServerResponse) => void
+
+/** What has been found out about the platform, once for all servers. */
+let known: {
+  readonly Request: ReturnType<typeof requestClass>
+  readonly RequestScope: ReturnType<typeof scopeClass>
+} | undefined = undefined
+
+/** As `PlatformNode.makeHandler`, with the runtime of whoever serves the app; nothing where its parts are unknown. */
+export const make = (
+  httpApp: HttpApp.Default<unknown>,
+  middleware: HttpMiddleware | undefined,
+  handlers: Handlers,
+  eventStreamsEnd: Effect.Effect<void>
+): Effect.Effect<RequestListener | undefined> =>
+  Effect.map(Effect.runtime<never>(), (runtime) => {
+    known ??= { Request: requestClass(), RequestScope: scopeClass() }
+    const { Request, RequestScope } = known
+    if (Request === undefined || RequestScope === undefined) return undefined
+    const writeEnding: Write = (request, response, isAwaited) => {
+      const { socket } = NodeHttpServerRequest.toIncomingMessage(request)
+      return write(request, ending(response, socket, eventStreamsEnd), isAwaited)
+    }
+    const base = runtime.context.unsafeMap
+    const spans = Spans.make(runtime)
+    const { app, unreached } = handled(httpApp, { middleware, spans, write: writeEnding })
+    const protectedApp = Effect.uninterruptible(app)
+    // each fiber is given a context of its own
+    const fiberRefs = FiberRefs.delete(runtime.fiberRefs, FiberRef.currentContext)
+    const { runtimeFlags } = runtime
+
+    return (nodeRequest, nodeResponse) => {
+      const request = new Request(nodeRequest, nodeResponse)
+      const scope = new RequestScope()
+      const services = new Map<string, unknown>(base)
+      services.set(HttpServerRequest.key, request)
+      services.set(Scope.Scope.key, scope)
+      let effect = protectedApp
+      try {
+        scope.span = spans.begin(request)
+        if (scope.span !== undefined) services.set(ParentSpan.key, scope.span)
+      } catch (defect) {
+        effect = Effect.uninterruptible(Effect.suspend(() => unreached(defect)))
+      }
+      const context = Context.unsafeMake<HttpServerRequest>(services)
+      const fiber = Runtime.runFork(Runtime.make({ context, fiberRefs, runtimeFlags }), effect)
+      if (fiber.unsafePoll() !== null) return
+      const open = openOf(nodeRequest.socket)
+      if (open !== undefined) {
+        handlers.add(fiber, open, ignore)
+        // it began before the deadline, and nobody knew of it when the others were interrupted
+        if (open.registry.killing) fiber.unsafeInterruptAsFork(FiberId.none)
+      }
+      const abortable: Abortable = nodeResponse
+      abortable[key] = fiber
+      nodeResponse.on("close", abort)
+    }
+  })
+
+const key = Symbol("quiesce/fiber")
+
+interface Abortable extends Pick<Http.ServerResponse, "writableEnded"> {
+  [key]?: Fiber.RuntimeFiber<unknown, unknown>
+}
+
+/** The client has left before it had its answer. */
+function abort(this: Abortable): void {
+  if (!this.writableEnded) this[key]?.unsafeInterruptAsFork(clientAbortFiberId)
+}
+
+const ignore = () => {}

@@ -1,0 +1,119 @@
+/**
+ * The handlers of `@effect/platform-node`, for what we leave to them: upgrades, and all requests where its classes are
+ * not what we take them for.
+ */
+import * as PlatformNode from "@effect/platform-node/NodeHttpServer"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import type * as HttpApp from "@effect/platform/HttpApp"
+import type { HttpMiddleware } from "@effect/platform/HttpMiddleware"
+import { HttpServerRequest } from "@effect/platform/HttpServerRequest"
+import * as Socket from "@effect/platform/Socket"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FiberId from "effect/FiberId"
+import type * as Scope from "effect/Scope"
+import * as Http from "node:http"
+import type * as Net from "node:net"
+import type { Handlers } from "../handlers.js"
+import { completeEnd, endUpgrade, upgradeOf } from "../protocol/http1.js"
+import { goingAway, hijack, tellWith } from "../protocol/upgraded.js"
+import { openOf } from "../registry.js"
+import { once } from "../socketServer.js"
+import { ending } from "./ending.js"
+
+export interface PlatformWay {
+  readonly request: (request: Http.IncomingMessage, response: Http.ServerResponse) => void
+  readonly upgrade: (request: Http.IncomingMessage, socket: Net.Socket, head: Buffer) => void
+  readonly serve: (
+    httpApp: HttpApp.Default<unknown>,
+    middleware?: HttpMiddleware
+  ) => Effect.Effect<void, never, Scope.Scope>
+}
+
+/**
+ * `@effect/platform-node` attaches its handlers to the Node server that it is given. It is given one that never
+ * listens, so that requests reach them when we say so, from as many listeners as there are.
+ */
+export const make = (
+  handlers: Handlers,
+  eventStreamsEnd: Effect.Effect<void>
+): Effect.Effect<PlatformWay, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const facade = Object.assign(Http.createServer(), {
+      listen: (_options: unknown, listening: () => void) => {
+        listening()
+        return facade
+      },
+      address: () => ({ address: "", family: "", port: 0 })
+    }) as Http.Server
+    const platform = yield* Effect.orDie(PlatformNode.make(() => facade, {}))
+    return {
+      request: (request, response) => void facade.emit("request", request, response),
+      upgrade: (request, socket, head) => void facade.emit("upgrade", request, socket, head),
+      serve: (httpApp, middleware) => {
+        const tracked = track(httpApp, handlers, eventStreamsEnd)
+        return middleware === undefined ? platform.serve(tracked) : platform.serve(tracked, middleware)
+      }
+    }
+  })
+
+/** Knows each request fiber from the inside, without forking one. */
+const track = <E, R>(
+  app: HttpApp.Default<E, R>,
+  handlers: Handlers,
+  eventStreamsEnd: Effect.Effect<void>
+): HttpApp.Default<E, R> =>
+  Effect.withFiberRuntime((fiber) => {
+    const request = Context.unsafeGet(fiber.currentContext, HttpServerRequest)
+    const source = NodeHttpServerRequest.toIncomingMessage(request)
+    const open = openOf(source.socket)
+    if (open === undefined) return app
+    const owed = upgradeOf(open, source)
+    if (owed === undefined) {
+      handlers.add(fiber, open, ignore)
+      return Effect.map(app, (response) => ending(response, source.socket, eventStreamsEnd))
+    }
+    let upgraded = false
+    handlers.add(fiber, open, () => endUpgrade(open, owed, () => NodeHttpServerRequest.toServerResponse(request)))
+    open.socket.once("close", () => {
+      // its answer, if it is writing one, is known to nobody else
+      if (!upgraded) completeEnd(NodeHttpServerRequest.toServerResponse(request))
+    })
+    const withUpgrade = upgradable(request, (socket) => {
+      upgraded = true
+      hijack(open, "websocket")
+      tellWith(open, () => {
+        const errand = handlers.fork(goAway(socket))
+        open.socket.once("close", () => errand.unsafeInterruptAsFork(FiberId.none))
+      })
+    })
+    return Effect.map(Effect.provideService(app, HttpServerRequest, withUpgrade), (response) => {
+      // it has declined to upgrade, and answers as it would any request
+      if (!upgraded) owed.response = NodeHttpServerRequest.toServerResponse(request)
+      return ending(response, source.socket, eventStreamsEnd)
+    })
+  })
+
+const ignore = () => {}
+
+/** The same request, which says when it is upgraded. */
+const upgradable = (
+  request: HttpServerRequest,
+  onUpgrade: (socket: Socket.Socket) => void
+): HttpServerRequest =>
+  Object.create(request, {
+    upgrade: {
+      value: Effect.map(request.upgrade, (socket) => {
+        onUpgrade(socket)
+        return once(socket)
+      })
+    },
+    modify: {
+      value: (options: Parameters<HttpServerRequest["modify"]>[0]) => upgradable(request.modify(options), onUpgrade)
+    }
+  })
+
+const goAway = (socket: Socket.Socket): Effect.Effect<void> =>
+  Effect.scoped(
+    Effect.flatMap(socket.writer, (write) => write(new Socket.CloseEvent(goingAway.code, goingAway.reason)))
+  ).pipe(Effect.ignore)
