@@ -141,6 +141,8 @@ export interface Arena {
   readonly shutdown: () => Promise<Ended>
   /** A client that has half an answer: what it has in the end is whole. */
   readonly honest: () => Promise<Honest>
+  /** Shuts down, and releases the work while the server drains: the honest client's answer is whole. */
+  readonly drain: (honest: Honest) => Promise<Ended>
 }
 
 export interface Ended {
@@ -214,6 +216,9 @@ export const arena = async (
           )
           return { report, millis: now() - startedAt }
         })()
+      const untilPhase: Arena["untilPhase"] = async (phase) => {
+        await waitFor(`the phase ${phase}`, () => Effect.runSync(server.phase.get) === phase, limit)
+      }
       await use({
         port,
         node,
@@ -227,11 +232,16 @@ export const arena = async (
             limit
           )
         },
-        untilPhase: async (phase) => {
-          await waitFor(`the phase ${phase}`, () => Effect.runSync(server.phase.get) === phase, limit)
-        },
+        untilPhase,
         shutdown,
-        honest: () => honest(wire, port, (leave) => leaves.push(leave))
+        honest: () => honest(wire, port, (leave) => leaves.push(leave)),
+        drain: async ({ answer }) => {
+          const ended = shutdown()
+          await untilPhase("Draining")
+          work.release()
+          expect(await answer).toBe("first last")
+          return ended
+        }
       }, (leave) => leaves.push(leave))
       const { report } = await shutdown()
       expect(connections()).toEqual([])
@@ -268,12 +278,10 @@ const honest = async (wire: Wire, port: number, onLeave: (leave: () => void) => 
   return { answer: waitFor("an honest client's answer", answer, 2 * limit) }
 }
 
-const overHttp1 = (
-  wire: Wire,
-  port: number,
-  begun: () => void,
-  onLeave: (leave: () => void) => void
-): Promise<string> =>
+/** Asks for `/slow`, says when its answer has begun, and returns all of it. */
+type Asks = (wire: Wire, port: number, begun: () => void, onLeave: (leave: () => void) => void) => Promise<string>
+
+const overHttp1: Asks = (wire, port, begun, onLeave) =>
   new Promise((resolve, reject) => {
     const module = wire === "https" ? Https : Http
     const agent = new module.Agent({ keepAlive: true })
@@ -291,12 +299,7 @@ const overHttp1 = (
     }).on("error", reject)
   })
 
-const overHttp2 = (
-  wire: Wire,
-  port: number,
-  begun: () => void,
-  onLeave: (leave: () => void) => void
-): Promise<string> =>
+const overHttp2: Asks = (wire, port, begun, onLeave) =>
   new Promise((resolve, reject) => {
     const session = wire === "h2"
       ? Http2.connect(`https://127.0.0.1:${port}`, { ca: certificate.cert })

@@ -14,11 +14,7 @@ for (const wire of wires) {
         const client = await connect(on, wire, onLeave, { settings: { [Frames.setting.initialWindowSize]: 0 } })
         await client.write(Frames.request(1), Frames.request(3, "/slow"), Frames.request(5, "/silent"))
         await client.untilFrame("HEADERS", 3, limit)
-        const ended = on.shutdown()
-        await on.untilPhase("Draining")
-        on.work.release()
-        expect(await honest.answer).toBe("first last")
-        const { report } = await ended
+        const { report } = await on.drain(honest)
         expect(report.outcome).toBe("DeadlineExceeded")
         expect(report.cut).toMatchObject([
           { stream: 1, path: "/", answer: "truncated" },
@@ -42,11 +38,7 @@ for (const wire of wires) {
           () => client.of("DATA", 1).reduce((sum, { payload }) => sum + payload.length, 0) === 65_535,
           limit
         )
-        const ended = on.shutdown()
-        await on.untilPhase("Draining")
-        on.work.release()
-        expect(await honest.answer).toBe("first last")
-        const { report } = await ended
+        const { report } = await on.drain(honest)
         expect(report).toMatchObject({ outcome: "DeadlineExceeded", cut: [{ stream: 1, answer: "truncated" }] })
         expect(Frames.codeOf(await client.untilFrame("RST_STREAM", 1, limit))).not.toBe(Frames.code.noError)
       }, short))
@@ -89,11 +81,7 @@ for (const wire of wires) {
           before = on.work.executed
           await pace(200)
         }
-        const ended = on.shutdown()
-        await on.untilPhase("Draining")
-        on.work.release()
-        expect(await honest.answer).toBe("first last")
-        const { report } = await ended
+        const { report } = await on.drain(honest)
         expect(report.outcome).toBe("DeadlineExceeded")
         expect(new Set(report.cut.map(({ answer, path }) => `${path} ${answer}`))).toEqual(new Set(["/big truncated"]))
       }, short))
@@ -115,11 +103,7 @@ for (const wire of wires) {
           await client.write(Frames.request(stream, "/early", options), Frames.data(stream, "and so on", false))
           expect(await client.untilResponse(stream, limit)).toEqual({ status: 413, body: "too much" })
         }
-        const ended = on.shutdown()
-        await on.untilPhase("Draining")
-        on.work.release()
-        expect(await honest.answer).toBe("first last")
-        const { millis, report } = await ended
+        const { millis, report } = await on.drain(honest)
         expect(report).toMatchObject({ ...clean, served: 3 })
         expect(millis).toBeLessThan(policy.timeout)
         for (const stream of [1, 3]) {

@@ -83,11 +83,7 @@ for (const wire of wires) {
         reader.write(get("/events"))
         await waitFor("an event", () => reader.text().includes("data: one"), limit)
         reader.stopReading()
-        const ended = on.shutdown()
-        await on.untilPhase("Draining")
-        on.work.release()
-        expect(await honest.answer).toBe("first last")
-        const { millis, report } = await ended
+        const { millis, report } = await on.drain(honest)
         expect(report).toMatchObject({ outcome: "Drained", served: 2, cut: [], forced: [] })
         expect(millis).toBeLessThan(policy.timeout)
       }, options(wire)))
@@ -105,11 +101,7 @@ for (const wire of wires) {
           before = flooded()
           await pace(200)
         }
-        const ended = on.shutdown()
-        await on.untilPhase("Draining")
-        on.work.release()
-        expect(await honest.answer).toBe("first last")
-        const { report } = await ended
+        const { report } = await on.drain(honest)
         expect(report).toMatchObject({ outcome: "DeadlineExceeded", cut: [{ path: "/flood", answer: "truncated" }] })
         expect(report.handlers.abandoned).toBe(0)
       }, { ...flooding, policy: { timeout: 1000 } })
@@ -123,11 +115,7 @@ for (const wire of wires) {
         const timer = setInterval(() => writer.write("5\r\nmore \r\n"), 10)
         try {
           await on.untilSeen("its request", (all) => all.some(({ serving }) => serving[0]?.path === "/body"))
-          const ended = on.shutdown()
-          await on.untilPhase("Draining")
-          on.work.release()
-          expect(await honest.answer).toBe("first last")
-          const { report } = await ended
+          const { report } = await on.drain(honest)
           expect(report).toMatchObject({ outcome: "DeadlineExceeded", cut: [{ path: "/body", answer: "503" }] })
           await waitFor(
             () => `its answer, not ${writer.text()}`,
@@ -147,11 +135,7 @@ for (const wire of wires) {
         const timer = setInterval(() => writer.write("x"), 10)
         try {
           await on.untilSeen("it", (all) => all.length === 2)
-          const ended = on.shutdown()
-          await on.untilPhase("Draining")
-          on.work.release()
-          expect(await honest.answer).toBe("first last")
-          const { report } = await ended
+          const { report } = await on.drain(honest)
           expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [{ state: "New" }] })
         } finally {
           clearInterval(timer)

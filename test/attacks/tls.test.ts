@@ -35,6 +35,22 @@ const attack = async ({ port }: Arena, bytes: Buffer, answered: boolean, onLeave
   return raw
 }
 
+/** A client that has finished its handshake, for HTTP/1.1. */
+const speaking = async ({ port }: Arena, onLeave: (leave: () => void) => void) => {
+  const raw = await connect({ port })
+  onLeave(raw.leave)
+  const secure = Tls.connect({
+    socket: raw.socket,
+    ca: certificate.cert,
+    host: "127.0.0.1",
+    ALPNProtocols: ["http/1.1"]
+  })
+  onLeave(() => secure.destroy())
+  secure.on("error", () => {})
+  await waitFor("the handshake", new Promise<void>((resolve) => secure.once("secureConnect", resolve)), limit)
+  return { raw, secure }
+}
+
 for (const wire of wires) {
   describe(`a client of ${wire} that`, () => {
     for (const [what, of] of Object.entries(attackers)) {
@@ -44,11 +60,7 @@ for (const wire of wires) {
           const honest = await on.honest()
           const raw = await attack(on, bytes, answered, onLeave)
           await on.untilSeen("a handshake", (all) => all.some(isTls))
-          const ended = on.shutdown()
-          await on.untilPhase("Draining")
-          on.work.release()
-          expect(await honest.answer).toBe("first last")
-          const { millis, report } = await ended
+          const { millis, report } = await on.drain(honest)
           expect(report).toMatchObject({ outcome: "Drained", served: 1, cut: [], forced: [] })
           expect(report.connections).toMatchObject({ open: 2, left: 1, dismissed: 1, cut: 0 })
           expect(await raw.untilEnded(limit)).not.toBe("open")
@@ -137,26 +149,12 @@ for (const wire of wires) {
     it("never reads, and so never answers our close_notify, holds nobody up", () =>
       arena(wire, async (on, onLeave) => {
         const honest = await on.honest()
-        const raw = await connect({ port: on.port })
-        onLeave(raw.leave)
-        const secure = Tls.connect({
-          socket: raw.socket,
-          ca: certificate.cert,
-          host: "127.0.0.1",
-          ALPNProtocols: ["http/1.1"]
-        })
-        onLeave(() => secure.destroy())
-        secure.on("error", () => {})
-        await waitFor("the handshake", new Promise<void>((resolve) => secure.once("secureConnect", resolve)), limit)
+        const { raw, secure } = await speaking(on, onLeave)
         secure.write("GET /slow HTTP/1.1\r\nHost: test\r\n\r\n")
         await waitFor("its request", () => on.work.waiting === 2, limit)
         secure.pause()
         raw.socket.pause()
-        const ended = on.shutdown()
-        await on.untilPhase("Draining")
-        on.work.release()
-        expect(await honest.answer).toBe("first last")
-        const { millis, report } = await ended
+        const { millis, report } = await on.drain(honest)
         expect(report).toMatchObject({ outcome: "Drained", served: 2, cut: [], forced: [] })
         expect(millis).toBeLessThan(policy.timeout)
       }))
@@ -164,25 +162,11 @@ for (const wire of wires) {
     it("does not read a large answer is cut at the deadline, and named", () =>
       arena(wire, async (on, onLeave) => {
         const honest = await on.honest()
-        const raw = await connect({ port: on.port })
-        onLeave(raw.leave)
-        const secure = Tls.connect({
-          socket: raw.socket,
-          ca: certificate.cert,
-          host: "127.0.0.1",
-          ALPNProtocols: ["http/1.1"]
-        })
-        onLeave(() => secure.destroy())
-        secure.on("error", () => {})
-        await waitFor("the handshake", new Promise<void>((resolve) => secure.once("secureConnect", resolve)), limit)
+        const { secure } = await speaking(on, onLeave)
         secure.pause()
         for (let i = 0; i < 8; i++) secure.write("GET /big HTTP/1.1\r\nHost: test\r\n\r\n")
         await waitFor("its requests", () => on.work.executed === 9, limit)
-        const ended = on.shutdown()
-        await on.untilPhase("Draining")
-        on.work.release()
-        expect(await honest.answer).toBe("first last")
-        const { report } = await ended
+        const { report } = await on.drain(honest)
         expect(report.outcome).toBe("DeadlineExceeded")
         expect(new Set(report.cut.map(({ answer, path }) => `${path} ${answer}`))).toEqual(new Set(["/big truncated"]))
         expect(report.connections).toMatchObject({ cut: 1 })

@@ -172,11 +172,11 @@ for (const [what, make] of Object.entries(servers)) {
         raw.pause()
         const message = frame(opcode.text, Buffer.alloc(60_000, 97))
         for (let i = 0; i < 300; i++) await raw.write(message)
-        const ended = on.shutdown()
-        await on.untilPhase("Draining")
-        on.work.release()
-        expect(await honest.answer).toBe("first last")
-        expect((await ended).report).toMatchObject({ outcome: "Drained", cut: [], forced: [{ protocol: "websocket" }] })
+        expect((await on.drain(honest)).report).toMatchObject({
+          outcome: "Drained",
+          cut: [],
+          forced: [{ protocol: "websocket" }]
+        })
       }, short()))
 
     it("that resets its connection during the drain leaves", () =>
@@ -276,11 +276,7 @@ describe("an upgrade", () => {
       onLeave(raw.leave)
       await raw.write(handshake)
       await on.untilSeen("the upgrade", (all) => all.some(({ state }) => state === "Hijacked"))
-      const ended = on.shutdown()
-      await on.untilPhase("Draining")
-      on.work.release()
-      expect(await honest.answer).toBe("first last")
-      expect((await ended).report).toMatchObject({ cut: [], forced: [{ protocol: "websocket" }] })
+      expect((await on.drain(honest)).report).toMatchObject({ cut: [], forced: [{ protocol: "websocket" }] })
       expect(await raw.untilEnded(limit)).not.toBe("open")
     }, { work, node, policy: { timeout: 1000 } })
   })
@@ -327,11 +323,7 @@ describe("an upgrade", () => {
         await raw.write(head)
         await raw.untilText("\r\n\r\n", limit)
       }
-      const ended = on.shutdown()
-      await on.untilPhase("Draining")
-      on.work.release()
-      expect(await honest.answer).toBe("first last")
-      const { report } = await ended
+      const { report } = await on.drain(honest)
       expect(report).toMatchObject({
         outcome: "Drained",
         cut: [],
