@@ -17,11 +17,18 @@ const patienceMillis = 100
 /** How long it may take altogether; a drain's deadline bounds it as well. */
 const limitMillis = 1000
 
-/** The same bound in turns, for a clock that does not move. */
-const limitTurns = 50_000
-
 /** How many turns without an accept count as dry: libuv does not accept all that is queued in one turn. */
 const quietTurns = 64
+
+/** How long it has to stay dry, in milliseconds, where something was accepted after the close began. */
+const quietMillis = 5
+
+/**
+ * The socket is closed at the end of a turn that took no longer than this many times the shortest of the
+ * {@link quietTurns} before: what comes between the kernel's word that nothing is queued and the close is reset, and in
+ * a turn that has served others, or in which another process had the processor, that is a hundred times as long.
+ */
+const briefTurn = 3
 
 /** How many held requests are handed over in one turn. */
 const batch = 16
@@ -36,7 +43,7 @@ export interface AcceptQueue {
   readonly close: Effect.Effect<void>
 }
 
-export const make = (server: Net.Server, closeNow: () => void, now: () => number): AcceptQueue => {
+export const make = (server: Net.Server, closeNow: () => void): AcceptQueue => {
   let accepted = 0
   const held: Array<() => void> = []
   let holding = false
@@ -65,24 +72,43 @@ export const make = (server: Net.Server, closeNow: () => void, now: () => number
     },
     close: Effect.async<void>((resume) => {
       holding = true
-      const startedAt = now()
+      // not by the server's clock: what the kernel has queued does not depend on anybody's idea of the time
+      const startedAt = performance.now()
+      const atStart = accepted
       let short = false
       let seen = accepted
       let quiet = 0
       let turns = 0
+      let turnBegan = startedAt
+      let quietSince = startedAt
+      let shortest = Infinity
+      let shortestBefore = 0
       let immediate = setImmediate(function turn() {
-        quiet = accepted === seen ? quiet + 1 : 0
-        seen = accepted
-        const millis = now() - startedAt
-        if (quiet >= quietTurns || ++turns >= limitTurns || millis >= limitMillis) {
+        const turnEnded = performance.now()
+        const took = turnEnded - turnBegan
+        if (took < shortest) shortest = took
+        quiet++
+        if (accepted !== seen) {
+          seen = accepted
+          quiet = 0
+          quietSince = turnEnded
+        }
+        const isDry = quiet >= quietTurns && (accepted === atStart || turnEnded - quietSince >= quietMillis)
+        const millis = turnEnded - startedAt
+        if (millis >= limitMillis || (isDry && took <= shortestBefore * briefTurn)) {
           stop()
           return resume(Effect.void)
+        }
+        if (++turns % quietTurns === 0) {
+          shortestBefore = shortest
+          shortest = Infinity
         }
         if (!short && millis >= patienceMillis) {
           short = true
           shorten(server)
         }
         immediate = setImmediate(turn)
+        turnBegan = performance.now()
       })
       return Effect.sync(() => {
         clearImmediate(immediate)

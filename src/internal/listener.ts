@@ -30,8 +30,7 @@ export interface Bound {
 export const bind = (
   server: NodeServer,
   options: Options,
-  watcher: Watcher,
-  now: () => number
+  watcher: Watcher
 ): Effect.Effect<Bound, ListenError> =>
   Effect.flatMap(CurrentHandover, (handover) => {
     const place = handover?.place(options)
@@ -40,7 +39,7 @@ export const bind = (
       place?.leave()
       stop()
     }
-    const queue = AcceptQueue.make(server, closeNow, now)
+    const queue = AcceptQueue.make(server, closeNow)
     const address = () => place?.address ?? addressOf(server, options.fd)
     const bound = (): Bound => ({
       address: address(),
@@ -91,12 +90,11 @@ export const bind = (
 /** Takes over a server that somebody else has made listen, or will. Whoever calls it has asked {@link whyNotAdopt}. */
 export const adopt = (
   server: NodeServer,
-  watcher: Watcher,
-  now: () => number
+  watcher: Watcher
 ): Effect.Effect<Bound> =>
   Effect.suspend(() => {
     const closeNow = closer(server)
-    const queue = AcceptQueue.make(server, closeNow, now)
+    const queue = AcceptQueue.make(server, closeNow)
     const overrides: Array<readonly [string, unknown]> = [["close", function(this: NodeServer, callback?: unknown) {
       if (typeof callback === "function") {
         if (server.listening) server.once("close", () => callback())

@@ -231,12 +231,12 @@ export const make = <A extends App | undefined>(
         // Node hands over a request to upgrade, and makes requests of streams, only where somebody listens for them
         if (withApp) node.on("upgrade", ignore)
         if (withApp && isHttp2(node)) node.on("request", ignore)
-        return bind(node, options, watcher(node, withApp), now)
+        return bind(node, options, watcher(node, withApp))
       }))
 
     const service: ServerService = {
       listen: listen(false),
-      adopt: (node) => opened(Effect.suspend(() => whyNotAdopt(node) ?? adopt(node, watcher(node, false), now))),
+      adopt: (node) => opened(Effect.suspend(() => whyNotAdopt(node) ?? adopt(node, watcher(node, false)))),
       onShutdown: (name, hook, options) =>
         Effect.gen(function*() {
           const limit = options?.timeout === undefined
