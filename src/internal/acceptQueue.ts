@@ -43,6 +43,10 @@ export interface AcceptQueue {
   readonly close: Effect.Effect<void>
 }
 
+/** Not the server's clock: what the kernel queues in a turn does not depend on anybody's idea of the time. */
+// oxlint-disable-next-line no-restricted-globals
+const machineMillis = (): number => performance.now()
+
 export const make = (server: Net.Server, closeNow: () => void): AcceptQueue => {
   let accepted = 0
   const held: Array<() => void> = []
@@ -72,8 +76,7 @@ export const make = (server: Net.Server, closeNow: () => void): AcceptQueue => {
     },
     close: Effect.async<void>((resume) => {
       holding = true
-      // not by the server's clock: what the kernel has queued does not depend on anybody's idea of the time
-      const startedAt = performance.now()
+      const startedAt = machineMillis()
       const atStart = accepted
       let short = false
       let seen = accepted
@@ -84,7 +87,7 @@ export const make = (server: Net.Server, closeNow: () => void): AcceptQueue => {
       let shortest = Infinity
       let shortestBefore = 0
       let immediate = setImmediate(function turn() {
-        const turnEnded = performance.now()
+        const turnEnded = machineMillis()
         const took = turnEnded - turnBegan
         if (took < shortest) shortest = took
         quiet++
@@ -108,7 +111,7 @@ export const make = (server: Net.Server, closeNow: () => void): AcceptQueue => {
           shorten(server)
         }
         immediate = setImmediate(turn)
-        turnBegan = performance.now()
+        turnBegan = machineMillis()
       })
       return Effect.sync(() => {
         clearImmediate(immediate)
