@@ -6,7 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { Server, Shutdown } from "../src/index.js"
-import { makeApp } from "./support/handlers.js"
+import { makeApp, servingHeld } from "./support/handlers.js"
 import { answer, client, ended, get, idleAfterOne, real, send, serving, untilPhase } from "./support/running.js"
 
 describe("phase", () => {
@@ -34,11 +34,7 @@ describe("phase", () => {
 
   it.scoped("drainNow ends a lame duck early, and is no close", () =>
     Effect.gen(function*() {
-      const { app, gate } = makeApp()
-      const running = yield* serving(app, { lameDuck: "1 hour" })
-      const busy = yield* client(running.target)
-      yield* send(busy, get("/hold"))
-      yield* gate.untilStarted(1)
+      const { gate, held: busy, running } = yield* servingHeld({ lameDuck: "1 hour" })
       yield* running.interrupt
       yield* untilPhase(running.server, "LameDuck")
       yield* running.server.drainNow
@@ -85,11 +81,7 @@ describe("phase", () => {
 describe("shutdown", () => {
   it.scoped("goes on when its caller is interrupted", () =>
     Effect.gen(function*() {
-      const { app, gate } = makeApp()
-      const running = yield* serving(app)
-      const held = yield* client(running.target)
-      yield* send(held, get("/hold"))
-      yield* gate.untilStarted(1)
+      const { gate, held, running } = yield* servingHeld()
       const caller = yield* Effect.fork(running.server.shutdown)
       yield* untilPhase(running.server, "Draining")
       yield* real("the end of the caller", Fiber.interrupt(caller))

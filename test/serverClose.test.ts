@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import { Server } from "../src/index.js"
-import { makeApp } from "./support/handlers.js"
+import { makeApp, servingHeld } from "./support/handlers.js"
 import { connect } from "./support/rawClient.js"
 import {
   answer,
@@ -24,11 +24,7 @@ import {
 /** A server with a connection that works and one that is idle. */
 const busy = (policy: Parameters<typeof serving>[1] = {}) =>
   Effect.gen(function*() {
-    const { app, gate } = makeApp()
-    const running = yield* serving(app, policy)
-    const held = yield* client(running.target)
-    yield* send(held, get("/hold"))
-    yield* gate.untilStarted(1)
+    const { gate, held, running } = yield* servingHeld(policy)
     const idle = yield* idleAfterOne(running.target)
     return { running, gate, held, idle }
   })

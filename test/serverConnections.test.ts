@@ -8,7 +8,7 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { createServer } from "node:http"
 import { type Connection, Server } from "../src/index.js"
-import { makeApp } from "./support/handlers.js"
+import { makeApp, servingHeld } from "./support/handlers.js"
 import { connect } from "./support/rawClient.js"
 import {
   answer,
@@ -203,11 +203,7 @@ describe("setKeepAlives", () => {
 
   it.scoped("has no effect once a shutdown has begun", () =>
     Effect.gen(function*() {
-      const { app, gate } = makeApp()
-      const running = yield* serving(app)
-      const held = yield* client(running.target)
-      yield* send(held, get("/hold"))
-      yield* gate.untilStarted(1)
+      const { gate, held, running } = yield* servingHeld()
       yield* running.drain
       yield* running.server.setKeepAlives(true)
       yield* gate.open

@@ -7,7 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import * as Http from "node:http"
 import { Server, Shutdown } from "../../src/index.js"
-import { makeApp } from "../support/handlers.js"
+import { makeApp, servingHeld } from "../support/handlers.js"
 import { answer, client, ended, get, real, send, serving, until, untilStates } from "../support/running.js"
 import { hijack, holding, leave, loopback, serve, untilStopsListening, upgrade } from "./harness.js"
 
@@ -99,11 +99,7 @@ it.scoped("E3: close during a lame duck ends that as well", () =>
 
 it.scoped("E4: a handler that close cuts off is interrupted, and its finalizers run before the report", () =>
   Effect.gen(function*() {
-    const { app, gate } = makeApp()
-    const running = yield* serving(app, Shutdown.goPolicy)
-    const peer = yield* client(running.target)
-    yield* send(peer, get("/hold"))
-    yield* gate.untilStarted(1)
+    const { gate, running } = yield* servingHeld(Shutdown.goPolicy)
     const report = yield* real("the report", running.server.close)
     expect(gate).toMatchObject({ interrupted: 1, passed: 0 })
     expect(report).toMatchObject({ outcome: "Closed", handlers: { interrupted: 1, abandoned: 0 } })

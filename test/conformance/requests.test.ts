@@ -9,7 +9,7 @@ import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/TestClock"
 import type * as Http from "node:http"
 import { Connection, Shutdown } from "../../src/index.js"
-import { makeApp, makeGate } from "../support/handlers.js"
+import { makeApp, makeGate, servingHeld } from "../support/handlers.js"
 import { answer, client, ended, get, post, responses, send, serving, until, untilStates } from "../support/running.js"
 import { historyOf, leave, serve, untilStopsListening } from "./harness.js"
 
@@ -96,11 +96,7 @@ it.scoped("T59: a handler is not interrupted before it has answered, and everyth
 
 it.scoped("T60: a client that leaves has its handler interrupted", () =>
   Effect.gen(function*() {
-    const { app, gate } = makeApp()
-    const running = yield* serving(app, Shutdown.goPolicy)
-    const peer = yield* client(running.target)
-    yield* send(peer, get("/hold"))
-    yield* gate.untilStarted(1)
+    const { gate, held: peer, running } = yield* servingHeld(Shutdown.goPolicy)
     yield* leave(peer)
     yield* until("the interruption", () => gate.interrupted === 1)
     expect(gate.passed).toBe(0)
@@ -128,11 +124,7 @@ it.scoped("T64: what a handler attached to its connection is released when the c
 
 it.scoped("T65: a pipelined request does not look like a client that leaves", () =>
   Effect.gen(function*() {
-    const { app, gate } = makeApp()
-    const running = yield* serving(app, Shutdown.goPolicy)
-    const peer = yield* client(running.target)
-    yield* send(peer, get("/hold"))
-    yield* gate.untilStarted(1)
+    const { gate, held: peer } = yield* servingHeld(Shutdown.goPolicy)
     yield* send(peer, get("/hold"))
     yield* gate.untilStarted(2)
     expect(gate.interrupted).toBe(0)

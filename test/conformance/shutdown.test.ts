@@ -6,7 +6,7 @@ import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/TestClock"
 import { Server, Shutdown } from "../../src/index.js"
-import { makeApp } from "../support/handlers.js"
+import { makeApp, servingHeld } from "../support/handlers.js"
 import { connect } from "../support/rawClient.js"
 import {
   answer,
@@ -93,11 +93,7 @@ describe("what happens in a shutdown, and in which order", () => {
 
   it.scoped("D11 a handler is not interrupted by the start of a shutdown, however long it takes", () =>
     Effect.gen(function*() {
-      const { app, gate } = makeApp()
-      const running = yield* serving(app, { timeout: Duration.infinity })
-      const busy = yield* client(running.target)
-      yield* send(busy, get("/hold"))
-      yield* gate.untilStarted(1)
+      const { gate, held: busy, running } = yield* servingHeld({ timeout: Duration.infinity })
       yield* running.drain
       yield* TestClock.adjust("20 seconds")
       expect(gate).toMatchObject({ passed: 0, interrupted: 0 })
@@ -141,11 +137,7 @@ describe("the poll", () => {
 
   it.scoped("D2 beyond Go: the end is not noticed at the next look, but at once", () =>
     Effect.gen(function*() {
-      const { app, gate } = makeApp()
-      const running = yield* serving(app, { pollSchedule: Schedule.stop })
-      const busy = yield* client(running.target)
-      yield* send(busy, get("/hold"))
-      yield* gate.untilStarted(1)
+      const { gate, running } = yield* servingHeld({ pollSchedule: Schedule.stop })
       yield* running.drain
       yield* gate.open
       // there are no looks, and the clock stands still

@@ -9,7 +9,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import { Server } from "../../src/index.js"
-import { makeApp } from "../support/handlers.js"
+import { makeApp, servingHeld } from "../support/handlers.js"
 import { answer, client, get, real, reportOf, send, serving, until } from "../support/running.js"
 
 // Who may call for a shutdown, when, and what runs because of it.
@@ -64,11 +64,7 @@ describe("who calls, and what runs", () => {
 
   it.scoped("D9 beyond Go: a hook that is registered after the start runs at once", () =>
     Effect.gen(function*() {
-      const { app, gate } = makeApp()
-      const running = yield* serving(app)
-      const busy = yield* client(running.target)
-      yield* send(busy, get("/hold"))
-      yield* gate.untilStarted(1)
+      const { gate, running } = yield* servingHeld()
       yield* running.drain
       let ran = 0
       yield* running.server.onShutdown("late", Effect.sync(() => ran++))

@@ -3,7 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
 import { Shutdown } from "../../src/index.js"
-import { makeApp } from "../support/handlers.js"
+import { makeApp, servingHeld } from "../support/handlers.js"
 import {
   answer,
   client,
@@ -155,11 +155,7 @@ describe("an exchange that a shutdown finds half done", () => {
 describe("a client that leaves during the drain", () => {
   it.scoped("D17 interrupts its handler, and the shutdown ends", () =>
     Effect.gen(function*() {
-      const { app, gate } = makeApp()
-      const running = yield* serving(app)
-      const leaving = yield* client(running.target)
-      yield* send(leaving, get("/hold"))
-      yield* gate.untilStarted(1)
+      const { gate, held: leaving, running } = yield* servingHeld()
       yield* running.drain
       leaving.leave()
       const report = yield* running.report

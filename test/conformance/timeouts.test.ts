@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { makeApp } from "../support/handlers.js"
+import { makeApp, servingHeld } from "../support/handlers.js"
 import { answer, client, ended, get, idleAfterOne, responses, send, serving, untilStates } from "../support/running.js"
 import { pace } from "../support/wait.js"
 
@@ -80,11 +80,7 @@ describe("Go's tests of timeouts", () => {
 
   it.scoped("T49 TestServerCancelsReadTimeoutWhenIdle: the time of a handler is not that of its request", () =>
     Effect.gen(function*() {
-      const { app, gate } = makeApp()
-      const running = yield* serving(app, { node: { ...quick, headersTimeout: 100, requestTimeout: 100 } })
-      const busy = yield* client(running.target)
-      yield* send(busy, get("/hold"))
-      yield* gate.untilStarted(1)
+      const { gate, held: busy } = yield* servingHeld({ node: { ...quick, headersTimeout: 100, requestTimeout: 100 } })
       yield* idleFor(300)
       yield* gate.open
       expect(yield* answer(busy)).toEqual({ status: 200, body: "held", connection: "keep-alive" })

@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
-import { makeApp, makeGate } from "../support/handlers.js"
+import { makeApp, makeGate, servingHeld } from "../support/handlers.js"
 import { answer, client, ended, get, plain, remoteAddress, send, serving, until } from "../support/running.js"
 
 // Handlers that hang, die, ignore interruption, or hang in their finalizers: the shutdown ends in its bound, and the
@@ -22,11 +22,7 @@ const durations = (draining: number, killing: number) => ({
 describe("a handler at the deadline", () => {
   it.scoped("that hangs is interrupted, and its client gets a 503", () =>
     Effect.gen(function*() {
-      const { app, gate } = makeApp()
-      const running = yield* serving(app, policy)
-      const raw = yield* client(running.target)
-      yield* send(raw, get("/hold"))
-      yield* gate.untilStarted(1)
+      const { gate, held: raw, running } = yield* servingHeld(policy)
       yield* running.drain
       yield* TestClock.adjust("10 seconds")
       expect(yield* running.report).toEqual({

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FastCheck from "effect/FastCheck"
 import * as TestClock from "effect/TestClock"
-import { makeApp } from "../support/handlers.js"
+import { makeApp, servingHeld } from "../support/handlers.js"
 import {
   client,
   deadlineExceededIn,
@@ -86,11 +86,7 @@ describe("rule 3", () => {
 
   it.scoped("rule 3: a deadline of 30 s is a deadline of 30 s, and what it cuts makes the scope's fiber die", () =>
     Effect.gen(function*() {
-      const { app, gate } = makeApp()
-      const running = yield* serving(app, { timeout: "30 seconds" })
-      const held = yield* client(running.target)
-      yield* send(held, get("/hold"))
-      yield* gate.untilStarted(1)
+      const { gate, running } = yield* servingHeld({ timeout: "30 seconds" })
       yield* running.drain
       yield* TestClock.adjust("29999 millis")
       expect(yield* running.server.phase.get).toBe("Draining")
@@ -116,11 +112,7 @@ describe("rule 3", () => {
 
   it.scoped("rule 3: without a deadline a shutdown takes as long as its slowest request", () =>
     Effect.gen(function*() {
-      const { app, gate } = makeApp()
-      const running = yield* serving(app, { timeout: Duration.infinity })
-      const held = yield* client(running.target)
-      yield* send(held, get("/hold"))
-      yield* gate.untilStarted(1)
+      const { gate, running } = yield* servingHeld({ timeout: Duration.infinity })
       yield* running.drain
       yield* TestClock.adjust("10 seconds")
       expect(yield* running.server.phase.get).toBe("Draining")

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
-import { makeApp } from "../support/handlers.js"
+import { makeApp, servingHeld } from "../support/handlers.js"
 import { client, get, idleAfterOne, post, responses, send, serving, until, untilStates } from "../support/running.js"
 
 // A client that leaves in the middle of everything: nothing of it is left, and the shutdown neither waits for it nor
@@ -108,11 +108,7 @@ describe("a client that leaves", () => {
 
   it.scoped("only half, by ending its own side, has left for Node as it has for Go (F2)", () =>
     Effect.gen(function*() {
-      const { app, gate } = makeApp()
-      const running = yield* serving(app)
-      const raw = yield* client(running.target)
-      yield* send(raw, get("/hold"))
-      yield* gate.untilStarted(1)
+      const { gate, held: raw, running } = yield* servingHeld()
       yield* running.drain
       raw.halfClose()
       expect(yield* running.report).toMatchObject({ outcome: "Drained", served: 0, cut: [] })

@@ -4,7 +4,7 @@ import * as Supervisor from "effect/Supervisor"
 import * as TestClock from "effect/TestClock"
 import * as Http from "node:http"
 import { Server } from "../../src/index.js"
-import { makeApp } from "../support/handlers.js"
+import { makeApp, servingHeld } from "../support/handlers.js"
 import { processListeners, snapshot, untilNoGrowth } from "../support/leaks.js"
 import {
   answer,
@@ -83,11 +83,7 @@ describe("rule 4", () => {
 
   it.live("rule 4: nothing is left of what keep-alives that were turned off had begun", () =>
     leavingNothing(Effect.gen(function*() {
-      const { app, gate } = makeApp()
-      const running = yield* serving(app, { newConnectionGrace: "60 seconds", idleGrace: "60 seconds" })
-      const held = yield* client(running.target)
-      yield* send(held, get("/hold"))
-      yield* gate.untilStarted(1)
+      const { gate, held, running } = yield* servingHeld({ newConnectionGrace: "60 seconds", idleGrace: "60 seconds" })
       yield* running.server.setKeepAlives(false)
       yield* running.drain
       yield* gate.open

@@ -7,8 +7,8 @@ import * as Logger from "effect/Logger"
 import * as Stream from "effect/Stream"
 import * as Http from "node:http"
 import { Server } from "../../src/index.js"
-import { makeApp } from "../support/handlers.js"
-import { answer, client, get, idleAfterOne, real, send, serving, targetOf, until } from "../support/running.js"
+import { makeApp, servingHeld } from "../support/handlers.js"
+import { answer, client, idleAfterOne, real, send, serving, targetOf, until } from "../support/running.js"
 
 // Rule 8: a failing hook, a throwing observer, a bad client, an accept error never stop the server or the drain; each
 // is logged and, where it belongs, in the report. Bad hooks are in `badHooks.test.ts`.
@@ -86,11 +86,7 @@ describe("rule 8", () => {
 
   it.scoped("rule 8: clients that speak no HTTP are closed, and disturb nobody", () =>
     Effect.gen(function*() {
-      const { app, gate } = makeApp()
-      const running = yield* serving(app)
-      const busy = yield* client(running.target)
-      yield* send(busy, get("/hold"))
-      yield* gate.untilStarted(1)
+      const { gate, held: busy, running } = yield* servingHeld()
       const nonsense = ["\u0000\u0001\u0002\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\u0016\u0003\u0001"]
       const bad = (text: string) =>
         Effect.gen(function*() {

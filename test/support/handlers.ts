@@ -6,7 +6,7 @@ import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { until } from "./running.js"
+import { client, get, type RunOptions, send, serving, until } from "./running.js"
 
 /** Where requests wait, and how they have ended. */
 export interface Gate {
@@ -84,3 +84,14 @@ export const makeApp = () => {
   )
   return { app, gate, executed }
 }
+
+/** The app on a server, and a client whose request waits at the gate. */
+export const servingHeld = (options?: RunOptions) =>
+  Effect.gen(function*() {
+    const { app, gate } = makeApp()
+    const running = yield* serving(app, options)
+    const held = yield* client(running.target)
+    yield* send(held, get("/hold"))
+    yield* gate.untilStarted(1)
+    return { gate, held, running }
+  })
