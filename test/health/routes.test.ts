@@ -32,6 +32,17 @@ const ask = (target: Target, path: string, method = "GET") =>
     return { status: response.status, headers: response.headers, body: response.body.toString() }
   })
 
+const healthy = Health.layer.pipe(
+  Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 }))
+)
+
+/** An app with the checks, on a server of its own. */
+const launched = <A, E>(app: Layer.Layer<A, E, Layer.Layer.Success<typeof healthy>>) =>
+  launch(
+    app.pipe(Layer.provide(checks), Layer.provideMerge(healthy)),
+    (context) => targetOf(Context.get(context, HttpServer.HttpServer).address)
+  )
+
 describe("routes", () => {
   it.scoped("all checks pass: ok, and with ?verbose a line for each", () =>
     Effect.gen(function*() {
@@ -134,15 +145,7 @@ describe("routes", () => {
   it.scoped("mounted below a path", () =>
     Effect.gen(function*() {
       const mounted = HttpRouter.empty.pipe(HttpRouter.mount("/health", Health.router()))
-      const layer = HttpServer.serve(mounted).pipe(
-        Layer.provide(checks),
-        Layer.provide(Health.layer),
-        Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 }))
-      )
-      const { target } = yield* launch(
-        layer,
-        (context) => targetOf(Context.get(context, HttpServer.HttpServer).address)
-      )
+      const { target } = yield* launched(HttpServer.serve(mounted))
       expect(yield* ask(target, "/health/livez?verbose")).toMatchObject({
         status: 200,
         body: "[+]ping ok\n[+]event loop ok\nlivez check passed\n"
@@ -157,14 +160,8 @@ describe("routes", () => {
         HttpLayerRouter.add("GET", "/", HttpServerResponse.text("hello")),
         Health.layerRouter({ reasons: true })
       )
-      const layer = HttpLayerRouter.serve(routes, { disableLogger: true, disableListenLog: true }).pipe(
-        Layer.provide(checks),
-        Layer.provide(Health.layer),
-        Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 }))
-      )
-      const { target } = yield* launch(
-        layer,
-        (context) => targetOf(Context.get(context, HttpServer.HttpServer).address)
+      const { target } = yield* launched(
+        HttpLayerRouter.serve(routes, { disableLogger: true, disableListenLog: true })
       )
       expect(yield* ask(target, "/")).toMatchObject({ status: 200, body: "hello" })
       expect(yield* ask(target, "/livez?verbose&exclude=ping")).toMatchObject({

@@ -1,7 +1,7 @@
 import { RpcSerialization, RpcServer } from "@effect/rpc"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Duration, Effect, Exit, Fiber, Layer, Logger, Option, Scope, Stream } from "effect"
-import { NodeSocketServer } from "../../src/index.js"
+import { NodeSocketServer, type Shutdown } from "../../src/index.js"
 import { client as raw, ended, send, silent, until, untilPhase } from "../support/running.js"
 import { Backend, client, protocols, serving, Work } from "./rpc.js"
 
@@ -13,6 +13,32 @@ const failure = (exit: Exit.Exit<unknown, unknown>) =>
       onSome: (error) => (error as { readonly _tag: string })._tag
     })
     : "none"
+
+/** Calls that never stop by themselves. */
+const endlessCalls = () => {
+  const answered: Array<string> = []
+  const failures = new Set<string>()
+  return {
+    answered,
+    /** One after the other, until one fails. */
+    make: <E, R>(call: (n: number) => Effect.Effect<string, E, R>, pause: Effect.Effect<void> = Effect.void) =>
+      Effect.gen(function*() {
+        for (let n = 0;; n++) {
+          const exit = yield* Effect.exit(call(n))
+          if (Exit.isFailure(exit)) return failures.add(failure(exit))
+          answered.push(exit.value)
+          yield* pause
+        }
+      }),
+    /** A shutdown has ended them: whatever was executed, its client has heard of. */
+    areAnswered: (report: Shutdown.Report, backend: Backend) => {
+      expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
+      expect(Duration.toMillis(report.duration)).toBeLessThan(10_000)
+      expect([...failures]).toEqual(["RpcClientError"])
+      expect(backend.executed.filter((id) => !answered.includes(id))).toEqual([])
+    }
+  }
+}
 
 describe.each(protocols)("RPC over %s", (protocol) => {
   const long = { timeout: "30 seconds" } as const
@@ -92,26 +118,17 @@ describe.each(protocols)("RPC over %s", (protocol) => {
     Effect.gen(function*() {
       const backend = new Backend()
       const running = yield* serving(protocol, backend, long)
-      const answered: Array<string> = []
-      const failures = new Set<string>()
+      const calls = endlessCalls()
       const busy = (name: number) =>
-        Effect.gen(function*() {
-          const caller = yield* client(protocol, running)
-          for (let call = 0;; call++) {
-            const id = `${name}.${call}`
-            const exit = yield* Effect.exit(caller.Quick({ id }))
-            if (Exit.isFailure(exit)) return failures.add(failure(exit))
-            answered.push(exit.value)
-          }
-        }).pipe(Effect.scoped)
-      const clients = yield* Effect.forkAll(Array.from({ length: 8 }, (_, name) => busy(name)))
-      yield* until("all to be busy", () => answered.length > 200)
+        Effect.flatMap(client(protocol, running), (caller) =>
+          calls.make((call) => caller.Quick({ id: `${name}.${call}` })))
+          .pipe(Effect.scoped)
+      const clients = yield* Effect.forkAll(Array.from({ length: 8 }, (_, name) =>
+        busy(name)))
+      yield* until("all to be busy", () => calls.answered.length > 200)
       const report = yield* running.stop
       yield* Fiber.join(clients)
-      expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
-      expect(Duration.toMillis(report.duration)).toBeLessThan(10_000)
-      expect([...failures]).toEqual(["RpcClientError"])
-      expect(backend.executed.filter((id) => !answered.includes(id))).toEqual([])
+      calls.areAnswered(report, backend)
     }).pipe(Effect.provide(silent)))
 })
 
@@ -174,26 +191,15 @@ describe.each(["sockets", "WebSockets of ws", "WebSockets of an HttpApp"] as con
       const backend = new Backend()
       const running = yield* serving(protocol, backend, { timeout: "30 seconds" })
       const caller = yield* client(protocol, running)
-      const answered: Array<string> = []
-      const failures = new Set<string>()
+      const calls = endlessCalls()
       const busy = (name: number) =>
-        Effect.gen(function*() {
-          for (let call = 0;; call++) {
-            const exit = yield* Effect.exit(caller.Slow({ id: `${name}.${call}` }))
-            if (Exit.isFailure(exit)) return failures.add(failure(exit))
-            answered.push(exit.value)
-            // from now on no moment is without a call
-            yield* Effect.sleep(name)
-          }
-        })
-      const calls = yield* Effect.forkAll(Array.from({ length: 6 }, (_, name) => busy(name)))
-      yield* until("all to be busy", () => answered.length > 30)
+        // from the second one on, no moment is without a call
+        calls.make((call) => caller.Slow({ id: `${name}.${call}` }), Effect.sleep(name))
+      const fibers = yield* Effect.forkAll(Array.from({ length: 6 }, (_, name) => busy(name)))
+      yield* until("all to be busy", () => calls.answered.length > 30)
       const report = yield* running.stop
-      yield* Fiber.join(calls)
-      expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
-      expect(Duration.toMillis(report.duration)).toBeLessThan(10_000)
-      expect([...failures]).toEqual(["RpcClientError"])
-      expect(backend.executed.filter((id) => !answered.includes(id))).toEqual([])
+      yield* Fiber.join(fibers)
+      calls.areAnswered(report, backend)
     }).pipe(Effect.provide(silent)))
 })
 

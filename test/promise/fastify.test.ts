@@ -1,7 +1,7 @@
 import { fastify } from "fastify"
 import Dns from "node:dns"
 import { afterEach, expect, it, vi } from "vitest"
-import { quiesce } from "../../src/promise.js"
+import { quiesce, type Server } from "../../src/promise.js"
 import { connect, type RawClient, withClient } from "../support/rawClient.js"
 import { deferred, waitFor } from "../support/wait.js"
 
@@ -34,38 +34,30 @@ const slow = () => {
   return { app, diary, portOf, release: () => released.resolve() }
 }
 
-it("the onClose hooks run when everything has been answered, and before `finally`", async () => {
+/** Stops it while a request is served, which gets its whole answer; only then is it closed. */
+const stoppedBy = (stop: (app: ReturnType<typeof fastify>, server: Server) => PromiseLike<unknown>) => async () => {
   const { app, diary, portOf, release } = slow()
   const server = quiesce(app, { logger: false, finally: () => void diary.push("finally") })
   await app.listen({ host: "127.0.0.1", port: 0 })
   await withClient({ port: portOf() }, async (client) => {
     await client.write(get)
     await waitFor("the request", () => diary.length === 1, limit)
-    const stopped = server.shutdown()
+    const stopped = Promise.resolve(stop(app, server))
     await waitFor("the drain", () => server.phase() === "Draining", limit)
     release()
     expect(await answer(client)).toMatchObject({ status: 200, complete: true })
-    expect(await stopped).toMatchObject({ outcome: "Drained", served: 1 })
-  })
-  expect(diary).toEqual(["request", "answer", "onClose", "finally"])
-})
-
-it("its own close drains too, and its hooks run once", async () => {
-  const { app, diary, portOf, release } = slow()
-  const server = quiesce(app, { logger: false, finally: () => void diary.push("finally") })
-  await app.listen({ host: "127.0.0.1", port: 0 })
-  await withClient({ port: portOf() }, async (client) => {
-    await client.write(get)
-    await waitFor("the request", () => diary.length === 1, limit)
-    const closed = app.close()
-    await waitFor("the drain", () => server.phase() === "Draining", limit)
-    release()
-    expect(await answer(client)).toMatchObject({ status: 200, complete: true })
-    await waitFor("fastify's own close", closed, limit)
+    await waitFor("the end of what has stopped it", stopped, limit)
     expect(await server.closed).toMatchObject({ outcome: "Drained", served: 1 })
   })
   expect(diary).toEqual(["request", "answer", "onClose", "finally"])
-})
+}
+
+it(
+  "the onClose hooks run when everything has been answered, and before `finally`",
+  stoppedBy((_, server) => server.shutdown())
+)
+
+it("its own close drains too, and its hooks run once", stoppedBy((app) => app.close()))
 
 it("the second server that it makes where localhost has two addresses is drained as well", async () => {
   const lookup = Dns.lookup

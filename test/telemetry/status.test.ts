@@ -21,6 +21,21 @@ const untilShown = (screen: Screen, pattern: RegExp) =>
     () => pattern.test(screen.rows().join("\n"))
   )
 
+/** A whole shutdown, which a request holds up until the log says so. */
+const heldUp = (log: ReturnType<typeof collect>, screen: Screen, options?: Status.Options) =>
+  Effect.gen(function*() {
+    const { app, gate } = makeApp()
+    const { drain, report, server, target } = yield* serving(app, { timeout: "30 seconds" })
+    yield* shown(server, screen, options)
+    yield* send(yield* client(target), get("/hold"))
+    yield* gate.untilStarted(1)
+    yield* drain
+    yield* TestClock.adjust("5 seconds")
+    yield* until("a line of progress", () => log.find(/waiting for/))
+    yield* gate.open
+    yield* report
+  })
+
 describe("the status on a terminal", () => {
   it.scoped("says which request a shutdown hangs on, counts down, and leaves nothing behind", () =>
     Effect.gen(function*() {
@@ -93,16 +108,7 @@ describe("the status on a terminal", () => {
   it.scoped("takes the lines of progress out of the log, which otherwise has them; nothing else", () => {
     const log = collect(LogLevel.All)
     return Effect.gen(function*() {
-      const { app, gate } = makeApp()
-      const { drain, report, server, target } = yield* serving(app, { timeout: "30 seconds" })
-      yield* shown(server, makeScreen())
-      yield* send(yield* client(target), get("/hold"))
-      yield* gate.untilStarted(1)
-      yield* drain
-      yield* TestClock.adjust("5 seconds")
-      yield* until("a line of progress", () => log.find(/waiting for/))
-      yield* gate.open
-      yield* report
+      yield* heldUp(log, makeScreen())
       expect(log.find(/waiting for/)?.logLevel).toBe("DEBUG")
       expect(log.find(/^Shutting down/)?.logLevel).toBe("INFO")
       expect(log.find(/^Shut down/)?.logLevel).toBe("INFO")
@@ -112,17 +118,8 @@ describe("the status on a terminal", () => {
   it.scoped("is nothing where there is no terminal", () => {
     const log = collect()
     return Effect.gen(function*() {
-      const { app, gate } = makeApp()
-      const { drain, report, server, target } = yield* serving(app, { timeout: "30 seconds" })
       const screen = makeScreen({ isTTY: false })
-      yield* shown(server, screen, { serving: true })
-      yield* send(yield* client(target), get("/hold"))
-      yield* gate.untilStarted(1)
-      yield* drain
-      yield* TestClock.adjust("5 seconds")
-      yield* until("a line of progress", () => log.find(/waiting for/))
-      yield* gate.open
-      yield* report
+      yield* heldUp(log, screen, { serving: true })
       expect(screen.writes()).toBe(0)
       expect(log.find(/waiting for/)?.logLevel).toBe("INFO")
     }).pipe(Effect.provide(log.layer))
