@@ -178,7 +178,7 @@ export const launch = (options: Options = {}) =>
 <A, E, R>(
   layer: Layer.Layer<A, E, R>
 ): Effect.Effect<void, E | HandoffFailed | InvalidPolicy | ListenError, Exclude<R, Handoff>> =>
-  internal.launch(layer, options, Handoff)
+  internal.launch(options, Handoff)(layer)
 
 /**
  * How many workers, and what replaces them.

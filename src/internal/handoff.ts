@@ -24,10 +24,9 @@ import { begin } from "./takingOver.js"
 
 type State = "Starting" | "Serving" | "Ending"
 
-export const launch = <A, E, R>(
-  layer: Layer.Layer<A, E, R>,
-  options: Options,
-  tag: Context.Tag<Handoff, HandoffService>
+export const launch = (options: Options, tag: Context.Tag<Handoff, HandoffService>) =>
+<A, E, R>(
+  layer: Layer.Layer<A, E, R>
 ): Effect.Effect<void, E | HandoffFailed | InvalidPolicy | ListenError, Exclude<R, Handoff>> =>
   Effect.gen(function*() {
     const signals = yield* chosen(options.signals)
