@@ -3,9 +3,9 @@
  * moment, so that no poll can be lucky. The client keeps its connection until the server closes it.
  */
 import * as Net from "node:net"
-import { attempt, rotated, sleep, start } from "./running.js"
+import { attempt, bounded, rotated, sleep, start } from "./running.js"
 import { all, type Measured, quiesce } from "./servers.js"
-import { headline, median, middle, spread, table } from "./table.js"
+import { count, headline, median, middle, spread, table } from "./table.js"
 
 interface Sample {
   readonly closedMs: number
@@ -41,14 +41,16 @@ const sample = async (which: Measured, phase: number): Promise<Sample> => {
 }
 
 export const run = async (
-  { quick = false, rounds = quick ? 1 : 10, servers = all() }: {
+  { quick = false, rounds, servers = all() }: {
     readonly quick?: boolean
     readonly rounds?: number | undefined
     readonly servers?: ReadonlyArray<Measured>
   } = {}
 ): Promise<void> => {
   const samples = new Map<Measured, Array<Sample>>(servers.map((which) => [which, []]))
-  for (let round = 0; round < rounds; round++) {
+  let done = 0
+  for (const round of bounded(rounds ?? (quick ? 1 : 8), rounds === undefined ? 4 : Infinity)) {
+    done = round + 1
     const phase = shortestMs + Math.floor(Math.random() * (longestMs - shortestMs))
     for (const which of rotated(servers, round)) {
       samples.get(which)?.push(...await attempt(which, sample(which, phase)))
@@ -56,7 +58,7 @@ export const run = async (
   }
   const of = (which: Measured) => samples.get(which) ?? []
   table(
-    `From the last byte of the last response to the end, ${rounds} random phases, the same for all`,
+    `From the last byte of the last response to the end, ${count(done, "random phase")}, the same for all`,
     ["server", "to closed, ms", "to exit, ms"],
     servers.map((which) => [
       which.name,
@@ -65,7 +67,7 @@ export const run = async (
     ])
   )
   headline.table(
-    "How long a process goes on after its last response, in ms",
+    `How long a process goes on after its last response, in ms (medians of ${count(done, "random phase")})`,
     ["server", "to closed", "to exit"],
     servers.map((which) => [
       which.name,

@@ -4,9 +4,9 @@
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import { attempt, client, rotated, start } from "./running.js"
+import { attempt, bounded, client, rotated, start } from "./running.js"
 import { allThatLose, type Measured } from "./servers.js"
-import { headline, note, table } from "./table.js"
+import { count, headline, note, table } from "./table.js"
 
 const scenarios = {
   recent: "200 connections, idle for 100 ms, that each send within 20 ms of the signal",
@@ -34,6 +34,8 @@ interface Played {
   readonly lost: ReadonlyArray<number>
   readonly notSent: number
   readonly bytes: number
+  /** Something has not ended in time. */
+  readonly late?: true
 }
 
 interface Outcome extends Played {
@@ -52,6 +54,7 @@ const play = async (which: Measured, scenario: Scenario): Promise<Outcome> => {
     await server.signal()
     clients.say("signalled")
     const played = await clients.message<Played>()
+    if (played.late) throw new Error(`${scenario}: a request was neither answered nor lost`)
     await clients.ended()
     const { how } = await server.ended(10_000)
     const executed = new Set(Fs.readFileSync(notes, "utf8").split("\n").map(Number))
@@ -62,11 +65,15 @@ const play = async (which: Measured, scenario: Scenario): Promise<Outcome> => {
 }
 
 const sum = (values: ReadonlyArray<number>) => values.reduce((a, b) => a + b, 0)
+const range = (shutdowns: ReadonlyArray<number>) => {
+  const [fewest, most] = [Math.min(...shutdowns), Math.max(...shutdowns)]
+  return fewest === most ? count(most, "shutdown") : `${fewest} to ${count(most, "shutdown")}`
+}
 const megabytes = (bytes: ReadonlyArray<number>) =>
   `${(Math.min(...bytes) / 1e6).toFixed(1)} to ${(Math.max(...bytes) / 1e6).toFixed(1)}`
 
 export const run = async (
-  { quick = false, rounds = quick ? 1 : 3, servers = allThatLose() }: {
+  { quick = false, rounds, servers = allThatLose() }: {
     readonly quick?: boolean
     readonly rounds?: number | undefined
     readonly servers?: ReadonlyArray<Measured>
@@ -76,14 +83,18 @@ export const run = async (
   const outcomes = new Map<Scenario, Map<Measured, Array<Outcome>>>(
     names.map((name) => [name, new Map(servers.map((which) => [which, []]))])
   )
+  const shutdowns: Array<number> = []
   for (const name of names) {
-    for (let round = 0; round < rounds; round++) {
+    let done = 0
+    for (const round of bounded(rounds ?? (quick ? 1 : 3), rounds === undefined ? 1 : Infinity)) {
+      done = round + 1
       for (const which of rotated(servers, round)) {
         outcomes.get(name)?.get(which)?.push(...await attempt(which, play(which, name)))
       }
     }
+    shutdowns.push(done)
     table(
-      `${scenarios[name]}; ${rounds} shutdowns, summed up`,
+      `${scenarios[name]}; ${count(done, "shutdown")}, summed up`,
       [
         "server",
         "sent",
@@ -97,7 +108,7 @@ export const run = async (
       servers.map((which) => {
         const of = outcomes.get(name)?.get(which) ?? []
         return [
-          which.name,
+          of.length === done ? which.name : `${which.name} (${count(done - of.length, "shutdown")} missing)`,
           sum(of.map((_) => _.sent)),
           sum(of.map((_) => _.answered)),
           sum(of.map((_) => _.refused)),
@@ -114,13 +125,14 @@ export const run = async (
       "loop, those in flight at the signal and after. *Lost* are those whose connection ended before the whole answer."
   )
   headline.table(
-    `Requests lost, of those sent, over ${rounds} shutdowns each; in brackets those refused with 503`,
+    `Requests lost, of those sent, over ${range(shutdowns)} each; in brackets those refused with 503`,
     ["server", ...names.map((name) => short[name])],
     servers.map((which) => [
       which.name,
       ...names.map((name) => {
         const of = outcomes.get(name)?.get(which) ?? []
         const refused = sum(of.map((_) => _.refused))
+        if (of.length === 0) return "–"
         const lost = `${sum(of.map((_) => _.lost.length))} of ${sum(of.map((_) => _.sent))}`
         return refused === 0 ? lost : `${lost} (${refused})`
       })

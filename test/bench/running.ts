@@ -229,3 +229,9 @@ export const attempt = async <A>(which: Measured, take: Promise<A>): Promise<Rea
     return []
   }
 }
+
+/** So many rounds, or fewer where that takes longer: none begins after so many minutes, but the first. */
+export const bounded = function*(rounds: number, minutes: number): Generator<number> {
+  const until = performance.now() + minutes * 60_000
+  for (let round = 0; round < rounds && (round === 0 || performance.now() < until); round++) yield round
+}

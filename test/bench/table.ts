@@ -59,10 +59,26 @@ export const note = (text: string): void => {
   full.push(text)
 }
 
+/** In every column but the first, the lowest of the numbers that its cells begin with is bold. */
+const emphasized = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<ReadonlyArray<string>> => {
+  const value = (cell: string | undefined) => Number.parseFloat((cell ?? "").replaceAll(",", ""))
+  return rows.map((row) =>
+    row.map((cell, column) => {
+      const known = rows.map((other) => value(other[column])).filter((number) => !Number.isNaN(number))
+      return column > 0 && value(cell) === Math.min(...known) ? `**${cell}**` : cell
+    })
+  )
+}
+
+/** `3 rounds`, `1 round`. */
+export const count = (number: number, what: string): string =>
+  `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`
+
 /** What the README says of this benchmark. */
 export const headline = {
-  table: (title: string, head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string | number>>): void => {
-    headlines.push(markdown(title, head, rows))
+  /** The lowest number of each column is the best, and bold. */
+  table: (title: string, head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): void => {
+    headlines.push(markdown(title, head, emphasized(rows)))
   },
   note: (text: string): void => {
     headlines.push(text)

@@ -1,7 +1,10 @@
 /** The app of the servers on Effect 3: the same Layer, on whichever server. */
-import { HttpServer, HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { NodeRuntime } from "@effect/platform-node"
-import { Effect, Layer } from "effect"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as HttpServer from "@effect/platform/HttpServer"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { answer, closed, executed, listening } from "./app.mjs"
 
 const response = (body) =>

@@ -1,5 +1,5 @@
 // @effect/platform-node as it is.
-import { NodeHttpServer } from "@effect/platform-node"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import { nodeServer, options } from "./app.mjs"
 import { run } from "./effectApp.mjs"
 

@@ -1,5 +1,5 @@
 // The same, with the import changed.
-import { NodeHttpServer } from "quiesce"
+import * as NodeHttpServer from "quiesce/NodeHttpServer"
 import { graceMs, nodeServer, options } from "./app.mjs"
 import { run } from "./effectApp.mjs"
 
