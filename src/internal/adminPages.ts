@@ -10,7 +10,7 @@ import { Server } from "../Server.js"
 import { steady } from "./now.js"
 import * as Prometheus from "./prometheus.js"
 
-/** Without a name that a client may make up: there are as many of those as there are clients. */
+/** Without the query: it may be a secret, and a label is kept for as long as the metrics are. */
 const pathname = (path: string): string => path.split("?", 1)[0] ?? path
 
 /** How many requests the metrics name. */

@@ -60,7 +60,9 @@ export const ofRegistry = (pairs: Iterable<MetricPair.MetricPair.Untyped>): Read
   Array.from(pairs).flatMap(({ metricKey, metricState }) => {
     const { name } = metricKey
     const help = Option.getOrUndefined(metricKey.description)
-    const tags: Labels = metricKey.tags.map(({ key, value }) => [key, value])
+    // the names of our own say their unit, as Prometheus wants it; the label is for exporters of OTLP
+    const isOwn = name.startsWith("quiesce_")
+    const tags: Labels = metricKey.tags.flatMap(({ key, value }) => isOwn && key === "unit" ? [] : [[key, value]])
     const metric = (kind: Kind, ...series: ReadonlyArray<Series>): ReadonlyArray<Metric> => [
       { name, kind, help, series }
     ]
