@@ -56,7 +56,7 @@ export interface Options extends Net.ListenOptions {
  * @category models
  */
 export interface Listener {
-  /** Where it listens: with `port: 0`, the port that was chosen. */
+  /** Where it listens: with `port: 0`, the port that was chosen, once there is one: what is adopted may listen later. */
   readonly address: HttpServer.Address
   /**
    * Stops accepting on this listener, and on no other. Connections that the kernel had already queued are accepted

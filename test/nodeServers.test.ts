@@ -1,7 +1,9 @@
 import { HttpServerResponse } from "@effect/platform"
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Logger, Schedule, TestClock } from "effect"
+import { once } from "node:events"
 import * as Http from "node:http"
+import type { AddressInfo } from "node:net"
 import { Server, type Shutdown } from "../src/index.js"
 import { connect } from "./support/rawClient.js"
 import { limit, plain, serving, targetOf, until } from "./support/running.js"
@@ -130,3 +132,13 @@ it.live("a logger that throws does not keep a server from shutting down", () =>
       )
     )
   ))
+
+it.scoped("a server that is adopted before it listens has its address once it does", () =>
+  Effect.gen(function*() {
+    const node = Http.createServer()
+    const server = yield* Server.make()
+    const listener = yield* server.adopt(node.listen(onLoopback))
+    yield* Effect.promise(() => once(node, "listening"))
+    const { port } = node.address() as AddressInfo
+    assert.deepStrictEqual(listener.address, { _tag: "TcpAddress", hostname: "127.0.0.1", port })
+  }))

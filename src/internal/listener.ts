@@ -113,8 +113,11 @@ export const adopt = (
     }
     const unwatch = watch(server, watcher, queue, overrides)
     let listened = false
+    // until it listens, there is none
+    let address = addressOf(server)
     const listening = () => {
       listened = true
+      address = addressOf(server)
       server.on("error", watcher.acceptFailed)
       // it comes too late, and its owner asks for its address first
       if (watcher.isStopping()) setImmediate(closeNow)
@@ -123,7 +126,9 @@ export const adopt = (
     else server.once("listening", listening)
     for (const socket of socketsOf(server)) adoptSocket(watcher, socket)
     return Effect.succeed({
-      address: addressOf(server),
+      get address() {
+        return address
+      },
       close: Effect.suspend(() => server.listening ? queue.close : Effect.void),
       closeNow,
       letGo: () => {

@@ -220,7 +220,12 @@ export const make = <A extends App | undefined>(
             scope === ownScope
               ? finalize
               : Effect.zipRight(turn, leaveOrClose(bound)))
-      ).pipe(Effect.map(({ address, close }): Listener => ({ address, close })))
+      ).pipe(Effect.map((bound): Listener => ({
+        get address() {
+          return bound.address
+        },
+        close: bound.close
+      })))
     const listen = (alwaysApp: boolean) => (evaluate: () => NodeServer, options: Options) =>
       opened(Effect.suspend(() => {
         const node = evaluate()
