@@ -2,7 +2,7 @@
 import { expect } from "vitest"
 import { certificate } from "../support/certificate.js"
 import * as Frames from "../support/http2Frames.js"
-import type { Arena, Wire } from "./arena.js"
+import { type Arena, limit, type Wire } from "./arena.js"
 
 export const wires: ReadonlyArray<Wire> = ["h2c", "h2"]
 
@@ -18,6 +18,14 @@ export const connect = async (
   })
   onLeave(client.leave)
   expect(client.ending).toBe("open")
+  return client
+}
+
+/** One that has the first half of an answer, on its first stream. */
+export const connectBusy: typeof connect = async (...args) => {
+  const client = await connect(...args)
+  await client.write(Frames.request(1, "/slow"))
+  await client.untilFrame("DATA", 1, limit)
   return client
 }
 

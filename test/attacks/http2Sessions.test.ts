@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest"
 import * as Frames from "../support/http2Frames.js"
 import { connect as connectRaw } from "../support/rawClient.js"
 import { arena, limit, policy } from "./arena.js"
-import { clean, connect, wires } from "./http2.js"
+import { clean, connect, connectBusy, wires } from "./http2.js"
 
 const isNew = ({ protocol, state }: { readonly protocol: string; readonly state: string }) =>
   protocol === "h2" && state === "New"
@@ -49,9 +49,7 @@ for (const wire of wires) {
     it("never acknowledges SETTINGS or PINGs has its answer", () =>
       arena(wire, async (on, onLeave) => {
         const honest = await on.honest()
-        const client = await connect(on, wire, onLeave, { deaf: true })
-        await client.write(Frames.request(1, "/slow"))
-        await client.untilFrame("DATA", 1, limit)
+        const client = await connectBusy(on, wire, onLeave, { deaf: true })
         const ended = on.shutdown()
         await client.untilFrame("GOAWAY", 0, limit)
         on.work.release()
@@ -68,9 +66,7 @@ for (const wire of wires) {
         const idle = await connect(on, wire, onLeave, { keepHalfOpen: true, deaf: true })
         await idle.write(Frames.request(1))
         await idle.untilResponse(1, limit)
-        const busy = await connect(on, wire, onLeave, { keepHalfOpen: true, deaf: true })
-        await busy.write(Frames.request(1, "/slow"))
-        await busy.untilFrame("DATA", 1, limit)
+        const busy = await connectBusy(on, wire, onLeave, { keepHalfOpen: true, deaf: true })
         idle.pause()
         busy.pause()
         const { millis, report } = await on.drain(honest)
@@ -94,11 +90,7 @@ for (const wire of wires) {
       it(`sends a GOAWAY of its own, with code ${error}, leaves`, () =>
         arena(wire, async (on, onLeave) => {
           const honest = await on.honest()
-          const clients = await Promise.all([connect(on, wire, onLeave), connect(on, wire, onLeave)])
-          for (const client of clients) {
-            await client.write(Frames.request(1, "/slow"))
-            await client.untilFrame("DATA", 1, limit)
-          }
+          const clients = await Promise.all([connectBusy(on, wire, onLeave), connectBusy(on, wire, onLeave)])
           await clients[0]?.write(Frames.goaway(0, error))
           const ended = on.shutdown()
           await on.untilPhase("Draining")
@@ -115,12 +107,8 @@ for (const wire of wires) {
       arena(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const clients = await Promise.all(
-          [1, 2].map(() => connect(on, wire, onLeave, { keepHalfOpen: true }))
+          [1, 2].map(() => connectBusy(on, wire, onLeave, { keepHalfOpen: true }))
         )
-        for (const client of clients) {
-          await client.write(Frames.request(1, "/slow"))
-          await client.untilFrame("DATA", 1, limit)
-        }
         clients[0]?.socket.end()
         const ended = on.shutdown()
         await on.untilPhase("Draining")

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest"
 import * as Frames from "../support/http2Frames.js"
 import { deferred, pace, waitFor } from "../support/wait.js"
 import { arena, createServer, limit, policy } from "./arena.js"
-import { clean, connect, short, wires } from "./http2.js"
+import { clean, connect, connectBusy, short, wires } from "./http2.js"
 
 for (const wire of wires) {
   describe(`a client of ${wire} that`, () => {
@@ -11,9 +11,7 @@ for (const wire of wires) {
       it(`floods us with PINGs ${reads ? "" : "whose answers it does not read "}disturbs nobody`, () =>
         arena(wire, async (on, onLeave) => {
           const honest = await on.honest()
-          const client = await connect(on, wire, onLeave)
-          await client.write(Frames.request(1, "/slow"))
-          await client.untilFrame("DATA", 1, limit)
+          const client = await connectBusy(on, wire, onLeave)
           if (!reads) client.pause()
           const ended = on.shutdown()
           await on.untilPhase("Draining")
@@ -32,9 +30,7 @@ for (const wire of wires) {
     it("opens and resets streams in the thousands has none executed and forgotten", () =>
       arena(wire, async (on, onLeave) => {
         const honest = await on.honest()
-        const client = await connect(on, wire, onLeave)
-        await client.write(Frames.request(1, "/slow"))
-        await client.untilFrame("DATA", 1, limit)
+        const client = await connectBusy(on, wire, onLeave)
         let stream = 3
         const burst = (count: number) =>
           Buffer.concat(Array.from({ length: count }, () => {
@@ -58,9 +54,7 @@ for (const wire of wires) {
     it("goes on opening streams after GOAWAY has none of them executed", () =>
       arena(wire, async (on, onLeave) => {
         const honest = await on.honest()
-        const client = await connect(on, wire, onLeave)
-        await client.write(Frames.request(1, "/slow"))
-        await client.untilFrame("DATA", 1, limit)
+        const client = await connectBusy(on, wire, onLeave)
         const ended = on.shutdown()
         const goaway = await client.untilFrame("GOAWAY", 0, limit)
         expect(Frames.lastStreamOf(goaway)).toBe(1)
@@ -125,9 +119,7 @@ for (const wire of wires) {
     it("sends CONTINUATION without end is cut off, and disturbs nobody", () =>
       arena(wire, async (on, onLeave) => {
         const honest = await on.honest()
-        const client = await connect(on, wire, onLeave)
-        await client.write(Frames.request(1, "/slow"))
-        await client.untilFrame("DATA", 1, limit)
+        const client = await connectBusy(on, wire, onLeave)
         const ended = on.shutdown()
         await on.untilPhase("Draining")
         await client.write(Frames.headers(3, { ":method": "GET" }, { endHeaders: false }))

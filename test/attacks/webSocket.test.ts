@@ -195,6 +195,19 @@ for (const [what, make] of Object.entries(servers)) {
   })
 }
 
+/** A `ws` server that asks whether it may take a WebSocket, and is answered when the test says so. */
+const asking = () => {
+  const work = makeWork()
+  const node = Http.createServer(work.handler as unknown as Http.RequestListener)
+  const asked = deferred<(verified: boolean) => void>()
+  const sockets = new WebSocketServer({
+    server: node,
+    verifyClient: (_: unknown, done: (verified: boolean) => void) => asked.resolve(done)
+  })
+  sockets.on("connection", (socket) => socket.on("error", () => {}))
+  return { asked: asked.promise, node, work }
+}
+
 describe("an upgrade", () => {
   for (const wire of ["https", "h2"] as const) {
     it(`over ${wire === "h2" ? "the HTTP/1.1 of an HTTP/2 server" : wire} is told 1001, and awaited`, () => {
@@ -220,20 +233,13 @@ describe("an upgrade", () => {
   }
 
   it("that a `ws` server verifies while the drain starts is told 1001 once it is through", () => {
-    const work = makeWork()
-    const node = Http.createServer(work.handler as unknown as Http.RequestListener)
-    const asked = deferred<(verified: boolean) => void>()
-    const sockets = new WebSocketServer({
-      server: node,
-      verifyClient: (_: unknown, done: (verified: boolean) => void) => asked.resolve(done)
-    })
-    sockets.on("connection", (socket) => socket.on("error", () => {}))
+    const { asked, node, work } = asking()
     return arena("http", async (on, onLeave) => {
       const honest = await on.honest()
       const raw = await connect({ port: on.port })
       onLeave(raw.leave)
       await raw.write(handshake)
-      const done = await waitFor("the question", asked.promise, limit)
+      const done = await waitFor("the question", asked, limit)
       const ended = on.shutdown()
       await on.untilPhase("Draining")
       done(true)
@@ -246,18 +252,12 @@ describe("an upgrade", () => {
   })
 
   it("that a `ws` server refuses while the drain goes on leaves", () => {
-    const work = makeWork()
-    const node = Http.createServer(work.handler as unknown as Http.RequestListener)
-    const asked = deferred<(verified: boolean) => void>()
-    void new WebSocketServer({
-      server: node,
-      verifyClient: (_: unknown, done: (verified: boolean) => void) => asked.resolve(done)
-    })
+    const { asked, node, work } = asking()
     return arena("http", async (on, onLeave) => {
       const raw = await connect({ port: on.port })
       onLeave(raw.leave)
       await raw.write(handshake)
-      const done = await waitFor("the question", asked.promise, limit)
+      const done = await waitFor("the question", asked, limit)
       const ended = on.shutdown()
       await on.untilPhase("Draining")
       done(false)

@@ -6,7 +6,7 @@ import * as Logger from "effect/Logger"
 import * as TestClock from "effect/TestClock"
 import * as Http2 from "node:http2"
 import { Server } from "../../src/index.js"
-import { makeApp } from "../support/handlers.js"
+import { makeApp, servingHeld } from "../support/handlers.js"
 import { client, get, idleAfterOne, remoteAddress, send, serving, until, untilPhase } from "../support/running.js"
 import { collect } from "./collect.js"
 
@@ -160,15 +160,11 @@ describe("the log of a shutdown", () => {
 
   it.scoped("cannot harm it: a logger that throws at every line is nobody's loss", () =>
     Effect.gen(function*() {
-      const { app, gate } = makeApp()
-      const { drain, report, target } = yield* serving(app, { timeout: "30 seconds" })
-      const slow = yield* client(target)
-      yield* send(slow, get("/hold"))
-      yield* gate.untilStarted(1)
-      yield* drain
+      const { gate, running } = yield* servingHeld({ timeout: "30 seconds" })
+      yield* running.drain
       yield* TestClock.adjust("1 second")
       yield* gate.open
-      expect(yield* report).toMatchObject({ outcome: "Drained", served: 1 })
+      expect(yield* running.report).toMatchObject({ outcome: "Drained", served: 1 })
     }).pipe(Effect.provide(Logger.replace(
       Logger.defaultLogger,
       Logger.make(() => {

@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import * as Tracer from "effect/Tracer"
-import { makeApp } from "../support/handlers.js"
+import { makeApp, servingHeld } from "../support/handlers.js"
 import { client, get, send, serving, silent, untilPhase } from "../support/running.js"
 
 // A shutdown is a trace: one span for it, and one for each step.
@@ -109,14 +109,10 @@ describe("the spans of a shutdown", () => {
     Effect.gen(function*() {
       const spans = yield* recording
       yield* Effect.gen(function*() {
-        const { app, gate } = makeApp()
-        const { drain, report, target } = yield* serving(app, { timeout: "10 seconds" })
-        const slow = yield* client(target)
-        yield* send(slow, get("/hold"))
-        yield* gate.untilStarted(1)
-        yield* drain
+        const { running } = yield* servingHeld({ timeout: "10 seconds" })
+        yield* running.drain
         yield* TestClock.adjust("10 seconds")
-        yield* report
+        yield* running.report
       }).pipe(Effect.scoped, Effect.provide(spans.layer))
       expect(spans.own().map(({ name }) => name).slice(-3)).toEqual([
         "quiesce.draining",
