@@ -27,13 +27,9 @@ describe.concurrent("instances that are restarted in turn under load", { timeout
     expect(result.accepted).toBeGreaterThan(500)
   })
 
-  // nginx connects until it is refused. What the kernel completes in the moment between the last accept and the close it
-  // resets, which a machine that is busy with something else makes longer: 0 to 4 orders in 50 restarts, none executed.
-  it("behind nginx, which asks no instance whether it is ready: at most 1 in 1000, and nothing begun", async () => {
+  it("behind nginx, which asks no instance whether it is ready, and connects until it is refused", async () => {
     const result = await roll({ proxy: "nginx", restarts: 4, policy: Shutdown.kubernetes({ lameDuck: 0 }), pauseMs })
-    expect(result.failed, whyNot(result)).toBeLessThanOrEqual(result.requests / 1000)
-    expect(result.failed).toBe(result.statuses[502] ?? 0)
-    expect(result).toMatchObject({ executedUnanswered: 0, executedAgain: 0 })
+    expect(result, whyNot(result)).toMatchObject(nothingLost)
     expect(result.restarts.map(({ exit }) => exit.code)).toEqual([0, 0, 0, 0])
     expect(result.accepted).toBeGreaterThan(500)
   })
