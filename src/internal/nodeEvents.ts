@@ -92,7 +92,7 @@ export const watch = (
         }
         // else when all that came with it has been parsed: an answer must know whether it is the last
         if (holding) queue.hold(later)
-        else process.nextTick(later)
+        else setImmediate(later)
         return true
       }
       case "stream": {
