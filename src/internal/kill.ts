@@ -35,9 +35,9 @@ export const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: nu
   const killingAt = registry.now()
   const cutByUs = new Set<unknown>()
   const victims = Array.from(registry.open).flatMap((open) => open.owed.map((owed) => victim(open, owed)))
-  for (const { owed } of victims) {
-    // an interrupted stream would be ended as if it were whole
-    if (owed.ofApp) owed.guard(() => cutByUs.add(owed))
+  for (const { open, owed } of victims) {
+    // an interrupted stream would be ended as if it were whole; with HTTP/1.1 it takes its connection with it
+    if (owed.ofApp) owed.guard(() => cutByUs.add(owed.stream === undefined ? open : owed))
   }
   const interrupted = handlers.interrupt()
   hooks.interrupt()
@@ -100,8 +100,8 @@ const isLate503 = ({ begun, owed: { answered, ofApp, status } }: Victim): boolea
 
 /** What the client of a request got that was in flight at the deadline; nothing if that was the whole answer. */
 const outcome = (victim: Victim, cutByUs: ReadonlySet<unknown>, now: number): ReadonlyArray<CutRequest> => {
-  const { open, owed, remoteAddress } = victim
-  const { answered, method, path, since, status, stream, told503 } = owed
+  const { begun, open, owed, remoteAddress } = victim
+  const { answered, method, ofApp, path, since, status, stream, told503 } = owed
   const cut = (answer: CutRequest["answer"]): ReadonlyArray<CutRequest> => [{
     connection: open.id,
     remoteAddress,
@@ -114,5 +114,8 @@ const outcome = (victim: Victim, cutByUs: ReadonlySet<unknown>, now: number): Re
   if (isLate503(victim) || told503) return cut("503")
   if (answered) return []
   // else its client left of its own accord
-  return cutByUs.has(open) || cutByUs.has(owed) ? cut(status === undefined ? "none" : "truncated") : []
+  if (!cutByUs.has(open) && !cutByUs.has(owed)) return []
+  if (status === undefined) return cut("none")
+  // its handler answered that it could not, and what was behind it took the connection away before Node said so
+  return cut(ofApp && !begun && status === 503 ? "503" : "truncated")
 }

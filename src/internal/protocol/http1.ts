@@ -52,7 +52,10 @@ class Request implements Owed {
   }
 
   get status(): number | undefined {
-    return this.response?.headersSent === true ? this.response.statusCode : undefined
+    const { response } = this
+    // Node keeps an answer that was given before its turn (pipelining) until those before it have left
+    const isKept = response?.socket === null && !response.writableFinished
+    return response?.headersSent === true && !isKept ? response.statusCode : undefined
   }
 
   guard(onCut: () => void): void {
@@ -106,6 +109,9 @@ export const rest = (open: Open): void => {
 export const refuse = (response: Http.ServerResponse): void => {
   if (response.destroyed || response.headersSent) return
   if (response.req.httpVersionMajor < 2) response.shouldKeepAlive = false
+  // it was kept from its handler until it was too late, and is owed nothing any more
+  const open = openOf(response.req.socket)
+  if (open?.registry.killing === true) take(requestsOf(open), response)
   response.writeHead(503, { "content-length": "0", "retry-after": "1" })
   response.end()
 }
@@ -247,8 +253,11 @@ const sayClose = (open: Open, response: Http.ServerResponse): void => {
 const isLast = (open: Open, response: Http.ServerResponse): boolean => {
   const all = requestsOf(open)
   const last = all[all.length - 1]
-  return last?.response === response && !(last.request.complete && midMessage(open.socket))
+  return last?.response === response && !hasMore(open.socket) && !(last.request.complete && midMessage(open.socket))
 }
+
+/** Node reads no further requests while a pipelined client has more answers to come than it takes. */
+const hasMore = (socket: Net.Socket): boolean => (socket as { readonly _paused?: boolean })._paused === true
 
 /** Headers as `writeHead` takes them (an object, pairs, or a flat list), without `Connection`. */
 const withoutConnection = (headers: unknown): unknown => {

@@ -1,0 +1,106 @@
+/** The Effect app of a history. */
+import * as HttpRouter from "@effect/platform/HttpRouter"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { Kind } from "./asked.js"
+import { answerTo, doggedMillis, piece, pieces } from "./asked.js"
+import type { RequestFact } from "./facts.js"
+import type { Stage } from "./stage.js"
+
+class Failed extends Error {}
+
+export const makeApp = (stage: Stage): HttpRouter.HttpRouter => {
+  const run = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+    Effect.suspend(() => {
+      const fact = stage.enter(request.url)
+      if (fact === undefined) return Effect.succeed(HttpServerResponse.empty({ status: 404 }))
+      return Effect.ensuring(answer(stage, fact, request), Effect.sync(() => stage.ended(fact)))
+    }))
+  return HttpRouter.empty.pipe(HttpRouter.all("/:id/:kind", Effect.orDie(run)))
+}
+
+const answer = (stage: Stage, fact: RequestFact, request: HttpServerRequest.HttpServerRequest) => {
+  switch (fact.kind) {
+    case "held":
+      return Effect.as(told(stage, fact), whole(fact, fact.kind))
+    case "masked":
+      return Effect.as(Effect.uninterruptible(told(stage, fact)), whole(fact, fact.kind))
+    case "dogged":
+      return Effect.as(Effect.onInterrupt(told(stage, fact), () => Effect.sleep(doggedMillis)), whole(fact, fact.kind))
+    case "stream":
+      return Effect.succeed(HttpServerResponse.stream(inPieces(stage, fact)))
+    case "echo":
+      return request.text.pipe(
+        Effect.onInterrupt(() => Effect.sync(() => stage.interrupted(fact))),
+        Effect.map((body) => {
+          stage.done(fact)
+          return HttpServerResponse.text(`echo ${fact.id}: ${body}`)
+        })
+      )
+    case "websocket":
+      return echoed(request)
+    case "echo upgrade":
+    case "declined":
+      return Effect.succeed(whole(fact, "quick"))
+    case "quick":
+    case "big":
+    case "deaf":
+      return Effect.succeed(whole(fact, fact.kind))
+  }
+}
+
+const whole = (fact: RequestFact, kind: Kind) => HttpServerResponse.uint8Array(answerTo(fact.id, kind, fact.size))
+
+/** Waits until it is told how to go on. */
+const told = (stage: Stage, fact: RequestFact): Effect.Effect<void, Failed> =>
+  Effect.async<void, Failed>((resume) => {
+    stage.wait(fact, (how) => {
+      if (how === "piece") return
+      stage.waiting.delete(fact.id)
+      stage.done(fact, how !== "answer")
+      resume(how === "answer" ? Effect.void : how === "fail" ? Effect.fail(new Failed()) : Effect.die("told to die"))
+    })
+    return Effect.sync(() => {
+      stage.waiting.delete(fact.id)
+      stage.interrupted(fact)
+    })
+  })
+
+const inPieces = (stage: Stage, fact: RequestFact): Stream.Stream<Uint8Array, Failed> =>
+  Stream.asyncPush<Uint8Array, Failed>((emit) =>
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        let n = 0
+        stage.live.add(fact.id)
+        stage.wait(fact, (how) => {
+          if (how === "piece" || how === "answer") {
+            do emit.single(Buffer.from(piece(fact.id, n++)))
+            while (how === "answer" && n < pieces)
+            if (n < pieces) return
+            stage.done(fact)
+            emit.end()
+          } else {
+            stage.broke(fact)
+            if (how === "fail") emit.fail(new Failed())
+            else emit.die("told to die")
+          }
+          stage.waiting.delete(fact.id)
+        })
+      }),
+      () =>
+        Effect.sync(() => {
+          stage.interrupted(fact)
+          stage.ended(fact)
+        })
+    )
+  )
+
+const echoed = (request: HttpServerRequest.HttpServerRequest) =>
+  Effect.gen(function*() {
+    const socket = yield* request.upgrade
+    const write = yield* socket.writer
+    yield* Effect.ignore(socket.run((data) => write(new TextDecoder().decode(data))))
+    return HttpServerResponse.empty()
+  }).pipe(Effect.scoped)
