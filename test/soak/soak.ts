@@ -86,11 +86,12 @@ export const soak = async ({ cycleMillis = 1500, onCycle, seconds }: Options): P
   const startedAt = now()
   const elapsed = () => (now() - startedAt) / 1000
 
-  const cycle = async (beforeStop = () => Promise.resolve()) => {
+  const cycle = async (meanwhile = () => Promise.resolve()) => {
     const servers = await startServers()
     const load = startLoad(servers, tally)
-    await pace(cycleMillis)
-    await beforeStop()
+    await pace(cycleMillis / 2)
+    await meanwhile()
+    await pace(cycleMillis / 2)
     load.closing()
     const stoppedAt = now()
     const reports = await Promise.all([servers.effect, servers.adopted, servers.http2].map(async ({ name, stop }) => {
