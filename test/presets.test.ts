@@ -51,7 +51,22 @@ describe("presets", () => {
     ],
     ["a stop timeout of a second", () => Shutdown.docker({ stopTimeout: 1000 }), "stopTimeout is 1000, and must be 2s"],
     ["a negative one", () => Shutdown.docker({ stopTimeout: -1 }), "stopTimeout is -1, and must be a duration"],
-    ["one without an end", () => Shutdown.systemd({ timeoutStop: Duration.infinity }), "timeoutStop is Infinity"]
+    ["one without an end", () => Shutdown.systemd({ timeoutStop: Duration.infinity }), "timeoutStop is Infinity"],
+    [
+      "a negative one with a unit",
+      () => Shutdown.kubernetes({ lameDuck: "-5 seconds" }),
+      "lameDuck is \"-5 seconds\", and must be a duration"
+    ],
+    [
+      "what is no duration",
+      () => Shutdown.kubernetes(JSON.parse(`{ "terminationGracePeriod": "30s" }`)),
+      "terminationGracePeriod is \"30s\", and must be a duration"
+    ],
+    [
+      "null",
+      () => Shutdown.docker(JSON.parse(`{ "stopTimeout": null }`)),
+      "stopTimeout is null, and must be a duration"
+    ]
   ]
   for (const [what, make, message] of refused) {
     it(`refuses ${what}`, () => {

@@ -131,10 +131,19 @@ const maxLength = 200
 const reasonOf = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
   if (exit._tag === "Success") return exit.value === false ? "returned false" : undefined
   if (Cause.isInterruptedOnly(exit.cause)) return "interrupted itself"
-  const message = Cause.prettyErrors(exit.cause)[0]?.message ?? ""
+  const message = messageOf(exit.cause)
   // a line of its own is all that it gets
   const line = message.replaceAll(/\p{Cc}+/gu, " ").trim()
   const died = Cause.isDie(exit.cause) && !Cause.isFailure(exit.cause) ? "died" : ""
   const shown = line.length > maxLength ? `${line.slice(0, maxLength)}…` : line
   return [died, shown].filter((part) => part !== "").join(": ") || "failed"
+}
+
+/** What a check fails with may be anything: an object that cannot be printed, too. */
+const messageOf = (cause: Cause.Cause<unknown>): string => {
+  try {
+    return Cause.prettyErrors(cause)[0]?.message ?? ""
+  } catch {
+    return "with what cannot be printed"
+  }
 }

@@ -48,7 +48,9 @@ export const make: Effect.Effect<HealthService, never, Server | Scope.Scope> = E
       name,
       ...millis,
       on: new Set(on ?? ["ready"]),
-      fork: () => Runtime.runFork(around)(Effect.interruptible(Effect.scoped(effect))),
+      // one that asks for itself finds itself running, and times out
+      fork: () =>
+        Runtime.runFork(around)(Effect.zipRight(Effect.yieldNow(), Effect.interruptible(Effect.scoped(effect)))),
       run: undefined,
       last: undefined,
       passedOnce: false

@@ -1,7 +1,8 @@
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { defaultPolicy, InvalidPolicy, type Policy } from "../Shutdown.js"
+import { millisOf } from "./durations.js"
 
 /** A policy whose every field was looked at, in whole milliseconds. */
 export interface ResolvedPolicy {
@@ -19,20 +20,7 @@ const remedy = (infinite: boolean) =>
   `a duration of 0 or more${infinite ? " (Duration.infinity: no deadline)" : ", and finite"}, `
   + `such as "5 seconds" or a number of milliseconds`
 
-/**
- * `Duration.decode` clamps what is negative or not a number to zero, which would turn a typing error into "close at
- * once": so the input is looked at before it is decoded.
- */
-const rejects = (value: Duration.DurationInput): boolean =>
-  typeof value === "number" ?
-    !(value >= 0) :
-    typeof value === "bigint" ?
-    value < 0n :
-    typeof value === "string" ?
-    value.trimStart().startsWith("-") :
-    Array.isArray(value) && value.some((part) => !(part >= 0))
-
-/** Looks at one duration. A part of a millisecond counts as one: the clock of tests has none, and timers cut it off. */
+/** Looks at one duration. */
 export const duration = (
   field: string,
   value: Duration.DurationInput,
@@ -40,8 +28,7 @@ export const duration = (
 ): Effect.Effect<number, InvalidPolicy> =>
   Effect.suspend(() => {
     const infinite = options?.infinite === true
-    const decoded = rejects(value) ? undefined : Duration.decodeUnknown(value)
-    const millis = decoded?._tag === "Some" ? Math.ceil(Duration.toMillis(decoded.value)) : Number.NaN
+    const millis = millisOf(value)
     return millis >= 0 && (infinite || Number.isFinite(millis)) ?
       Effect.succeed(millis) :
       Effect.fail(new InvalidPolicy({ field, value, expected: remedy(infinite) }))

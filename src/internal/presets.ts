@@ -4,6 +4,7 @@
  */
 import * as Duration from "effect/Duration"
 import type { Policy } from "../Shutdown.js"
+import { millisOf } from "./durations.js"
 import { InvalidPolicy } from "./shutdownErrors.js"
 
 /** What is left to the release of everything else, and to the process to end. */
@@ -55,9 +56,10 @@ export const kubernetes = (options: {
 } = {}): Policy => ({
   ...within(
     "terminationGracePeriod",
-    options.terminationGracePeriod ?? "30 seconds",
-    millisOf("lameDuck", options.lameDuck ?? lameDuckMillis),
-    millisOf("keepAliveTimeout", options.keepAliveTimeout ?? keepAliveMillis) + wayMillis
+    options.terminationGracePeriod,
+    30_000,
+    finite("lameDuck", options.lameDuck, lameDuckMillis),
+    finite("keepAliveTimeout", options.keepAliveTimeout, keepAliveMillis) + wayMillis
   ),
   idleGrace: "promised"
 })
@@ -85,7 +87,7 @@ export const kubernetes = (options: {
 export const docker = (options: {
   /** `docker stop --time`, or `stop_grace_period`. Default: 10 seconds, as Docker's. */
   readonly stopTimeout?: Duration.DurationInput | undefined
-} = {}): Policy => within("stopTimeout", options.stopTimeout ?? "10 seconds", 0)
+} = {}): Policy => within("stopTimeout", options.stopTimeout, 10_000, 0)
 
 /**
  * For a systemd service: its `TimeoutStopSec=` (default: 90 seconds) in its parts. No lame duck; `killTimeout` 1
@@ -110,7 +112,7 @@ export const docker = (options: {
 export const systemd = (options: {
   /** `TimeoutStopSec=`. Default: 90 seconds, as `DefaultTimeoutStopSec=`. */
   readonly timeoutStop?: Duration.DurationInput | undefined
-} = {}): Policy => within("timeoutStop", options.timeoutStop ?? "90 seconds", 0)
+} = {}): Policy => within("timeoutStop", options.timeoutStop, 90_000, 0)
 
 /**
  * For Ctrl-C while developing: no grace for connections that a browser keeps or has opened in advance, and 2 seconds
@@ -136,20 +138,28 @@ export const development: Policy = {
   idleGrace: 0
 }
 
-const millisOf = (field: string, value: Duration.DurationInput): number => {
-  const millis = Duration.toMillis(value)
-  if (Number.isFinite(millis) && (typeof value !== "number" || value >= 0)) return millis
+/** What was left out is the default; `null` is a mistake. */
+const finite = (field: string, value: Duration.DurationInput | undefined, byDefault: number): number => {
+  if (value === undefined) return byDefault
+  const millis = millisOf(value)
+  if (Number.isFinite(millis)) return millis
   throw new InvalidPolicy({ field, value, expected: `a duration of 0 or more, and finite, such as "30 seconds"` })
 }
 
 /** Draining gets what is left of the time, and `least` at the least. */
-const within = (field: string, allowed: Duration.DurationInput, lameDuck: number, least = 0): Policy => {
-  const millis = millisOf(field, allowed)
+const within = (
+  field: string,
+  allowed: Duration.DurationInput | undefined,
+  byDefault: number,
+  lameDuck: number,
+  least = 0
+): Policy => {
+  const millis = finite(field, allowed, byDefault)
   const timeout = millis - lameDuck - killMillis - marginMillis
   if (timeout >= least) return { lameDuck, timeout, killTimeout: killMillis }
   throw new InvalidPolicy({
     field,
-    value: allowed,
+    value: allowed ?? byDefault,
     expected: `${Duration.format(Duration.millis(millis - timeout + least))} or more: `
       + `${lameDuck} ms of lame duck, ${least} ms of draining, ${killMillis} ms of killTimeout and `
       + `${marginMillis} ms for the release of everything else`

@@ -68,6 +68,29 @@ describe("checks", () => {
       expect(line.length).toBeLessThan(230)
     }).pipe(Effect.provide(live)))
 
+  it.scoped("fail with anything, what cannot be printed too", () =>
+    Effect.gen(function*() {
+      yield* Health.check("at once", Effect.fail({ id: 5n }), uncached)
+      yield* Health.check("later", Effect.zipRight(Effect.sleep("10 millis"), Effect.die({ id: 5n })), uncached)
+      expect(seen(yield* probeFor("10 millis"))).toEqual([
+        "at once Failed: with what cannot be printed",
+        "later Failed: died: with what cannot be printed"
+      ])
+    }).pipe(Effect.provide(live)))
+
+  it.scoped("one that asks for itself is not started again meanwhile, and times out", () =>
+    Effect.gen(function*() {
+      let started = 0
+      const health = yield* Health.Health
+      const itself = Effect.suspend(() => {
+        started++
+        return health.probe("ready")
+      })
+      yield* Health.check("itself", itself, uncached)
+      expect(seen(yield* probeFor("800 millis"))).toEqual(["itself Failed: timed out after 800ms"])
+      expect(started).toBe(1)
+    }).pipe(Effect.provide(live)))
+
   it.scoped("belong to readiness, unless they say otherwise", () =>
     Effect.gen(function*() {
       yield* Health.check("a", Effect.void)
