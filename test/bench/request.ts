@@ -1,41 +1,84 @@
 /**
- * What a request costs: a bare `node:http` server, `@effect/platform-node`'s, and this one, with the same app. Rounds
- * alternate between them; what counts is the ratio of two servers within one round.
+ * What a request costs: a bare `node:http` server, `@effect/platform-node`'s, this one, and that of Effect 4, each with
+ * the same four apps. Rounds alternate between them; what counts is the ratio of two servers within one round.
  */
-import { HttpServer, HttpServerResponse } from "@effect/platform"
+import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
 import { NodeHttpServer as Stock } from "@effect/platform-node"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Stream } from "effect"
 import { fork } from "node:child_process"
 import * as Http from "node:http"
 import * as Net from "node:net"
 import { fileURLToPath } from "node:url"
 import { NodeHttpServer } from "../../src/index.js"
-import { spread, table } from "./table.js"
+import { bounded, rotated } from "./running.js"
+import { count, headline, middle, spread, table } from "./table.js"
 
 const self = fileURLToPath(import.meta.url)
+// its Effect is another, and so it is a program of its own
+const effect4 = fileURLToPath(new URL("./peers/effect4.mjs", import.meta.url))
 
-const servers = ["node:http", "@effect/platform-node", "quiesce"] as const
+const servers = ["node:http", "@effect/platform-node", "quiesce", "Effect 4"] as const
 type Which = (typeof servers)[number]
 
+const apps = ["text", "json", "router", "streaming"] as const
+type App = (typeof apps)[number]
+
 const clients = 32
-const warmUpRequests = 20_000
-const requests = 60_000
+const warmUpRequests = 10_000
+const requests = 40_000
 
 interface Sample {
   readonly cpuMicros: number
   readonly perSecond: number
 }
 
+const value = { message: "hello", items: [1, 2, 3] }
+const pieces = ["hel", "lo"].map((text) => new TextEncoder().encode(text))
+
+const bare: Readonly<Record<App, Http.RequestListener>> = {
+  text: (_, response) => {
+    response.writeHead(200, { "content-type": "text/plain", "content-length": "5" })
+    response.end("hello")
+  },
+  json: (_, response) => {
+    const body = JSON.stringify(value)
+    response.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(body) })
+    response.end(body)
+  },
+  router: (request, response) => {
+    const id = /^\/users\/([^/]+)$/.exec(request.url ?? "")?.[1]
+    const body = id === undefined ? "hello" : `user ${id}`
+    response.writeHead(200, { "content-type": "text/plain", "content-length": body.length })
+    response.end(body)
+  },
+  streaming: (_, response) => {
+    response.writeHead(200, { "content-type": "text/plain", "content-length": "5" })
+    for (const piece of pieces) response.write(piece)
+    response.end()
+  }
+}
+
+const ofEffect = {
+  text: HttpServer.serve(HttpServerResponse.text("hello")),
+  json: HttpServer.serve(Effect.suspend(() => HttpServerResponse.json(value))),
+  router: HttpServer.serve(HttpRouter.empty.pipe(
+    HttpRouter.get("/", HttpServerResponse.text("hello")),
+    HttpRouter.get("/users/:id", Effect.map(HttpRouter.params, ({ id }) => HttpServerResponse.text(`user ${id}`)))
+  )),
+  streaming: HttpServer.serve(
+    Effect.sync(() =>
+      HttpServerResponse.stream(Stream.make(...pieces), { contentType: "text/plain", contentLength: 5 })
+    )
+  )
+}
+
 /** In the child: serves until it is told to stop; on request, says how much CPU time it has used. */
-const serve = (which: Which): void => {
+const serve = (which: Which, app: App): void => {
   process.on("message", () => process.send?.(process.cpuUsage()))
   process.on("disconnect", () => process.exit(0))
   const options = { host: "127.0.0.1", port: 0 }
   if (which === "node:http") {
-    const server = Http.createServer((_, response) => {
-      response.writeHead(200, { "content-type": "text/plain", "content-length": "5" })
-      response.end("hello")
-    })
+    const server = Http.createServer(bare[app])
     server.listen(options, () => process.send?.((server.address() as Net.AddressInfo).port))
     return
   }
@@ -44,7 +87,7 @@ const serve = (which: Which): void => {
     Effect.sync(() => process.send?.(address._tag === "TcpAddress" ? address.port : 0))
   )
   Layer.effectDiscard(address).pipe(
-    Layer.provide(HttpServer.serve(HttpServerResponse.text("hello"))),
+    Layer.provide(ofEffect[app]),
     Layer.provide(make(() => Http.createServer(), options)),
     Layer.launch,
     Effect.runFork
@@ -52,39 +95,57 @@ const serve = (which: Which): void => {
 }
 
 /** Each client sends its next request when it has the answer to the last. */
-const load = (port: number, total: number): Promise<void> =>
+const load = (port: number, path: string, total: number): Promise<void> =>
   new Promise((resolve, reject) => {
     let sent = 0
     let open = clients
     for (let i = 0; i < clients; i++) {
       const socket = Net.connect(port, "127.0.0.1")
+      // all answers to the same request are of the same length, which the first one tells
+      let first = ""
+      let length = 0
+      let received = 0
       const next = () => {
-        if (sent++ < total) socket.write("GET / HTTP/1.1\r\nHost: bench\r\n\r\n")
+        if (sent++ < total) socket.write(`GET ${path} HTTP/1.1\r\nHost: bench\r\n\r\n`)
         else socket.destroy()
       }
       socket.setNoDelay(true)
       socket.on("connect", next)
-      // an answer of this size comes in one piece
-      socket.on("data", next)
+      socket.on("data", (chunk) => {
+        received += chunk.length
+        if (length === 0) {
+          first += chunk.toString()
+          const [, head, body] = /^(HTTP\/1\.1 200 [^]*?\r\n\r\n)([^]*)$/.exec(first) ?? []
+          if (head === undefined || body === undefined) return
+          length = head.length + Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1])
+          if (Number.isNaN(length)) reject(new Error(`an answer without a length: ${head}`))
+        }
+        if (received < length) return
+        received = 0
+        next()
+      })
       socket.on("error", reject)
       socket.on("close", () => --open === 0 && resolve())
     }
   })
 
-const sample = async (which: Which): Promise<Sample> => {
-  const child = fork(self, [which], { execArgv: process.execArgv })
+const sample = async (which: Which, app: App): Promise<Sample> => {
+  const child = which === "Effect 4"
+    ? fork(effect4, [app], { execArgv: [] })
+    : fork(self, [which, app], { execArgv: process.execArgv })
   const message = <A>() => new Promise<A>((resolve) => child.once("message", (message) => resolve(message as A)))
   const port = await message<number>()
+  const path = app === "router" ? "/users/7" : "/"
   const cpu = async () => {
     const answer = message<NodeJS.CpuUsage>()
     child.send("cpu")
     const { system, user } = await answer
     return system + user
   }
-  await load(port, warmUpRequests)
+  await load(port, path, warmUpRequests)
   const before = await cpu()
   const startedAt = performance.now()
-  await load(port, requests)
+  await load(port, path, requests)
   const seconds = (performance.now() - startedAt) / 1000
   const cpuMicros = (await cpu() - before) / requests
   child.disconnect()
@@ -92,30 +153,50 @@ const sample = async (which: Which): Promise<Sample> => {
   return { cpuMicros, perSecond: requests / seconds }
 }
 
-export const run = async (rounds = 9): Promise<void> => {
-  const samples = new Map<Which, Array<Sample>>(servers.map((which) => [which, []]))
-  for (let round = 0; round < rounds; round++) {
-    // each round begins with another server, so that none always runs on a warmer machine
-    for (let i = 0; i < servers.length; i++) {
-      const which = servers[(round + i) % servers.length]
-      if (which !== undefined) samples.get(which)?.push(await sample(which))
+export const run = async (rounds?: number): Promise<void> => {
+  const all = new Map<App, Map<Which, Array<Sample>>>()
+  for (const app of apps) {
+    const samples = new Map<Which, Array<Sample>>(servers.map((which) => [which, []]))
+    all.set(app, samples)
+    let done = 0
+    for (const round of bounded(rounds ?? 5, rounds === undefined ? 1.5 : Infinity)) {
+      done = round + 1
+      for (const which of rotated(servers, round)) samples.get(which)?.push(await sample(which, app))
     }
+    const ratio = (which: Which, to: Which) =>
+      spread(
+        (samples.get(which) ?? []).map((_, round) => _.cpuMicros / (samples.get(to)?.[round]?.cpuMicros ?? Number.NaN)),
+        2
+      )
+    table(
+      `A request, ${app}: ${count(requests, "GET")} by ${clients} keep-alive clients, ${count(done, "paired round")}`,
+      ["server", "CPU, µs", "requests/s", "CPU against platform-node, per round", "CPU against node:http, per round"],
+      servers.map((which) => {
+        const of = samples.get(which) ?? []
+        return [
+          which,
+          spread(of.map((_) => _.cpuMicros), 1),
+          spread(of.map((_) => _.perSecond), 0),
+          ratio(which, "@effect/platform-node"),
+          ratio(which, "node:http")
+        ]
+      })
+    )
   }
-  const stock = samples.get("@effect/platform-node") ?? []
-  table(
-    `A request: ${requests} GETs of 5 bytes by ${clients} keep-alive clients, ${rounds} paired rounds`,
-    ["server", "CPU, µs", "requests/s", "CPU against platform-node, per round"],
-    servers.map((which) => {
-      const of = samples.get(which) ?? []
-      return [
-        which,
-        spread(of.map((_) => _.cpuMicros), 1),
-        spread(of.map((_) => _.perSecond), 0),
-        spread(of.map((_, round) => _.cpuMicros / (stock[round]?.cpuMicros ?? Number.NaN)), 3)
-      ]
-    })
+  headline.table(
+    "CPU time of the server a request, in µs (in brackets, requests a second); bold is the lowest of each column",
+    ["server", ...apps],
+    servers.map((which) => [
+      which,
+      ...apps.map((app) => {
+        const of = all.get(app)?.get(which) ?? []
+        return `${middle(of.map((_) => _.cpuMicros), 1)} (${middle(of.map((_) => _.perSecond), 0)})`
+      })
+    ])
   )
 }
 
-const [which] = process.argv.slice(2)
-if (process.argv[1] === self && servers.includes(which as Which)) serve(which as Which)
+const [which, app] = process.argv.slice(2)
+const isOneOf = <A extends string>(values: ReadonlyArray<A>, value: string | undefined): value is A =>
+  (values as ReadonlyArray<string | undefined>).includes(value)
+if (process.argv[1] === self && isOneOf(servers, which) && isOneOf(apps, app)) serve(which, app)
