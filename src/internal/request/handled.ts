@@ -13,6 +13,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { closing, isRequestScope, type RequestScope } from "./requestScope.js"
@@ -33,6 +34,8 @@ export interface Options {
   readonly middleware: HttpMiddleware | undefined
   readonly spans: Spans
   readonly write: Write
+  /** What the app was served with. */
+  readonly context: Context.Context<never>
 }
 
 export interface Handled {
@@ -41,7 +44,7 @@ export interface Handled {
   readonly unreached: (defect: unknown) => Effect.Effect<unknown, unknown, HttpServerRequest>
 }
 
-export const handled = (httpApp: HttpApp.Default<unknown>, { middleware, spans, write }: Options): Handled => {
+export const handled = (httpApp: HttpApp.Default<unknown>, { context, middleware, spans, write }: Options): Handled => {
   /** A middleware, or a tracer, may do something when all has been sent. */
   const isAwaited = middleware !== undefined || spans.recorded
 
@@ -67,6 +70,26 @@ export const handled = (httpApp: HttpApp.Default<unknown>, { middleware, spans, 
         ))
   )
 
+  /** What is over is no longer seen by what is still to run: only some of what the request has added is kept. */
+  const keeping = (fiber: AnyFiber, ...keys: ReadonlyArray<string>): Effect.Effect<void> => {
+    const services = new Map<string, unknown>(context.unsafeMap)
+    for (const key of keys) services.set(key, fiber.currentContext.unsafeMap.get(key))
+    return FiberRef.set(FiberRef.currentContext, Context.unsafeMake<never>(services))
+  }
+
+  /** The last step: the scope closes, and its failures join those of the request. */
+  const close = <A, E>(exit: Exit.Exit<A, E>): Effect.Effect<A, E> => {
+    const fiber = current()
+    const scope = scopeOf(fiber)
+    const closed = scope === undefined ? undefined : closing(scope, exit)
+    if (closed === undefined) return Exit.isSuccess(exit) ? exit : Effect.zipRight(keeping(fiber), exit)
+    const all = Effect.matchCauseEffect(closed, {
+      onFailure: (cause) => Effect.failCause(Exit.isFailure(exit) ? Cause.sequential(exit.cause, cause) : cause),
+      onSuccess: () => exit
+    })
+    return Effect.zipRight(keeping(fiber, HttpServerRequest.key), Effect.ensuring(all, keeping(fiber)))
+  }
+
   const finish = (exit: Exit.Exit<Response, unknown>): Exit.Exit<Response, unknown> => {
     const span = scopeOf(current())?.span
     if (span !== undefined) spans.end(span, exit)
@@ -78,7 +101,10 @@ export const handled = (httpApp: HttpApp.Default<unknown>, { middleware, spans, 
 
   // it may have answered in the place of the app, or failed after it
   const last = (request: HttpServerRequest, response: Response): Effect.Effect<void, ResponseError> =>
-    write(request, response, true) ?? Effect.void
+    Effect.zipRight(
+      keeping(current(), HttpServerRequest.key, Scope.Scope.key),
+      Effect.suspend(() => write(request, response, true) ?? Effect.void)
+    )
   const outcome = (exit: Exit.Exit<Response, unknown>): Effect.Effect<void, ResponseError> => {
     const request = Context.unsafeGet(current().currentContext, HttpServerRequest)
     if (isMarked(request)) return Effect.void
@@ -112,16 +138,6 @@ const current = (): AnyFiber => Option.getOrThrow(Fiber.getCurrentFiber())
 const scopeOf = (fiber: AnyFiber): RequestScope | undefined => {
   const scope: unknown = fiber.currentContext.unsafeMap.get(Scope.Scope.key)
   return isRequestScope(scope) ? scope : undefined
-}
-
-/** The last step: the scope closes, and its failures join those of the request. */
-const close = <A, E>(exit: Exit.Exit<A, E>): Effect.Effect<A, E> => {
-  const scope = scopeOf(current())
-  const closed = scope === undefined ? undefined : closing(scope, exit)
-  return closed === undefined ? exit : Effect.matchCauseEffect(closed, {
-    onFailure: (cause) => Effect.failCause(Exit.isFailure(exit) ? Cause.sequential(exit.cause, cause) : cause),
-    onSuccess: () => exit
-  })
 }
 
 /** Somebody could tell whether the fiber ends before its response has been sent. */

@@ -50,7 +50,7 @@ export const make = (
     }
     const base = runtime.context.unsafeMap
     const spans = Spans.make(runtime)
-    const { app, unreached } = handled(httpApp, { middleware, spans, write: writeEnding })
+    const { app, unreached } = handled(httpApp, { context: runtime.context, middleware, spans, write: writeEnding })
     const protectedApp = Effect.uninterruptible(app)
     // each fiber is given a context of its own
     const fiberRefs = FiberRefs.delete(runtime.fiberRefs, FiberRef.currentContext)
