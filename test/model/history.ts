@@ -110,7 +110,7 @@ const tagged = <const T extends Command["_tag"]>(tag: T) => FastCheck.constant(t
 
 const command: FastCheck.Arbitrary<Command> = FastCheck.oneof(
   {
-    weight: 10,
+    weight: 14,
     arbitrary: FastCheck.record({
       _tag: tagged("Connect"),
       listener: index,
@@ -118,7 +118,7 @@ const command: FastCheck.Arbitrary<Command> = FastCheck.oneof(
     })
   },
   {
-    weight: 16,
+    weight: 30,
     arbitrary: FastCheck.record({
       _tag: tagged("Request"),
       client: index,
@@ -127,9 +127,9 @@ const command: FastCheck.Arbitrary<Command> = FastCheck.oneof(
       part
     })
   },
-  { weight: 6, arbitrary: FastCheck.record({ _tag: tagged("Rest"), client: index, part }) },
+  { weight: 10, arbitrary: FastCheck.record({ _tag: tagged("Rest"), client: index, part }) },
   {
-    weight: 4,
+    weight: 7,
     arbitrary: FastCheck.record({
       _tag: tagged("Pipeline"),
       client: index,
@@ -137,7 +137,7 @@ const command: FastCheck.Arbitrary<Command> = FastCheck.oneof(
     })
   },
   {
-    weight: 4,
+    weight: 8,
     arbitrary: FastCheck.record({
       _tag: tagged("Upgrade"),
       client: index,
@@ -145,7 +145,7 @@ const command: FastCheck.Arbitrary<Command> = FastCheck.oneof(
       polite: FastCheck.boolean()
     })
   },
-  { weight: 3, arbitrary: FastCheck.record({ _tag: tagged("Message"), client: index }) },
+  { weight: 6, arbitrary: FastCheck.record({ _tag: tagged("Message"), client: index }) },
   {
     weight: 5,
     arbitrary: FastCheck.record({
@@ -160,10 +160,10 @@ const command: FastCheck.Arbitrary<Command> = FastCheck.oneof(
       client: index
     })
   },
-  { weight: 2, arbitrary: FastCheck.record({ _tag: tagged("ResetStream"), client: index, stream: index }) },
+  { weight: 4, arbitrary: FastCheck.record({ _tag: tagged("ResetStream"), client: index, stream: index }) },
   { weight: 1, arbitrary: FastCheck.record({ _tag: tagged("Ping"), client: index }) },
   {
-    weight: 10,
+    weight: 20,
     arbitrary: FastCheck.record({
       _tag: tagged("Finish"),
       handler: index,
@@ -197,7 +197,7 @@ const command: FastCheck.Arbitrary<Command> = FastCheck.oneof(
     })
   },
   {
-    weight: 5,
+    weight: 3,
     arbitrary: FastCheck.record({ _tag: tagged("Shutdown"), how: constant("call", "interrupt", "scope") })
   },
   { weight: 1, arbitrary: FastCheck.record({ _tag: tagged("DrainNow") }) },

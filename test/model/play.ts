@@ -128,11 +128,11 @@ const letAllGo = async (world: World): Promise<Facts["letGo"]> => {
   for (let round = 0; round < rounds; round++) {
     for (const client of world.clients) {
       const { fact } = client
-      if (fact.left !== undefined || fact.ending !== "open") continue
       if (!fact.reading) {
         fact.reading = true
         client.readOn()
       }
+      if (fact.left !== undefined || fact.ending !== "open") continue
       client.more(Number.MAX_SAFE_INTEGER)
       if (fact.upgraded === undefined || (fact.polite && fact.requests.at(-1)?.kind === "websocket")) continue
       fact.left = world.moment

@@ -111,7 +111,8 @@ export const refuse = (response: Http.ServerResponse): void => {
   if (response.req.httpVersionMajor < 2) response.shouldKeepAlive = false
   // it was kept from its handler until it was too late, and is owed nothing any more
   const open = openOf(response.req.socket)
-  if (open?.registry.killing === true) take(requestsOf(open), response)
+  const owed = open?.registry.killing === true ? take(requestsOf(open), response) : undefined
+  if (owed !== undefined) owed.told503 = true
   response.writeHead(503, { "content-length": "0", "retry-after": "1" })
   response.end()
 }

@@ -35,14 +35,17 @@ const cameTooLate = (request: RequestFact): boolean => {
 }
 
 /** Until when a connection is kept that is owed nothing, as far as its client can know; at least. */
-const graceOf = (request: RequestFact, facts: Facts): number | undefined => {
+const graceOf = (
+  client: ClientFact,
+  past: ReadonlyArray<RequestFact>,
+  next: Moment,
+  facts: Facts
+): number | undefined => {
   const { draining, history: { policy } } = facts
-  const { client } = request
-  const past = earlier(request)
   if (client.connected === undefined || draining === undefined || client.paused) return undefined
   if (past.length === 0) return client.connected.at + policy.newConnectionGrace
   const last = past.at(-1)
-  if (last?.seen === undefined || !before(last.seen, request.first)) return undefined
+  if (last?.seen === undefined || !before(last.seen, next)) return undefined
   if (past.some(({ seen, whole }) => seen === undefined || whole === undefined)) return undefined
   // it goes idle when the last of its request has come, too
   const since = Math.max(last.seen.at, last.whole?.at ?? 0)
@@ -58,7 +61,7 @@ const isOwed = (request: RequestFact, facts: Facts): boolean => {
   if (isGone(request) || cameTooLate(request)) return false
   if (beforeClose) return true
   if (client.listener.protocol === "h2") return false
-  const grace = graceOf(request, facts)
+  const grace = graceOf(client, earlier(request), first, facts)
   return grace !== undefined && first.at < grace
 }
 
@@ -177,11 +180,20 @@ export function* endings(facts: Facts): Generator<string> {
     if (ended.epoch < began.epoch && client.closeCode === undefined && !client.requests.some(endsItsConnection)) {
       yield `client ${id} was closed (${ending}) while the server served`
     }
+    const grace =
+      client.listener.protocol === "h2" || client.requests.some(endsItsConnection) || isUpgradedOrMayBe(client)
+        ? undefined
+        : graceOf(client, client.requests, ended, facts)
+    if (grace !== undefined && ended.at < grace && wasAccepted(client)) {
+      yield `client ${id} was owed nothing, and closed ${grace - ended.at} ms before its grace was over`
+    }
     if (ending === "reset" && !sentWhatNobodyTook(client) && wasAccepted(client)) {
       yield `client ${id} was reset before the deadline, for nothing that it did`
     }
   }
 }
+
+const isUpgradedOrMayBe = ({ requests }: ClientFact): boolean => requests.some(isUpgrade)
 
 /** What arrives on a connection that is closing is answered with a reset, by the kernel. */
 const sentWhatNobodyTook = ({ messages, requests, upgraded }: ClientFact): boolean =>
