@@ -86,6 +86,7 @@ export const make = (server: Net.Server, closeNow: () => void): AcceptQueue => {
       let quietSince = startedAt
       let shortest = Infinity
       let shortestBefore = 0
+      const handle = handleOf(server)
       let immediate = setImmediate(function turn() {
         const turnEnded = machineMillis()
         const took = turnEnded - turnBegan
@@ -99,6 +100,8 @@ export const make = (server: Net.Server, closeNow: () => void): AcceptQueue => {
         const isDry = quiet >= quietTurns && (accepted === atStart || turnEnded - quietSince >= quietMillis)
         const millis = turnEnded - startedAt
         if (millis >= limitMillis || (isDry && took <= shortestBefore * briefTurn)) {
+          // the functions on the way to it have never run, and are compiled first: as long as a hundred such turns
+          if (typeof handle?.fd === "number") handle.close?.()
           stop()
           return resume(Effect.void)
         }
@@ -121,15 +124,22 @@ export const make = (server: Net.Server, closeNow: () => void): AcceptQueue => {
   }
 }
 
+/** What Node keeps of a listening socket. It has no documentation: where a part of it is missing, we do without. */
+interface Handle {
+  readonly fd?: number
+  readonly close?: () => void
+  readonly listen?: (backlog: number) => number
+}
+
+const handleOf = (server: Net.Server): Handle | undefined =>
+  (server as unknown as { readonly _handle?: Handle | null })._handle ?? undefined
+
 /**
- * `listen` on a handle that listens sets the length of its queue, and nothing else. It has no documentation: where it
- * is missing, as where it is a pipe's (which has a path for its address, or none where it was inherited), the queue
- * keeps its length.
+ * `listen` on a handle that listens sets the length of its queue, and nothing else. A pipe's has a path for its address,
+ * or none where it was inherited, and keeps its length.
  */
 const shorten = (server: Net.Server): void => {
-  const { _handle } = server as unknown as {
-    readonly _handle?: { readonly listen?: (backlog: number) => number } | null
-  }
+  const handle = handleOf(server)
   const address = server.address()
-  if (typeof _handle?.listen === "function" && address !== null && typeof address === "object") _handle.listen(0)
+  if (typeof handle?.listen === "function" && address !== null && typeof address === "object") handle.listen(0)
 }
