@@ -87,7 +87,7 @@ const weighted = <A>(...of: ReadonlyArray<readonly [weight: number, value: A]>):
 
 const policy: FastCheck.Arbitrary<PolicyDraw> = FastCheck.record({
   lameDuck: weighted([6, 0], [1, 1], [2, 2000]),
-  timeout: weighted([8, 8000], [2, 1000], [1, 50], [1, 0], [3, 30_000], [1, Number.POSITIVE_INFINITY]),
+  timeout: weighted([8, 8000], [3, 1000], [3, 50], [1, 0], [3, 30_000], [1, Number.POSITIVE_INFINITY]),
   killTimeout: weighted([4, 1000], [2, 0], [1, 200]),
   idleGrace: weighted<number | "promised">([4, 500], [3, 0], [1, 50], [1, 3000], [3, "promised"]),
   newConnectionGrace: weighted([4, 5000], [2, 0], [2, 200]),

@@ -71,12 +71,19 @@ const isReady = (request: RequestFact, over: Moment | undefined): boolean =>
   && (request.client.listener.protocol === "h2" ||
     earlier(request).every(({ done }) => done !== undefined && before(done, over)))
 
+/** Node reads no further requests while it cannot get rid of a large answer, because the one before it never comes. */
+const isHeldUp = (request: RequestFact, over: Moment | undefined): boolean => {
+  const past = earlier(request)
+  return over !== undefined && request.stream === undefined && past.some(({ kind }) => kind === "big")
+    && past.some((other) => !isReady(other, over))
+}
+
 const name = ({ client, id, kind, method }: RequestFact) => `request ${id} (${method} ${kind}, of client ${client.id})`
 
 export function* owed(facts: Facts): Generator<string> {
   const { over, requests } = facts
   for (const request of requests) {
-    if (isStuck(request, facts)) continue
+    if (isStuck(request, facts) || isHeldUp(request, over)) continue
     const { client, executed, whole } = request
     if (executed === 0 && whole !== undefined && before(whole, over) && isOwed(request, facts)) {
       yield `rule 1: ${name(request)} arrived in time and was never executed; client ${client.ending}`
