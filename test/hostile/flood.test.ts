@@ -56,12 +56,13 @@ const flood = (port: number, says: string): Flood => {
 }
 
 for (const kind of kinds) {
-  describe(`a flood of connections, against ${kind}`, () => {
+  describe(`a flood of connections, against ${kind}`, { timeout: 60_000 }, () => {
+    // half a head is waited for until the deadline; what was asked is answered, on a busy machine as well
     for (
-      const [name, says] of [
-        ["that say nothing", ""],
-        ["with half a head", "GET / HTTP/1.1\r\nHost:"],
-        ["with a request", "GET /flood HTTP/1.1\r\nHost: test\r\n\r\n"]
+      const [name, says, timeout] of [
+        ["that say nothing", "", 3000],
+        ["with half a head", "GET / HTTP/1.1\r\nHost:", 3000],
+        ["with a request", "GET /flood HTTP/1.1\r\nHost: test\r\n\r\n", 15_000]
       ] as const
     ) {
       it(`${name}, from before the drain until its end`, () =>
@@ -78,7 +79,7 @@ for (const kind of kinds) {
             await held.untilText("last", limit)
             const { millis, report } = await shutdown
             // nobody waits for more than the deadline, nor for the flood to end
-            expect(millis).toBeLessThan(3000 + 500 + 3000)
+            expect(millis).toBeLessThan(timeout + 500 + 3000)
             expect(report.cut).toEqual([])
             expect(report.connections.cut).toBe(report.forced.length)
             await waitFor("the rest to be refused", coming.over, limit)
@@ -86,7 +87,7 @@ for (const kind of kinds) {
           } finally {
             coming.stop()
           }
-        }))
+        }, { policy: { timeout } }))
     }
   })
 }

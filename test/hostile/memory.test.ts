@@ -30,7 +30,7 @@ for (const kind of kinds) {
           await waitFor(
             "every other of them to have had some",
             () => clients.filter(({ bytes }) => bytes > 100_000).length === slow / 2,
-            limit
+            3 * limit
           )
           await honest.served(20, limit)
           const { heapUsed, produced, rss } = await operator.tell("memory", "memory")
