@@ -11,6 +11,7 @@ import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import { cpus, totalmem } from "node:os"
 import { parseArgs } from "node:util"
+import * as Budget from "./budget.js"
 import * as Lag from "./lag.js"
 import * as Lost from "./lost.js"
 import { prepare, versions } from "./prepare.js"
@@ -25,6 +26,7 @@ interface Options {
 
 const benchmarks: Readonly<Record<string, (options: Options) => Promise<void>>> = {
   request: ({ quick, rounds }) => Request.run(rounds ?? (quick ? 1 : undefined)),
+  budget: () => Budget.run(),
   shutdown: Shutdown.run,
   lag: Lag.run,
   lost: Lost.run

@@ -158,7 +158,9 @@ export const serve = (
   Effect.gen(function*() {
     const entries: Array<unknown> = []
     let open = true
-    const journal: Journal = (entry) => open && entries.push(entry)
+    const journal: Journal = (entry) => {
+      if (open) entries.push(entry)
+    }
     const fibers = new Fibers(journal)
     const httpServer = yield* Effect.map(
       Layer.build(servers[which]),

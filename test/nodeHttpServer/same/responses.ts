@@ -111,11 +111,6 @@ export const responses: Record<string, App> = {
       NodeHttpServerRequest.toServerResponse(request).writeHead(202).flushHeaders()
       return text("hello")
     }),
-  "its socket destroyed": () =>
-    Effect.map(HttpServerRequest.HttpServerRequest, (request) => {
-      NodeHttpServerRequest.toIncomingMessage(request).socket.destroy()
-      return text("hello")
-    }),
   "pre-response handler": () =>
     Effect.zipRight(
       HttpApp.appendPreResponseHandler((_, response) =>
