@@ -43,9 +43,12 @@
  *
  * It changes, and whoever started the first process sees it end.
  *
- * - systemd: `Type=forking` with `PIDFile=`, and the same path as `pidFile` here; `ExecReload=kill -USR2 $MAINPID`. With
- *   `Type=simple` or `exec`, systemd takes the end of the first process for the end of the service, and stops its
- *   successor.
+ * - systemd: `Type=notify`, `NotifyAccess=all` and `Systemd.service()`; `ExecReload=kill -USR2 $MAINPID`;
+ *   `RuntimeDirectory=app`, `PIDFile=/run/app/pid` and the same path as `pidFile` here, which systemd reads anew when the
+ *   main process ends: without it, that is the end of the service, and systemd stops the successor. Until then the main
+ *   process is the one that drains, and the next `systemctl reload` has to wait; without `KillMode=mixed`, both hear of
+ *   a stop. Where a restart may keep new clients waiting while the old process drains, socket activation is simpler
+ *   (`Systemd.socket`).
  * - PM2, forever, npm, nodemon and their like start the program again when the first process ends, next to its
  *   successor, and find the port taken. Use their own reload.
  * - Containers: they end with their first process. Replace the container, or run {@link launchWorkers} in it.

@@ -28,13 +28,18 @@
  *
  * | what the unit has | how | what it takes |
  * | --- | --- | --- |
- * | `OpenFile=/run/systemd/notify:notify` | written to that inherited descriptor, by this process | systemd 253 or later |
+ * | `OpenFile=/run/systemd/notify:notify` | written to that inherited descriptor, by this process | systemd 253 or later: an earlier one, such as Debian 12's 252, passes the line over |
  * | nothing more | by the command `systemd-notify`, a child process for each | that it is installed; and `NotifyAccess=all`, unless the service runs as root |
  *
  * **Gotchas**
  *
  * - `Type=notify` implies `NotifyAccess=main`, which takes no notification from a child process: as another user than
  *   root, without `NotifyAccess=all`, the start of the service times out.
+ * - A shutdown that exceeds its deadline ends with exit code 1, which is `Result=exit-code` to systemd. `Restart=on-failure`
+ *   then starts the service again, unless it was systemd that stopped it.
+ * - A process that hands over (`Handoff`) says nothing of its own shutdown, and its successor nothing until it accepts:
+ *   to systemd, the service goes on. It follows by `PIDFile=`, and not by `MAINPID=`: of a main process that was another
+ *   one's child it would not await the end when it stops the service, but kill it at once.
  * - In a container, as of Podman with `--sdnotify=container`, `systemd-notify` has to be in the image.
  * - `ExecStart=` is `node …` itself. What is passed is passed to one process: under `npm start` or a shell that does not
  *   `exec`, {@link socket} fails with {@link NotActivated}.
@@ -47,6 +52,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import { CurrentHandover, type Handover } from "./internal/handover.js"
 import { duration } from "./internal/policy.js"
 import { connections, count, print, progressOf, request, timeLeft } from "./internal/progress.js"
 import { sender } from "./internal/sdNotify.js"
@@ -159,6 +165,7 @@ export const service =
     Layer.unwrapScoped(Effect.gen(function*() {
       const server = yield* Server
       const extendMillis = yield* duration("extendTimeout", options.extendTimeout ?? "30 seconds")
+      const handover = yield* CurrentHandover
       let fiber: Fiber.RuntimeFiber<void> | undefined
       // `runMain` ends the process in the middle of a notification
       yield* Effect.addFinalizer(() =>
@@ -171,17 +178,31 @@ export const service =
       return Layer.tap(
         layer,
         () =>
-          Effect.map(Effect.forkDaemon(Effect.interruptible(life(server, extendMillis))), (forked) => {
+          Effect.map(Effect.forkDaemon(Effect.interruptible(life(server, handover, extendMillis))), (forked) => {
             fiber = forked
           })
       )
     }))
 
-const life = (server: ServerService, extendMillis: number): Effect.Effect<void> =>
+const life = (
+  server: ServerService,
+  handover: Handover | undefined,
+  extendMillis: number
+): Effect.Effect<void> =>
   Effect.gen(function*() {
     if (process.env["NOTIFY_SOCKET"] === undefined) return
+    // a successor that does not come to accept has nothing to say: the service is its predecessor
+    if (handover !== undefined) {
+      const isStopped = yield* Effect.raceFirst(
+        Effect.as(handover.accepts, false),
+        Effect.as(server.shuttingDown, true)
+      )
+      if (isStopped) return
+    }
     yield* notify({ READY: 1, STATUS: "Serving" })
     yield* server.shuttingDown
+    // what shuts down is not the service: its successor is
+    if (handover?.given === true) return
     const extend: State = extendMillis > 0 && Number.isFinite(extendMillis)
       ? { EXTEND_TIMEOUT_USEC: Math.round(extendMillis * 1000) }
       : {}

@@ -44,6 +44,7 @@ export interface Place {
 export class Handover {
   /** A successor accepts: what it was given is its own. */
   given = false
+  private readonly opened: Effect.Latch
   private isOpen: boolean
   private readonly unclaimed: Array<Inherited>
   private readonly waiting = new Set<{ readonly fd: number; readonly listen: Effect.Effect<void, ListenError> }>()
@@ -51,6 +52,7 @@ export class Handover {
 
   constructor(inherited: ReadonlyArray<Inherited> | undefined) {
     this.isOpen = inherited === undefined
+    this.opened = Effect.unsafeMakeLatch(this.isOpen)
     this.unclaimed = [...(inherited ?? [])]
   }
 
@@ -101,6 +103,16 @@ export class Handover {
     this.waiting.clear()
     return Effect.zipRight(this.closeUnclaimed, Effect.forEach(listens, (listen) => listen, { discard: true }))
   })
+
+  /** Until this process accepts; a successor that is not wanted never does. */
+  get accepts(): Effect.Effect<void> {
+    return this.opened.await
+  }
+
+  /** This process accepts. */
+  hasOpened(): void {
+    this.opened.unsafeOpen()
+  }
 
   readonly closeUnclaimed: Effect.Effect<void> = Effect.sync(() => {
     for (const { fd } of this.unclaimed.splice(0)) closeDescriptor(fd)

@@ -52,17 +52,28 @@ export class NotSent extends Data.TaggedError("NotSent")<{ readonly problem: str
   }
 }
 
+let passedOn: { readonly fd: number | undefined } | undefined
+
+/** What a successor writes its notifications to: the numbers of `LISTEN_FDS` are its predecessor's. */
+export const inheritDescriptor = (fd: number | undefined): void => {
+  passedOn = { fd }
+}
+
+/** Where this process writes its notifications, if that is a descriptor. */
+export const descriptorFor = (env: Environment, pid: number): number | undefined => {
+  if (passedOn !== undefined) return passedOn.fd
+  const inherited = passed(env, pid)
+  return inherited._tag === "Passed" ? inherited.descriptors.find(({ name }) => name === notifyName)?.fd : undefined
+}
+
 /** Sends a datagram; `undefined`: nobody wants to be notified. */
 export const sender = (
   env: Environment,
   pid: number
 ): ((state: string) => Effect.Effect<void, NotSent>) | undefined => {
   if (env["NOTIFY_SOCKET"] === undefined || env["NOTIFY_SOCKET"] === "") return undefined
-  const inherited = passed(env, pid)
-  const descriptor = inherited._tag === "Passed"
-    ? inherited.descriptors.find(({ name }) => name === notifyName)
-    : undefined
-  return descriptor === undefined ? byCommand : byDescriptor(descriptor.fd)
+  const fd = descriptorFor(env, pid)
+  return fd === undefined ? byCommand : byDescriptor(fd)
 }
 
 const byDescriptor = (fd: number) => (state: string) =>

@@ -16,6 +16,7 @@ import * as Effect from "effect/Effect"
 import * as ChildProcess from "node:child_process"
 import * as Net from "node:net"
 import type { Inherited } from "./handover.js"
+import { descriptorFor, inheritDescriptor } from "./sdNotify.js"
 import { turn } from "./turn.js"
 
 /** Which descriptors a process was given, and what each is: `LISTEN_FDS`, `LISTEN_FDNAMES` and the way back in one. */
@@ -26,6 +27,8 @@ interface Message {
   /** The descriptor of the conversation. */
   readonly channel: number
   readonly listeners: ReadonlyArray<Inherited>
+  /** The descriptor that notifications to systemd are written to. */
+  readonly notify?: number | undefined
 }
 
 /** The first descriptor after standard input, output and error. */
@@ -57,11 +60,14 @@ export const start = (
     heard.push(what)
     listener?.()
   }
-  const channel = firstDescriptor + listeners.length
+  const notify = descriptorFor(process.env, process.pid)
+  const passed = [...listeners.map(({ fd }) => fd), ...(notify === undefined ? [] : [notify])]
+  const channel = firstDescriptor + passed.length
   const message: Message = {
     predecessor: process.pid,
     channel,
-    listeners: listeners.map((listener, index) => ({ ...listener, fd: firstDescriptor + index }))
+    listeners: listeners.map((listener, index) => ({ ...listener, fd: firstDescriptor + index })),
+    notify: notify === undefined ? undefined : channel - 1
   }
   const [file = process.execPath, ...args] = command
   const ended = Effect.unsafeMakeLatch(false)
@@ -72,7 +78,7 @@ export const start = (
   let child: ChildProcess.ChildProcess
   try {
     child = ChildProcess.spawn(file, args, {
-      stdio: ["inherit", "inherit", "inherit", ...listeners.map(({ fd }) => fd), "pipe"],
+      stdio: ["inherit", "inherit", "inherit", ...passed, "pipe"],
       env: { ...process.env, [variable]: JSON.stringify(message) }
     })
   } catch (cause) {
@@ -133,7 +139,8 @@ export const inherited = (): Predecessor | undefined => {
   const { [variable]: text } = process.env
   if (text === undefined) return undefined
   Reflect.deleteProperty(process.env, variable)
-  const { channel, listeners, predecessor } = JSON.parse(text) as Message
+  const { channel, listeners, notify, predecessor } = JSON.parse(text) as Message
+  inheritDescriptor(notify)
   // systemd's variables name the process that they are meant for
   if (process.env["LISTEN_PID"] === String(predecessor)) process.env["LISTEN_PID"] = String(process.pid)
   const socket = new Net.Socket({ fd: channel, readable: true, writable: true })

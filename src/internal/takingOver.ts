@@ -21,6 +21,7 @@ export const begin = Effect.fnUntraced(function*(
     })
   }
   yield* handover.open
+  handover.hasOpened()
   if (pidFile !== undefined) yield* holdPidFile(pidFile, handover)
   if (predecessor === undefined) return
   yield* predecessor.listening

@@ -66,6 +66,8 @@ export interface Systemd {
   /** What the service has written, of all its starts since it was installed. */
   readonly output: () => string
   readonly version: number
+  /** What `/srv/app/server.js` is from now on, given what it was. */
+  readonly deploy: (next: (now: string) => string) => void
 }
 
 const properties = [
@@ -138,7 +140,8 @@ export const withSystemd = async (program: URL, use: (systemd: Systemd) => Promi
           }
         },
         output,
-        version: version()
+        version: version(),
+        deploy: (next) => Fs.writeFileSync(join(app, "server.js"), next(bundled(program)))
       })
     })
   } finally {
