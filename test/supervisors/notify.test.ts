@@ -3,7 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect, it } from "vitest"
 import { describeWith, type Tool } from "../clients/tool.js"
-import type { Child } from "../support/child.js"
+import { type Child, startLimit } from "../support/child.js"
 import { withClient } from "../support/rawClient.js"
 import { waitFor } from "../support/wait.js"
 import { body, get, likeSystemd, limit, python, timesLogged, untilLogged, withApp } from "./app.js"
@@ -100,6 +100,47 @@ describeWith(python, () => {
         await untilNotified(child, "STOPPING", ({ STOPPING }) => STOPPING === "1")
         expect(child.stdout()).not.toContain("EXTEND_TIMEOUT_USEC")
       })
+  )
+
+  it(
+    "a hand-over: each notifies by the descriptor while it is the service, and not of the shutdown that comes after",
+    { timeout: 60_000 },
+    () =>
+      withApp(
+        { systemd: {}, launch: "handoff" },
+        { under: likeSystemd("--descriptor", "--path", "/nowhere") },
+        async (child) => {
+          const target = await child.listening()
+          const first = Number(child.linesOf("listening")[0]?.["pid"])
+          await untilNotified(child, "READY", ({ READY }) => READY === "1")
+          await withClient(target, async (client) => {
+            await client.write(get("/slow"))
+            await child.line("request", limit)
+            process.kill(first, "SIGHUP")
+            await waitFor(
+              () => `READY of the successor: ${child.stdout()}`,
+              () => notifications(child).filter(({ state }) => state["READY"] === "1").length === 2,
+              startLimit
+            )
+            const second = Number(child.linesOf("listening")[1]?.["pid"])
+            await untilLogged(child, "Shutting down")
+            process.kill(second, "SIGTERM")
+            await untilNotified(child, "STOPPING", ({ STOPPING }) => STOPPING === "1")
+            await untilNotified(child, "the end", ({ STATUS }) => STATUS?.startsWith("Shut down in ") === true)
+            process.kill(first, "SIGUSR2")
+            expect(await body(client)).toBe("whole")
+            await child.exit(limit)
+            expect(notifications(child).filter(({ sender }) => sender === first)).toMatchObject([{
+              state: { READY: "1" }
+            }])
+            expect(notifications(child).filter(({ sender }) => sender === second).slice(0, 2)).toMatchObject([
+              { state: { READY: "1" } },
+              { state: { STOPPING: "1" } }
+            ])
+            expect(new Set(notifications(child).map(({ sender }) => sender))).toEqual(new Set([first, second]))
+          })
+        }
+      )
   )
 
   it(
