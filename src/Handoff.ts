@@ -198,10 +198,12 @@ export interface WorkersOptions {
 }
 
 /**
- * In the primary of `node:cluster`: runs workers until it is interrupted, which stops them with SIGTERM and waits for
- * their ends. A signal replaces them one by one: a new one starts, and when it is ready, an old one gets SIGTERM, and
- * its end is waited for. One that does not become ready is stopped, and the others stay. One that ends by itself is
- * replaced a second later. Fails if one of the first does not become ready.
+ * In the primary of `node:cluster`: runs workers until it is interrupted, which stops them as SIGTERM does and waits for
+ * their ends. A signal replaces them one by one: a new one starts, and when it is ready, an old one is stopped, and its
+ * end is waited for. One that does not become ready is stopped, and the others stay. One that ends by itself is replaced
+ * a second later, and where that fails, again and again. Fails if one of the first does not become ready.
+ *
+ * A signal to the whole group (Ctrl-C, systemd's `KillMode=control-group`) reaches the workers, too: it is no second one.
  *
  * Each worker runs {@link launch}: it tells when it is ready, and before it ends waits for the primary's word that no
  * connection is on its way to it. The PID of the primary does not change, which suits containers and `Type=exec`; to

@@ -7,9 +7,10 @@
 import * as Effect from "effect/Effect"
 import Cluster from "node:cluster"
 import type { ServerService } from "../Server.js"
+import { turn } from "./turn.js"
 
 /** What workers and their primary say to each other. */
-type Word = "ready" | "leaving" | "left"
+type Word = "ready" | "stop" | "leaving" | "left"
 
 const key = "quiesce/Handoff"
 
@@ -48,11 +49,43 @@ export const sayReady: Effect.Effect<void> = Effect.sync(() => {
   if (Cluster.isWorker && process.connected) process.send?.(say("ready"))
 })
 
+/**
+ * In a worker, until the scope closes: what the primary's word to stop does. A signal to the whole group (Ctrl-C, systemd)
+ * has reached both, and another one would be its second, which cuts what is open.
+ */
+export const obey = (isStopping: () => boolean) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const signals = ["SIGTERM", "SIGINT"] as const
+      const told = Effect.zipRight(turn, turn).pipe(
+        Effect.map(() => {
+          if (isStopping()) return
+          process.kill(process.pid, "SIGTERM")
+          // the group's may come later than the word
+          for (const signal of signals) process.on(signal, ignore)
+        })
+      )
+      const hear = (message: unknown) => {
+        if (wordOf(message) === "stop") Effect.runFork(told)
+      }
+      if (Cluster.isWorker) process.on("message", hear)
+      return () => {
+        process.off("message", hear)
+        for (const signal of signals) process.off(signal, ignore)
+      }
+    }),
+    (release) => Effect.sync(release)
+  )
+
+const ignore = () => {}
+
 export interface Worker {
   readonly pid: number
   readonly ready: Effect.Effect<void>
   readonly ended: Effect.Effect<string>
   readonly signal: (signal: NodeJS.Signals) => void
+  /** For one that is ready. */
+  readonly stop: () => void
 }
 
 /** In the primary: starts a worker, and gives it its last answer. */
@@ -71,10 +104,15 @@ export const fork = (): Worker => {
     how = signal === null ? `exit code ${String(code)}` : `signal ${signal}`
     over.unsafeOpen()
   })
+  const signal = (signal: NodeJS.Signals) => void worker.process.kill(signal)
   return {
     pid: worker.process.pid ?? 0,
     ready: ready.await,
     ended: Effect.map(over.await, () => how),
-    signal: (signal) => void worker.process.kill(signal)
+    signal,
+    stop: () =>
+      worker.send(say("stop"), (error) => {
+        if (error !== null) signal("SIGTERM")
+      })
   }
 }

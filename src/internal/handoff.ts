@@ -41,6 +41,7 @@ export const launch = (options: Options, tag: Context.Tag<Handoff, HandoffServic
     const outer = yield* Effect.scope
 
     let state: State = "Starting"
+    yield* Workers.obey(() => state === "Ending")
     let running: Fiber.RuntimeFiber<Successor, HandoffFailed> | undefined
     const attempt = handOver(handover, options.command ?? ownCommand(), timeout, () => state === "Serving").pipe(
       Effect.tap(() => {

@@ -1,14 +1,53 @@
+import { Effect } from "effect"
+import * as Fs from "node:fs"
+import * as Os from "node:os"
+import * as Path from "node:path"
 import { describe, expect, it } from "vitest"
-import { withChild } from "../support/child.js"
-import { waitFor } from "../support/wait.js"
-import { limit, load } from "./running.js"
+import { Handoff, Shutdown } from "../../src/index.js"
+import { type Child, withChild } from "../support/child.js"
+import { pace, waitFor } from "../support/wait.js"
+import { ask, limit, load } from "./running.js"
+
+const fixture = new URL("fixtures/workers.ts", import.meta.url)
+
+const serving = (child: Child) =>
+  waitFor(() => child.stdout() + child.stderr(), () => child.stdout().includes("2 workers serve"), limit)
+
+const untilLogged = (child: Child, text: string) =>
+  waitFor(() => `"${text}" in ${child.stdout()}${child.stderr()}`, () => child.stdout().includes(text), limit)
+
+/** The workers that are ready, and have not ended. */
+const workers = (child: Child): ReadonlyArray<number> =>
+  child.linesOf("listening").map(({ pid }) => Number(pid)).filter((pid) => {
+    try {
+      return process.kill(pid, 0)
+    } catch {
+      return false
+    }
+  })
+
+/** What is written into the file makes the next workers fail, or slow. */
+const withControl = (use: (child: Child, next: (mode: string) => void) => Promise<void>) => async () => {
+  const directory = Fs.mkdtempSync(Path.join(Os.tmpdir(), "quiesce-workers-"))
+  const control = Path.join(directory, "control")
+  try {
+    await withChild(fixture, [control], async (child) => {
+      await serving(child)
+      await use(child, (mode) => Fs.writeFileSync(control, mode))
+      child.signal("SIGTERM")
+      expect(await child.exit(limit)).toMatchObject({ code: 0 })
+    })
+  } finally {
+    Fs.rmSync(directory, { recursive: true, force: true })
+  }
+}
 
 const rolls = 3
 
 describe("workers of node:cluster", { timeout: 180_000 }, () => {
   it("are replaced one by one, and no client on a fresh connection sees it", () =>
-    withChild(new URL("fixtures/workers.ts", import.meta.url), [], async (child) => {
-      await waitFor(() => child.stdout() + child.stderr(), () => /2 workers serve/.test(child.stdout()), limit)
+    withChild(fixture, [], async (child) => {
+      await serving(child)
       const { port } = await child.line("listening", limit, 2)
       const clients = load(Array.from({ length: 6 }, () => ({ port: Number(port) })))
       try {
@@ -40,12 +79,71 @@ describe("workers of node:cluster", { timeout: 180_000 }, () => {
     }))
 
   it("one that is killed is replaced", () =>
-    withChild(new URL("fixtures/workers.ts", import.meta.url), [], async (child) => {
-      await waitFor(() => child.stdout() + child.stderr(), () => /2 workers serve/.test(child.stdout()), limit)
+    withChild(fixture, [], async (child) => {
+      await serving(child)
       const { pid } = await child.line("listening", limit, 2)
       process.kill(Number(pid), "SIGKILL")
       await child.line("listening", limit, 3)
       child.signal("SIGTERM")
       expect(await child.exit(limit)).toMatchObject({ code: 0 })
     }))
+
+  it(
+    "one that dies while the others are replaced is replaced once",
+    withControl(async (child, next) => {
+      next("slow")
+      const second = workers(child)[1] ?? 0
+      child.signal("SIGUSR2")
+      await untilLogged(child, "replacing the workers")
+      process.kill(second, "SIGKILL")
+      await untilLogged(child, "Every worker has been replaced")
+      next("")
+      await waitFor("2 workers", () => workers(child).length === 2, limit)
+      // a third one would have begun by now
+      await pace(4000)
+      expect(workers(child)).toHaveLength(2)
+    })
+  )
+
+  it(
+    "one whose replacement fails is replaced when that is possible",
+    withControl(async (child, next) => {
+      next("fails")
+      process.kill(workers(child)[0] ?? 0, "SIGKILL")
+      await untilLogged(child, "tried again")
+      expect(workers(child)).toHaveLength(1)
+      next("")
+      await waitFor("2 workers", () => workers(child).length === 2, limit)
+    })
+  )
+
+  // Ctrl-C in a terminal, and systemd's KillMode=control-group
+  for (
+    const [signal, handles] of [
+      ["SIGTERM", "nothing"],
+      ["SIGINT", "nothing"],
+      ["SIGTERM", "signals"],
+      ["SIGINT", "signals"]
+    ] as const
+  ) {
+    it(`${signal} to the whole group is no second signal to the workers (they handle ${handles})`, () =>
+      withChild(fixture, ["", handles], async (child) => {
+        await serving(child)
+        const port = Number((await child.line("listening", limit)).port)
+        const requests = [ask({ port }, "GET", "/slow"), ask({ port }, "GET", "/slow")]
+        await child.line("request", limit, 2)
+        process.kill(-child.pid, signal)
+        expect(await Promise.all(requests)).toMatchObject([{ status: 200 }, { status: 200 }])
+        expect(await child.exit(limit)).toMatchObject({ code: 0 })
+        expect(child.linesOf("exit").map(({ code }) => code)).toEqual([0, 0, 0])
+      }, { under: ["setsid"] }))
+  }
+
+  for (const workers of [0, -1, 1.5, Number.NaN]) {
+    it(`${workers} of them are refused`, async () => {
+      const error = await Effect.runPromise(Effect.flip(Handoff.launchWorkers({ workers })))
+      expect(error).toBeInstanceOf(Shutdown.InvalidPolicy)
+      expect(error.message).toContain(`workers is ${workers}`)
+    })
+  }
 })
