@@ -72,7 +72,11 @@ export const listen = (signals: ReadonlyArray<NodeJS.Signals>, stop: Stop): List
     if (last) {
       unlisten()
       // nobody else makes anything of it
-      if (process.listenerCount(name) === 0) process.kill(process.pid, name)
+      if (process.listenerCount(name) > 0) return
+      process.kill(process.pid, name)
+      // the kernel drops a signal that the init of a container has no listener for
+      // oxlint-disable-next-line no-process-exit -- the signal would have done it
+      if (process.pid === 1) process.exit(128 + Os.constants.signals[name])
       return
     }
     const open = Array.from(stop.servers(), (server) => ({ server, phase: Effect.runSync(server.phase.get) }))

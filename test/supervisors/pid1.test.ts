@@ -1,6 +1,8 @@
 import { spawnSync } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { describe, expect, it } from "vitest"
+import { meant, untilLogged } from "../signals/running.js"
+import { withChild } from "../support/child.js"
 import { withClient } from "../support/rawClient.js"
 import { waitFor } from "../support/wait.js"
 import { body, get, limit, withApp } from "./app.js"
@@ -48,4 +50,27 @@ describe.skipIf(!mayUnshare && !process.env["CI"])("as PID 1", () => {
       )
     }
   }
+
+  it(
+    "a further signal than the one that cuts ends it, too, where a finalizer hangs",
+    { timeout: 60_000 },
+    () =>
+      withChild(
+        new URL("../signals/fixtures/app.ts", import.meta.url),
+        [JSON.stringify({ finalizer: true })],
+        async (child) => {
+          await child.listening()
+          const outside = await waitFor("its number outside", () => childOf(child.pid), limit)
+          process.kill(outside, "SIGTERM")
+          await child.line("finalizing", limit)
+          await meant()
+          process.kill(outside, "SIGTERM")
+          await untilLogged(child, "one more ends the process")
+          await meant()
+          process.kill(outside, "SIGTERM")
+          expect(await child.exit(limit)).toMatchObject({ code: 143 })
+        },
+        { under }
+      )
+  )
 })
