@@ -99,7 +99,10 @@ const same = ([stock, own]: readonly [Served, Served], request: string, app: str
     const bytes = request.replaceAll("Host:", `X-App: ${app}\r\nX-Middleware: ${middleware}\r\nHost:`)
     const [expected, seen] = yield* Effect.all([observe(stock, bytes), observe(own, bytes)], { concurrency: 2 })
     expect(seen.answer, `${app}, ${middleware}: ${request}`).toBe(expected.answer)
-    if (!otherwise.has(app)) expect(seen.journal, `${app}, ${middleware}: ${request}`).toEqual(expected.journal)
+    // of two at a time, ours may have ended the first before the second begins
+    const inOrder = ({ journal }: typeof seen) =>
+      request.includes("/again") ? journal.map((entry) => JSON.stringify(entry)).toSorted() : journal
+    if (!otherwise.has(app)) expect(inOrder(seen), `${app}, ${middleware}: ${request}`).toEqual(inOrder(expected))
     return expected
   })
 
@@ -117,7 +120,7 @@ describe("the same as @effect/platform-node", () => {
         }
       }
     })
-    it.scopedLive(`apps, with tracing ${tracing}`, () => all({ ...chosen(tracing), middleware: undefined }), 60_000)
+    it.scopedLive(`apps, with tracing ${tracing}`, () => all({ ...chosen(tracing), middleware: undefined }), 120_000)
 
     it.scopedLive(`middleware, with tracing ${tracing}`, () =>
       Effect.gen(function*() {

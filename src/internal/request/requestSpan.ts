@@ -37,6 +37,8 @@ export class RequestSpan implements Tracer.Span {
     this.#request = request
     this.#later = later
     this.#startTime = later.now()
+    // a socket that has closed knows it only if it was asked before
+    void request.remoteAddress
   }
 
   /** Nobody has looked at it so far. */
