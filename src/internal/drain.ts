@@ -32,6 +32,10 @@ export interface Stopping {
   /** Suspends until `close` is called. */
   readonly closeCalled: Effect.Effect<void>
   readonly isCloseCalled: () => boolean
+  /** Whether whatever answers has been there: the app that is to be attached, or what needs none. */
+  readonly hasApp: () => boolean
+  /** In milliseconds. Nobody has been sent to a server that has failed to start. */
+  readonly lameDuck: () => number
 }
 
 export const drain = Effect.fnUntraced(function*(server: Stopping) {
@@ -44,9 +48,10 @@ export const drain = Effect.fnUntraced(function*(server: Stopping) {
   registry.closing = true
   registry.stopping = true
   yield* askToLeave(registry)
-  if (policy.lameDuck > 0 && !server.isCloseCalled()) {
+  const lameDuck = server.lameDuck()
+  if (lameDuck > 0 && !server.isCloseCalled()) {
     yield* server.enter("LameDuck")
-    yield* Effect.raceFirst(Effect.sleep(policy.lameDuck), server.lameDuckOver).pipe(step("lame_duck"))
+    yield* Effect.raceFirst(Effect.sleep(lameDuck), server.lameDuckOver).pipe(step("lame_duck"))
   }
 
   const drainingAt = now()

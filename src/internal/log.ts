@@ -37,8 +37,9 @@ const listed = 20
 export const narrated = (server: Stopping) => (drain: Effect.Effect<Report>): Effect.Effect<Report> =>
   Effect.gen(function*() {
     const { registry, telemetry } = server
-    // a server that never could bind has more important things to say
-    if (server.listeners.size === 0 && registry.accepted === 0) telemetry.usual = LogLevel.Debug
+    // where a server has failed to start, that is the more important thing to say
+    const isUnused = server.listeners.size === 0 || !server.hasApp()
+    if (isUnused && registry.accepted === 0) telemetry.usual = LogLevel.Debug
     yield* begins(server)
     const progress = yield* Effect.fork(
       Effect.repeat(Effect.suspend(() => waits(server)), rhythm).pipe(Effect.delay("1 second"))
@@ -50,7 +51,8 @@ export const narrated = (server: Stopping) => (drain: Effect.Effect<Report>): Ef
   })
 
 const begins = (server: Stopping) => {
-  const { lameDuck, timeout } = server.policy
+  const { timeout } = server.policy
+  const lameDuck = server.lameDuck()
   const progress = progressOf(server, listed)
   const duck = lameDuck > 0 ? `serving on for ${millis(lameDuck)}, then ` : ""
   const limit = Number.isFinite(timeout) ? `draining for up to ${millis(timeout)}` : "draining, no deadline"
@@ -65,7 +67,7 @@ const begins = (server: Stopping) => {
 
 /** Says which phase comes, where the line before did not. */
 export const enters = (server: Stopping, phase: Phase): Effect.Effect<void> => {
-  if (phase !== "Draining" || server.policy.lameDuck === 0) return Effect.void
+  if (phase !== "Draining" || server.lameDuck() === 0) return Effect.void
   const progress = progressOf(server, listed)
   return say(server, server.telemetry.usual, `Draining: accepting no more; ${connections(progress)}`, {
     ...seen(progress),

@@ -27,8 +27,10 @@ export interface Progress {
   readonly finalizers: number
   /** Hooks that still run. */
   readonly hooks: ReadonlyArray<string>
-  /** Milliseconds until the deadline; `Infinity` where there is none, or no shutdown. */
+  /** Milliseconds that the phase has left: until the lame duck is over, or until the deadline. `Infinity`: no end. */
   readonly left: number
+  /** Milliseconds that are left after the lame duck, while it lasts. */
+  readonly then: number | undefined
 }
 
 /** A path may be as long as a request head. */
@@ -39,7 +41,8 @@ export const clip = (text: string, limit = pathLimit): string =>
   (text.length <= limit ? text : `${text.slice(0, limit - 1)}…`).replaceAll(/\p{Cc}/gu, "\ufffd")
 
 /** Looks at all connections, and at the oldest `limit` requests more closely. */
-export const progressOf = ({ handlers, hooks, policy, registry, telemetry }: Stopping, limit: number): Progress => {
+export const progressOf = (server: Stopping, limit: number): Progress => {
+  const { handlers, hooks, policy, registry, telemetry } = server
   const now = registry.now()
   const byState: Record<string, number> = {}
   const oldest: Array<readonly [Open, Owed]> = []
@@ -55,7 +58,8 @@ export const progressOf = ({ handlers, hooks, policy, registry, telemetry }: Sto
       if (oldest.length > limit) oldest.pop()
     }
   }
-  const { phase, startedAt } = telemetry
+  const { phase, phaseSince } = telemetry
+  const isLameDuck = phase === "LameDuck"
   return {
     connections: registry.open.size,
     byState,
@@ -69,9 +73,10 @@ export const progressOf = ({ handlers, hooks, policy, registry, telemetry }: Sto
     handlers: handlers.fibers.size,
     finalizers: handlers.errands,
     hooks: phase === "Draining" ? hooks.running : [],
-    left: startedAt === undefined
-      ? Number.POSITIVE_INFINITY
-      : startedAt + policy.lameDuck + (phase === "LameDuck" ? 0 : policy.timeout) - now
+    left: isLameDuck || phase === "Draining"
+      ? phaseSince + (isLameDuck ? policy.lameDuck : policy.timeout) - now
+      : Number.POSITIVE_INFINITY,
+    then: isLameDuck ? policy.timeout : undefined
   }
 }
 
@@ -95,8 +100,12 @@ export const besides = ({ finalizers, handlers, hooks, inFlight }: Progress): Re
   ...(hooks.length > 0 ? [`${hooks.length === 1 ? "hook" : "hooks"}: ${hooks.join(", ")}`] : [])
 ]
 
-export const timeLeft = ({ left }: Progress, print = millis): string | undefined =>
-  !Number.isFinite(left) ? undefined : left < 0 ? "past the deadline" : `${print(left)} left`
+export const timeLeft = ({ left, then }: Progress, print = millis): string | undefined => {
+  if (!Number.isFinite(left)) return undefined
+  if (then === undefined) return left < 0 ? "past the deadline" : `${print(left)} left`
+  const after = Number.isFinite(then) ? `then up to ${print(then)}` : "then no deadline"
+  return `${print(Math.max(0, left))} of the lame duck left, ${after}`
+}
 
 export const print = (duration: Duration.Duration): string => millis(Duration.toMillis(duration))
 

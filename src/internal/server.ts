@@ -114,6 +114,7 @@ export const make = <A extends App | undefined>(
         SubscriptionRef.set(phase, next),
         Effect.suspend(() => {
           telemetry.phase = next
+          telemetry.phaseSince = now()
           emit({ _tag: "PhaseChanged", phase: next, at: now() })
           if (next === "Draining") draining.unsafeOpen()
           return enters(server, next)
@@ -130,6 +131,7 @@ export const make = <A extends App | undefined>(
     const done = yield* Deferred.make<Report>()
     let dismissing: Fiber.RuntimeFiber<void> | undefined = undefined
 
+    const hasApp = () => app === undefined || app.taken() || registry.served > 0
     const server: Stopping = {
       policy,
       registry,
@@ -142,7 +144,9 @@ export const make = <A extends App | undefined>(
       giveUp: () => app?.giveUp(),
       lameDuckOver: lameDuckOver.await,
       closeCalled: closing.await,
-      isCloseCalled: () => closeCalled
+      isCloseCalled: () => closeCalled,
+      hasApp,
+      lameDuck: () => hasApp() ? policy.lameDuck : 0
     }
     const start = Effect.sync(() => {
       if (stopping) return

@@ -16,6 +16,8 @@ export class Telemetry {
   phase: Phase = "Serving"
   /** When its shutdown began. */
   startedAt: number | undefined = undefined
+  /** When it entered its phase. */
+  phaseSince = 0
   /** Connections that the system could not accept. */
   acceptErrors = 0
   /** The level of what is no failure. */

@@ -1,11 +1,15 @@
 import * as HttpServer from "@effect/platform/HttpServer"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as TestClock from "effect/TestClock"
+import { createServer } from "node:http"
 import * as Http2 from "node:http2"
-import { Server } from "../../src/index.js"
+import { NodeHttpServer, Server } from "../../src/index.js"
 import { makeApp, servingHeld } from "../support/handlers.js"
 import { client, get, idleAfterOne, remoteAddress, send, serving, until, untilPhase } from "../support/running.js"
 import { collect } from "./collect.js"
@@ -47,6 +51,43 @@ describe("the log of a shutdown", () => {
       })
       yield* gate.open
       yield* report
+    }).pipe(Effect.provide(log.layer))
+  })
+
+  it.scoped("says how long the phase has left, also after a lame duck that ended early", () => {
+    const log = collect()
+    return Effect.gen(function*() {
+      const { gate, running } = yield* servingHeld({ lameDuck: "20 seconds", timeout: "3 seconds" })
+      yield* running.interrupt
+      yield* untilPhase(running.server, "LameDuck")
+      yield* TestClock.adjust("1 second")
+      const serving = yield* until("a line of the lame duck", () => log.find(/^LameDuck: waiting for/))
+      expect(serving.message).toMatch(/; 19s of the lame duck left, then up to 3s$/)
+      yield* running.server.drainNow
+      yield* untilPhase(running.server, "Draining")
+      yield* TestClock.adjust("1 second")
+      const draining = yield* until("a line of the drain", () => log.find(/^Draining: waiting for/))
+      expect(draining.message).toMatch(/; 2s left$/)
+      expect(draining.annotations).toMatchObject({ leftMillis: 2000 })
+      yield* gate.open
+      yield* running.report
+    }).pipe(Effect.provide(log.layer))
+  })
+
+  // nobody was sent to it, and nobody has to be told to leave; the clock does not move here
+  it.effect("does not hide why a start has failed, nor does a lame duck put it off", () => {
+    const log = collect()
+    return Effect.gen(function*() {
+      const failed = Layer.fail(new Error("cannot connect to postgres"))
+      const policy = { lameDuck: "1 minute", host: "127.0.0.1" } as const
+      const start = (port: number) =>
+        HttpServer.serve(HttpServerResponse.text("hello")).pipe(
+          Layer.provide(failed),
+          Layer.provide(NodeHttpServer.layer(() => createServer(), { ...policy, port }))
+        )
+      const exits = yield* Effect.forEach([0, 99_999], (port) => Effect.exit(Effect.scoped(Layer.build(start(port)))))
+      expect(exits.map((exit) => Exit.isFailure(exit))).toEqual([true, true])
+      expect(log.lines()).toEqual([])
     }).pipe(Effect.provide(log.layer))
   })
 
