@@ -20,13 +20,26 @@ const limitMillis = 1000
 /** How many turns without an accept count as dry: libuv does not accept all that is queued in one turn. */
 const quietTurns = 64
 
-/** How long it has to stay dry, in milliseconds, where something was accepted after the close began. */
-const quietMillis = 5
+/**
+ * How many connections in the last second make a server one that is busy: so many come that one of them may come as the
+ * socket closes. Its requests are held for {@link settleMillis} first, while most of those who would open the next
+ * connection wait for an answer on the last one.
+ */
+const busyAccepts = 16
+
+/** In milliseconds; no longer than a drain gives idle connections in any case. */
+const settleMillis = 50
+
+/** How long to rest, in milliseconds, after something was accepted, or where a queue that is dry cannot be closed. */
+const restMillis = 2
+
+/** How many turns are spent on one attempt. One who has just slept is not preempted in the middle of it. */
+const attemptTurns = 256
 
 /**
- * The socket is closed at the end of a turn that took no longer than this many times the shortest of the
- * {@link quietTurns} before: what comes between the kernel's word that nothing is queued and the close is reset, and in
- * a turn that has served others, or in which another process had the processor, that is a hundred times as long.
+ * The socket is closed at the end of a turn that took no longer than this many times the shortest of the attempt: what
+ * comes between the kernel's word that nothing is queued and the close is reset, and in a turn that has served others, or
+ * in which another process had the processor, that is a hundred times as long.
  */
 const briefTurn = 3
 
@@ -49,6 +62,7 @@ const machineMillis = (): number => performance.now()
 
 export const make = (server: Net.Server, closeNow: () => void): AcceptQueue => {
   let accepted = 0
+  let recent = { since: 0, accepts: 0, before: 0 }
   const held: Array<() => void> = []
   let holding = false
 
@@ -66,9 +80,17 @@ export const make = (server: Net.Server, closeNow: () => void): AcceptQueue => {
     release()
   }
 
+  const isBusy = (now: number) =>
+    now - recent.since < 1000
+      ? recent.accepts + recent.before >= busyAccepts
+      : now - recent.since < 2000 && recent.accepts >= busyAccepts
+
   return {
     accepted: () => {
       accepted++
+      const now = machineMillis()
+      if (now - recent.since < 1000) recent.accepts++
+      else recent = { since: now, accepts: 1, before: now - recent.since < 2000 ? recent.accepts : 0 }
     },
     isHolding: () => holding,
     hold: (deliver) => {
@@ -76,47 +98,50 @@ export const make = (server: Net.Server, closeNow: () => void): AcceptQueue => {
     },
     close: Effect.async<void>((resume) => {
       holding = true
-      const startedAt = machineMillis()
-      const atStart = accepted
-      let short = false
-      let seen = accepted
-      let quiet = 0
-      let turns = 0
-      let turnBegan = startedAt
-      let quietSince = startedAt
-      let shortest = Infinity
-      let shortestBefore = 0
       const handle = handleOf(server)
-      let immediate = setImmediate(function turn() {
-        const turnEnded = machineMillis()
-        const took = turnEnded - turnBegan
-        if (took < shortest) shortest = took
-        quiet++
-        if (accepted !== seen) {
-          seen = accepted
-          quiet = 0
-          quietSince = turnEnded
-        }
-        const isDry = quiet >= quietTurns && (accepted === atStart || turnEnded - quietSince >= quietMillis)
-        const millis = turnEnded - startedAt
-        if (millis >= limitMillis || (isDry && took <= shortestBefore * briefTurn)) {
-          // the functions on the way to it have never run, and are compiled first: as long as a hundred such turns
-          if (typeof handle?.fd === "number") handle.close?.()
-          stop()
-          return resume(Effect.void)
-        }
-        if (++turns % quietTurns === 0) {
-          shortestBefore = shortest
-          shortest = Infinity
-        }
-        if (!short && millis >= patienceMillis) {
+      const startedAt = machineMillis()
+      let immediate: NodeJS.Immediate | undefined = undefined
+      let timer: NodeJS.Timeout | undefined = undefined
+      let short = false
+
+      const over = () => {
+        stop()
+        resume(Effect.void)
+      }
+      const restFor = (millis: number) => {
+        const late = machineMillis() - startedAt
+        if (late >= limitMillis) return over()
+        if (!short && late >= patienceMillis) {
           short = true
           shorten(server)
         }
-        immediate = setImmediate(turn)
-        turnBegan = machineMillis()
-      })
+        timer = setTimeout(attempt, millis)
+      }
+      const attempt = () => {
+        const seen = accepted
+        let turns = 0
+        let turnBegan = machineMillis()
+        let shortest = Infinity
+        immediate = setImmediate(function turn() {
+          const turnEnded = machineMillis()
+          const took = turnEnded - turnBegan
+          if (accepted !== seen) return restFor(restMillis)
+          turns++
+          if (turns > quietTurns && took <= shortest * briefTurn) {
+            // the functions on the way to it have never run, and are compiled first: as long as a hundred such turns
+            if (typeof handle?.fd === "number") handle.close?.()
+            return over()
+          }
+          if (turns > attemptTurns) return restFor(restMillis)
+          if (took < shortest) shortest = took
+          immediate = setImmediate(turn)
+          turnBegan = machineMillis()
+        })
+      }
+      if (isBusy(startedAt)) restFor(settleMillis)
+      else attempt()
       return Effect.sync(() => {
+        clearTimeout(timer)
         clearImmediate(immediate)
         stop()
       })
