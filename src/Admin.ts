@@ -29,7 +29,8 @@
  * ```
  *
  * While a shutdown waits, `/metrics` names what it waits for: the oldest requests in flight, as
- * `quiesce_shutdown_waiting_request_age_seconds`. Before, no label of it depends on what clients send.
+ * `quiesce_shutdown_waiting_request_age_seconds`. Before, no label of it depends on what clients send. Without
+ * `Metrics.layer` the page has what else is in Effect's registry, and nothing of a server that serves.
  *
  * **Gotchas**
  *
@@ -42,6 +43,7 @@
  *
  * @since 0.1.0
  */
+
 import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import type * as HttpServer from "@effect/platform/HttpServer"

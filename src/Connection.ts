@@ -9,6 +9,7 @@
  *
  * @since 0.1.0
  */
+
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import { HttpServerRequest } from "@effect/platform/HttpServerRequest"
 import * as Data from "effect/Data"

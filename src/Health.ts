@@ -48,6 +48,7 @@
  *
  * @since 0.1.0
  */
+
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as Context from "effect/Context"

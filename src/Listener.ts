@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+
 import type * as HttpServer from "@effect/platform/HttpServer"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"

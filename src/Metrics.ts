@@ -19,7 +19,12 @@
  * | `quiesce_drain_duration_seconds` | `outcome` | histogram: from the closing of the listeners to the end, or the deadline |
  * | `quiesce_hook_duration_seconds` | `hook`, `outcome` | histogram, whose count is the number of hooks |
  *
- * Each has the label `server` besides, which tells the servers of one process apart, and `unit`.
+ * Each has the label `server` besides, which tells the servers of one process apart, and `unit` (not on the page of `Admin`).
+ *
+ * While a shutdown waits, the page of `Admin` has two more, which are in no registry, because their labels would stay
+ * there for ever: `quiesce_shutdown_waiting_requests`, and for the ten oldest of those
+ * `quiesce_shutdown_waiting_request_age_seconds` with `connection`, `stream` (HTTP/2), `method`, `path` and
+ * `remote_address`.
  *
  * **Gotchas**
  *
@@ -29,6 +34,7 @@
  *
  * @since 0.1.0
  */
+
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
@@ -73,7 +79,7 @@ const leastMillis = 10
 export const layer = (options: {
   /** How often to look. Default: 5 seconds. */
   readonly interval?: Duration.DurationInput | undefined
-  /** The label `server` of all metrics. Default: a number, in the order in which the process has made its servers. */
+  /** The label `server` of all metrics. Default: a number, in the order in which servers were first measured. */
   readonly server?: string | undefined
 } = {}): Layer.Layer<never, InvalidPolicy, Server> =>
   Layer.scopedDiscard(Effect.gen(function*() {
@@ -86,8 +92,8 @@ export const layer = (options: {
     )
     const around = yield* FiberRef.get(FiberRef.currentMetricLabels)
     yield* watch(server, (inside) => {
-      const name = options.server ?? inside.telemetry.name
-      const sampler = new Sampler(inside, [...around, MetricLabel.make("server", name)])
+      if (options.server !== undefined) inside.telemetry.name = options.server
+      const sampler = new Sampler(inside, [...around, MetricLabel.make("server", inside.telemetry.name)])
       return {
         look: () => sampler.sample(),
         pause: (stopping) => stopping ? Math.min(interval, stoppingMillis) : interval,

@@ -35,6 +35,7 @@
  *
  * @since 0.1.0
  */
+
 import type * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as PlatformNode from "@effect/platform-node/NodeHttpServer"

@@ -41,6 +41,7 @@
  *
  * @since 0.1.0
  */
+
 import * as PlatformNode from "@effect/platform-node/NodeSocketServer"
 import * as SocketServer from "@effect/platform/SocketServer"
 import * as Context from "effect/Context"

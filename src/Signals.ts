@@ -54,6 +54,7 @@
  *
  * @since 0.1.0
  */
+
 import * as Runtime from "@effect/platform/Runtime"
 import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"

@@ -20,6 +20,7 @@
  *
  * @since 0.1.0
  */
+
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { WriteStream } from "node:tty"

@@ -38,6 +38,7 @@
  *
  * @since 0.1.0
  */
+
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import { IncomingMessage } from "@effect/platform-node/NodeSocketServer"

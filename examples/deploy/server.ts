@@ -6,7 +6,7 @@ import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Effect, Layer } from "effect"
 import { createServer } from "node:http"
-import { Admin, Health, NodeHttpServer, Shutdown, Signals, Supervisor, Systemd } from "quiesce"
+import { Admin, Health, Metrics, NodeHttpServer, Shutdown, Signals, Supervisor, Systemd } from "quiesce"
 
 const presets = {
   docker: Shutdown.docker({ stopTimeout: "10 seconds" }),
@@ -44,6 +44,7 @@ HttpServer.serve(app).pipe(
   Health.startup("app"),
   Systemd.service(),
   Supervisor.pm2,
+  Layer.provide(Metrics.layer()),
   Layer.provide(AdminLive),
   Layer.provide(Health.layer),
   Layer.provide(ServerLive),

@@ -9,6 +9,7 @@ import type { Connection } from "../Connection.js"
 import { Server } from "../Server.js"
 import { steady } from "./now.js"
 import * as Prometheus from "./prometheus.js"
+import { insideOf } from "./telemetry.js"
 
 /** Without the query: it may be a secret, and a label is kept for as long as the metrics are. */
 const pathname = (path: string): string => path.split("?", 1)[0] ?? path
@@ -76,19 +77,22 @@ const waitedFor = Effect.gen(function*() {
   const phase = yield* server.phase.get
   if (phase === "Serving") return []
   const requests = inFlight(yield* server.connections, yield* currentTime)
+  const name = insideOf(server)?.telemetry.name
+  const own = name === undefined ? [] : [["server", name]] as const
   return [
     Prometheus.gauge(
       "quiesce_shutdown_waiting_requests",
       "Requests in flight that the shutdown waits for",
-      [{ labels: [], value: requests.length }]
+      [{ labels: own, value: requests.length }]
     ),
     Prometheus.gauge(
       "quiesce_shutdown_waiting_request_age_seconds",
       `Age of the requests in flight that the shutdown waits for, the ${named} oldest`,
       requests.slice(0, named).map(({ ageMillis, connection, method, path, remoteAddress, stream }) => ({
         labels: [
+          ...own,
           ["connection", String(connection)],
-          ["stream", stream === undefined ? "" : String(stream)],
+          ...(stream === undefined ? [] : [["stream", String(stream)]] as const),
           ["method", method],
           ["path", pathname(path)],
           ["remote_address", remoteAddress]

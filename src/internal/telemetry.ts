@@ -8,11 +8,10 @@ import type { ServerService } from "../Server.js"
 import type { Phase, Report } from "../Shutdown.js"
 import type { Stopping } from "./drain.js"
 
-let made = 0
+let named = 0
 
 export class Telemetry {
-  /** Tells the servers of one process apart, in the order in which they were made. */
-  readonly name = String(++made)
+  #name: string | undefined = undefined
   phase: Phase = "Serving"
   /** When its shutdown began. */
   startedAt: number | undefined = undefined
@@ -31,6 +30,14 @@ export class Telemetry {
 
   constructor(quiet: boolean) {
     this.usual = quiet ? LogLevel.Debug : LogLevel.Info
+  }
+
+  /** Tells the servers of one process apart that are measured: a number, unless it is given another name. */
+  get name(): string {
+    return this.#name ??= String(++named)
+  }
+  set name(name: string) {
+    this.#name = name
   }
 
   report(report: Report): void {

@@ -139,7 +139,13 @@ describe("the admin listener", () => {
       expect(families.get("quiesce_shutdown_waiting_requests")?.samples).toMatchObject([{ value: 1 }])
       expect(families.get("quiesce_shutdown_waiting_request_age_seconds")?.samples).toEqual([{
         name: "quiesce_shutdown_waiting_request_age_seconds",
-        labels: { connection: "1", stream: "", method: "GET", path: "/hold", remote_address: remoteAddress(slow) },
+        labels: {
+          server: expect.stringMatching(/^\d+$/),
+          connection: "1",
+          method: "GET",
+          path: "/hold",
+          remote_address: remoteAddress(slow)
+        },
         value: 90
       }])
       expect(body).not.toContain("secret")
