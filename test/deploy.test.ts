@@ -33,7 +33,8 @@ const seconds = (text: string | undefined): number => {
 
 /** The presets of the app, as its source has them. */
 const preset = (name: string): string =>
-  new RegExp(`^  ${name}: (Shutdown.*?),?$`, "m").exec(read("server.ts"))?.[1] ?? ""
+  new RegExp(`^  ${name}: \\(\\) => (Shutdown.*), lameDuck }\\),?$`, "m").exec(read("server.ts"))?.[1]?.concat(" })") ??
+    ""
 
 const withFiles = async (files: Readonly<Record<string, string>>, use: (folder: string) => Promise<void>) => {
   const folder = Fs.mkdtempSync(join(tmpdir(), "deploy-"))

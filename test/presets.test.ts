@@ -12,7 +12,9 @@ describe("presets", () => {
     ["kubernetes of a minute", Shutdown.kubernetes({ terminationGracePeriod: "1 minute", lameDuck: 0 }), 60_000],
     ["docker", Shutdown.docker(), 10_000],
     ["docker of 30 seconds", Shutdown.docker({ stopTimeout: "30 seconds" }), 30_000],
+    ["docker behind a load balancer", Shutdown.docker({ lameDuck: "4 seconds" }), 10_000],
     ["systemd", Shutdown.systemd(), 90_000],
+    ["systemd behind a load balancer", Shutdown.systemd({ lameDuck: "5 seconds" }), 90_000],
     ["systemd of 20 seconds", Shutdown.systemd({ timeoutStop: "20 seconds" }), 20_000]
   ]
   for (const [name, preset, allowed] of presets) {
@@ -50,6 +52,11 @@ describe("presets", () => {
       "terminationGracePeriod is \"30 seconds\", and must be 1m 23s or more"
     ],
     ["a stop timeout of a second", () => Shutdown.docker({ stopTimeout: 1000 }), "stopTimeout is 1000, and must be 2s"],
+    [
+      "a lame duck that leaves no time",
+      () => Shutdown.docker({ lameDuck: "20 seconds" }),
+      "stopTimeout is 10000, and must be 22s or more: 20000 ms of lame duck"
+    ],
     ["a negative one", () => Shutdown.docker({ stopTimeout: -1 }), "stopTimeout is -1, and must be a duration"],
     ["one without an end", () => Shutdown.systemd({ timeoutStop: Duration.infinity }), "timeoutStop is Infinity"],
     [

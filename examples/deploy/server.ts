@@ -4,23 +4,26 @@
 //   curl localhost:3000; curl localhost:9000/readyz?verbose
 import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
-import { Config, Effect, Layer } from "effect"
+import { Config, type Duration, Effect, Layer, Option } from "effect"
 import { createServer } from "node:http"
 import { Admin, Health, Metrics, NodeHttpServer, Shutdown, Signals, Supervisor, Systemd } from "quiesce"
 
-const presets = {
-  docker: Shutdown.docker({ stopTimeout: "10 seconds" }),
-  kubernetes: Shutdown.kubernetes({ terminationGracePeriod: "30 seconds" }),
-  pm2: Shutdown.docker({ stopTimeout: "10 seconds" }),
-  systemd: Shutdown.systemd({ timeoutStop: "90 seconds" })
-}
+const presets = (lameDuck?: Duration.Duration) => ({
+  docker: () => Shutdown.docker({ stopTimeout: "10 seconds", lameDuck }),
+  kubernetes: () => Shutdown.kubernetes({ terminationGracePeriod: "30 seconds", lameDuck }),
+  pm2: () => Shutdown.docker({ stopTimeout: "10 seconds", lameDuck }),
+  systemd: () => Shutdown.systemd({ timeoutStop: "90 seconds", lameDuck })
+})
 
 const ServerLive = Layer.unwrapEffect(Effect.gen(function*() {
   const deployedBy = yield* Config.literal("docker", "kubernetes", "pm2", "systemd")("DEPLOYED_BY").pipe(
     Config.withDefault("docker")
   )
-  // SHUTDOWN_LAME_DUCK and the like come before the preset's
-  const policy = yield* Shutdown.config(presets[deployedBy])
+  // for a load balancer that asks /readyz by itself; it comes out of the supervisor's time
+  const lameDuck = yield* Config.option(Config.duration("LAME_DUCK"))
+  const defaults = presets(Option.getOrUndefined(lameDuck))[deployedBy]()
+  // SHUTDOWN_TIMEOUT and the like come before the preset's, and are not part of its sum
+  const policy = yield* Shutdown.config(defaults)
   const port = yield* Config.integer("PORT").pipe(Config.withDefault(3000))
   // app.socket, where systemd holds it
   const where = yield* Systemd.socket("http").pipe(

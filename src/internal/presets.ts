@@ -66,7 +66,7 @@ export const kubernetes = (options: {
 
 /**
  * For a container under `docker stop` or Compose: its 10 seconds (`--time`, `stop_grace_period`) in their parts. No
- * lame duck, for nobody is told to send elsewhere; `killTimeout` 1 second, 1 second for the release of everything else,
+ * lame duck, unless asked for: nobody is told to send elsewhere; `killTimeout` 1 second, 1 second for the release of everything else,
  * and `timeout` what is left: 8 seconds. Throws `InvalidPolicy` where the time is too short for that.
  *
  * **Example**
@@ -87,7 +87,12 @@ export const kubernetes = (options: {
 export const docker = (options: {
   /** `docker stop --time`, or `stop_grace_period`. Default: 10 seconds, as Docker's. */
   readonly stopTimeout?: Duration.DurationInput | undefined
-} = {}): Policy => within("stopTimeout", options.stopTimeout, 10_000, 0)
+  /**
+   * How long to go on serving after the signal, for a load balancer in front that looks by itself whether this server is
+   * ready. It is taken from the time for draining. Default: 0.
+   */
+  readonly lameDuck?: Duration.DurationInput | undefined
+} = {}): Policy => within("stopTimeout", options.stopTimeout, 10_000, finite("lameDuck", options.lameDuck, 0))
 
 /**
  * For a systemd service: its `TimeoutStopSec=` (default: 90 seconds) in its parts. No lame duck; `killTimeout` 1
@@ -112,7 +117,12 @@ export const docker = (options: {
 export const systemd = (options: {
   /** `TimeoutStopSec=`. Default: 90 seconds, as `DefaultTimeoutStopSec=`. */
   readonly timeoutStop?: Duration.DurationInput | undefined
-} = {}): Policy => within("timeoutStop", options.timeoutStop, 90_000, 0)
+  /**
+   * How long to go on serving after the signal, for a load balancer in front that looks by itself whether this server is
+   * ready. It is taken from the time for draining. Default: 0.
+   */
+  readonly lameDuck?: Duration.DurationInput | undefined
+} = {}): Policy => within("timeoutStop", options.timeoutStop, 90_000, finite("lameDuck", options.lameDuck, 0))
 
 /**
  * For Ctrl-C while developing: no grace for connections that a browser keeps or has opened in advance, and 2 seconds
