@@ -303,12 +303,21 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
     servers: () => [server],
     begin: () => begin(server.shutdown)
   })
+  // Node ends a process that has nothing left to do, and says nothing of promises that wait for nothing
+  const unfinished = () => {
+    process.exitCode ||= 1
+    const message =
+      "`finally` has not finished, and nothing is left that it could wait for: the process ends without it"
+    void sync(Effect.exit(Effect.logError(message)))
+  }
   const closed = run(reportOf(server))
     .then(async (report) => {
       // it fails with what was cut, which the report says
       await run(Effect.exit(Scope.close(scope, Exit.void)))
       const failures = await failuresOf(frameworks.map((framework) => () => framework.close()))
+      process.once("beforeExit", unfinished)
       failures.push(...await failuresOf([() => afterwards?.(report)]))
+      process.off("beforeExit", unfinished)
       if (listening.first() !== undefined && (failures.length > 0 || report.cut.length > 0)) process.exitCode ||= 1
       for (const failure of failures) {
         // a failure that cannot be printed must not hide the others

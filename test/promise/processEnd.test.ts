@@ -70,6 +70,15 @@ describe.concurrent("the end of the process", { timeout: 60_000 }, () => {
   )
 
   it(
+    "is no success where `finally` has not finished",
+    withServer({ signals: true, finallyForgets: true }, async (child) => {
+      child.signal("SIGTERM")
+      expect(await child.exit(limit)).toMatchObject({ code: 1 })
+      expect(child.stdout()).toMatch(/ERROR.*`finally` has not finished/)
+    })
+  )
+
+  it(
     "needs no help where nothing is in its way",
     withServer({ signals: true }, async (child) => {
       child.signal("SIGTERM")
