@@ -13,6 +13,9 @@ import * as Conversation from "./successor.js"
 /** How long a successor that is not wanted may take to end before it is killed. */
 export const killMillis = 1000
 
+/** It has inherited them. */
+const itsOwnLines = "why is in what it has written to the standard output and error of this process"
+
 /** Interruptible until the successor is let go on; then bounded by its time. */
 export const handOver = (
   handover: Handover,
@@ -39,13 +42,19 @@ export const handOver = (
             const failed = (reason: HandoffFailed["reason"], explanation: string, cause?: unknown) =>
               new HandoffFailed({ reason, explanation, cause })
             if (heard === undefined) {
-              return failed("TimedOut", `Process ${String(successor.pid)} did not ${what} within ${timeout} ms`)
+              return failed(
+                "TimedOut",
+                `Process ${String(successor.pid)} did not ${what} within ${timeout} ms; ${itsOwnLines}`
+              )
             }
             switch (heard._tag) {
               case "NotStarted":
                 return failed("NotStarted", `Cannot start ${JSON.stringify(command.join(" "))}`, heard.cause)
               case "Ended":
-                return failed("Ended", `Process ${String(successor.pid)} ended before it accepted, with ${heard.how}`)
+                return failed(
+                  "Ended",
+                  `Process ${String(successor.pid)} ended before it accepted, with ${heard.how}; ${itsOwnLines}`
+                )
               case "Word":
                 return heard.word === word
                   ? Effect.void
@@ -92,7 +101,15 @@ const stop = (successor: Conversation.Successor): Effect.Effect<void> =>
     successor.signal("SIGTERM")
     return Effect.raceFirst(
       Effect.interruptible(successor.ended),
-      Effect.interruptible(Effect.zipRight(Effect.sleep(killMillis), Effect.sync(() => successor.signal("SIGKILL"))))
+      Effect.interruptible(Effect.zipRight(
+        Effect.sleep(killMillis),
+        Effect.suspend(() => {
+          successor.signal("SIGKILL")
+          return Effect.logWarning(
+            `Process ${String(successor.pid)} did not end within ${killMillis} ms of SIGTERM, and is killed`
+          )
+        })
+      ))
     ).pipe(Effect.zipRight(Effect.sync(successor.leave)))
   })
 
