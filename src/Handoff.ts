@@ -61,7 +61,12 @@
  * - A Node server that was adopted (`ServerService.adopt`) is not handed over: listen with it instead.
  * - The command is `node` with its flags, and the program with its arguments, as this process was started. Where releases
  *   are directories behind a symbolic link, start the program by an absolute path through the link.
- * - These signals end a process that still loads its modules, as they always did; `pidFile` names one that serves.
+ * - These signals end a process that still loads its modules, as they always did, and are harmless from the first step
+ *   of `launch` to its end: before the layer is built, and while it drains, they are answered by a line in the log.
+ *   `pidFile` names a process that serves.
+ * - Both processes write to the same standard output and error. What is logged inside of `launch`, by servers too, is
+ *   annotated with `pid`, and the lines about the hand-over with a `role` (`predecessor`, `successor`); under
+ *   {@link launchWorkers} the roles are `primary` and `worker`. Why a successor did not start is in its own lines.
  * - SIGHUP is left alone where standard input is a terminal: it says that the terminal is gone.
  * - A worker of `node:cluster` has no descriptor to hand over, nor has a process on Windows. Workers are replaced one by
  *   one instead: {@link launchWorkers}.
@@ -196,14 +201,24 @@ export interface WorkersOptions {
   readonly signals?: ReadonlyArray<NodeJS.Signals> | undefined
   /** How long a worker may take to be ready. Default: 1 minute. */
   readonly timeout?: Duration.DurationInput | undefined
+  /**
+   * How much longer than the policies of its servers allow (the sum of their `lameDuck`, `timeout` and `killTimeout`) a
+   * worker that is to end may take before it gets SIGKILL: its event loop is blocked, or a finalizer hangs. A server
+   * without a deadline has none here either; `Duration.infinity` is never. Default: 30 seconds, since what a program
+   * releases after the drain (pools, exporters) is done by then, and a worker that is merely slow should not be cut.
+   */
+  readonly killAfter?: Duration.DurationInput | undefined
 }
 
 /**
  * In the primary of `node:cluster`: runs workers until it is interrupted, which stops them as SIGTERM does and waits for
  * their ends. A signal replaces them one by one: a new one starts, and when it is ready, an old one is stopped, and its
  * end is waited for. One that does not become ready is stopped, and the others stay. One that ends by itself is replaced
- * a second later, and where that fails, again and again. Fails if one of the first does not become ready.
+ * a second later, and where that fails, again and again. Fails if one of the first does not become ready. Until these
+ * serve, and while all shut down, the signal that replaces does nothing but say so.
  *
+ * While the workers drain, a further SIGTERM or SIGINT is passed on to them: it ends their lame duck, or else closes
+ * their servers at once, as it does without workers (see `Signals`). One more ends the primary, and with it the workers.
  * A signal to the whole group (Ctrl-C, systemd's `KillMode=control-group`) reaches the workers, too: it is no second one.
  *
  * Each worker runs {@link launch}: it tells when it is ready, and before it ends waits for the primary's word that no

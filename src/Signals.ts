@@ -27,7 +27,7 @@
  * | --- | --- |
  * | the first | interrupts the program, as `runMain` does: servers drain, then the rest is released. Where the program is a `Server.launch`, it shuts that server down, and the program goes on with the report |
  * | the next | during a lame duck: ends that, and draining starts |
- * | the next | closes every server now, as `ServerService.close` does: handlers are interrupted and clients cut. Finalizers still run. When no server is open, it only interrupts what the program may still do |
+ * | the next | closes every server now, as `ServerService.close` does: handlers are interrupted and clients cut. Finalizers still run. When no server is open, it only interrupts what the program may still do, and is passed on to the workers of `Handoff.launchWorkers` |
  * | the next | ends the process, as a signal does that nobody listens for: for a finalizer that hangs |
  *
  * | how the program ended | exit code |
@@ -184,7 +184,8 @@ export const handle =
           forced: (signal) => {
             forcedBy = signal
           },
-          nothingOpen: interrupt
+          nothingOpen: interrupt,
+          passOn: (signal) => around.passOn?.(signal) ?? []
         })
 
         let interrupted = false

@@ -9,6 +9,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
+import Cluster from "node:cluster"
 import type { Handoff, HandoffService, Options, Successor } from "../Handoff.js"
 import type { ListenError } from "../Listener.js"
 import type { InvalidPolicy } from "../Shutdown.js"
@@ -35,13 +36,18 @@ export const launch = (options: Options, tag: Context.Tag<Handoff, HandoffServic
     const runtime = yield* Effect.runtime<never>()
     const run = <B, F>(effect: Effect.Effect<B, F>): Fiber.RuntimeFiber<B, F> =>
       Runtime.runFork(runtime)(Effect.interruptible(effect))
-    const program = (yield* Program) ?? makeProgram((effect) => void run(effect))
+    const around = yield* Program
+    const program = around ?? makeProgram((effect) => void run(effect))
+    // until a server is made, which logs where it is
+    if (around !== undefined) around.run = (effect) => void run(effect)
     const handover = new Handover(predecessor?.listeners)
     const handedOver = yield* Deferred.make<void>()
     const outer = yield* Effect.scope
 
     let state: State = "Starting"
-    yield* Workers.obey(() => state === "Ending")
+    const role = () =>
+      Cluster.isWorker ? "worker" : state === "Starting" && predecessor !== undefined ? "successor" : "predecessor"
+    yield* Workers.obey({ isStopping: () => state === "Ending", handlesSignals: around !== undefined, program })
     let running: Fiber.RuntimeFiber<Successor, HandoffFailed> | undefined
     const attempt = handOver(handover, options.command ?? ownCommand(), timeout, () => state === "Serving").pipe(
       Effect.tap(() => {
@@ -50,7 +56,8 @@ export const launch = (options: Options, tag: Context.Tag<Handoff, HandoffServic
       }),
       Effect.ensuring(Effect.sync(() => {
         running = undefined
-      }))
+      })),
+      Effect.annotateLogs("role", Cluster.isWorker ? "worker" : "predecessor")
     )
     const service: HandoffService = {
       upgrade: Effect.suspend(() => {
@@ -70,7 +77,8 @@ export const launch = (options: Options, tag: Context.Tag<Handoff, HandoffServic
               `Not handed over, this process goes on as before: ${message}`,
               ...(cause === undefined ? [] : [cause])
             )
-          )
+          ),
+          Effect.annotateLogs("role", role())
         )
       )
     })
@@ -87,7 +95,7 @@ export const launch = (options: Options, tag: Context.Tag<Handoff, HandoffServic
         Scope.extend(outer)
       )
       yield* Effect.uninterruptibleMask((restore) => begin(restore, handover, predecessor, options.pidFile))
-      yield* Workers.sayReady
+      yield* Workers.sayReady(program)
       yield* Effect.acquireRelease(
         Effect.sync(() => {
           state = "Serving"
@@ -104,6 +112,10 @@ export const launch = (options: Options, tag: Context.Tag<Handoff, HandoffServic
       yield* Deferred.await(handedOver)
       yield* Effect.forkIn(withoutLameDuck(program), outer)
     }).pipe(Effect.scoped)
-  }).pipe(Effect.scoped)
+  }).pipe(
+    Effect.scoped,
+    // its predecessor, its successor and other workers write to the same log
+    Effect.annotateLogs({ pid: process.pid, ...(Cluster.isWorker ? { role: "worker" } : undefined) })
+  )
 
 const ownCommand = (): ReadonlyArray<string> => [process.execPath, ...process.execArgv, ...process.argv.slice(1)]

@@ -16,13 +16,16 @@ export interface ProgramService {
   readonly servers: Set<ServerService>
   /** Logs where the servers log: loggers are often provided to them, and not to the whole program. */
   run: (effect: Effect.Effect<void>) => void
+  /** Passes a further signal on to the workers that still drain, and says which these are. */
+  passOn: ((signal: NodeJS.Signals) => ReadonlyArray<number>) | undefined
 }
 
 export const makeProgram = (run: ProgramService["run"]): ProgramService => ({
   main: undefined,
   launched: undefined,
   servers: new Set(),
-  run
+  run,
+  passOn: undefined
 })
 
 export class Program extends Context.Reference<Program>()("quiesce/Program", {

@@ -4,7 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Os from "node:os"
 import type { ServerService } from "../Server.js"
-import { InvalidPolicy } from "../Shutdown.js"
+import { InvalidPolicy, type Phase } from "../Shutdown.js"
 
 /**
  * The same signal again this soon is not meant. npm passes on the SIGINT that its child has had from the terminal
@@ -40,6 +40,10 @@ export interface Stop {
   readonly forced?: (signal: NodeJS.Signals) => void
   /** A further one finds nothing open. */
   readonly nothingOpen?: () => void
+  /** Passes a further one on to the workers that still drain, and says which these are. */
+  readonly passOn?: (signal: NodeJS.Signals) => ReadonlyArray<number>
+  /** The first one has come before. */
+  readonly begun?: boolean
 }
 
 export interface Listening {
@@ -53,8 +57,9 @@ export interface Listening {
  */
 export const listen = (signals: ReadonlyArray<NodeJS.Signals>, stop: Stop): Listening => {
   const names = new Set(signals)
-  const counted = new Map<NodeJS.Signals, number>()
-  let first: NodeJS.Signals | undefined
+  const began = stop.begun === true ? stop.now() : undefined
+  const counted = new Map<NodeJS.Signals, number>(began === undefined ? [] : signals.map((name) => [name, began]))
+  let first = began === undefined ? undefined : signals[0]
   let last = false
 
   const say = (level: "Info" | "Warning", message: string) =>
@@ -79,26 +84,38 @@ export const listen = (signals: ReadonlyArray<NodeJS.Signals>, stop: Stop): List
       if (process.pid === 1) process.exit(128 + Os.constants.signals[name])
       return
     }
-    const open = Array.from(stop.servers(), (server) => ({ server, phase: Effect.runSync(server.phase.get) }))
-      .filter(({ phase }) => phase !== "Closed")
-    const ducks = open.filter(({ phase }) => phase === "LameDuck")
+    const { ducks, open } = stillOpen(stop.servers())
+    const workers = stop.passOn?.(name) ?? []
     if (ducks.length > 0) {
       say("Warning", `Another ${name}: draining at once; one more cuts what is open`)
-      for (const { server } of ducks) stop.run(server.drainNow)
+      for (const server of ducks) stop.run(server.drainNow)
       return
     }
     last = true
     if (open.length === 0) {
-      say("Warning", `Another ${name}: no server is open, finalizers still run; one more ends the process`)
+      say("Warning", `Another ${name}: ${nothingOpen(workers)}`)
       return stop.nothingOpen?.()
     }
     stop.forced?.(name)
     say("Warning", `Another ${name}: closing at once; finalizers still run; one more ends the process`)
-    for (const { server } of open) stop.run(Effect.asVoid(server.close))
+    for (const server of open) stop.run(Effect.asVoid(server.close))
   }
   const unlisten = () => {
     for (const name of names) process.off(name, heard)
   }
   for (const name of names) process.on(name, heard)
   return { first: () => first, stop: unlisten }
+}
+
+const nothingOpen = (workers: ReadonlyArray<number>): string =>
+  workers.length === 0
+    ? "no server is open, finalizers still run; one more ends the process"
+    : `${workers.length === 1 ? "1 worker still drains" : `${workers.length} workers still drain`}: `
+      + `${workers.join(", ")}; passed on to them; one more ends this process, and cuts what they have open`
+
+/** What a further signal finds open, and those of them that end their lame duck first. */
+export const stillOpen = (servers: Iterable<ServerService>) => {
+  const phases = Array.from(servers, (server) => ({ server, phase: Effect.runSync(server.phase.get) }))
+  const those = (are: (phase: Phase) => boolean) => phases.filter(({ phase }) => are(phase)).map(({ server }) => server)
+  return { open: those((phase) => phase !== "Closed"), ducks: those((phase) => phase === "LameDuck") }
 }

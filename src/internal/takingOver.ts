@@ -25,7 +25,7 @@ export const begin = Effect.fnUntraced(function*(
   if (pidFile !== undefined) yield* holdPidFile(pidFile, handover)
   if (predecessor === undefined) return
   yield* predecessor.listening
-  yield* Effect.logInfo(`Took over from process ${predecessor.pid}`)
+  yield* Effect.annotateLogs(Effect.logInfo(`Took over from process ${predecessor.pid}`), "role", "successor")
 })
 
 const holdPidFile = (path: string, handover: Handover) =>

@@ -1,46 +1,18 @@
 import { Effect } from "effect"
-import * as Fs from "node:fs"
-import * as Os from "node:os"
-import * as Path from "node:path"
 import { describe, expect, it } from "vitest"
 import { Handoff, Shutdown } from "../../src/index.js"
 import { type Child, withChild } from "../support/child.js"
 import { pace, waitFor } from "../support/wait.js"
 import { ask, limit, load } from "./running.js"
+import { fixture, portOf, serving, untilLogged, withWorkers, workers } from "./workersRunning.js"
 
-const fixture = new URL("fixtures/workers.ts", import.meta.url)
-
-const serving = (child: Child) =>
-  waitFor(() => child.stdout() + child.stderr(), () => child.stdout().includes("2 workers serve"), limit)
-
-const untilLogged = (child: Child, text: string) =>
-  waitFor(() => `"${text}" in ${child.stdout()}${child.stderr()}`, () => child.stdout().includes(text), limit)
-
-/** The workers that are ready, and have not ended. */
-const workers = (child: Child): ReadonlyArray<number> =>
-  child.linesOf("listening").map(({ pid }) => Number(pid)).filter((pid) => {
-    try {
-      return process.kill(pid, 0)
-    } catch {
-      return false
-    }
+const withControl = (use: (child: Child, next: (mode: string) => void) => Promise<void>) =>
+  withWorkers({}, async (child, next) => {
+    await serving(child)
+    await use(child, next)
+    child.signal("SIGTERM")
+    expect(await child.exit(limit)).toMatchObject({ code: 0 })
   })
-
-/** What is written into the file makes the next workers fail, or slow. */
-const withControl = (use: (child: Child, next: (mode: string) => void) => Promise<void>) => async () => {
-  const directory = Fs.mkdtempSync(Path.join(Os.tmpdir(), "quiesce-workers-"))
-  const control = Path.join(directory, "control")
-  try {
-    await withChild(fixture, [control], async (child) => {
-      await serving(child)
-      await use(child, (mode) => Fs.writeFileSync(control, mode))
-      child.signal("SIGTERM")
-      expect(await child.exit(limit)).toMatchObject({ code: 0 })
-    })
-  } finally {
-    Fs.rmSync(directory, { recursive: true, force: true })
-  }
-}
 
 const rolls = 3
 
@@ -83,7 +55,9 @@ describe("workers of node:cluster", { timeout: 180_000 }, () => {
       await serving(child)
       const { pid } = await child.line("listening", limit, 2)
       process.kill(Number(pid), "SIGKILL")
-      await child.line("listening", limit, 3)
+      await untilLogged(child, `Worker ${String(pid)} ended, with signal SIGKILL; a new one is started in its place`)
+      const next = await child.line("listening", limit, 3)
+      await untilLogged(child, `Worker ${String(next["pid"])} serves, in place of one that ended`)
       child.signal("SIGTERM")
       expect(await child.exit(limit)).toMatchObject({ code: 0 })
     }))
@@ -127,9 +101,9 @@ describe("workers of node:cluster", { timeout: 180_000 }, () => {
     ] as const
   ) {
     it(`${signal} to the whole group is no second signal to the workers (they handle ${handles})`, () =>
-      withChild(fixture, ["", handles], async (child) => {
+      withChild(fixture, ["", JSON.stringify({ handlesSignals: handles === "signals" })], async (child) => {
         await serving(child)
-        const port = Number((await child.line("listening", limit)).port)
+        const port = await portOf(child)
         const requests = [ask({ port }, "GET", "/slow"), ask({ port }, "GET", "/slow")]
         await child.line("request", limit, 2)
         process.kill(-child.pid, signal)
