@@ -78,13 +78,13 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
-import * as internal from "./internal/handoff.js"
-import type { HandoffFailed } from "./internal/handoffFailed.js"
-import * as Workers from "./internal/workers.js"
+import * as internal from "./internal/handoff/handoff.js"
+import type { HandoffFailed } from "./internal/handoff/handoffFailed.js"
+import * as Workers from "./internal/handoff/workers.js"
 import type { ListenError } from "./Listener.js"
 import type { InvalidPolicy } from "./Shutdown.js"
 
-export { HandoffFailed } from "./internal/handoffFailed.js"
+export { HandoffFailed } from "./internal/handoff/handoffFailed.js"
 
 /**
  * What starts a hand-over, and how long it may take.

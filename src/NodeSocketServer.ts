@@ -49,13 +49,13 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type * as Net from "node:net"
-import * as PlainSockets from "./internal/plainSockets.js"
-import * as WebSockets from "./internal/webSockets.js"
+import * as PlainSockets from "./internal/sockets/plainSockets.js"
+import * as WebSockets from "./internal/sockets/webSockets.js"
 import type * as Listener from "./Listener.js"
 import type { Server } from "./Server.js"
 import type * as Shutdown from "./Shutdown.js"
 
-export { AlreadyRunning } from "./internal/socketHandler.js"
+export { AlreadyRunning } from "./internal/sockets/socketHandler.js"
 
 /**
  * Where to listen and how to stop, for plain sockets.

@@ -25,10 +25,10 @@
 import * as Duration from "effect/Duration"
 import * as Schedule from "effect/Schedule"
 
-export { config } from "./internal/policyConfig.js"
-export { development, docker, kubernetes, systemd } from "./internal/presets.js"
-export type { CutRequest, HookReport, Report } from "./internal/report.js"
-export { DeadlineExceeded, InvalidPolicy, ServerClosed } from "./internal/shutdownErrors.js"
+export { config } from "./internal/policy/policyConfig.js"
+export { development, docker, kubernetes, systemd } from "./internal/policy/presets.js"
+export type { CutRequest, HookReport, Report } from "./internal/policy/report.js"
+export { DeadlineExceeded, InvalidPolicy, ServerClosed } from "./internal/policy/shutdownErrors.js"
 
 /**
  * Where a server is in its life. It only ever moves forward.

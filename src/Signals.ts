@@ -65,8 +65,8 @@ import * as FiberId from "effect/FiberId"
 import * as EffectRuntime from "effect/Runtime"
 import * as Os from "node:os"
 import { steady } from "./internal/now.js"
-import { makeProgram, Program } from "./internal/program.js"
-import { invalid, isKnown, listen } from "./internal/signals.js"
+import { makeProgram, Program } from "./internal/signals/program.js"
+import { invalid, isKnown, listen } from "./internal/signals/signals.js"
 import type { InvalidPolicy } from "./Shutdown.js"
 
 /**

@@ -24,10 +24,10 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { WriteStream } from "node:tty"
-import type { Stopping } from "./internal/drain.js"
-import { besides, connections, count, progressOf, request, timeLeft } from "./internal/progress.js"
-import * as Terminal from "./internal/terminal.js"
-import { watch } from "./internal/watching.js"
+import type { Stopping } from "./internal/drain/drain.js"
+import { besides, connections, count, progressOf, request, timeLeft } from "./internal/telemetry/progress.js"
+import * as Terminal from "./internal/telemetry/terminal.js"
+import { watch } from "./internal/telemetry/watching.js"
 import { Server } from "./Server.js"
 
 /**

@@ -53,15 +53,15 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import { CurrentHandover, type Handover } from "./internal/handover.js"
-import { duration } from "./internal/policy.js"
-import { connections, count, print, progressOf, request, timeLeft } from "./internal/progress.js"
-import { sender } from "./internal/sdNotify.js"
-import { insideOf } from "./internal/telemetry.js"
+import { CurrentHandover, type Handover } from "./internal/handoff/handover.js"
+import { duration } from "./internal/policy/policy.js"
+import { sender } from "./internal/supervisor/sdNotify.js"
+import { connections, count, print, progressOf, request, timeLeft } from "./internal/telemetry/progress.js"
+import { insideOf } from "./internal/telemetry/telemetry.js"
 import { Server, type ServerService } from "./Server.js"
 import type { InvalidPolicy } from "./Shutdown.js"
 
-export { NotActivated, type Socket, socket, sockets } from "./internal/socketActivation.js"
+export { NotActivated, type Socket, socket, sockets } from "./internal/supervisor/socketActivation.js"
 
 /**
  * What a notification may say (`sd_notify(3)`): the names and values are systemd's own.

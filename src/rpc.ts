@@ -52,9 +52,9 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import * as Supervisor from "effect/Supervisor"
-import { type Call, callsOf } from "./internal/calls.js"
 import { type Open, openOf } from "./internal/registry.js"
-import { BetweenCalls } from "./internal/socketServer.js"
+import { type Call, callsOf } from "./internal/sockets/calls.js"
+import { BetweenCalls } from "./internal/sockets/socketServer.js"
 import { Server } from "./Server.js"
 
 /**

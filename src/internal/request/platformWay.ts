@@ -18,7 +18,7 @@ import type { Handlers } from "../handlers.js"
 import { completeEnd, endUpgrade, upgradeOf } from "../protocol/http1.js"
 import { goingAway, hijack, tellWith } from "../protocol/upgraded.js"
 import { openOf } from "../registry.js"
-import { once } from "../socketServer.js"
+import { once } from "../sockets/socketServer.js"
 import { ending } from "./ending.js"
 
 export interface PlatformWay {

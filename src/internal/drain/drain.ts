@@ -1,0 +1,130 @@
+/**
+ * How a server stops, from top to bottom in the order in which things happen (DESIGN: LameDuck, Draining, deadline,
+ * Closed).
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { Phase, Report } from "../../Shutdown.js"
+import type { Handlers } from "../handlers.js"
+import type { Bound } from "../listener/listener.js"
+import type { ResolvedPolicy } from "../policy/policy.js"
+import type { Registry } from "../registry.js"
+import { step } from "../telemetry/spans.js"
+import type { Telemetry } from "../telemetry/telemetry.js"
+import type { Hooks } from "./hooks.js"
+import { kill } from "./kill.js"
+import { inBatches, quiet, settled } from "./settle.js"
+
+export interface Stopping {
+  readonly policy: ResolvedPolicy
+  readonly registry: Registry
+  readonly handlers: Handlers
+  readonly hooks: Hooks
+  readonly listeners: ReadonlySet<Bound>
+  readonly telemetry: Telemetry
+  /** Requests that wait for an app to be attached wait in vain. */
+  readonly giveUp: () => void
+  readonly enter: (phase: Phase) => Effect.Effect<void>
+  /** Suspends until the drain may want to look again; opened by the registry, the handlers and the hooks. */
+  readonly woken: Effect.Latch
+  /** Suspends until a lame duck is to end early: `drainNow` or `close` is called. */
+  readonly lameDuckOver: Effect.Effect<void>
+  /** Suspends until `close` is called. */
+  readonly closeCalled: Effect.Effect<void>
+  readonly isCloseCalled: () => boolean
+  /** Whether whatever answers has been there: the app that is to be attached, or what needs none. */
+  readonly hasApp: () => boolean
+  /** In milliseconds. Nobody has been sent to a server that has failed to start. */
+  readonly lameDuck: () => number
+}
+
+export const drain = Effect.fnUntraced(function*(server: Stopping) {
+  const { handlers, hooks, listeners, policy, registry } = server
+  const { now } = registry
+  const startedAt = now()
+  const open = registry.open.size
+  const { accepted, closed, dismissed, served } = registry
+
+  registry.closing = true
+  registry.stopping = true
+  yield* askToLeave(registry)
+  const lameDuck = server.lameDuck()
+  if (lameDuck > 0 && !server.isCloseCalled()) {
+    yield* server.enter("LameDuck")
+    yield* Effect.raceFirst(Effect.sleep(lameDuck), server.lameDuckOver).pipe(step("lame_duck"))
+  }
+
+  const drainingAt = now()
+  const graceful = !server.isCloseCalled()
+  if (graceful) {
+    yield* server.enter("Draining")
+    const deadline = Effect.raceFirst(
+      server.closeCalled,
+      Number.isFinite(policy.timeout) ? Effect.sleep(policy.timeout) : Effect.never
+    )
+    // said before the drain lets go of what it holds
+    const tooLate = Effect.sync(() => {
+      registry.killing = true
+    })
+    yield* Effect.raceFirst(drained(server, drainingAt), Effect.zipRight(deadline, tooLate)).pipe(
+      step("draining", {
+        onStart: (span) => {
+          server.telemetry.draining = span
+        }
+      })
+    )
+  }
+  for (const listener of listeners) listener.closeNow()
+  server.giveUp()
+  if (graceful) hooks.start()
+
+  const killingAt = now()
+  const killed = yield* kill(server, drainingAt).pipe(quiet(server) ? (nothing) => nothing : step("kill"))
+
+  registry.wake = () => {}
+  const endedAt = now()
+  const report: Report = {
+    outcome: server.isCloseCalled() ? "Closed" : killed.requests.length > 0 ? "DeadlineExceeded" : "Drained",
+    startedAt,
+    duration: Duration.millis(endedAt - startedAt),
+    lameDuck: Duration.millis(drainingAt - startedAt),
+    draining: Duration.millis(killingAt - drainingAt),
+    killing: Duration.millis(endedAt - killingAt),
+    served: registry.served - served - killed.late503,
+    connections: {
+      open,
+      accepted: registry.accepted - accepted,
+      left: (registry.closed - closed) - (registry.dismissed - dismissed) - killed.connections,
+      dismissed: registry.dismissed - dismissed,
+      cut: killed.connections
+    },
+    cut: killed.requests,
+    forced: killed.forced,
+    handlers: { interrupted: killed.interrupted, abandoned: handlers.fibers.size },
+    hooks: hooks.finish()
+  }
+  return report
+})
+
+/** Stops accepting, starts the hooks, and waits until nothing is owed to anybody. */
+const drained = Effect.fnUntraced(function*(server: Stopping, since: number) {
+  yield* Effect.forEach(server.listeners, (listener) => listener.close, { concurrency: "unbounded", discard: true })
+    .pipe(step("close_listeners", { attributes: { "quiesce.listeners": server.listeners.size } }))
+  server.giveUp()
+  server.registry.grace = {
+    newConnection: server.policy.newConnectionGrace,
+    idle: server.policy.idleGrace,
+    since
+  }
+  yield* askToLeave(server.registry)
+  server.hooks.start()
+  yield* settled(server).pipe(step("wait"))
+})
+
+const askToLeave = (registry: Registry) =>
+  inBatches(registry.open, (open) => {
+    const { leaving, told } = open
+    open.protocol.leave(open)
+    // a GOAWAY or a close frame costs as much as closing does
+    return open.leaving !== leaving || open.told !== told
+  })

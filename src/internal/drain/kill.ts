@@ -1,0 +1,121 @@
+/**
+ * The end that is not graceful: what is interrupted and cut when the time is up, and what its clients got.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { CutRequest } from "../../Shutdown.js"
+import type { Open, Owed } from "../registry.js"
+import { snapshot } from "../registry.js"
+import { cuts } from "../telemetry/log.js"
+import type { Stopping } from "./drain.js"
+import { inBatches, quiet, settled, until } from "./settle.js"
+import { turn } from "./turn.js"
+
+/** How many turns of the event loop the last word to a peer takes: to be framed, encrypted and written. */
+const lastWordTurns = 4
+
+/** How many turns of the event loop a socket that was cut may take to say that it has closed. */
+const cutTurns = 1000
+
+/** Nothing is left that more time could help: no handler, no hook, no answer on its way. */
+const hopeless = ({ handlers, hooks, registry }: Stopping): boolean =>
+  handlers.idle && hooks.idle
+  && Array.from(registry.open).every(({ leaving, owed }) => owed.length === 0 && !leaving)
+
+/**
+ * The deadline has passed, or `close` was called: interrupts the handlers, gives them `killTimeout` to finish their
+ * finalizers, and cuts what is still open.
+ */
+export const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: number) {
+  const { handlers, hooks, policy, registry } = server
+  const none: ReadonlyArray<CutRequest> = []
+  if (quiet(server)) return { requests: none, connections: 0, forced: [], interrupted: 0, late503: 0 }
+
+  registry.killing = true
+  const killingAt = registry.now()
+  const cutByUs = new Set<unknown>()
+  const victims = Array.from(registry.open).flatMap((open) => open.owed.map((owed) => victim(open, owed)))
+  for (const { open, owed } of victims) {
+    // an interrupted stream would be ended as if it were whole; with HTTP/1.1 it takes its connection with it
+    if (owed.ofApp) owed.guard(() => cutByUs.add(owed.stream === undefined ? open : owed))
+  }
+  const interrupted = handlers.interrupt()
+  hooks.interrupt()
+  yield* cuts(server, interrupted)
+  const over = Effect.suspend(() =>
+    Effect.raceFirst(settled(server, hopeless), until(killingAt + policy.killTimeout - registry.now()))
+  )
+  if (!server.isCloseCalled()) {
+    registry.grace ??= { newConnection: policy.newConnectionGrace, idle: policy.idleGrace, since: drainingAt }
+    yield* Effect.raceFirst(over, server.closeCalled)
+  }
+
+  // an answer that has just been ended is written at the end of this turn
+  yield* turn
+  const left = Array.from(registry.open)
+  // one that has had its last answer and our FIN leaves with those
+  const cut = left.filter((open) => open.lingersUntil === Number.POSITIVE_INFINITY)
+  const forced = cut.filter((open) => open.owed.length === 0).map(snapshot)
+  yield* inBatches(left, (open) => {
+    cutByUs.add(open)
+    open.protocol.cut(open)
+    return true
+  })
+  for (let turns = 0; registry.open.size > 0 && turns < cutTurns; turns++) {
+    yield* turn
+    // the last word to a peer has had its turns
+    if (turns === lastWordTurns) { for (const open of registry.open) open.socket.destroy() }
+  }
+  if (server.isCloseCalled()) yield* over
+
+  const now = registry.now()
+  const requests = victims.flatMap((victim) => outcome(victim, cutByUs, now))
+  // a response that was ended midway has taken its connection with it
+  const lost = new Set([
+    ...cut.map(({ id }) => id),
+    ...requests.flatMap(({ answer, connection, stream }) =>
+      answer === "truncated" && stream === undefined ? connection : []
+    )
+  ])
+  return { requests, connections: lost.size, forced, interrupted, late503: victims.filter(isLate503).length }
+})
+
+interface Victim {
+  readonly open: Open
+  readonly owed: Owed
+  readonly begun: boolean
+  readonly remoteAddress: string
+}
+
+const victim = (open: Open, owed: Owed): Victim => ({
+  open,
+  owed,
+  begun: owed.status !== undefined,
+  remoteAddress: snapshot(open).remoteAddress
+})
+
+/** Its handler was interrupted, and answered in full that it could not answer. */
+const isLate503 = ({ begun, owed: { answered, ofApp, status } }: Victim): boolean =>
+  answered && ofApp && !begun && status === 503
+
+/** What the client of a request got that was in flight at the deadline; nothing if that was the whole answer. */
+const outcome = (victim: Victim, cutByUs: ReadonlySet<unknown>, now: number): ReadonlyArray<CutRequest> => {
+  const { begun, open, owed, remoteAddress } = victim
+  const { answered, method, ofApp, path, since, status, stream, told503 } = owed
+  const cut = (answer: CutRequest["answer"]): ReadonlyArray<CutRequest> => [{
+    connection: open.id,
+    remoteAddress,
+    method,
+    path,
+    ...(stream === undefined ? undefined : { stream }),
+    age: Duration.millis(now - since),
+    answer
+  }]
+  if (isLate503(victim) || told503) return cut("503")
+  if (answered) return []
+  // else its client left of its own accord
+  if (!cutByUs.has(open) && !cutByUs.has(owed)) return []
+  if (status === undefined) return cut("none")
+  // its handler answered that it could not, and what was behind it took the connection away before Node said so
+  return cut(ofApp && !begun && status === 503 ? "503" : "truncated")
+}

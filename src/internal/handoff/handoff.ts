@@ -1,0 +1,121 @@
+/**
+ * A program that serves until a successor has taken over: what starts a hand-over, and what comes after one.
+ */
+import type * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Runtime from "effect/Runtime"
+import * as Scope from "effect/Scope"
+import Cluster from "node:cluster"
+import type { Handoff, HandoffService, Options, Successor } from "../../Handoff.js"
+import type { ListenError } from "../../Listener.js"
+import type { InvalidPolicy } from "../../Shutdown.js"
+import { duration } from "../policy/policy.js"
+import { makeProgram, Program } from "../signals/program.js"
+import * as Workers from "./cluster.js"
+import { handOver, withoutLameDuck } from "./handingOver.js"
+import { type HandoffFailed, notServing } from "./handoffFailed.js"
+import { chosen, listen } from "./handoffSignals.js"
+import { CurrentHandover, Handover } from "./handover.js"
+import * as Conversation from "./successor.js"
+import { begin } from "./takingOver.js"
+
+type State = "Starting" | "Serving" | "Ending"
+
+export const launch = (options: Options, tag: Context.Tag<Handoff, HandoffService>) =>
+<A, E, R>(
+  layer: Layer.Layer<A, E, R>
+): Effect.Effect<void, E | HandoffFailed | InvalidPolicy | ListenError, Exclude<R, Handoff>> =>
+  Effect.gen(function*() {
+    const signals = yield* chosen(options.signals)
+    const timeout = yield* duration("timeout", options.timeout ?? "1 minute")
+    const predecessor = Conversation.inherited()
+    const runtime = yield* Effect.runtime<never>()
+    const run = <B, F>(effect: Effect.Effect<B, F>): Fiber.RuntimeFiber<B, F> =>
+      Runtime.runFork(runtime)(Effect.interruptible(effect))
+    const around = yield* Program
+    const program = around ?? makeProgram((effect) => void run(effect))
+    // until a server is made, which logs where it is
+    if (around !== undefined) around.run = (effect) => void run(effect)
+    const handover = new Handover(predecessor?.listeners)
+    const handedOver = yield* Deferred.make<void>()
+    const outer = yield* Effect.scope
+
+    let state: State = "Starting"
+    const role = () =>
+      Cluster.isWorker ? "worker" : state === "Starting" && predecessor !== undefined ? "successor" : "predecessor"
+    yield* Workers.obey({ isStopping: () => state === "Ending", handlesSignals: around !== undefined, program })
+    let running: Fiber.RuntimeFiber<Successor, HandoffFailed> | undefined
+    const attempt = handOver(handover, options.command ?? ownCommand(), timeout, () => state === "Serving").pipe(
+      Effect.tap(() => {
+        state = "Ending"
+        return Deferred.succeed(handedOver, undefined)
+      }),
+      Effect.ensuring(Effect.sync(() => {
+        running = undefined
+      })),
+      Effect.annotateLogs("role", Cluster.isWorker ? "worker" : "predecessor")
+    )
+    const service: HandoffService = {
+      upgrade: Effect.suspend(() => {
+        if (state !== "Serving") return notServing
+        running ??= run(Effect.zipRight(Effect.yieldNow(), attempt))
+        return Effect.flatMap(Fiber.await(running), (exit) => Exit.isInterrupted(exit) ? notServing : exit)
+      })
+    }
+
+    yield* listen(signals, (signal) => {
+      if (running !== undefined) return
+      run(
+        Effect.logInfo(`${signal}: handing over to a successor`).pipe(
+          Effect.zipRight(service.upgrade),
+          Effect.catchAll(({ cause, message }) =>
+            Effect.logError(
+              `Not handed over, this process goes on as before: ${message}`,
+              ...(cause === undefined ? [] : [cause])
+            )
+          ),
+          Effect.annotateLogs("role", role())
+        )
+      )
+    })
+
+    yield* Effect.gen(function*() {
+      yield* Effect.addFinalizer(() => handover.closeUnclaimed)
+      yield* Layer.build(layer).pipe(
+        Effect.provideService(tag, service),
+        Effect.provideService(CurrentHandover, handover),
+        Effect.provideService(Program, program)
+      )
+      // a hook whose scope closes before its server shuts down is taken back
+      yield* Effect.forEach(Array.from(program.servers), Workers.lastAnswer, { discard: true }).pipe(
+        Scope.extend(outer)
+      )
+      yield* Effect.uninterruptibleMask((restore) => begin(restore, handover, predecessor, options.pidFile))
+      yield* Workers.sayReady(program)
+      yield* Effect.acquireRelease(
+        Effect.sync(() => {
+          state = "Serving"
+        }),
+        () =>
+          Effect.suspend(() => {
+            state = "Ending"
+            // the drain does not wait for a successor that is stopped
+            return running === undefined
+              ? Effect.void
+              : Effect.forkIn(Effect.uninterruptible(Fiber.interrupt(running)), outer)
+          })
+      )
+      yield* Deferred.await(handedOver)
+      yield* Effect.forkIn(withoutLameDuck(program), outer)
+    }).pipe(Effect.scoped)
+  }).pipe(
+    Effect.scoped,
+    // its predecessor, its successor and other workers write to the same log
+    Effect.annotateLogs({ pid: process.pid, ...(Cluster.isWorker ? { role: "worker" } : undefined) })
+  )
+
+const ownCommand = (): ReadonlyArray<string> => [process.execPath, ...process.execArgv, ...process.argv.slice(1)]

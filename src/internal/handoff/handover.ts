@@ -1,0 +1,179 @@
+/**
+ * The listening sockets of a program that may hand them to a successor: which descriptor it has inherited for which of
+ * its listeners, and which it holds now. A program without `Handoff` has a default that nothing comes of.
+ */
+import type * as HttpServer from "@effect/platform/HttpServer"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Fs from "node:fs"
+import type * as Net from "node:net"
+import * as Path from "node:path"
+import type { ListenError, Options } from "../../Listener.js"
+
+/** A listening socket, as the successor is told of it. */
+export interface Inherited {
+  /** What the program asks for: the same text in the next version of the program. */
+  readonly name: string
+  readonly fd: number
+  readonly address: HttpServer.Address
+}
+
+/** One that this process listens with. */
+export interface Held {
+  readonly name: string
+  readonly address: HttpServer.Address
+  readonly server: Net.Server
+  readonly closeNow: () => void
+}
+
+/** Where a listener listens, in a program that may hand it over. */
+export interface Place {
+  /** In place of the listener's own. */
+  readonly options: Options
+  /** Where `server.address()` does not tell. */
+  readonly address: HttpServer.Address | undefined
+  /** It may not accept before its predecessor lets it. */
+  readonly isLater: boolean
+  readonly wait: (listen: Effect.Effect<void, ListenError>) => void
+  /** It listens. Throws what `listen` would have. */
+  readonly listening: (held: Omit<Held, "name">) => void
+  /** It is about to stop. */
+  readonly leave: () => void
+}
+
+export class Handover {
+  /** A successor accepts: what it was given is its own. */
+  given = false
+  private readonly opened: Effect.Latch
+  private isOpen: boolean
+  private readonly unclaimed: Array<Inherited>
+  private readonly waiting = new Set<{ readonly fd: number; readonly listen: Effect.Effect<void, ListenError> }>()
+  private readonly all = new Set<Held>()
+
+  constructor(inherited: ReadonlyArray<Inherited> | undefined) {
+    this.isOpen = inherited === undefined
+    this.opened = Effect.unsafeMakeLatch(this.isOpen)
+    this.unclaimed = [...(inherited ?? [])]
+  }
+
+  get held(): ReadonlyArray<Held> {
+    return Array.from(this.all)
+  }
+
+  place(options: Options): Place {
+    const name = nameOf(options)
+    const index = this.unclaimed.findIndex((inherited) => inherited.name === name)
+    const [inherited] = index === -1 ? [] : this.unclaimed.splice(index, 1)
+    const path = options.fd === undefined && process.platform !== "win32" ? options.path : undefined
+    const bindAt = inherited === undefined && path !== undefined ? hiddenName(path) : undefined
+    let waits: { readonly fd: number; readonly listen: Effect.Effect<void, ListenError> } | undefined
+    let holds: Held | undefined
+    return {
+      options: inherited !== undefined
+        ? { ...options, fd: inherited.fd }
+        : bindAt !== undefined
+        ? { ...options, path: bindAt }
+        : options,
+      address: inherited?.address ??
+        (bindAt === undefined || path === undefined ? undefined : { _tag: "UnixAddress", path }),
+      isLater: inherited !== undefined && !this.isOpen,
+      wait: (listen) => {
+        if (inherited === undefined) return
+        waits = { fd: inherited.fd, listen }
+        this.waiting.add(waits)
+      },
+      listening: (held) => {
+        if (bindAt !== undefined && path !== undefined) reveal(bindAt, path)
+        holds = { ...held, name }
+        this.all.add(holds)
+      },
+      leave: () => {
+        if (waits !== undefined && this.waiting.delete(waits)) closeDescriptor(waits.fd)
+        if (holds === undefined || !this.all.delete(holds)) return
+        // libuv has unlinked the name that it has bound, and it was another one
+        if (path !== undefined && !this.given) Fs.rmSync(path, { force: true })
+      }
+    }
+  }
+
+  /** Listens with what the program has claimed, and closes what it has not: its clients would wait for ever. */
+  readonly open: Effect.Effect<void, ListenError> = Effect.suspend(() => {
+    this.isOpen = true
+    const listens = Array.from(this.waiting, ({ listen }) => listen)
+    this.waiting.clear()
+    return Effect.zipRight(this.closeUnclaimed, Effect.forEach(listens, (listen) => listen, { discard: true }))
+  })
+
+  /** Until this process accepts; a successor that is not wanted never does. */
+  get accepts(): Effect.Effect<void> {
+    return this.opened.await
+  }
+
+  /** This process accepts. */
+  hasOpened(): void {
+    this.opened.unsafeOpen()
+  }
+
+  readonly closeUnclaimed: Effect.Effect<void> = Effect.sync(() => {
+    for (const { fd } of this.unclaimed.splice(0)) closeDescriptor(fd)
+    for (const { fd } of this.waiting) closeDescriptor(fd)
+    this.waiting.clear()
+  })
+
+  /** The successor accepts. */
+  give(): void {
+    this.given = true
+    for (const { closeNow } of this.held) closeNow()
+  }
+}
+
+export class CurrentHandover extends Context.Reference<CurrentHandover>()("quiesce/Handover", {
+  defaultValue: (): Handover | undefined => undefined
+}) {}
+
+/**
+ * The descriptor of a server that listens. Node has no documented way to it; `undefined` where there is none, as in a
+ * worker of `node:cluster`, whose sockets are the primary's.
+ */
+export const descriptorOf = (server: Net.Server): number | undefined => {
+  const { _handle } = server as unknown as { readonly _handle?: { readonly fd?: unknown } | null }
+  const fd = _handle?.fd
+  return typeof fd === "number" && fd >= 0 ? fd : undefined
+}
+
+const nameOf = ({ fd, host, path, port }: Options): string =>
+  fd !== undefined
+    ? `fd ${fd}`
+    : path !== undefined
+    ? `unix ${Path.resolve(path)}`
+    : `tcp ${host ?? ""}:${port ?? 0}`
+
+let names = 0
+
+/**
+ * libuv unlinks the name that it has bound when it closes the socket, which would take it from the successor. So it is
+ * bound to a name of its own, and then moved to the one that clients know.
+ */
+const hiddenName = (path: string): string =>
+  Path.join(Path.dirname(path), `.${process.pid.toString(36)}-${(names++).toString(36)}`)
+
+const reveal = (from: string, to: string): void => {
+  try {
+    Fs.linkSync(from, to)
+  } catch (cause) {
+    const taken = (cause as { readonly code?: unknown } | null)?.code === "EEXIST"
+    throw taken
+      ? Object.assign(new Error(`listen EADDRINUSE: address already in use ${to}`), { code: "EADDRINUSE" })
+      : cause
+  } finally {
+    Fs.rmSync(from, { force: true })
+  }
+}
+
+const closeDescriptor = (fd: number): void => {
+  try {
+    Fs.closeSync(fd)
+  } catch {
+    // it was none
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * The two ends of a hand-over, and what they say to each other, a word a line:
+ *
+ * ```text
+ * successor                      predecessor
+ *   ready                    →                  it is built, and accepts nothing yet
+ *                            ←   go             from here on nobody takes it back
+ *   listening                →                  the predecessor closes its listeners and drains
+ *                            ←   no             instead of go: it is too late, or nobody waits any more
+ * ```
+ *
+ * Where the predecessor is gone before it has said anything, the successor goes on as if it had said go: it holds the
+ * sockets.
+ */
+import * as Effect from "effect/Effect"
+import * as ChildProcess from "node:child_process"
+import * as Net from "node:net"
+import { turn } from "../drain/turn.js"
+import { descriptorFor, inheritDescriptor } from "../supervisor/sdNotify.js"
+import type { Inherited } from "./handover.js"
+
+/** Which descriptors a process was given, and what each is: `LISTEN_FDS`, `LISTEN_FDNAMES` and the way back in one. */
+export const variable = "QUIESCE_HANDOFF"
+
+interface Message {
+  readonly predecessor: number
+  /** The descriptor of the conversation. */
+  readonly channel: number
+  readonly listeners: ReadonlyArray<Inherited>
+  /** The descriptor that notifications to systemd are written to. */
+  readonly notify?: number | undefined
+}
+
+/** The first descriptor after standard input, output and error. */
+const firstDescriptor = 3
+
+/** What a successor has done: said a word, or ended. */
+export type Heard =
+  | { readonly _tag: "Word"; readonly word: string }
+  | { readonly _tag: "Ended"; readonly how: string }
+  | { readonly _tag: "NotStarted"; readonly cause: unknown }
+
+export interface Successor {
+  readonly pid: number | undefined
+  readonly next: Effect.Effect<Heard>
+  readonly say: (word: "go" | "no") => void
+  readonly signal: (signal: NodeJS.Signals) => void
+  readonly ended: Effect.Effect<void>
+  /** Neither the process nor the conversation keeps this process alive. */
+  readonly leave: () => void
+}
+
+export const start = (
+  command: ReadonlyArray<string>,
+  listeners: ReadonlyArray<Inherited>
+): Successor => {
+  const heard: Array<Heard> = []
+  let listener: (() => void) | undefined
+  const tell = (what: Heard) => {
+    heard.push(what)
+    listener?.()
+  }
+  const notify = descriptorFor(process.env, process.pid)
+  const passed = [...listeners.map(({ fd }) => fd), ...(notify === undefined ? [] : [notify])]
+  const channel = firstDescriptor + passed.length
+  const message: Message = {
+    predecessor: process.pid,
+    channel,
+    listeners: listeners.map((listener, index) => ({ ...listener, fd: firstDescriptor + index })),
+    notify: notify === undefined ? undefined : channel - 1
+  }
+  const [file = process.execPath, ...args] = command
+  const ended = Effect.unsafeMakeLatch(false)
+  const over = (what: Heard) => {
+    ended.unsafeOpen()
+    tell(what)
+  }
+  let child: ChildProcess.ChildProcess
+  try {
+    child = ChildProcess.spawn(file, args, {
+      stdio: ["inherit", "inherit", "inherit", ...passed, "pipe"],
+      env: { ...process.env, [variable]: JSON.stringify(message) }
+    })
+  } catch (cause) {
+    over({ _tag: "NotStarted", cause })
+    return { pid: undefined, next: take(), say: ignore, signal: ignore, ended: ended.await, leave: ignore }
+  }
+  child.once("error", (cause) => over({ _tag: "NotStarted", cause }))
+  // where no descriptor is left (EMFILE), Node makes none of its pipes
+  const { stdio = [] } = child as { readonly stdio?: ReadonlyArray<unknown> }
+  const pipe = stdio[channel]
+  const socket = pipe instanceof Net.Socket ? pipe : undefined
+  if (socket !== undefined) words(socket, (word) => tell({ _tag: "Word", word }))
+  child.once(
+    "exit",
+    (code, signal) => over({ _tag: "Ended", how: signal === null ? `exit code ${String(code)}` : `signal ${signal}` })
+  )
+
+  function take(): Effect.Effect<Heard> {
+    return Effect.async<Heard>((resume) => {
+      listener = () => {
+        const first = heard.shift()
+        if (first === undefined) return
+        listener = undefined
+        resume(Effect.succeed(first))
+      }
+      listener()
+      return Effect.sync(() => {
+        listener = undefined
+      })
+    })
+  }
+  return {
+    pid: child.pid,
+    next: take(),
+    say: (word) => {
+      if (word === "no") socket?.end("no\n")
+      else socket?.write("go\n")
+    },
+    signal: (signal) => void child.kill(signal),
+    ended: ended.await,
+    leave: () => {
+      child.unref()
+      socket?.destroy()
+    }
+  }
+}
+
+export interface Predecessor {
+  readonly pid: number
+  readonly listeners: ReadonlyArray<Inherited>
+  /** Says that this process is built; `false` where it is not wanted any more. */
+  readonly ready: Effect.Effect<boolean>
+  readonly listening: Effect.Effect<void>
+}
+
+/** What this process was given, if it is a successor. It is read once, so that what it starts does not take it for its own. */
+export const inherited = (): Predecessor | undefined => {
+  const { [variable]: text } = process.env
+  if (text === undefined) return undefined
+  Reflect.deleteProperty(process.env, variable)
+  const { channel, listeners, notify, predecessor } = JSON.parse(text) as Message
+  inheritDescriptor(notify)
+  // systemd's variables name the process that they are meant for
+  if (process.env["LISTEN_PID"] === String(predecessor)) process.env["LISTEN_PID"] = String(process.pid)
+  const socket = new Net.Socket({ fd: channel, readable: true, writable: true })
+  let answer: boolean | undefined
+  let answered = (_: boolean) => {}
+  const say = (value: boolean) => {
+    answer ??= value
+    answered(answer)
+  }
+  // from the start: a "no" is to be heard before the end of the conversation
+  words(socket, (word) => say(word === "go"))
+  socket.once("close", () => say(true))
+  socket.unref()
+  return {
+    pid: predecessor,
+    listeners,
+    ready: Effect.zipRight(
+      Effect.zipRight(turn, turn),
+      Effect.async<boolean>((resume) => {
+        answered = (value) => resume(Effect.succeed(value))
+        if (answer !== undefined) return answered(answer)
+        socket.ref()
+        socket.write("ready\n")
+      })
+    ),
+    listening: Effect.sync(() => {
+      socket.unref()
+      if (socket.writable) socket.end("listening\n")
+    })
+  }
+}
+
+const words = (socket: Net.Socket, hear: (word: string) => void): void => {
+  let rest = ""
+  socket.setEncoding("utf8").on("data", (text: string) => {
+    const lines = (rest + text).split("\n")
+    rest = lines.pop() ?? ""
+    for (const line of lines) hear(line)
+  })
+  socket.on("error", ignore)
+}
+
+const ignore = () => {}

@@ -1,0 +1,105 @@
+/**
+ * The checks of a server, those that are built in among them, and the answers to its probes.
+ */
+import * as Effect from "effect/Effect"
+import * as Runtime from "effect/Runtime"
+import type * as Scope from "effect/Scope"
+import type { Answer, CheckOptions, CheckResult, HealthService } from "../../Health.js"
+import { Server } from "../../Server.js"
+import { InvalidPolicy } from "../../Shutdown.js"
+import { steady } from "../now.js"
+import { duration } from "../policy/policy.js"
+import { type Check, Checks } from "./checks.js"
+
+const passed = (name: string): CheckResult => ({ name, outcome: "Passed" })
+
+export const make: Effect.Effect<HealthService, never, Server | Scope.Scope> = Effect.gen(function*() {
+  const server = yield* Server
+  const clock = yield* Effect.clock
+  const runtime = yield* Effect.runtime<never>()
+  const run = (effect: Effect.Effect<unknown>) => Runtime.runFork(runtime)(Effect.interruptible(effect))
+  const checks = new Checks(steady(clock), run)
+
+  let stopping = false
+  const stop = Effect.sync(() => {
+    stopping = true
+  })
+  const watcher = run(Effect.zipRight(server.shuttingDown, stop))
+  // an admin listener may answer for longer than this scope lives
+  yield* Effect.addFinalizer(() => Effect.zipRight(stop, watcher.interruptAsFork(watcher.id())))
+  const isStopping = Effect.sync(() => stopping)
+  // a shutdown that has just begun is known to its watcher one yield later, and it is not ready from its first moment
+  const shutdown = Effect.map(Effect.zipRight(Effect.yieldNow(), isStopping), (stopping): CheckResult =>
+    stopping
+      ? { name: "shutdown", outcome: "Failed", reason: "the server is shutting down" }
+      : passed("shutdown"))
+
+  const register = Effect.fnUntraced(function*<A, E, R>(
+    name: string,
+    effect: Effect.Effect<A, E, R>,
+    { cache, on, timeout }: CheckOptions = {}
+  ) {
+    const millis = {
+      timeout: yield* duration(`timeout of the health check "${name}"`, timeout ?? "800 millis"),
+      cache: yield* duration(`cache of the health check "${name}"`, cache ?? "1 second")
+    }
+    const around = yield* Effect.runtime<Exclude<R, Scope.Scope>>()
+    const check: Check = {
+      name,
+      ...millis,
+      on: new Set(on ?? ["ready"]),
+      // one that asks for itself finds itself running, and times out
+      fork: () =>
+        Runtime.runFork(around)(Effect.zipRight(Effect.yieldNow(), Effect.interruptible(Effect.scoped(effect)))),
+      run: undefined,
+      last: undefined,
+      passedOnce: false
+    }
+    yield* Effect.acquireRelease(
+      Effect.suspend(() => {
+        if (name === "" || name === "ping" || name === "shutdown" || checks.has(name)) {
+          const expected = `a name that no other check has, and neither "ping" nor "shutdown"`
+          return new InvalidPolicy({ field: "the name of a health check", value: name, expected })
+        }
+        checks.add(check)
+        return Effect.void
+      }),
+      () => checks.remove(check)
+    )
+  })
+
+  const probe: HealthService["probe"] = (probe, { exclude = [], only } = {}) =>
+    Effect.suspend(() => {
+      const excluded = new Set(exclude)
+      const asked = (
+        name: string,
+        ask: () => Effect.Effect<CheckResult>
+      ): ReadonlyArray<Effect.Effect<CheckResult>> => {
+        if (only?.includes(name) === false) return []
+        return [excluded.delete(name) ? Effect.succeed<CheckResult>({ name, outcome: "Excluded" }) : ask()]
+      }
+      // asking starts it: all run by the time that the first is waited for
+      const answers = [
+        ...asked("ping", () => Effect.succeed(passed("ping"))),
+        ...checks.of(probe).flatMap((check) =>
+          asked(check.name, () =>
+            Effect.map(checks.ask(check, probe), (reason): CheckResult =>
+              reason === undefined ? passed(check.name) : { name: check.name, outcome: "Failed", reason }))
+        ),
+        ...(probe === "ready"
+          ? asked("shutdown", () =>
+            shutdown)
+          : [])
+      ]
+      return Effect.map(Effect.all(answers), (results): Answer => ({
+        probe,
+        passed: results.every(({ outcome }) =>
+          outcome !== "Failed"
+        ),
+        checks: results,
+        unknown: Array.from(excluded).sort()
+      }))
+    })
+
+  return { check: register, probe }
+})

@@ -1,0 +1,135 @@
+/**
+ * Why a server cannot be listened with or taken over, and what to do about it.
+ */
+import * as Inspectable from "effect/Inspectable"
+import * as Fs from "node:fs"
+import * as Net from "node:net"
+import * as Path from "node:path"
+import { ListenError, type Options } from "../../Listener.js"
+import { clip } from "../telemetry/progress.js"
+import { isWatched } from "./nodeEvents.js"
+
+/** Why `server` cannot be listened with, if it cannot: a program without types may pass anything. */
+export const whyNotListen = (server: unknown, options: Options): ListenError | undefined => {
+  const error = (field: string, value: string, cause: string, remedy: string) =>
+    new ListenError({ reason: "InvalidOption", field, value, remedy, cause })
+  if (!(server instanceof Net.Server)) {
+    return error(
+      "server",
+      inWords(server),
+      noServer,
+      "Pass what `createServer` returns, awaited if it is a promise; a framework usually has it as its `server`."
+    )
+  }
+  if (isWatched(server)) {
+    return error("server", "this Node server", taken, "Make a new Node server for each listener.")
+  }
+  if (options.signal?.aborted === true) {
+    return error("signal", "AbortSignal", "it is aborted already", "Listen before the signal is aborted.")
+  }
+  return undefined
+}
+
+/** Why `server` cannot be taken over, if it cannot, or not together with `others`. */
+export const whyNotAdopt = (server: unknown, others: ReadonlyArray<unknown> = []): ListenError | undefined => {
+  const error = (value: string, cause: string, remedy: string) =>
+    new ListenError({ reason: "InvalidOption", operation: "take over", field: "server", value, remedy, cause })
+  if (!(server instanceof Net.Server)) {
+    return error(
+      inWords(server),
+      noServer,
+      "Pass what `createServer` or `app.listen(…)` returns, awaited if it is a promise; for ws and socket.io, the Node "
+        + "server that they are attached to."
+    )
+  }
+  if (isWatched(server) || others.includes(server)) {
+    return error("this Node server", taken, "quiesce() or adopt was already called with it; once is enough.")
+  }
+  return undefined
+}
+
+const noServer = "it is no server of node:http, node:https, node:http2, node:net or node:tls"
+const taken = "it has been listened with or adopted before"
+
+const inWords = (value: unknown): string => {
+  if (value === undefined || value === null) return String(value)
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list"
+  if (typeof value === "function") return "a function (an express app?)"
+  if (typeof value !== "object") return `a ${typeof value} (${clip(Inspectable.toStringUnknown(value), 60)})`
+  if ("then" in value && typeof value.then === "function") return "a promise (await it)"
+  return "server" in value ? "an object whose `server` is none" : "an object without `server`"
+}
+
+/** What the system has said, in the words of the options. */
+export const explain = (options: Options, cause: unknown): ListenError => {
+  const code = (cause as { readonly code?: unknown } | null)?.code
+  const where: "fd" | "path" | "host" | "port" = options.fd !== undefined
+    ? "fd"
+    : options.path !== undefined
+    ? "path"
+    : "port"
+  const error = (reason: ListenError["reason"], field: keyof Options, remedy: string) =>
+    new ListenError({ reason, field, value: options[field], remedy, cause })
+  // libuv says EACCES of a directory that does not exist, as Windows does
+  const missing = code === "EACCES" && options.path !== undefined && !Fs.existsSync(Path.dirname(options.path))
+  switch (missing ? "ENOENT" : code) {
+    case "EADDRINUSE":
+      return error(
+        "AddressInUse",
+        where,
+        where === "path"
+          ? "If no process listens on that socket any more, remove the file; else choose another path."
+          : "Stop the process that listens there, or choose another port (0 takes a free one)."
+      )
+    case "EADDRNOTAVAIL":
+      return error(
+        "AddressNotAvailable",
+        "host",
+        "Choose an address that this machine has, such as 127.0.0.1 or 0.0.0.0."
+      )
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return error("AddressNotAvailable", "host", "Choose a name that resolves on this machine, or an address.")
+    case "EACCES":
+    case "EPERM":
+      return error(
+        "PermissionDenied",
+        where,
+        where === "path"
+          ? "Choose a directory that this user may write to."
+          : "Choose a port above 1023, or give the process the right to bind it."
+      )
+    case "ENOENT":
+    case "ENOTDIR":
+      return error("NotFound", where, "Create the directory first; the socket itself must not exist.")
+    case "EROFS":
+      return error("PermissionDenied", where, "Choose a path on a file system that can be written to.")
+    case "EINVAL":
+    case "ENAMETOOLONG":
+      return error(
+        "InvalidOption",
+        where,
+        where === "path"
+          ? "A socket's path may have about 100 bytes; choose a shorter one."
+          : "See the options of net.Server#listen."
+      )
+    case "ERR_SOCKET_BAD_PORT":
+      return error("InvalidOption", "port", "A port is a whole number from 0 to 65535.")
+    case "EMFILE":
+    case "ENFILE":
+      return error(
+        "Unknown",
+        where,
+        "Too many files are open: raise the limit (ulimit -n, systemd's LimitNOFILE), or close what has leaked."
+      )
+    case "EBADF":
+    case "ENOTSOCK":
+      return error("InvalidOption", where, "Pass a descriptor that is a bound stream socket, as LISTEN_FDS does.")
+    default:
+      return error(
+        typeof code === "string" && code.startsWith("ERR_INVALID") ? "InvalidOption" : "Unknown",
+        where,
+        "See the options of net.Server#listen."
+      )
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * Binding a Node server, or taking over one that is bound, and closing it without losing what the kernel has queued.
+ */
+import type * as HttpServer from "@effect/platform/HttpServer"
+import * as Effect from "effect/Effect"
+import * as Http from "node:http"
+import * as Https from "node:https"
+import * as Net from "node:net"
+import type { ListenError, NodeServer, Options } from "../../Listener.js"
+import { CurrentHandover } from "../handoff/handover.js"
+import { hidden } from "../hidden.js"
+import * as AcceptQueue from "./acceptQueue.js"
+import { explain, whyNotListen } from "./listenErrors.js"
+import { watch, type Watcher } from "./nodeEvents.js"
+
+export interface Bound {
+  readonly address: HttpServer.Address
+  /** Stops accepting, once the kernel's queue has run dry. */
+  readonly close: Effect.Effect<void>
+  /** Stops accepting at once. */
+  readonly closeNow: () => void
+  /** Its scope has closed before its server: one that has never listened is its owner's again. */
+  readonly letGo: () => void
+}
+
+/**
+ * Binds `server`, and fails with what is wrong and what to do. In a program that may hand its sockets over, one that was
+ * inherited listens when the predecessor lets it.
+ */
+export const bind = (
+  server: NodeServer,
+  options: Options,
+  watcher: Watcher
+): Effect.Effect<Bound, ListenError> =>
+  Effect.flatMap(CurrentHandover, (handover) => {
+    const place = handover?.place(options)
+    const stop = closer(server)
+    const closeNow = () => {
+      place?.leave()
+      stop()
+    }
+    const queue = AcceptQueue.make(server, closeNow)
+    const address = () => place?.address ?? addressOf(server, options.fd)
+    const bound = (): Bound => ({
+      address: address(),
+      // what is queued on an inherited descriptor is its other holders' too
+      close: Effect.suspend(() => server.listening && options.fd === undefined ? queue.close : Effect.sync(closeNow)),
+      closeNow,
+      letGo: () => {}
+    })
+    const listen = Effect.async<void, ListenError>((resume) => {
+      const fail = (cause: unknown) => {
+        unwatch()
+        resume(Effect.fail(explain(options, cause)))
+      }
+      const unusable = whyNotListen(server, options)
+      if (unusable !== undefined) return resume(Effect.fail(unusable))
+      const unwatch = watch(server, watcher, queue)
+      const closedEarly = () => fail(new Error("the Node server was closed before it listened"))
+      server.once("error", fail)
+      server.once("close", closedEarly)
+      const listening = () => {
+        server.off("error", fail)
+        server.off("close", closedEarly)
+        try {
+          place?.listening({ address: address(), server, closeNow })
+        } catch (cause) {
+          stop()
+          return fail(cause)
+        }
+        // EMFILE and its like surface here, and would end the process
+        server.on("error", watcher.acceptFailed)
+        resume(Effect.void)
+      }
+      try {
+        const where = place?.options ?? options
+        if (isCutOff(where.path)) throw Object.assign(new Error("the path is too long"), { code: "ENAMETOOLONG" })
+        server.listen(where, listening)
+      } catch (cause) {
+        server.off("error", fail)
+        server.off("close", closedEarly)
+        fail(cause)
+      }
+    })
+    if (place === undefined || !place.isLater) return Effect.map(listen, bound)
+    place.wait(listen)
+    return Effect.sync(bound)
+  })
+
+/** Takes over a server that somebody else has made listen, or will. Whoever calls it has asked {@link whyNotAdopt}. */
+export const adopt = (
+  server: NodeServer,
+  watcher: Watcher
+): Effect.Effect<Bound> =>
+  Effect.suspend(() => {
+    const closeNow = closer(server)
+    const queue = AcceptQueue.make(server, closeNow)
+    const overrides: Array<readonly [string, unknown]> = [["close", function(this: NodeServer, callback?: unknown) {
+      if (typeof callback === "function") {
+        if (server.listening) server.once("close", () => callback())
+        // it has stopped listening, and its connections are still there
+        else server.getConnections((_, count) => count > 0 ? server.once("close", () => callback()) : callback())
+      }
+      watcher.closeCalled()
+      return this
+    }]]
+    if ("closeIdleConnections" in server) {
+      const { closeIdleConnections } = server
+      // what the drain has not looked at is not idle
+      overrides.push(["closeIdleConnections", () => {
+        if (!watcher.isClosing()) closeIdleConnections.call(server)
+      }])
+    }
+    const unwatch = watch(server, watcher, queue, overrides)
+    let listened = false
+    // until it listens, there is none
+    let address = addressOf(server)
+    const listening = () => {
+      listened = true
+      address = addressOf(server)
+      server.on("error", watcher.acceptFailed)
+      // it comes too late, and its owner asks for its address first
+      if (watcher.isStopping()) setImmediate(closeNow)
+    }
+    if (server.listening) listening()
+    else server.once("listening", listening)
+    for (const socket of socketsOf(server)) adoptSocket(watcher, socket)
+    return Effect.succeed({
+      get address() {
+        return address
+      },
+      close: Effect.suspend(() => server.listening ? queue.close : Effect.void),
+      closeNow,
+      letGo: () => {
+        if (listened) return
+        server.off("listening", listening)
+        unwatch()
+      }
+    })
+  })
+
+/** Closes the listening socket alone: `http.Server#close` destroys what it takes to be idle, and stops the timeouts. */
+const closer = (server: NodeServer) => () => {
+  if (server.listening) Net.Server.prototype.close.call(server)
+}
+
+/** Whether a server speaks HTTP/2; only those have settings to update. */
+export const isHttp2 = (server: NodeServer): boolean => "updateSettings" in server
+
+/** Whether a server speaks HTTP at all. */
+export const isHttp = (server: NodeServer): boolean =>
+  server instanceof Http.Server || server instanceof Https.Server || isHttp2(server)
+
+/** Node 20 listens on as much of a path as fits in a `sockaddr_un`, and says nothing. */
+const isCutOff = (path: string | undefined): boolean =>
+  path !== undefined && process.platform !== "win32"
+  && Buffer.byteLength(path) > (process.platform === "linux" ? 107 : 103)
+
+/** The connections that a server has accepted before it was adopted, as far as Node keeps a list of them. */
+const socketsOf = (server: NodeServer): ReadonlyArray<Net.Socket> => {
+  const list = hidden(server, "http.server.connections") as {
+    readonly all?: () => ReadonlyArray<{ readonly socket?: Net.Socket }>
+  } | undefined
+  return list?.all?.().flatMap(({ socket }) => socket ?? []) ?? []
+}
+
+const adoptSocket = (watcher: Watcher, socket: Net.Socket): void => {
+  watcher.connection(socket)
+  const { _httpMessage: response } = socket as { readonly _httpMessage?: Http.ServerResponse | null }
+  if (response !== null && response !== undefined) watcher.request(response.req, response)
+  else watcher.resting(socket)
+}
+
+const addressOf = (server: NodeServer, fd?: number): HttpServer.Address => {
+  const address = server.address()
+  // Node knows the path of a Unix socket only where it has bound it
+  if (address === null && fd !== undefined && server.listening) return { _tag: "UnixAddress", path: `fd ${fd}` }
+  return typeof address === "string" ?
+    { _tag: "UnixAddress", path: address } :
+    {
+      _tag: "TcpAddress",
+      hostname: address === null || address.address === "::" ? "0.0.0.0" : address.address,
+      port: address?.port ?? 0
+    }
+}

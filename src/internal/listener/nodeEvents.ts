@@ -1,0 +1,175 @@
+/**
+ * What a Node server emits: it is seen, and may be held back, before the server's own listeners hear of it.
+ */
+import type * as Http from "node:http"
+import type * as Http2 from "node:http2"
+import type * as Net from "node:net"
+import type * as Tls from "node:tls"
+import type { NodeServer } from "../../Listener.js"
+import type * as AcceptQueue from "./acceptQueue.js"
+
+/** What a Node server tells us about, before its own listeners, which do not hear of it if we say `false`. */
+export interface Watcher {
+  readonly connection: (socket: Net.Socket) => void
+  readonly secureConnection: (socket: Tls.TLSSocket) => void
+  readonly session: (session: Http2.ServerHttp2Session) => void
+  readonly stream: (stream: Http2.ServerHttp2Stream, headers: Http2.IncomingHttpHeaders) => boolean
+  readonly request: (request: Http.IncomingMessage, response: Http.ServerResponse) => boolean
+  /** The server's own listeners have seen the request. */
+  readonly answer: (request: Http.IncomingMessage, response: Http.ServerResponse) => boolean
+  /** Nobody listens for requests: answers in place of a handler. */
+  readonly unheard: (response: Http.ServerResponse) => void
+  /** A connection that was there before its server was adopted owes nobody an answer. */
+  readonly resting: (socket: Net.Socket) => void
+  /** Answers ask their clients to leave. */
+  readonly isClosing: () => boolean
+  /** A shutdown has begun. */
+  readonly isStopping: () => boolean
+  /** The deadline has passed. */
+  readonly isTooLate: () => boolean
+  readonly refuse: (response: Http.ServerResponse) => void
+  readonly refuseStream: (stream: Http2.ServerHttp2Stream) => void
+  /** The owner of an adopted server wants it closed. */
+  readonly closeCalled: () => void
+  readonly upgrade: (
+    event: "upgrade" | "connect",
+    request: Http.IncomingMessage,
+    socket: Net.Socket,
+    head: Buffer
+  ) => boolean
+  readonly clientError: (error: Error, socket: Net.Socket) => void
+  readonly tlsClientError: (error: Error, socket: Tls.TLSSocket) => void
+  readonly acceptFailed: (error: Error) => void
+}
+
+/** The Node servers that are listened with: a second watch would see every request twice. */
+const watched = new WeakSet<Net.Server>()
+
+/** Whether a server has been listened with or adopted, and has not closed since. */
+export const isWatched = (server: Net.Server): boolean => watched.has(server)
+
+/**
+ * Sees what the server emits, and decides what its listeners see. An event emitter calls its listeners one by one
+ * and none can hold back an event from the next, which is what refusing a request takes; so `emit` itself is ours
+ * until the server has closed.
+ */
+export const watch = (
+  server: NodeServer,
+  watcher: Watcher,
+  queue: AcceptQueue.AcceptQueue,
+  overrides: ReadonlyArray<readonly [name: string, value: unknown]> = []
+): () => void => {
+  const { emit } = server
+  watched.add(server)
+  const deliver = (
+    args: ReadonlyArray<unknown>,
+    request: Http.IncomingMessage,
+    response: Http.ServerResponse
+  ): boolean => {
+    const heard: boolean = Reflect.apply(emit, server, args)
+    // whoever listens for the others answers them, or hands them on as a request
+    if (args[0] !== "request") return heard
+    if (!watcher.answer(request, response) && !heard) watcher.unheard(response)
+    return true
+  }
+  let closed = false
+  const watching = function(this: NodeServer, ...args: ReadonlyArray<unknown>): boolean {
+    switch (args[0]) {
+      case "request":
+      case "checkContinue":
+      case "checkExpectation": {
+        const [, request, response] = args as unknown as [string, Http.IncomingMessage, Http.ServerResponse]
+        // of HTTP/2: its stream has been looked at
+        if (request.httpVersionMajor > 1) return deliver(args, request, response)
+        if (!watcher.request(request, response)) return true
+        const holding = queue.isHolding()
+        if (!holding && !watcher.isClosing()) return deliver(args, request, response)
+        const later = () => {
+          // it may have been cut by now
+          if (!request.socket.writable) return
+          if (watcher.isTooLate()) watcher.refuse(response)
+          else deliver(args, request, response)
+        }
+        // else when all that came with it has been parsed: an answer must know whether it is the last
+        if (holding) queue.hold(later)
+        else setImmediate(later)
+        return true
+      }
+      case "stream": {
+        const [, stream, headers] = args as unknown as [
+          string,
+          Http2.ServerHttp2Stream,
+          Http2.IncomingHttpHeaders
+        ]
+        if (!watcher.stream(stream, headers)) return true
+        if (!queue.isHolding()) break
+        // nobody listens yet for the error that a client may reset it with, which would end the process
+        stream.on("error", ignore)
+        queue.hold(() => {
+          if (stream.destroyed) return
+          if (watcher.isTooLate()) watcher.refuseStream(stream)
+          else Reflect.apply(emit, server, args)
+        })
+        return true
+      }
+      case "session": {
+        watcher.session(args[1] as Http2.ServerHttp2Session)
+        break
+      }
+      case "connection": {
+        queue.accepted()
+        watcher.connection(args[1] as Net.Socket)
+        break
+      }
+      case "secureConnection": {
+        watcher.secureConnection(args[1] as Tls.TLSSocket)
+        break
+      }
+      case "upgrade":
+      case "connect": {
+        const [event, request, socket, head] = args as unknown as Parameters<Watcher["upgrade"]>
+        // CONNECT of HTTP/2 is a stream like any other
+        if (request.httpVersionMajor > 1) break
+        if (!watcher.upgrade(event, request, socket, head)) return true
+        break
+      }
+      case "clientError": {
+        watcher.clientError(args[1] as Error, args[2] as Net.Socket)
+        break
+      }
+      case "tlsClientError": {
+        watcher.tlsClientError(args[1] as Error, args[2] as Tls.TLSSocket)
+        break
+      }
+      case "close": {
+        if (closed) return false
+        closed = true
+        // its last connection is gone: only the class's own `close` stops the timer that looks for request timeouts
+        Reflect.get(Object.getPrototypeOf(server), "close").call(server)
+        setImmediate(unwatch)
+        break
+      }
+    }
+    return Reflect.apply(emit, this, args)
+  }
+  const restores = [["emit", watching] as const, ...overrides].map(([name, value]) => override(server, name, value))
+  const unwatch = () => {
+    watched.delete(server)
+    server.off("error", watcher.acceptFailed)
+    for (const restore of restores) restore()
+  }
+  return unwatch
+}
+
+const ignore = () => {}
+
+/** Sets a property of a server; what is returned sets it back, unless somebody else has set it since. */
+const override = (server: NodeServer, name: string, value: unknown): () => void => {
+  const own = Object.getOwnPropertyDescriptor(server, name)
+  Object.defineProperty(server, name, { value, configurable: true, enumerable: true, writable: true })
+  return () => {
+    if (Reflect.get(server, name) !== value) return
+    if (own === undefined) Reflect.deleteProperty(server, name)
+    else Object.defineProperty(server, name, own)
+  }
+}

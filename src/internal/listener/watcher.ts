@@ -1,0 +1,104 @@
+/**
+ * What the events of a Node server mean to its connections: the protocol that each speaks hears of them.
+ */
+import * as Net from "node:net"
+import * as Tls from "node:tls"
+import type { NodeServer } from "../../Listener.js"
+import type { App } from "../app.js"
+import type { Protocol } from "../protocol.js"
+import { begin, beginUpgrade, http1, misread, refuse, refuseUpgrade, rest } from "../protocol/http1.js"
+import * as Http2 from "../protocol/http2.js"
+import { handshake, rejectPlain, secured } from "../protocol/tls.js"
+import { hijack } from "../protocol/upgraded.js"
+import { type Open, openOf, type Registry } from "../registry.js"
+import { isHttp } from "./listener.js"
+import type { Watcher } from "./nodeEvents.js"
+
+export interface Watched extends Pick<Watcher, "isStopping" | "closeCalled" | "acceptFailed"> {
+  readonly app: App | undefined
+  readonly registry: Registry
+}
+
+export const watcherOf = (server: Watched) => (node: NodeServer, withApp: boolean): Watcher => {
+  const { app, registry } = server
+  const isTls = node instanceof Tls.Server
+  const speaksHttp = isHttp(node)
+  const accept = (socket: Net.Socket, protocol: Protocol) => {
+    const open = registry.accept(socket, protocol)
+    open.secure = socket instanceof Tls.TLSSocket
+    return open
+  }
+  const speak = (open: Open) => {
+    if (!speaksHttp) hijack(open, "tcp")
+    else if (registry.closing) open.protocol.leave(open)
+  }
+  return {
+    connection: (socket) => {
+      // one of our servers may hand a socket on to another
+      if (openOf(socket) !== undefined) return
+      if (isTls && !(socket instanceof Tls.TLSSocket)) accept(socket, handshake)
+      else speak(accept(socket, http1))
+    },
+    secureConnection: (socket) => {
+      if (openOf(socket) !== undefined) return
+      const open = secured(socket) ?? accept(socket, http1)
+      open.protocol = http1
+      speak(open)
+    },
+    session: (session) => {
+      const open = openOf(session.socket)
+      if (open !== undefined) Http2.converse(open, session)
+    },
+    stream: (stream, headers) => {
+      const open = openOf(stream.session?.socket)
+      return open === undefined || Http2.begin(open, stream, headers, withApp)
+    },
+    request: (request, response) => {
+      const open = openOf(request.socket)
+      return open === undefined || begin(open, request, response, withApp)
+    },
+    answer: (request, response) => {
+      if (!withApp) return false
+      app?.request(request, response)
+      return true
+    },
+    unheard: refuse,
+    resting: (socket) => {
+      const open = openOf(socket)
+      if (open !== undefined) rest(open)
+    },
+    isClosing: () => registry.closing,
+    isStopping: server.isStopping,
+    isTooLate: () => registry.killing,
+    refuse,
+    refuseStream: Http2.refuse,
+    closeCalled: server.closeCalled,
+    upgrade: (event, request, socket, head) => {
+      // with a body still to come, Node 26 hands over a stream around the socket
+      const open = openOf(request.socket)
+      if (open === undefined) return true
+      // Node has taken its own listener off, and a reset would end the process
+      socket.on("error", ignore)
+      if (withApp && event === "upgrade") {
+        if (beginUpgrade(open, request)) app?.upgrade(request, socket, head)
+        else refuseUpgrade(request, socket)
+      } else if (open.leaving) {
+        socket.destroy()
+        return false
+      } else {
+        hijack(open, event === "connect" ? "connect" : request.headers.upgrade?.toLowerCase() ?? "upgrade")
+      }
+      return true
+    },
+    clientError: (error, socket) => {
+      const open = openOf(socket)
+      if (open !== undefined) misread(open, error)
+    },
+    tlsClientError: (error, socket) => {
+      if (speaksHttp) rejectPlain(error, socket)
+    },
+    acceptFailed: server.acceptFailed
+  }
+}
+
+const ignore = () => {}

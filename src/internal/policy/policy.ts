@@ -1,0 +1,79 @@
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import { defaultPolicy, InvalidPolicy, type Policy } from "../../Shutdown.js"
+import { millisOf } from "./durations.js"
+
+/** A policy whose every field was looked at, in whole milliseconds. */
+export interface ResolvedPolicy {
+  readonly lameDuck: number
+  /** `Infinity` is no deadline. */
+  readonly timeout: number
+  readonly killTimeout: number
+  readonly newConnectionGrace: number
+  readonly idleGrace: number | "promised"
+  readonly endEventStreams: boolean
+  readonly pollSchedule: Schedule.Schedule<unknown>
+}
+
+const remedy = (infinite: boolean) =>
+  `a duration of 0 or more${infinite ? " (Duration.infinity: no deadline)" : ", and finite"}, `
+  + `such as "5 seconds" or a number of milliseconds`
+
+/** Looks at one duration. */
+export const duration = (
+  field: string,
+  value: Duration.DurationInput,
+  options?: { readonly infinite?: boolean }
+): Effect.Effect<number, InvalidPolicy> =>
+  Effect.suspend(() => {
+    const infinite = options?.infinite === true
+    const millis = millisOf(value)
+    return millis >= 0 && (infinite || Number.isFinite(millis)) ?
+      Effect.succeed(millis) :
+      Effect.fail(new InvalidPolicy({ field, value, expected: remedy(infinite) }))
+  })
+
+const boolean = (field: string, value: boolean): Effect.Effect<boolean, InvalidPolicy> =>
+  // checked for those who write no types
+  typeof value === "boolean" ? Effect.succeed(value) : new InvalidPolicy({ field, value, expected: "true or false" })
+
+const schedule = (field: string, value: Schedule.Schedule<unknown>) =>
+  Schedule.isSchedule(value)
+    ? Effect.succeed(value)
+    : new InvalidPolicy({ field, value, expected: `a Schedule, such as Schedule.spaced("100 millis")` })
+
+/** The least allowance that is made for a promise: in less, not even one of 0 seconds could be waited out. */
+const promiseMillis = 1000
+
+/** Fills in the defaults and looks at every field. */
+export const resolve = (policy: Policy): Effect.Effect<ResolvedPolicy, InvalidPolicy> => {
+  // `null` is a mistake, and not a field that was left out
+  const given = <K extends keyof typeof defaultPolicy>(field: K): NonNullable<Policy[K]> => {
+    const value = policy[field]
+    return value === undefined ? defaultPolicy[field] : value
+  }
+  const idleGrace = given("idleGrace")
+  return Effect.all({
+    lameDuck: duration("lameDuck", given("lameDuck")),
+    timeout: duration("timeout", given("timeout"), { infinite: true }),
+    killTimeout: duration("killTimeout", given("killTimeout")),
+    newConnectionGrace: duration("newConnectionGrace", given("newConnectionGrace")),
+    idleGrace: idleGrace === "promised" ? Effect.succeed(idleGrace) : Effect.mapError(
+      duration("idleGrace", idleGrace),
+      ({ expected, field, value }) => new InvalidPolicy({ field, value, expected: `"promised", or ${expected}` })
+    ),
+    endEventStreams: boolean("endEventStreams", given("endEventStreams")),
+    pollSchedule: schedule("pollSchedule", given("pollSchedule"))
+  }).pipe(Effect.filterOrFail(
+    ({ idleGrace, timeout }) => idleGrace !== "promised" || timeout >= promiseMillis,
+    () =>
+      new InvalidPolicy({
+        field: "timeout",
+        value: policy.timeout,
+        expected:
+          `longer than the keep-alive timeout that responses promise and a second (Node's default: 6 seconds in `
+          + `all), because idleGrace is "promised"`
+      })
+  ))
+}

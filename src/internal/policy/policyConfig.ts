@@ -1,0 +1,91 @@
+/**
+ * A policy as it stands in an environment. Its durations are as `Duration` prints and reads them, or bare numbers of
+ * milliseconds.
+ */
+import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
+import * as Duration from "effect/Duration"
+import * as Either from "effect/Either"
+import type { Policy } from "../../Shutdown.js"
+
+/**
+ * The whole policy from the configuration. What is not set is taken from `defaults`, such as a preset.
+ *
+ * | name                            | unit, bounds                                                             |
+ * | ------------------------------- | ------------------------------------------------------------------------ |
+ * | `SHUTDOWN_LAME_DUCK`            | a duration of 0 or more, finite                                          |
+ * | `SHUTDOWN_TIMEOUT`              | a duration of 0 or more, or `infinity`                                   |
+ * | `SHUTDOWN_KILL_TIMEOUT`         | a duration of 0 or more, finite                                          |
+ * | `SHUTDOWN_NEW_CONNECTION_GRACE` | a duration of 0 or more, finite                                          |
+ * | `SHUTDOWN_IDLE_GRACE`           | a duration of 0 or more, finite; or `promised` (then the timeout is 1 second at the least) |
+ * | `SHUTDOWN_END_EVENT_STREAMS`    | `true` or `false`                                                        |
+ *
+ * A duration is a number with a unit (`20 seconds`, `500 millis`, `2 minutes`), or a bare number of milliseconds. What
+ * it cannot be is a `ConfigError` that names it.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Config } from "effect"
+ * import { NodeHttpServer, Shutdown } from "quiesce"
+ * import { createServer } from "node:http"
+ *
+ * const ServerLive = NodeHttpServer.layerConfig(
+ *   () => createServer(),
+ *   Config.all({ port: Config.integer("PORT"), policy: Shutdown.config(Shutdown.docker()) }).pipe(
+ *     Config.map(({ policy, port }) => ({ port, ...policy }))
+ *   )
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category policies
+ */
+export const config = (defaults: Policy = {}): Config.Config<Policy> =>
+  Config.all({
+    lameDuck: Config.withDefault(duration("SHUTDOWN_LAME_DUCK"), defaults.lameDuck),
+    timeout: Config.withDefault(infinite("SHUTDOWN_TIMEOUT"), defaults.timeout),
+    killTimeout: Config.withDefault(duration("SHUTDOWN_KILL_TIMEOUT"), defaults.killTimeout),
+    newConnectionGrace: Config.withDefault(
+      duration("SHUTDOWN_NEW_CONNECTION_GRACE"),
+      defaults.newConnectionGrace
+    ),
+    idleGrace: Config.withDefault(orPromised("SHUTDOWN_IDLE_GRACE"), defaults.idleGrace),
+    endEventStreams: Config.withDefault(Config.boolean("SHUTDOWN_END_EVENT_STREAMS"), defaults.endEventStreams),
+    pollSchedule: Config.succeed(defaults.pollSchedule)
+  })
+
+const example = `a duration of 0 or more, such as "5 seconds" or a number of milliseconds`
+
+/** A duration that has an end. */
+const duration = (name: string): Config.Config<Duration.Duration> =>
+  read(name, example, (text) => {
+    const parsed = parse(text)
+    return parsed !== undefined && Duration.isFinite(parsed) ? parsed : undefined
+  })
+
+/** A duration that may be infinite. */
+const infinite = (name: string): Config.Config<Duration.Duration> => read(name, `${example}, or infinity`, parse)
+
+/** A duration that has an end, or the word. */
+const orPromised = (name: string): Config.Config<Duration.Duration | "promised"> =>
+  read<Duration.Duration | "promised">(name, `promised, or ${example}`, (text) => {
+    const parsed = text === "promised" ? text : parse(text)
+    return parsed === "promised" || (parsed !== undefined && Duration.isFinite(parsed)) ? parsed : undefined
+  })
+
+const read = <A>(name: string, expected: string, parse: (text: string) => A | undefined): Config.Config<A> =>
+  Config.mapOrFail(Config.string(name), (text) =>
+    Either.fromNullable(
+      parse(text.trim()),
+      () => ConfigError.InvalidData([], `${JSON.stringify(text)} is not ${expected}`)
+    ))
+
+const parse = (text: string): Duration.Duration | undefined => {
+  if (/^\d+(\.\d+)?$/.test(text)) return Duration.millis(Number(text))
+  if (/^infinity$/i.test(text)) return Duration.infinity
+  // `Duration` takes what is negative for nothing
+  if (!/^\d/.test(text)) return undefined
+  const decoded = Duration.decodeUnknown(text)
+  return decoded._tag === "Some" ? decoded.value : undefined
+}

@@ -1,0 +1,99 @@
+/**
+ * What a shutdown says when it is over.
+ */
+import type * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
+import type * as Option from "effect/Option"
+import type * as Connection from "../../Connection.js"
+
+/**
+ * A request that did not get its whole answer before the deadline.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CutRequest {
+  /** The `id` of its connection. */
+  readonly connection: number
+  /** The peer, as `address:port`, or `"unknown"` (a Unix socket has no name). */
+  readonly remoteAddress: string
+  readonly method: string
+  readonly path: string
+  /** The id of its stream, with HTTP/2. */
+  readonly stream?: number
+  /** How long it had been in flight when it was cut. */
+  readonly age: Duration.Duration
+  /**
+   * What the client got: `"503"` (nothing had been sent, so it was told to come back), `"truncated"` (the response
+   * had begun) or `"none"` (the connection was closed without a word).
+   */
+  readonly answer: "503" | "truncated" | "none"
+}
+
+/**
+ * How a hook ended.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface HookReport {
+  readonly name: string
+  /**
+   * `"Succeeded"`; `"Failed"` (it failed, died or interrupted itself); `"TimedOut"` (interrupted at its own limit or
+   * at the deadline); `"Abandoned"` (it went on after it had been interrupted, and was left behind).
+   */
+  readonly outcome: "Succeeded" | "Failed" | "TimedOut" | "Abandoned"
+  readonly duration: Duration.Duration
+  /** Why, where there is a reason. */
+  readonly cause: Option.Option<Cause.Cause<unknown>>
+}
+
+/**
+ * What happened when a server stopped. All callers of `shutdown` and `close` get the same one.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Report {
+  /**
+   * `"Drained"`: every request got its whole answer. `"DeadlineExceeded"`: those in `cut` did not. `"Closed"`:
+   * `close` was called, by choice; what it cut is in `cut` too.
+   */
+  readonly outcome: "Drained" | "DeadlineExceeded" | "Closed"
+  /** When the shutdown began, in milliseconds since the epoch. */
+  readonly startedAt: number
+  /** From the beginning to the last close. */
+  readonly duration: Duration.Duration
+  /** How long the lame duck lasted. */
+  readonly lameDuck: Duration.Duration
+  /** From the closing of the listeners to the end, or to the deadline. */
+  readonly draining: Duration.Duration
+  /** From the deadline to the end. */
+  readonly killing: Duration.Duration
+  /** Requests answered in full since the shutdown began. */
+  readonly served: number
+  readonly connections: {
+    /** Open when the shutdown began. */
+    readonly open: number
+    /** Accepted since: the lame duck's, and those that the kernel had queued. */
+    readonly accepted: number
+    /** Gone with their last response, or of their own accord. */
+    readonly left: number
+    /** Idle, or never used, and closed by us. */
+    readonly dismissed: number
+    /** Closed by us at the deadline, or by `close`. */
+    readonly cut: number
+  }
+  /** The requests that did not get their whole answer. */
+  readonly cut: ReadonlyArray<CutRequest>
+  /** Connections that were owed nothing and had to be closed all the same: no failure. */
+  readonly forced: ReadonlyArray<Connection.Connection>
+  readonly handlers: {
+    /** Request fibers interrupted at the deadline. */
+    readonly interrupted: number
+    /** Of these, the ones that ignored it for all of `killTimeout` and still run. */
+    readonly abandoned: number
+  }
+  /** In the order of registration. */
+  readonly hooks: ReadonlyArray<HookReport>
+}

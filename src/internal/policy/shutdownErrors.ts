@@ -1,0 +1,79 @@
+/**
+ * What can be wrong with a policy, and with a server that stops or has stopped.
+ */
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Inspectable from "effect/Inspectable"
+import { clip } from "../telemetry/progress.js"
+import type { Report } from "./report.js"
+
+/**
+ * A field of a {@link Policy} (or the limit of a hook) has a value that it cannot have. The message names the field,
+ * the value and what would be right.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class InvalidPolicy extends Data.TaggedError("InvalidPolicy")<{
+  readonly field: string
+  readonly value: unknown
+  readonly expected: string
+}> {
+  override get message(): string {
+    return `${this.field} is ${printValue(this.value)}, and must be ${this.expected}`
+  }
+}
+
+/**
+ * Requests were cut at the deadline: they are in `report.cut`. `shutdown` fails with it, and the finalizer of the
+ * server dies with it, so that a process under `NodeRuntime.runMain` exits with 1.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Console, Effect } from "effect"
+ * import { Server } from "quiesce"
+ *
+ * const stop = Server.Server.pipe(
+ *   Effect.flatMap((server) => server.shutdown),
+ *   Effect.catchTag("DeadlineExceeded", ({ report }) => Console.error(`${report.cut.length} requests were cut`))
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class DeadlineExceeded extends Data.TaggedError("DeadlineExceeded")<{ readonly report: Report }> {
+  override get message(): string {
+    const { cut, draining } = this.report
+    const shown = cut.slice(0, 5).map((request) =>
+      `${request.method} ${clip(request.path)} (${Duration.format(request.age)}, ${request.answer})`
+    )
+    const more = cut.length > shown.length ? ` and ${cut.length - shown.length} more` : ""
+    return `${cut.length} request${cut.length === 1 ? "" : "s"} did not get the whole answer before the deadline, `
+      + `${Duration.format(draining)} after draining began: ${shown.join(", ")}${more}. `
+      + `Raise \`timeout\`, or let the handler end earlier (see \`Server.shuttingDown\`).`
+  }
+}
+
+/**
+ * The server has begun to shut down, or is closed, and cannot be used for `operation` any more (Go's
+ * `ErrServerClosed`, rules B4, B10). A server stops once: make a new one.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class ServerClosed extends Data.TaggedError("ServerClosed")<{ readonly operation: string }> {
+  override get message(): string {
+    return `${this.operation}: this server has begun to shut down. A server stops once; make a new one.`
+  }
+}
+
+const printValue = (value: unknown): string =>
+  typeof value === "string"
+    ? JSON.stringify(value)
+    : Duration.isDuration(value)
+    ? Duration.format(value)
+    : typeof value === "function"
+    ? "a function"
+    : clip(Inspectable.toStringUnknown(value, 0))

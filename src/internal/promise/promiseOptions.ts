@@ -1,0 +1,54 @@
+/**
+ * The options of a program without Effect, which may be without types, too: each is looked at before anything is touched.
+ */
+import type { Options } from "../../promise.js"
+import { defaultPolicy, InvalidPolicy } from "../../Shutdown.js"
+import * as Given from "../given.js"
+import { invalid } from "../signals/signals.js"
+
+const optionNames: ReadonlyArray<string> = Object.keys(
+  { ...defaultPolicy, signals: 0, onShutdown: 0, finally: 0, logger: 0 } satisfies { [K in keyof Options]-?: unknown }
+)
+
+/** A program without types may pass anything. The policy is looked at when the server is made. */
+export const look = (options: Options): void => {
+  Given.names("options", options, optionNames)
+  const { finally: afterwards, logger, onShutdown } = options
+  if (afterwards !== undefined) Given.aFunction("finally", afterwards)
+  if (onShutdown !== undefined) Given.aFunction("onShutdown", onShutdown)
+  if (logger !== undefined && logger !== false) {
+    Given.aFunction(
+      "logger",
+      logger,
+      "false, or a function, such as (level, message) => console[level](message); left out, it logs to stdout"
+    )
+  }
+}
+
+export const lookAtHook = (name: unknown, hook: unknown, options: unknown): void => {
+  if (typeof name !== "string") {
+    throw new InvalidPolicy({
+      field: "name of the hook",
+      value: name,
+      expected: `a text, and the hook comes after it: onShutdown("flush", () => …)`
+    })
+  }
+  Given.aFunction(`hook "${name}"`, hook, `a function: onShutdown("${name}", () => …)`)
+  if (options !== undefined) {
+    Given.names(`options of the hook "${name}"`, options, ["timeout"], ` of the hook "${name}"`)
+  }
+}
+
+export const signalNames = (signals: Options["signals"]): ReadonlyArray<NodeJS.Signals> => {
+  const names = signals === true
+    ? ["SIGTERM", "SIGINT"] as const
+    : signals === undefined || signals === false
+    ? []
+    : signals
+  const problem = invalid(
+    names,
+    `true, false, or a list of signals that a process can listen for, such as ["SIGTERM"]`
+  )
+  if (problem !== undefined) throw problem
+  return names
+}

@@ -1,0 +1,56 @@
+/**
+ * What a program without Effect may take over: Node servers, and frameworks that have one.
+ */
+import * as Net from "node:net"
+import type { NodeServer } from "../../Listener.js"
+import type { Framework, Target } from "../../promise.js"
+import * as Given from "../given.js"
+import { whyNotAdopt } from "../listener/listenErrors.js"
+
+/** Looks at all of them before one is touched. */
+export const sorted = (targets: Target | ReadonlyArray<Target>) => {
+  const nodeServers: Array<NodeServer> = []
+  const frameworks: Array<Framework> = []
+  if (Array.isArray(targets) && targets.length === 0) throw whyNotAdopt(targets)
+  for (const target of isMany(targets) ? targets : [targets]) {
+    const node = nodeServerOf(target)
+    const problem = whyNotAdopt(node, nodeServers)
+    if (problem !== undefined) throw problem
+    nodeServers.push(node)
+    if (isNodeServer(target)) continue
+    Given.aFunction("close", target.close, "a function, as of whatever has a Node server as its `server`")
+    frameworks.push(target)
+  }
+  return { nodeServers, frameworks }
+}
+
+const isMany = (targets: Target | ReadonlyArray<Target>): targets is ReadonlyArray<Target> => Array.isArray(targets)
+
+const isNodeServer = (target: Target): target is NodeServer => target instanceof Net.Server
+
+/** What has none is returned as it is, to be told what it is. */
+const nodeServerOf = (target: Target): NodeServer => {
+  if (isNodeServer(target)) return target
+  const server: unknown = Object(target).server
+  return server instanceof Net.Server ? server : target as unknown as NodeServer
+}
+
+/**
+ * fastify listens with one more server for each further address of `localhost`, which is where it listens unless it is
+ * told otherwise, and keeps them in a list of its own.
+ */
+export const adoptLater = (framework: Framework, adopt: (node: NodeServer) => void): void => {
+  const symbol = Object.getOwnPropertySymbols(framework).find(
+    (symbol) => symbol.description === "fastify.serverBindings"
+  )
+  const bindings: unknown = symbol === undefined ? undefined : Reflect.get(framework, symbol)
+  if (!Array.isArray(bindings)) return
+  const added = (node: unknown) => {
+    if (node instanceof Net.Server) adopt(node)
+  }
+  bindings.forEach(added)
+  bindings.push = function(...nodes: ReadonlyArray<unknown>) {
+    nodes.forEach(added)
+    return Array.prototype.push.apply(this, [...nodes])
+  }
+}

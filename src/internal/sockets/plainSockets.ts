@@ -1,0 +1,70 @@
+/**
+ * A socket server for plain sockets.
+ */
+import * as NodeSocket from "@effect/platform-node/NodeSocket"
+import type * as Socket from "@effect/platform/Socket"
+import type * as SocketServer from "@effect/platform/SocketServer"
+import type { Cause } from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
+import * as Runtime from "effect/Runtime"
+import type * as Scope from "effect/Scope"
+import * as Net from "node:net"
+import type { Options } from "../../NodeSocketServer.js"
+import { tellWith } from "../protocol/upgraded.js"
+import { openOf } from "../registry.js"
+import { makeServer, type Services, services } from "./socketHandler.js"
+import * as Sockets from "./socketServer.js"
+
+export const make = (
+  options: Options
+): Effect.Effect<Services, SocketServer.SocketServerError, Scope.Scope> =>
+  Effect.gen(function*() {
+    const made = yield* makeServer(options)
+    const pending: Array<Net.Socket> = []
+    let connected = (conn: Net.Socket): void => {
+      const open = openOf(conn)
+      // when a shutdown begins, nobody will serve it any more
+      if (open !== undefined) tellWith(open, () => conn.destroy())
+      pending.push(conn)
+    }
+    const listener = yield* made.service.listen(
+      () =>
+        Net.createServer(options, (conn) => {
+          conn.on("error", ignore)
+          connected(conn)
+        }),
+      options
+    )
+    return services(made, listener.address, <R, E, _>(handler: (socket: Socket.Socket) => Effect.Effect<_, E, R>) =>
+      Effect.flatMap(Effect.runtime<R>(), (runtime) => {
+        connected = (conn) => {
+          const open = openOf(conn)
+          if (open !== undefined) {
+            open.tell = undefined
+          }
+          Effect.zipRight(Sockets.betweenCalls(open), Sockets.fromConnection(conn)).pipe(
+            Effect.flatMap(handler),
+            Effect.catchAllCause(reportUnhandledError),
+            Effect.provideService(NodeSocket.NetSocket, conn),
+            (effect) =>
+              Sockets.tracked(open, effect),
+            Effect.interruptible,
+            Runtime.runFork(runtime)
+          )
+        }
+        pending.splice(0).forEach(connected)
+        return Effect.never
+      }))
+  }).pipe(Effect.mapError((error) =>
+    Sockets.socketServerError("Open", error)
+  ))
+
+const ignore = () => {}
+
+/** As `@effect/platform-node` says it. */
+const reportUnhandledError = <E>(cause: Cause<E>): Effect.Effect<void> =>
+  Effect.flatMap(FiberRef.get(FiberRef.unhandledErrorLogLevel), (level) =>
+    level._tag === "Some"
+      ? Effect.logWithLevel(level.value, cause, "Unhandled error in SocketServer")
+      : Effect.void)

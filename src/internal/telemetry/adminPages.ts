@@ -1,0 +1,113 @@
+/**
+ * What an admin listener shows of a server: its connections, the requests in flight, and its metrics.
+ */
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+import type { Connection } from "../../Connection.js"
+import { Server } from "../../Server.js"
+import { steady } from "../now.js"
+import * as Prometheus from "./prometheus.js"
+import { insideOf } from "./telemetry.js"
+
+/** Without the query: it may be a secret, and a label is kept for as long as the metrics are. */
+const pathname = (path: string): string => path.split("?", 1)[0] ?? path
+
+/** How many requests the metrics name. */
+const named = 10
+
+interface InFlight {
+  readonly method: string
+  readonly path: string
+  readonly ageMillis: number
+  readonly connection: number
+  readonly protocol: string
+  readonly stream?: number
+  readonly remoteAddress: string
+}
+
+/** What the times of a connection are measured with. */
+const currentTime = Effect.clockWith((clock) => Effect.sync(steady(clock)))
+
+/** Oldest first. */
+const inFlight = (connections: ReadonlyArray<Connection>, now: number): ReadonlyArray<InFlight> =>
+  connections.flatMap(({ id, protocol, remoteAddress, serving }) =>
+    serving.map(({ method, path, since, stream }): InFlight => ({
+      method,
+      path,
+      ageMillis: now - since,
+      connection: id,
+      protocol,
+      ...(stream === undefined ? undefined : { stream }),
+      remoteAddress
+    }))
+  ).sort((a, b) => b.ageMillis - a.ageMillis)
+
+export const connections = Effect.gen(function*() {
+  const server = yield* Server
+  const now = yield* currentTime
+  return yield* json({
+    phase: yield* server.phase.get,
+    connections: (yield* server.connections).map(({ connectedAt, serving, since, ...connection }) => ({
+      ...connection,
+      ageMillis: now - connectedAt,
+      stateMillis: now - since,
+      serving: serving.map(({ since, ...request }) => ({ ...request, ageMillis: now - since }))
+    }))
+  })
+})
+
+export const requests = Effect.gen(function*() {
+  const server = yield* Server
+  const now = yield* currentTime
+  return yield* json({ phase: yield* server.phase.get, requests: inFlight(yield* server.connections, now) })
+})
+
+/** Read by people as much as by programs. */
+const json = (body: unknown) =>
+  Effect.succeed(HttpServerResponse.text(`${JSON.stringify(body, null, 2)}\n`, {
+    contentType: "application/json",
+    headers: { "cache-control": "no-store" }
+  }))
+
+/** The requests that a shutdown waits for. In the registry, each would leave its labels behind for ever. */
+const waitedFor = Effect.gen(function*() {
+  const server = yield* Server
+  const phase = yield* server.phase.get
+  if (phase === "Serving") return []
+  const requests = inFlight(yield* server.connections, yield* currentTime)
+  const name = insideOf(server)?.telemetry.name
+  const own = name === undefined ? [] : [["server", name]] as const
+  return [
+    Prometheus.gauge(
+      "quiesce_shutdown_waiting_requests",
+      "Requests in flight that the shutdown waits for",
+      [{ labels: own, value: requests.length }]
+    ),
+    Prometheus.gauge(
+      "quiesce_shutdown_waiting_request_age_seconds",
+      `Age of the requests in flight that the shutdown waits for, the ${named} oldest`,
+      requests.slice(0, named).map(({ ageMillis, connection, method, path, remoteAddress, stream }) => ({
+        labels: [
+          ...own,
+          ["connection", String(connection)],
+          ...(stream === undefined ? [] : [["stream", String(stream)]] as const),
+          ["method", method],
+          ["path", pathname(path)],
+          ["remote_address", remoteAddress]
+        ],
+        value: ageMillis / 1000
+      }))
+    )
+  ]
+})
+
+export const metrics = Effect.gen(function*() {
+  const { headers } = yield* HttpServerRequest.HttpServerRequest
+  const format = /\bapplication\/openmetrics-text\b/i.test(headers["accept"] ?? "") ? "openmetrics" : "text"
+  const registered = Prometheus.ofRegistry(yield* Metric.snapshot)
+  return HttpServerResponse.text(Prometheus.render([...registered, ...yield* waitedFor], format), {
+    contentType: Prometheus.contentType[format]
+  })
+})

@@ -1,0 +1,209 @@
+/**
+ * What a server says about its shutdown, through Effect's own logger: in words for people, and as annotations for
+ * machines.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import { inspect } from "node:util"
+import type { CutRequest, HookReport, Phase, Report } from "../../Shutdown.js"
+import type { Stopping } from "../drain/drain.js"
+import {
+  besides,
+  clip,
+  connections,
+  count,
+  millis,
+  print,
+  type Progress,
+  progressOf,
+  request,
+  timeLeft
+} from "./progress.js"
+
+/** A line a second at first, then fewer. */
+const rhythm = Schedule.exponential("1 second", 1.5).pipe(Schedule.union(Schedule.spaced("10 seconds")))
+
+/** How many requests, or hooks, a line names. */
+const named = 5
+
+/** How many its annotations list. */
+const listed = 20
+
+/** Says that a shutdown begins, what it waits for while it lasts, and how it ended. */
+export const narrated = (server: Stopping) => (drain: Effect.Effect<Report>): Effect.Effect<Report> =>
+  Effect.gen(function*() {
+    const { registry, telemetry } = server
+    // where a server has failed to start, that is the more important thing to say
+    const isUnused = server.listeners.size === 0 || !server.hasApp()
+    if (isUnused && registry.accepted === 0) telemetry.usual = LogLevel.Debug
+    yield* begins(server)
+    const progress = yield* Effect.fork(
+      Effect.repeat(Effect.suspend(() => waits(server)), rhythm).pipe(Effect.delay("1 second"))
+    )
+    const report = yield* drain
+    yield* Fiber.interrupt(progress)
+    yield* ended(server, report)
+    return report
+  })
+
+const begins = (server: Stopping) => {
+  const { timeout } = server.policy
+  const lameDuck = server.lameDuck()
+  const progress = progressOf(server, listed)
+  const duck = lameDuck > 0 ? `serving on for ${millis(lameDuck)}, then ` : ""
+  const limit = Number.isFinite(timeout) ? `draining for up to ${millis(timeout)}` : "draining, no deadline"
+  const open = connections(progress).replace(/connections?/, "$& open")
+  return say(server, server.telemetry.usual, `Shutting down: ${duck}${limit}; ${open}`, {
+    ...seen(progress),
+    phase: server.isCloseCalled() ? "Closed" : lameDuck > 0 ? "LameDuck" : "Draining",
+    ...(lameDuck > 0 ? { lameDuckMillis: lameDuck } : undefined),
+    ...(Number.isFinite(timeout) ? { timeoutMillis: timeout } : undefined)
+  })
+}
+
+/** Says which phase comes, where the line before did not. */
+export const enters = (server: Stopping, phase: Phase): Effect.Effect<void> => {
+  if (phase !== "Draining" || server.lameDuck() === 0) return Effect.void
+  const progress = progressOf(server, listed)
+  return say(server, server.telemetry.usual, `Draining: accepting no more; ${connections(progress)}`, {
+    ...seen(progress),
+    phase
+  })
+}
+
+const waits = (server: Stopping) => {
+  const { phase, statusShown, usual } = server.telemetry
+  const progress = progressOf(server, listed)
+  const more = progress.inFlight - Math.min(named, progress.oldest.length)
+  const parts = [
+    connections(progress),
+    ...(progress.inFlight > 0 ? [progress.oldest.slice(0, named).map((each) => request(each)).join(", ")] : []),
+    ...(more > 0 ? [`and ${more} more`] : []),
+    ...besides(progress)
+  ]
+  const until = timeLeft(progress)
+  return say(
+    server,
+    statusShown ? LogLevel.Debug : usual,
+    `${phase}: waiting for ${parts.join("; ")}${until === undefined ? "" : `; ${until}`}`,
+    { ...seen(progress), phase, ...(Number.isFinite(progress.left) ? { leftMillis: progress.left } : undefined) }
+  )
+}
+
+/** Says that the deadline has passed, or that `close` was called, and what is cut unless it ends now. */
+export const cuts = (server: Stopping, handlers: number): Effect.Effect<void> => {
+  const closing = server.isCloseCalled()
+  const progress = progressOf(server, listed)
+  const parts = [
+    ...(progress.inFlight > 0 ? [`${count(progress.inFlight, "request")} in flight`] : []),
+    ...(handlers > 0 ? [`${count(handlers, "handler")} interrupted`] : [])
+  ]
+  if (parts.length === 0) return Effect.void
+  return say(
+    server,
+    closing ? server.telemetry.usual : LogLevel.Warning,
+    `${closing ? "Closing at once" : "The deadline has passed"}: ${parts.join("; ")}`,
+    { ...seen(progress), phase: server.telemetry.phase }
+  )
+}
+
+export const hookEnded = (server: Stopping, { cause, duration, name, outcome }: HookReport): Effect.Effect<void> =>
+  say(
+    server,
+    outcome === "Succeeded" ? server.telemetry.usual : LogLevel.Warning,
+    `Shutdown hook "${name}" ${outcome} after ${print(duration)}`,
+    { hook: name, outcome, durationMillis: Duration.toMillis(duration) },
+    ...Option.toArray(cause)
+  )
+
+const cutRequest = ({ age, answer, method, path, remoteAddress }: CutRequest): string =>
+  `${clip(method)} ${clip(path)} from ${remoteAddress} after ${print(age)} (${answer})`
+
+const plain = ({ age, answer, method, path, remoteAddress }: CutRequest) => ({
+  method: clip(method),
+  path: clip(path),
+  remoteAddress,
+  ageMillis: Duration.toMillis(age),
+  answer
+})
+
+const ended = (server: Stopping, report: Report) => {
+  const { connections, cut, forced, handlers, hooks } = report
+  const level = report.outcome === "DeadlineExceeded"
+    ? LogLevel.Error
+    : handlers.abandoned > 0
+    ? LogLevel.Warning
+    : server.telemetry.usual
+  const parts = [`${count(report.served, "request")} answered since`]
+  if (connections.dismissed > 0) parts.push(`${count(connections.dismissed, "idle connection")} closed`)
+  if (forced.length > 0) parts.push(`${count(forced.length, "connection")} forced that nothing was owed to`)
+  if (handlers.abandoned > 0) parts.push(`${count(handlers.abandoned, "handler")} left behind, deaf to interruption`)
+  if (cut.length > 0) parts.push(`${count(cut.length, "request")} cut`)
+  for (const each of cut.slice(0, named)) parts.push(`cut ${cutRequest(each)}`)
+  if (cut.length > named) parts.push(`and ${cut.length - named} more`)
+  return say(
+    server,
+    level,
+    `Shut down in ${print(report.duration)} (${report.outcome}): ${parts.join("; ")}`,
+    {
+      phase: "Closed",
+      outcome: report.outcome,
+      durationMillis: Duration.toMillis(report.duration),
+      lameDuckMillis: Duration.toMillis(report.lameDuck),
+      drainingMillis: Duration.toMillis(report.draining),
+      killingMillis: Duration.toMillis(report.killing),
+      served: report.served,
+      connections,
+      forced: forced.length,
+      ...(cut.length === 0 ? undefined : {
+        cut: cut.length,
+        cutRequests: cut.slice(0, listed).map((each) => inOneLine(plain(each), cutRequest(each)))
+      }),
+      ...(handlers.interrupted === 0 ? undefined : { handlers }),
+      ...(hooks.length === 0 ? undefined : {
+        hooks: hooks.slice(0, listed).map(({ duration, name, outcome }) =>
+          inOneLine(
+            { name, outcome, durationMillis: Duration.toMillis(duration) },
+            `${name}: ${outcome} after ${print(duration)}`
+          )
+        )
+      })
+    }
+  )
+}
+
+/** What there is nothing of is left out: a console prints an annotation a line. */
+const seen = (progress: Progress) => ({
+  connections: progress.byState,
+  ...(progress.inFlight === 0 ? undefined : {
+    inFlight: progress.inFlight,
+    requests: progress.oldest.map((each) => inOneLine(each, request(each)))
+  }),
+  ...(progress.handlers > progress.inFlight ? { handlers: progress.handlers } : undefined),
+  ...(progress.hooks.length === 0 ? undefined : { hooks: progress.hooks.slice(0, listed) })
+})
+
+/** Data to machines, and one line on a console. */
+const inOneLine = <A extends object>(data: A, text: string): A =>
+  Object.defineProperty({ ...data }, inspect.custom, { value: () => text })
+
+/** A logger that dies must not take the shutdown with it; there is nobody left to tell. */
+const say = (
+  { listeners }: Stopping,
+  level: LogLevel.LogLevel,
+  message: string,
+  annotations: { readonly [key: string]: unknown },
+  ...cause: ReadonlyArray<unknown>
+): Effect.Effect<void> =>
+  Effect.logWithLevel(level, message, ...cause).pipe(
+    Effect.annotateLogs({ listeners: Array.from(listeners, ({ address }) => addressed(address)), ...annotations }),
+    Effect.catchAllCause(() => Effect.void)
+  )
+
+const addressed = (
+  address: Stopping["listeners"] extends ReadonlySet<{ readonly address: infer A }> ? A : never
+): string => address._tag === "UnixAddress" ? address.path : `${address.hostname}:${address.port}`

@@ -1,0 +1,114 @@
+/**
+ * What a server is doing and waiting for, as data, and in words: for the log, a terminal, and metrics. Its size is
+ * bounded, whatever is open.
+ */
+import * as Duration from "effect/Duration"
+import type { Stopping } from "../drain/drain.js"
+import { type Open, type Owed, snapshot } from "../registry.js"
+
+/** A request that has not got its whole answer. */
+export interface InFlight {
+  readonly method: string
+  readonly path: string
+  readonly remoteAddress: string
+  readonly ageMillis: number
+}
+
+export interface Progress {
+  readonly connections: number
+  readonly byState: { readonly [state: string]: number }
+  /** The oldest requests, oldest first. */
+  readonly oldest: ReadonlyArray<InFlight>
+  /** How many there are in all. */
+  readonly inFlight: number
+  /** Request fibers that are alive. */
+  readonly handlers: number
+  /** Finalizers of connections' scopes that still run, and close frames that are on their way. */
+  readonly finalizers: number
+  /** Hooks that still run. */
+  readonly hooks: ReadonlyArray<string>
+  /** Milliseconds that the phase has left: until the lame duck is over, or until the deadline. `Infinity`: no end. */
+  readonly left: number
+  /** Milliseconds that are left after the lame duck, while it lasts. */
+  readonly then: number | undefined
+}
+
+/** A path may be as long as a request head. */
+const pathLimit = 200
+
+/** What clients send, fit to be shown: short, and with nothing in it that a terminal obeys. */
+export const clip = (text: string, limit = pathLimit): string =>
+  (text.length <= limit ? text : `${text.slice(0, limit - 1)}…`).replaceAll(/\p{Cc}/gu, "\ufffd")
+
+/** Looks at all connections, and at the oldest `limit` requests more closely. */
+export const progressOf = (server: Stopping, limit: number): Progress => {
+  const { handlers, hooks, policy, registry, telemetry } = server
+  const now = registry.now()
+  const byState: Record<string, number> = {}
+  const oldest: Array<readonly [Open, Owed]> = []
+  let inFlight = 0
+  for (const open of registry.open) {
+    byState[open.state] = (byState[open.state] ?? 0) + 1
+    for (const owed of open.owed) {
+      inFlight++
+      let at = oldest.length
+      while (at > 0 && oldest[at - 1]![1].since > owed.since) at--
+      if (at === limit) continue
+      oldest.splice(at, 0, [open, owed])
+      if (oldest.length > limit) oldest.pop()
+    }
+  }
+  const { phase, phaseSince } = telemetry
+  const isLameDuck = phase === "LameDuck"
+  return {
+    connections: registry.open.size,
+    byState,
+    oldest: oldest.map(([open, { method, path, since }]) => ({
+      method: clip(method, 32),
+      path: clip(path),
+      remoteAddress: snapshot(open).remoteAddress,
+      ageMillis: now - since
+    })),
+    inFlight,
+    handlers: handlers.fibers.size,
+    finalizers: handlers.errands,
+    hooks: phase === "Draining" ? hooks.running : [],
+    left: isLameDuck || phase === "Draining"
+      ? phaseSince + (isLameDuck ? policy.lameDuck : policy.timeout) - now
+      : Number.POSITIVE_INFINITY,
+    then: isLameDuck ? policy.timeout : undefined
+  }
+}
+
+export const count = (n: number, one: string): string => `${n} ${one}${n === 1 ? "" : "s"}`
+
+/** `3 connections (1 Active, 2 Idle)` */
+export const connections = ({ byState, connections }: Pick<Progress, "byState" | "connections">): string => {
+  const states = Object.entries(byState)
+  const listed = states.length === 0 ? "" : ` (${states.map(([state, n]) => `${n} ${state}`).join(", ")})`
+  return `${count(connections, "connection")}${listed}`
+}
+
+/** `GET /slow from 127.0.0.1:50000 (2s)` */
+export const request = ({ ageMillis, method, path, remoteAddress }: InFlight, print = millis): string =>
+  `${method} ${path} from ${remoteAddress} (${print(ageMillis)})`
+
+/** What is waited for apart from requests. */
+export const besides = ({ finalizers, handlers, hooks, inFlight }: Progress): ReadonlyArray<string> => [
+  ...(handlers > inFlight ? [count(handlers, "handler")] : []),
+  ...(finalizers > 0 ? [`${count(finalizers, "finalizer")} of connections' scopes`] : []),
+  ...(hooks.length > 0 ? [`${hooks.length === 1 ? "hook" : "hooks"}: ${hooks.join(", ")}`] : [])
+]
+
+export const timeLeft = ({ left, then }: Progress, print = millis): string | undefined => {
+  if (!Number.isFinite(left)) return undefined
+  if (then === undefined) return left < 0 ? "past the deadline" : `${print(left)} left`
+  const after = Number.isFinite(then) ? `then up to ${print(then)}` : "then no deadline"
+  return `${print(Math.max(0, left))} of the lame duck left, ${after}`
+}
+
+export const print = (duration: Duration.Duration): string => millis(Duration.toMillis(duration))
+
+/** `Duration.format` says "0" of nothing, and goes down to the nanosecond. */
+export const millis = (n: number): string =>
+  Math.round(n) === 0 ? "0ms" : Duration.format(Duration.millis(Math.round(n)))

@@ -1,0 +1,133 @@
+/**
+ * Effect's metrics of one server: read off its registry from time to time, and off its report at the end.
+ */
+import * as Duration from "effect/Duration"
+import * as Metric from "effect/Metric"
+import * as MetricBoundaries from "effect/MetricBoundaries"
+import * as MetricLabel from "effect/MetricLabel"
+import type { Phase, Report } from "../../Shutdown.js"
+import type { Stopping } from "../drain/drain.js"
+
+type Labels = ReadonlyArray<MetricLabel.MetricLabel>
+
+// OTLP exporters take the unit from the label of that name
+const gauge = (name: string, unit: string, description: string) =>
+  Metric.tagged(Metric.gauge(`quiesce_${name}`, { description }), "unit", unit)
+
+const counter = (name: string, unit: string, description: string) =>
+  Metric.tagged(Metric.counter(`quiesce_${name}_total`, { description, incremental: true }), "unit", unit)
+
+const seconds = MetricBoundaries.fromIterable([
+  0.01,
+  0.025,
+  0.05,
+  0.1,
+  0.25,
+  0.5,
+  1,
+  2.5,
+  5,
+  10,
+  15,
+  20,
+  30,
+  60,
+  120,
+  300
+])
+
+const histogram = (name: string, description: string) =>
+  Metric.tagged(Metric.histogram(`quiesce_${name}_seconds`, seconds, description), "unit", "s")
+
+const openConnections = gauge("connections", "{connection}", "Open connections")
+const inFlight = gauge("requests_in_flight", "{request}", "Requests that have not got their whole answer yet")
+const phases = gauge("phase", "{server}", "1 for the phase that the server is in, 0 for the others")
+const accepted = counter("connections_accepted", "{connection}", "Connections accepted")
+const acceptErrors = counter("accept_errors", "{error}", "Connections that the system could not accept")
+const served = counter("requests_served", "{request}", "Requests answered in full")
+const dismissed = counter("connections_dismissed", "{connection}", "Connections closed because idle or never used")
+const forced = counter("connections_forced", "{connection}", "Connections cut that were owed nothing")
+const cut = counter("requests_cut", "{request}", "Requests that did not get their whole answer in a shutdown")
+const abandoned = counter("handlers_abandoned", "{handler}", "Handlers that ignored interruption and were left behind")
+const shutdownDuration = histogram("shutdown_duration", "From the beginning of a shutdown to its report")
+const drainDuration = histogram("drain_duration", "From the closing of the listeners to the end, or to the deadline")
+const hookDuration = histogram("hook_duration", "How long the hooks took")
+
+const allPhases: ReadonlyArray<Phase> = ["Serving", "LameDuck", "Draining", "Closed"]
+
+const answers: ReadonlyArray<Report["cut"][number]["answer"]> = ["503", "truncated", "none"]
+
+/** A client may ask for an upgrade to anything, and no metric forgets a label. */
+const protocols = new Set(["http/1.1", "h2", "tls", "tcp", "websocket", "connect"])
+
+interface Series {
+  readonly labels: Labels
+  count: number
+}
+
+export class Sampler {
+  readonly #server: Stopping
+  readonly #common: Labels
+  readonly #connections = new Map<string, Series>()
+  readonly #phases: ReadonlyArray<readonly [Phase, Labels]>
+  readonly #seen = { accepted: 0, acceptErrors: 0, served: 0, dismissed: 0 }
+
+  constructor(server: Stopping, common: Labels) {
+    this.#server = server
+    this.#common = common
+    this.#phases = allPhases.map((phase) => [phase, this.#labels({ phase })])
+    // a counter that appears with its first increase looks as if there had been none
+    for (const answer of answers) cut.unsafeUpdate(0, this.#labels({ answer }))
+    for (const counter of [forced, abandoned]) counter.unsafeUpdate(0, common)
+  }
+
+  #labels(labels: Readonly<Record<string, string>>): Labels {
+    return [...this.#common, ...Object.entries(labels).map(([key, value]) => MetricLabel.make(key, value))]
+  }
+
+  sample(phase: Phase = this.#server.telemetry.phase): void {
+    const { registry, telemetry } = this.#server
+    let requests = 0
+    for (const series of this.#connections.values()) series.count = 0
+    for (const { owed, protocol, state } of registry.open) {
+      requests += owed.length
+      this.#seriesOf(state, protocol.name).count++
+    }
+    for (const { count, labels } of this.#connections.values()) openConnections.unsafeUpdate(count, labels)
+    inFlight.unsafeUpdate(requests, this.#common)
+    for (const [each, labels] of this.#phases) phases.unsafeUpdate(each === phase ? 1 : 0, labels)
+    const seen = this.#seen
+    accepted.unsafeUpdate(registry.accepted - seen.accepted, this.#common)
+    served.unsafeUpdate(registry.served - seen.served, this.#common)
+    dismissed.unsafeUpdate(registry.dismissed - seen.dismissed, this.#common)
+    acceptErrors.unsafeUpdate(telemetry.acceptErrors - seen.acceptErrors, this.#common)
+    seen.accepted = registry.accepted
+    seen.served = registry.served
+    seen.dismissed = registry.dismissed
+    seen.acceptErrors = telemetry.acceptErrors
+  }
+
+  #seriesOf(state: string, protocol: string): Series {
+    const name = protocols.has(protocol) ? protocol : "other"
+    const key = `${state} ${name}`
+    let series = this.#connections.get(key)
+    if (series === undefined) {
+      series = { labels: this.#labels({ state, protocol: name }), count: 0 }
+      this.#connections.set(key, series)
+    }
+    return series
+  }
+
+  report(report: Report): void {
+    this.sample("Closed")
+    const { outcome } = report
+    shutdownDuration.unsafeUpdate(Duration.toSeconds(report.duration), this.#labels({ outcome }))
+    drainDuration.unsafeUpdate(Duration.toSeconds(report.draining), this.#labels({ outcome }))
+    forced.unsafeUpdate(report.forced.length, this.#common)
+    abandoned.unsafeUpdate(report.handlers.abandoned, this.#common)
+    for (const { answer } of report.cut) cut.unsafeUpdate(1, this.#labels({ answer }))
+    for (const { duration, name, outcome } of report.hooks) {
+      hookDuration.unsafeUpdate(Duration.toSeconds(duration), this.#labels({ hook: name, outcome }))
+    }
+  }
+}

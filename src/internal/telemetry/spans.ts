@@ -1,0 +1,93 @@
+/**
+ * The spans of a shutdown, through Effect's own tracer: one for each step. A tracer that throws must not take the
+ * shutdown with it.
+ */
+import * as Context from "effect/Context"
+import * as DefaultServices from "effect/DefaultServices"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Tracer from "effect/Tracer"
+import { DeadlineExceeded, type Report } from "../../Shutdown.js"
+import type { Stopping } from "../drain/drain.js"
+import { clip } from "./progress.js"
+
+interface Options<A> {
+  readonly root?: boolean
+  readonly parent?: Tracer.AnySpan | undefined
+  readonly attributes?: Readonly<Record<string, unknown>>
+  readonly onStart?: (span: Tracer.AnySpan) => void
+  /** What is known at the end; and how the span ends, if not as the step does. */
+  readonly onSuccess?: (span: Tracer.Span, value: A) => Exit.Exit<unknown, unknown> | undefined
+}
+
+/** Effect's own, which keeps spans where nobody looks; but errors are wrapped for it. */
+const native = Context.get(DefaultServices.liveServices, Tracer.Tracer)
+
+/** Runs one step of the shutdown in a span of its own, where there is a tracer. */
+export const step =
+  <A>(name: string, options: Options<A> = {}) => <E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.flatMap(Effect.tracer, (tracer) =>
+      tracer === native ? effect : Effect.acquireUseRelease(
+        begin(name, options),
+        (span) => span === undefined ? effect : Effect.withParentSpan(effect, span),
+        (span, exit) => span === undefined ? Effect.void : end(span, exit, options.onSuccess)
+      ))
+
+const begin = <A>(name: string, { attributes, onStart, parent, root }: Options<A>) =>
+  Effect.makeSpan(`quiesce.${name}`, { root: root === true, parent, attributes, captureStackTrace: false }).pipe(
+    Effect.tap((span) => onStart?.(span)),
+    Effect.catchAllCause(() => Effect.succeed(undefined))
+  )
+
+const end = <A>(
+  span: Tracer.Span,
+  exit: Exit.Exit<A, unknown>,
+  onSuccess: Options<A>["onSuccess"]
+): Effect.Effect<void> =>
+  Effect.clockWith((clock) =>
+    Effect.sync(() => {
+      const other = Exit.isSuccess(exit) ? onSuccess?.(span, exit.value) : undefined
+      span.end(clock.unsafeCurrentTimeNanos(), other ?? exit)
+    })
+  ).pipe(Effect.catchAllCause(() => Effect.void))
+
+/** How many requests the attributes name. */
+const listed = 20
+
+/** The whole of it. Nobody's child: what built the server has ended long ago, or never will. */
+export const shutdownSpan = ({ policy, registry }: Stopping) =>
+  step<Report>("shutdown", {
+    root: true,
+    attributes: {
+      "quiesce.connections.open": registry.open.size,
+      "quiesce.policy.lame_duck": policy.lameDuck,
+      ...(Number.isFinite(policy.timeout) ? { "quiesce.policy.timeout": policy.timeout } : undefined)
+    },
+    onSuccess: (span, report) => {
+      const { connections, cut, forced, handlers, outcome, served } = report
+      span.attribute("quiesce.outcome", outcome)
+      span.attribute("quiesce.requests.served", served)
+      span.attribute("quiesce.requests.cut", cut.length)
+      span.attribute("quiesce.connections.accepted", connections.accepted)
+      span.attribute("quiesce.connections.left", connections.left)
+      span.attribute("quiesce.connections.dismissed", connections.dismissed)
+      span.attribute("quiesce.connections.cut", connections.cut)
+      span.attribute("quiesce.connections.forced", forced.length)
+      span.attribute("quiesce.handlers.interrupted", handlers.interrupted)
+      span.attribute("quiesce.handlers.abandoned", handlers.abandoned)
+      if (cut.length > 0) {
+        span.attribute(
+          "quiesce.cut",
+          cut.slice(0, listed).map(({ age, answer, method, path, remoteAddress }) =>
+            `${clip(method)} ${clip(path)} from ${remoteAddress} after ${Duration.format(age)} (${answer})`
+          )
+        )
+      }
+      return outcome === "DeadlineExceeded" ? Exit.fail(new DeadlineExceeded({ report })) : undefined
+    }
+  })
+
+/** A hook, in the step in which the hooks start; whoever registers one late is in time for none. */
+export const hookSpan = ({ telemetry }: Stopping, name: string) =>
+  step("hook", { parent: telemetry.draining, attributes: { "quiesce.hook": name } })

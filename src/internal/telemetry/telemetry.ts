@@ -1,0 +1,65 @@
+/**
+ * What a server keeps for those who watch it: the log, spans, metrics, a status on a terminal. All of it is read or
+ * written at the edges: when a shutdown begins, in its steps, at its end.
+ */
+import * as LogLevel from "effect/LogLevel"
+import type * as Tracer from "effect/Tracer"
+import type { ServerService } from "../../Server.js"
+import type { Phase, Report } from "../../Shutdown.js"
+import type { Stopping } from "../drain/drain.js"
+
+let named = 0
+
+export class Telemetry {
+  #name: string | undefined = undefined
+  phase: Phase = "Serving"
+  /** When its shutdown began. */
+  startedAt: number | undefined = undefined
+  /** When it entered its phase. */
+  phaseSince = 0
+  /** Connections that the system could not accept. */
+  acceptErrors = 0
+  /** The level of what is no failure. */
+  usual: LogLevel.LogLevel
+  /** A status on a terminal says what the lines of progress would. */
+  statusShown = false
+  /** The step in which the hooks start. */
+  draining: Tracer.AnySpan | undefined = undefined
+  /** Called with the report before anybody else has it. */
+  readonly reporting = new Set<(report: Report) => void>()
+
+  constructor(quiet: boolean) {
+    this.usual = quiet ? LogLevel.Debug : LogLevel.Info
+  }
+
+  /** Tells the servers of one process apart that are measured: a number, unless it is given another name. */
+  get name(): string {
+    return this.#name ??= String(++named)
+  }
+  set name(name: string) {
+    this.#name = name
+  }
+
+  report(report: Report): void {
+    for (const tell of this.reporting) {
+      try {
+        tell(report)
+      } catch {
+        // the shutdown has ended, and its report must reach those who wait for it
+      }
+    }
+  }
+}
+
+const key = Symbol("quiesce/server")
+
+interface Inside {
+  readonly [key]?: Stopping
+}
+
+/** Lets those who watch a server look inside. A copy of the service, as decorators make them, keeps it. */
+export const withInside = (service: ServerService, stopping: Stopping): ServerService =>
+  Object.assign(service, { [key]: stopping } satisfies Inside)
+
+/** The inside of a server, unless somebody else has made it. */
+export const insideOf = (service: ServerService & Inside): Stopping | undefined => service[key]

@@ -1,0 +1,67 @@
+/**
+ * Looking at a server again and again: for its metrics, for a status on a terminal.
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { ServerService } from "../../Server.js"
+import type { Report } from "../../Shutdown.js"
+import type { Stopping } from "../drain/drain.js"
+import { insideOf } from "./telemetry.js"
+
+export interface Watch {
+  readonly look: () => void
+  /** How long until the next look, in milliseconds; `Infinity`: when a shutdown begins. */
+  readonly pause: (stopping: boolean) => number
+  /** The scope has closed, and the server serves on: there is nothing to look at until a shutdown begins. */
+  readonly onRelease: () => void
+  /** The server has shut down, and nobody has been told yet. */
+  readonly onReport: (report: Report) => void
+}
+
+/**
+ * Looks until the scope closes, and from the beginning of a shutdown to its end in any case: what is built on a server
+ * is released before it, and often before its shutdown begins. A stand-in for a server has nothing to look at.
+ */
+export const watch = (
+  server: ServerService,
+  make: (inside: Stopping) => Watch
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.suspend(() => {
+    const inside = insideOf(server)
+    if (inside === undefined || inside.telemetry.phase === "Closed") return Effect.void
+    const { telemetry } = inside
+    const { look, onRelease, onReport, pause } = make(inside)
+    const over = Effect.unsafeMakeLatch(false)
+    let released = false
+    const sleep = (millis: number) => Number.isFinite(millis) ? Effect.sleep(millis) : Effect.never
+    const once = Effect.suspend(() => {
+      if (telemetry.startedAt !== undefined) {
+        look()
+        return sleep(pause(true))
+      }
+      if (released) {
+        onRelease()
+        return server.shuttingDown
+      }
+      const millis = pause(false)
+      if (Number.isFinite(millis)) look()
+      return Effect.raceFirst(sleep(millis), Effect.raceFirst(server.shuttingDown, over.await))
+    }).pipe(
+      // what cannot be shown must not stop anything
+      Effect.catchAllCause((cause) =>
+        Effect.zipRight(Effect.logDebug("A look at the server failed", cause), sleep(1000))
+      )
+    )
+    return Effect.flatMap(Effect.forkDaemon(Effect.interruptible(Effect.forever(once))), (fiber) => {
+      telemetry.reporting.add((report) => {
+        fiber.unsafeInterruptAsFork(fiber.id())
+        onReport(report)
+      })
+      return Effect.addFinalizer(() =>
+        Effect.suspend(() => {
+          released = true
+          return over.open
+        })
+      )
+    })
+  })
