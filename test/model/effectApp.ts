@@ -2,14 +2,16 @@
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Kind } from "./asked.js"
 import { answerTo, doggedMillis, piece, pieces } from "./asked.js"
 import type { RequestFact } from "./facts.js"
 import type { Stage } from "./stage.js"
 
-class Failed extends Error {}
+class Failed extends Data.TaggedError("Failed") {}
 
 export const makeApp = (stage: Stage): HttpRouter.HttpRouter => {
   const run = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
@@ -21,7 +23,11 @@ export const makeApp = (stage: Stage): HttpRouter.HttpRouter => {
   return HttpRouter.empty.pipe(HttpRouter.all("/:id/:kind", Effect.orDie(run)))
 }
 
-const answer = (stage: Stage, fact: RequestFact, request: HttpServerRequest.HttpServerRequest) => {
+const answer = (
+  stage: Stage,
+  fact: RequestFact,
+  request: HttpServerRequest.HttpServerRequest
+): Effect.Effect<HttpServerResponse.HttpServerResponse, unknown, Scope.Scope> => {
   switch (fact.kind) {
     case "held":
       return Effect.as(told(stage, fact), whole(fact, fact.kind))

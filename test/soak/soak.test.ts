@@ -11,8 +11,8 @@ describe("cycles of mixed load and shutdowns in one process", { timeout: 180_000
       const exit = await child.exit(150_000)
       expect(child.stdout(), child.stderr()).not.toBe("")
       const { cycles, failures, handles, leaked, outcomes, tally } = JSON.parse(child.stdout()) as Result
-      expect(failures).toEqual([])
-      expect(leaked).toEqual([])
+      expect(failures, failures.join("\n")).toEqual([])
+      expect(leaked, JSON.stringify(leaked)).toEqual([])
       expect(handles).toEqual({})
       expect(outcomes).toEqual({ Drained: 3 * cycles })
       for (const name of ["answered", "streams", "webSockets", "messages", "http2", "aborted"] as const) {

@@ -41,12 +41,12 @@ export const register = (world: World, { kind, limit }: Of<"Hook">): boolean => 
   return true
 }
 
-const work = (hook: HookAlive): Effect.Effect<void, Error> => {
+const work = (hook: HookAlive): Effect.Effect<void, string> => {
   switch (hook.fact.kind) {
     case "quick":
       return Effect.void
     case "fails":
-      return Effect.fail(new Error("it fails"))
+      return Effect.fail("it fails")
     case "dies":
       return Effect.die("it dies")
     case "slow":
@@ -58,12 +58,12 @@ const work = (hook: HookAlive): Effect.Effect<void, Error> => {
   }
 }
 
-const told = (hook: HookAlive): Effect.Effect<void, Error> =>
-  Effect.async<void, Error>((resume) => {
+const told = (hook: HookAlive): Effect.Effect<void, string> =>
+  Effect.async<void, string>((resume) => {
     hook.tell = (how) => {
       hook.tell = undefined
       resume(
-        how === "succeed" ? Effect.void : how === "fail" ? Effect.fail(new Error("told to")) : Effect.die("told to")
+        how === "succeed" ? Effect.void : how === "fail" ? Effect.fail("told to") : Effect.die("told to")
       )
     }
     return Effect.sync(() => {

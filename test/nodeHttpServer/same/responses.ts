@@ -3,13 +3,19 @@
  */
 import { Cookies, HttpApp, HttpBody, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { NodeHttpServerRequest } from "@effect/platform-node"
-import { Chunk, Effect, Schedule, Stream } from "effect"
+import { Chunk, Data, Effect, Schedule, Stream } from "effect"
 import { Readable } from "node:stream"
 import type { App } from "./observe.js"
 
 const bytes = (size: number) => Uint8Array.from({ length: size }, (_, index) => index % 256)
 const encoded = (text: string) => new TextEncoder().encode(text)
 const { empty, html, json, raw, redirect, stream, text, uint8Array, unsafeJson, urlParams } = HttpServerResponse
+
+class Refused extends Data.TaggedError("Refused") {}
+
+const throwing = (): HttpServerResponse.HttpServerResponse => {
+  throw new Error("no")
+}
 
 const form = () => {
   const data = new FormData()
@@ -84,12 +90,9 @@ export const responses: Record<string, App> = {
   "event stream": () =>
     stream(Stream.make(encoded("data: 1\n\n"), encoded("data: 2\n\n")), { contentType: "text/event-stream" }),
   "failure": () => Effect.fail("no"),
-  "failure with an error": () => Effect.fail(new Error("no")),
+  "failure with an error": () => Effect.fail(new Refused()),
   "defect": () => Effect.die(new Error("no")),
-  "thrown": () =>
-    Effect.sync(() => {
-      throw new Error("no")
-    }),
+  "thrown": () => Effect.sync(throwing),
   "failure with a response": () => Effect.fail(text("as a failure", { status: 409 })),
   "defect that is a response": () => Effect.die(text("as a defect", { status: 410 })),
   "failure and a response": () => Effect.ensuring(Effect.fail("no"), Effect.die(text("both", { status: 411 }))),
