@@ -1,18 +1,15 @@
 import { describe, expect, it } from "vitest"
-import { randomSeed, runHistories } from "./run.js"
+import { runHistories } from "./run.js"
 
-// Random histories of everybody who deals with a server, held against the rules of the design. `npm run prove` and
-// `node --import tsx test/model/main.ts` play many more of them.
+// Histories of everybody who deals with a server, held against the rules of the design: the same ones each time, so that
+// a change that breaks a rule is what fails. `npm run prove` and `node --import tsx test/model/main.ts` draw new ones.
 
 const perSeed = 100
 
 describe("over any history every rule holds", () => {
-  for (const seed of [1, 20_000, 777_777]) {
+  for (const seed of [1, 300, 20_000, 777_777]) {
     it(`from the seed ${seed}`, () => holds(seed), 60_000)
   }
-
-  const fresh = randomSeed()
-  it(`from a fresh seed, ${fresh}`, () => holds(fresh), 60_000)
 })
 
 const holds = async (seed: number): Promise<void> => {
