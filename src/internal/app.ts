@@ -2,13 +2,11 @@
  * The Effect app that a server's listeners answer with: attached by `HttpServer.serve`, kept attached until the
  * drain has ended. Requests that arrive before it is there wait for it.
  */
-import type * as HttpApp from "@effect/platform/HttpApp"
 import type { HttpMiddleware } from "@effect/platform/HttpMiddleware"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import type * as Http from "node:http"
 import type { Http2ServerResponse } from "node:http2"
-import type * as Net from "node:net"
 import type { Handlers } from "./handlers.js"
 import { refuse, refuseUpgrade } from "./protocol/http1.js"
 import * as Http2 from "./protocol/http2.js"
@@ -21,17 +19,11 @@ const attachMillis = 10_000
 /** How many requests wait for an app at the most; further ones are answered with 503. */
 const maxHeld = 1000
 
-export interface App {
-  readonly request: (request: Http.IncomingMessage, response: Http.ServerResponse) => void
-  readonly upgrade: (request: Http.IncomingMessage, socket: Net.Socket, head: Buffer) => void
+export interface App extends PlatformWay.PlatformWay {
   /** No app will come any more: those that still wait are answered with 503. */
   readonly giveUp: () => void
   /** An app has been attached, now or before: there is one in the life of a server. */
   readonly taken: () => boolean
-  readonly serve: (
-    httpApp: HttpApp.Default<unknown>,
-    middleware?: HttpMiddleware
-  ) => Effect.Effect<void, never, Scope.Scope>
 }
 
 export const make = (
