@@ -33,8 +33,9 @@
  *   that it runs on can wait for them. The exception is RPC over HTTP where `HttpServer.serve` is built on top of it.
  * - `RpcServer.layerHttpRouter` and `RpcServer.toHttpApp` make their protocol themselves, and there is nothing to wrap:
  *   use `RpcServer.layer` with one of the `layerProtocol…`.
- * - Over HTTP, a call that is cut is answered with 503, as any other request. A client of `@effect/rpc` waits for ever
- *   for the result in it, unless its `HttpClient` fails for such answers (`HttpClient.filterStatusOk`).
+ * - Over HTTP, a call that is cut is answered with 503, as any other request. The client of `@effect/rpc` does not look
+ *   at the status of an answer, be it ours or the 502 of a proxy, and goes on waiting for a result: give it an
+ *   `HttpClient` that fails for those (`HttpClient.filterStatusOk`).
  *
  * @since 0.1.0
  */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest"
+import { isGone } from "../support/isGone.js"
 import { waitFor } from "../support/wait.js"
 import { ask, limit, load, type Running, running } from "./running.js"
 
@@ -120,12 +121,3 @@ describe("a successor that does not come to serve", { timeout: 120_000 }, () => 
     })
   )
 })
-
-const isGone = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return false
-  } catch {
-    return true
-  }
-}

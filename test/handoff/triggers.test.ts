@@ -1,6 +1,7 @@
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { describe, expect, it } from "vitest"
+import { isGone } from "../support/isGone.js"
 import { withClient } from "../support/rawClient.js"
 import { waitFor } from "../support/wait.js"
 import { ask, limit, running } from "./running.js"
@@ -123,12 +124,3 @@ describe("triggers", { timeout: 120_000 }, () => {
     })
   )
 })
-
-const isGone = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return false
-  } catch {
-    return true
-  }
-}

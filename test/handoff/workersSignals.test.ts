@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest"
+import { isGone } from "../support/isGone.js"
 import { pace, waitFor } from "../support/wait.js"
 import { ask, limit } from "./running.js"
 import { portOf, serving, untilLogged, withWorkers, workers } from "./workersRunning.js"
@@ -137,12 +138,3 @@ describe("signals to the primary of workers", { timeout: 120_000 }, () => {
     })
   )
 })
-
-const isGone = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return false
-  } catch {
-    return true
-  }
-}
