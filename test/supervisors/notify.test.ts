@@ -196,6 +196,34 @@ describeWith(python, () => {
   }
 })
 
+describeWith(python, () => {
+  // systemd's KillMode=control-group
+  it(
+    "a systemd-notify that the stop's own SIGTERM has ended is run again",
+    { timeout: 60_000 },
+    () =>
+      withFolder(async (folder) => {
+        const ran = join(folder, "ran")
+        writeFileSync(ran, "")
+        const ended = `case "$1" in STOPPING*) [ $(grep -c STOPPING '${ran}') -gt 2 ] || kill -TERM $$;; esac`
+        writeFileSync(
+          join(folder, "systemd-notify"),
+          `#!/bin/sh\nPATH=${process.env["PATH"] ?? ""}\necho "$@" >> '${ran}'\n${ended}\n`,
+          { mode: 0o755 }
+        )
+        await withApp({ systemd: {} }, { under: likeSystemd("--path", folder) }, async (child) => {
+          await child.listening()
+          await waitFor("READY", () => readFileSync(ran, "utf8").includes("READY=1"), limit)
+          child.signal("SIGTERM")
+          expect(await child.exit(limit)).toMatchObject({ code: 0 })
+          const states = readFileSync(ran, "utf8").trim().split("\n").map((line) => line.split(/[= ]/)[0])
+          expect(states).toEqual(["READY", "STOPPING", "STOPPING", "STOPPING", "STATUS"])
+          expect(child.stdout()).not.toContain(failed)
+        })
+      })
+  )
+})
+
 describeWith(systemdNotify, () => {
   it(
     "by systemd-notify: in order, each with what it has to say",

@@ -152,11 +152,16 @@ export const withChild = async <A>(
   options?: StartOptions
 ): Promise<A> => {
   const child = start(fixture, args, options)
+  let result: A
   try {
-    return await use(child)
-  } finally {
-    await child.kill()
+    result = await use(child)
+  } catch (cause) {
+    // What `use` has failed with is what there is to know: what it left running may not be the child's to end.
+    await child.kill().catch((left: unknown) => console.error(left))
+    throw cause
   }
+  await child.kill()
+  return result
 }
 
 /** Sends `signal` while the child's event loop is doing whatever the clients make it do: after `afterMs`. */

@@ -86,16 +86,34 @@ const byDescriptor = (fd: number) => (state: string) =>
       ))
   })
 
-const byCommand = (state: string) =>
-  Effect.async<void, NotSent>((resume) => {
+/** A stop that reaches the service's whole control group ends the command that tells of it, too: then another is run. */
+const byCommand = (state: string, attempts = 3): Effect.Effect<void, NotSent> =>
+  Effect.flatMap(runCommand(state), (ended) => {
+    if (ended._tag === "Sent") return Effect.void
+    if (ended._tag === "Terminated" && attempts > 1) return byCommand(state, attempts - 1)
+    return new NotSent({ problem: `systemd-notify: ${ended.problem}` })
+  })
+
+type Ended =
+  | { readonly _tag: "Sent" }
+  | { readonly _tag: "Terminated"; readonly problem: string }
+  | { readonly _tag: "Failed"; readonly problem: string }
+
+const runCommand = (state: string) =>
+  Effect.async<Ended>((resume) => {
     const child = execFile(
       "systemd-notify",
       state.split("\n"),
       { timeout: limitMillis, killSignal: "SIGKILL" },
       (error, _, stderr) => {
-        if (error === null) return resume(Effect.void)
-        const missing = error.code === "ENOENT" ? "it is not installed, or not on the PATH" : undefined
-        resume(new NotSent({ problem: `systemd-notify: ${missing ?? (stderr.trim() || error.message)}` }))
+        if (error === null) return resume(Effect.succeed({ _tag: "Sent" }))
+        if (error.signal === "SIGTERM") {
+          return resume(Effect.succeed({ _tag: "Terminated", problem: "somebody's SIGTERM has ended it" }))
+        }
+        const problem = error.code === "ENOENT"
+          ? "it is not installed, or not on the PATH"
+          : stderr.trim() || error.message
+        resume(Effect.succeed({ _tag: "Failed", problem }))
       }
     )
     return Effect.sync(() => child.kill("SIGKILL"))
