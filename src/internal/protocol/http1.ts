@@ -30,6 +30,7 @@ class Request implements Owed {
   response: Http.ServerResponse | undefined
   readonly ofApp: boolean
   readonly since: number
+  private last: { readonly status: number | undefined } | undefined
 
   constructor(
     request: Http.IncomingMessage,
@@ -52,10 +53,19 @@ class Request implements Owed {
   }
 
   get status(): number | undefined {
+    if (this.last !== undefined) return this.last.status
     const { response } = this
     // Node keeps an answer that was given before its turn (pipelining) until those before it have left
     const isKept = response?.socket === null && !response.writableFinished
     return response?.headersSent === true && !isKept ? response.statusCode : undefined
+  }
+
+  /**
+   * Its connection is about to be destroyed: nothing more goes out, although Node hands the answers that it has kept to
+   * the dead socket, one after the other.
+   */
+  seal(): void {
+    this.last ??= { status: this.status }
   }
 
   guard(onCut: () => void): void {
@@ -66,6 +76,8 @@ class Request implements Owed {
     if (response === undefined || !response.headersSent || response.writableEnded) return
     response.end = () => {
       onCut()
+      const open = openOf(request.socket)
+      if (open !== undefined) { for (const owed of requestsOf(open)) owed.seal() }
       return response.destroy()
     }
   }
@@ -364,6 +376,7 @@ const cut = (open: Open): void => {
     // TLS has not encrypted it yet: it has the turns until the drain destroys what is left
     if (socket.writableLength === 0 || open.secure) return
   }
+  for (const each of owed) each.seal()
   socket.destroy()
 }
 
