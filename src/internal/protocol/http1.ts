@@ -76,8 +76,9 @@ class Request implements Owed {
     if (response === undefined || !response.headersSent || response.writableEnded) return
     response.end = () => {
       onCut()
-      const open = openOf(request.socket)
-      if (open !== undefined) { for (const owed of requestsOf(open)) owed.seal() }
+      // one that waits for its turn takes the connection with it when that has come
+      if (response.socket === null) response.once("socket", sealAll)
+      else sealAll(response.socket)
       return response.destroy()
     }
   }
@@ -85,6 +86,11 @@ class Request implements Owed {
 
 /** Only what this file has put on a connection is on one of its protocol. */
 const requestsOf = (open: Open): Array<Request> => open.owed as Array<Request>
+
+const sealAll = (socket: Net.Socket): void => {
+  const open = openOf(socket)
+  if (open !== undefined) { for (const owed of requestsOf(open)) owed.seal() }
+}
 
 /** A request has arrived: false if the connection has begun to close, and no handler may run for it. */
 export const begin = (
@@ -376,7 +382,7 @@ const cut = (open: Open): void => {
     // TLS has not encrypted it yet: it has the turns until the drain destroys what is left
     if (socket.writableLength === 0 || open.secure) return
   }
-  for (const each of owed) each.seal()
+  sealAll(socket)
   socket.destroy()
 }
 
