@@ -13,6 +13,7 @@ import * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
 import * as FiberRefs from "effect/FiberRefs"
 import * as Runtime from "effect/Runtime"
+import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Scope from "effect/Scope"
 import { ParentSpan } from "effect/Tracer"
 import type * as Http from "node:http"
@@ -54,7 +55,8 @@ export const make = (
     const protectedApp = Effect.uninterruptible(app)
     // each fiber is given a context of its own
     const fiberRefs = FiberRefs.delete(runtime.fiberRefs, FiberRef.currentContext)
-    const { runtimeFlags } = runtime
+    // whoever serves must not be interrupted meanwhile; what is interrupted later ends as such
+    const runtimeFlags = RuntimeFlags.enable(runtime.runtimeFlags, RuntimeFlags.Interruption)
 
     return (nodeRequest, nodeResponse) => {
       const request = new Request(nodeRequest, nodeResponse)

@@ -50,7 +50,13 @@ export const causeText = (cause: Cause.Cause<unknown>): string =>
     onFail: (error) => `fail(${valueText(error)})`,
     onDie: (defect) => `die(${valueText(defect)})`,
     onInterrupt: (fiberId) => `interrupt(${fiberId._tag === "Runtime" && fiberId.id < 0 ? fiberId.id : "a fiber"})`,
-    onSequential: (left, right) => `${left} then ${right}`,
+    // an interruption is added as often as its region was left, which says nothing more
+    onSequential: (left, right) =>
+      left === "empty"
+        ? right
+        : left === right || left.endsWith(` then ${right}`)
+        ? left
+        : `${left} then ${right}`,
     onParallel: (left, right) => `${left} and ${right}`
   })
 
@@ -59,7 +65,7 @@ const valueText = (value: unknown): string =>
     ? `response ${value.status}`
     : value instanceof Error
     ? `${value.name}: ${value.message}`
-    : String(value)
+    : String(value).replaceAll(/"(id|startTimeMillis)": \d+/g, "of a fiber")
 
 export const exitText = (exit: Exit.Exit<unknown, unknown>): string =>
   Exit.match(exit, { onSuccess: (value) => `success(${valueText(value)})`, onFailure: causeText })
@@ -136,6 +142,7 @@ export interface Served {
   readonly port: number
   readonly journal: Array<unknown>
   /** All fibers have ended. */
+  readonly isQuiet: () => boolean
   readonly quiet: Effect.Effect<void>
 }
 
@@ -191,6 +198,7 @@ export const serve = (
     return {
       port: own._tag === "TcpAddress" ? own.port : 0,
       journal: entries,
+      isQuiet: () => fibers.alive === 0,
       quiet: Effect.promise(async () => {
         const ended = await within(waitFor("all fibers to end", () => fibers.alive === 0, 9000), 4000)
         if (ended === true) return
@@ -200,22 +208,36 @@ export const serve = (
     }
   })
 
-/** All that comes back on one connection, until the server ends it. */
-const exchange = (port: number, bytes: string): Effect.Effect<string> =>
+/** How often the event loop has come round, with nothing to do and nothing received, when no more will come. */
+const idleRounds = 15
+
+/** All that comes back on one connection, until the server ends it, or leaves it be. */
+const exchange = ({ isQuiet, port }: Served, bytes: string): Effect.Effect<string> =>
   Effect.async((resume) => {
     const chunks: Array<Buffer> = []
     const socket = Net.connect(port, "127.0.0.1", () => socket.write(bytes))
-    socket.setTimeout(1500, () => socket.destroy(new Error("nothing more comes")))
-    socket.on("data", (chunk) => chunks.push(chunk))
+    let idle = 0
+    // counted and not timed: what is on its way comes in between, however slow the machine is
+    const rounds = setInterval(() => {
+      if (isQuiet() && ++idle > idleRounds) socket.destroy(new Error("nothing more comes"))
+    }, 20)
+    socket.setTimeout(4000, () => socket.destroy(new Error("it takes too long")))
+    socket.on("data", (chunk) => {
+      idle = 0
+      chunks.push(chunk)
+    })
     socket.on("error", (error) => chunks.push(Buffer.from(`[${error.message}]`)))
-    socket.on("close", () => resume(Effect.succeed(masked(Buffer.concat(chunks).toString("latin1")))))
+    socket.on("close", () => {
+      clearInterval(rounds)
+      resume(Effect.succeed(masked(Buffer.concat(chunks).toString("latin1"))))
+    })
   })
 
 /** What comes of a request: what its client has got, and what has been seen on the other side. */
-export const observe = ({ journal, port, quiet }: Served, request: string) =>
+export const observe = (served: Served, request: string) =>
   Effect.gen(function*() {
-    const before = journal.length
-    const answer = yield* exchange(port, request)
-    yield* quiet
-    return { answer, journal: journal.slice(before) }
+    const before = served.journal.length
+    const answer = yield* exchange(served, request)
+    yield* served.quiet
+    return { answer, journal: served.journal.slice(before) }
   })
