@@ -243,9 +243,12 @@ export const completeEnd = (response: Ending): void => {
     }
     return
   }
+  const { end } = response
   response.end = (...args: ReadonlyArray<unknown>) => {
     const callback = args.find((arg) => typeof arg === "function")
     if (callback !== undefined) process.nextTick(callback)
+    // it has to know that it has ended: whoever finds that it has not writes its head again
+    end.call(response)
     return response
   }
 }
