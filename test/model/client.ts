@@ -126,6 +126,9 @@ export class Http1Client implements Client {
       for (const [n, response] of responses.entries()) {
         const request = due[n]
         if (request === undefined) {
+          // Node's, to the rest of a request that will not come: its answer has come before
+          const isLeft = fact.left !== undefined && fact.requests.at(-1)?.whole === undefined
+          if (response.status === 400 && isLeft) break
           fact.garbage ??= `an answer to no request: ${response.status}`
           break
         }

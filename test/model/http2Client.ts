@@ -121,7 +121,8 @@ export class Http2Client implements Client {
         if (request === undefined) break
         request.resetByServer = Frames.codeOf(frame)
         // where the connection's window is used up, Node resets a stream whose last byte it has sent, and sends no end
-        const isWhole = request.answer?.body.length === bodyOf(request).length
+        const due = request.answer?.status === 500 ? 0 : bodyOf(request).length
+        const isWhole = request.answer?.body.length === due
         if (request.resetByServer === 0 && isWhole) request.seen ??= this.#around.moment()
         break
       }

@@ -213,8 +213,18 @@ const settle = (open: Open, response: Http.ServerResponse): void => {
   } else if (open.state === "Active" && open.socket.writable) {
     // else it goes from Active to Closed (Go's rule A8): Node has ended it with its last response, or its peer has gone
     registry.change(open, "Idle")
+    // its client finishes what it sends before it asks again
+    if (!owed.request.complete) owed.request.once("end", onLateEnd)
     registry.consider(open)
   }
+}
+
+/** The rest of a request has come that was answered before: it is idle from now on. */
+function onLateEnd(this: Http.IncomingMessage): void {
+  const open = openOf(this.socket)
+  if (open?.state !== "Idle" || open.owed.length > 0) return
+  open.since = open.registry.now()
+  open.registry.consider(open)
 }
 
 /** Nearly always the only one: then nothing is allocated to take it out. */

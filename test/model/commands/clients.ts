@@ -1,4 +1,5 @@
 /** What clients do: each returns whether it could be done. */
+import type * as Net from "node:net"
 import { hasBody, type Kind, pathOf, sent } from "../asked.js"
 import { Http1Client } from "../client.js"
 import type { ClientFact, RequestFact } from "../facts.js"
@@ -172,9 +173,15 @@ export const leave = (world: World, command: Of<"HalfClose" | "Leave" | "Reset">
   if (client === undefined) return false
   client.fact.left = world.moment
   if (command._tag === "HalfClose") client.socket.end()
-  else if (command._tag === "Reset" && client.fact.listener.transport === "tcp") client.socket.resetAndDestroy()
+  else if (command._tag === "Reset" && client.fact.listener.transport === "tcp") reset(client.socket)
   else client.socket.destroy()
   return true
+}
+
+/** While its FIN is being sent, a socket cannot be reset, and Node loses its handle if one tries. */
+const reset = (socket: Net.Socket): void => {
+  if (socket.writableEnded && !socket.writableFinished) socket.once("finish", () => void socket.resetAndDestroy())
+  else socket.resetAndDestroy()
 }
 
 export const resetStream = (world: World, command: Of<"ResetStream">): boolean => {
