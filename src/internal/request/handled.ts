@@ -19,6 +19,7 @@ import * as Scope from "effect/Scope"
 import { closing, isRequestScope, type RequestScope } from "./requestScope.js"
 import { RequestSpan } from "./requestSpan.js"
 import type { Spans } from "./spans.js"
+import { hasNoChildren } from "./streaming.js"
 
 type Response = HttpServerResponse.HttpServerResponse
 type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
@@ -146,7 +147,7 @@ const isObserved = (fiber: AnyFiber): boolean => {
   return scope?.unused !== true
     || (scope.span instanceof RequestSpan && !scope.span.unseen)
     // those that it has forked end with it
-    || !("_children" in fiber && fiber._children === null)
+    || !hasNoChildren(fiber)
 }
 
 /** What the platform puts on a request that it has answered. */

@@ -8,12 +8,12 @@ import { causeResponse, ResponseError } from "@effect/platform/HttpServerError"
 import type { HttpServerRequest } from "@effect/platform/HttpServerRequest"
 import type { HttpServerResponse } from "@effect/platform/HttpServerResponse"
 import * as Cause from "effect/Cause"
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type * as Http from "node:http"
 import { Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
+import { send } from "./streaming.js"
 
 type Writing = Effect.Effect<void, ResponseError>
 
@@ -120,28 +120,11 @@ const stream = <E>(
   chunks: Stream.Stream<Uint8Array, E>,
   node: Http.ServerResponse,
   response: HttpServerResponse
-): Writing => {
-  const drained = Effect.unsafeMakeLatch()
-  node.on("drain", () => drained.unsafeOpen())
-  const put = (chunk: Chunk.Chunk<Uint8Array>): Effect.Effect<void> => {
-    let full = false
-    for (const bytes of chunk) {
-      const more = node.write(bytes)
-      if (!more && !full) drained.unsafeClose()
-      full = !more
-    }
-    return full ? drained.await : Effect.void
-  }
-  return chunks.pipe(
-    Stream.orDie,
-    Stream.runForEachChunk(put),
-    Effect.interruptible,
-    Effect.matchCauseEffect({
-      onSuccess: () => Effect.sync(() => void node.end()),
-      onFailure: (cause) => cutShort(cause, node, response)
-    })
-  )
-}
+): Writing =>
+  Effect.matchCauseEffect(send(chunks, node), {
+    onSuccess: () => Effect.sync(() => void node.end()),
+    onFailure: (cause) => cutShort(cause, node, response)
+  })
 
 /** A body has failed on its way: what can be said of that is said, and the response is over. */
 const cutShort = <E>(
