@@ -41,7 +41,7 @@ const served = (which: Which, app: App) =>
     )
     const scope = yield* Effect.scope
     // in a fiber of its own, for a logger stays with the one that has asked for it
-    yield* Effect.promise(() => Effect.runPromise(Layer.buildWithScope(layers as Layer.Layer<never>, scope)))
+    yield* Effect.promise(() => Effect.runPromise(Layer.buildWithScope(layers, scope)))
     return { port: server.address._tag === "TcpAddress" ? server.address.port : 0, journal }
   }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger)))
 
