@@ -14,6 +14,15 @@ export type RequestClass = new(source: Http.IncomingMessage, response: Http.Serv
 
 /** The class, if it is made of a request and its response as far as we can see; else requests go the platform's way. */
 export const requestClass = (): RequestClass | undefined => {
+  try {
+    return found()
+  } catch {
+    // one that is made of something else may say so
+    return undefined
+  }
+}
+
+const found = (): RequestClass | undefined => {
   const source = Object.assign(new Http.IncomingMessage(new Net.Socket()), { method: "GET", url: "/" })
   const response = new Http.ServerResponse(source)
   const made: Array<HttpServerRequest> = []
