@@ -71,7 +71,7 @@ export const exitText = (exit: Exit.Exit<unknown, unknown>): string =>
   Exit.match(exit, { onSuccess: (value) => `success(${valueText(value)})`, onFailure: causeText })
 
 /** Writes down all spans that end. */
-const recording = (journal: Journal): Tracer.Tracer => {
+export const recording = (journal: Journal): Tracer.Tracer => {
   let spans = 0
   return Tracer.make({
     context: (f) => f(),
@@ -107,7 +107,7 @@ const recording = (journal: Journal): Tracer.Tracer => {
   })
 }
 
-const logging = (journal: Journal) =>
+export const logging = (journal: Journal) =>
   Logger.make(({ annotations, cause, logLevel, message, spans }) => {
     journal([
       "log",
