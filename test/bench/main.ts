@@ -14,6 +14,7 @@ import { parseArgs } from "node:util"
 import * as Budget from "./budget.js"
 import * as Lag from "./lag.js"
 import * as Lost from "./lost.js"
+import * as Parts from "./parts.js"
 import { prepare, versions } from "./prepare.js"
 import * as Request from "./request.js"
 import * as Shutdown from "./shutdown.js"
@@ -27,6 +28,7 @@ interface Options {
 const benchmarks: Readonly<Record<string, (options: Options) => Promise<void>>> = {
   request: ({ quick, rounds }) => Request.run(rounds ?? (quick ? 1 : undefined)),
   budget: () => Budget.run(),
+  parts: ({ quick, rounds }) => Parts.run(rounds ?? (quick ? 1 : undefined)),
   shutdown: Shutdown.run,
   lag: Lag.run,
   lost: Lost.run

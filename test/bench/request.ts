@@ -4,8 +4,9 @@
  */
 import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
 import { NodeHttpServer as Stock } from "@effect/platform-node"
-import { Effect, Layer, Stream } from "effect"
+import { Effect, Layer, Stream, Tracer } from "effect"
 import { fork } from "node:child_process"
+import { randomBytes } from "node:crypto"
 import * as Http from "node:http"
 import * as Net from "node:net"
 import { fileURLToPath } from "node:url"
@@ -17,11 +18,11 @@ const self = fileURLToPath(import.meta.url)
 // its Effect is another, and so it is a program of its own
 const effect4 = fileURLToPath(new URL("./peers/effect4.mjs", import.meta.url))
 
-const servers = ["node:http", "@effect/platform-node", "quiesce", "Effect 4"] as const
-type Which = (typeof servers)[number]
+export const servers = ["node:http", "@effect/platform-node", "quiesce", "Effect 4"] as const
+export type Which = (typeof servers)[number]
 
-const apps = ["text", "json", "router", "streaming"] as const
-type App = (typeof apps)[number]
+export const apps = ["text", "json", "router", "streaming"] as const
+export type App = (typeof apps)[number]
 
 const clients = 32
 const warmUpRequests = 10_000
@@ -72,6 +73,36 @@ const ofEffect = {
   )
 }
 
+/** Keeps what it is told of a span until the span has ended, and does nothing with it. */
+const tracer = Tracer.make({
+  context: (f) => f(),
+  span: (name, parent, context, links, startTime, kind) => {
+    const attributes = new Map<string, unknown>()
+    let status: Tracer.SpanStatus = { _tag: "Started", startTime }
+    return {
+      _tag: "Span",
+      name,
+      spanId: randomBytes(8).toString("hex"),
+      traceId: parent._tag === "Some" ? parent.value.traceId : randomBytes(16).toString("hex"),
+      parent,
+      context,
+      get status() {
+        return status
+      },
+      attributes,
+      links,
+      sampled: true,
+      kind,
+      attribute: (key, value) => void attributes.set(key, value),
+      event: () => {},
+      addLinks: () => {},
+      end: (endTime, exit) => {
+        status = { _tag: "Ended", startTime, endTime, exit }
+      }
+    }
+  }
+})
+
 /** In the child: serves until it is told to stop; on request, says how much CPU time it has used. */
 const serve = (which: Which, app: App): void => {
   process.on("message", () => process.send?.(process.cpuUsage()))
@@ -89,6 +120,7 @@ const serve = (which: Which, app: App): void => {
   Layer.effectDiscard(address).pipe(
     Layer.provide(ofEffect[app]),
     Layer.provide(make(() => Http.createServer(), options)),
+    Layer.provide(process.env["BENCH_TRACER"] === "1" ? Layer.setTracer(tracer) : Layer.empty),
     Layer.launch,
     Effect.runFork
   )
@@ -129,27 +161,50 @@ const load = (port: number, path: string, total: number): Promise<void> =>
     }
   })
 
-const sample = async (which: Which, app: App): Promise<Sample> => {
+export interface Started {
+  /** Sends so many requests, and has their answers. */
+  readonly load: (total: number) => Promise<void>
+  /** CPU time that it has used, in µs; says so when it has read the message. */
+  readonly cpu: (message?: string) => Promise<number>
+  readonly stop: () => Promise<void>
+}
+
+export const start = async (
+  which: Which,
+  app: App,
+  env: NodeJS.ProcessEnv = {},
+  execArgv: ReadonlyArray<string> = []
+): Promise<Started> => {
+  const options = { env: { ...process.env, ...env } }
   const child = which === "Effect 4"
-    ? fork(effect4, [app], { execArgv: [] })
-    : fork(self, [which, app], { execArgv: process.execArgv })
+    ? fork(effect4, [app], { ...options, execArgv: [...execArgv] })
+    : fork(self, [which, app], { ...options, execArgv: [...process.execArgv, ...execArgv] })
   const message = <A>() => new Promise<A>((resolve) => child.once("message", (message) => resolve(message as A)))
   const port = await message<number>()
-  const path = app === "router" ? "/users/7" : "/"
-  const cpu = async () => {
-    const answer = message<NodeJS.CpuUsage>()
-    child.send("cpu")
-    const { system, user } = await answer
-    return system + user
+  return {
+    load: (total) => load(port, app === "router" ? "/users/7" : "/", total),
+    cpu: async (text = "cpu") => {
+      const answer = message<NodeJS.CpuUsage>()
+      child.send(text)
+      const { system, user } = await answer
+      return system + user
+    },
+    stop: async () => {
+      child.disconnect()
+      await new Promise((resolve) => child.once("exit", resolve))
+    }
   }
-  await load(port, path, warmUpRequests)
+}
+
+const sample = async (which: Which, app: App): Promise<Sample> => {
+  const { cpu, load, stop } = await start(which, app)
+  await load(warmUpRequests)
   const before = await cpu()
   const startedAt = performance.now()
-  await load(port, path, requests)
+  await load(requests)
   const seconds = (performance.now() - startedAt) / 1000
   const cpuMicros = (await cpu() - before) / requests
-  child.disconnect()
-  await new Promise((resolve) => child.once("exit", resolve))
+  await stop()
   return { cpuMicros, perSecond: requests / seconds }
 }
 
