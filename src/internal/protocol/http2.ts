@@ -1,8 +1,10 @@
 /**
  * HTTP/2 on Node's own sessions: which streams are owed an answer, and how a session is asked to leave.
  *
- * `session.close()` sends one GOAWAY that names the last stream that has been received (Go's rule H3): those up to it
- * are answered, and Node refuses later ones before a handler sees them, so that they can be sent again (RFC 9113 §6.8).
+ * A session is sent one GOAWAY that names the last stream that has been received (Go's rule H3): those up to it are
+ * answered, and no handler sees later ones, so that they can be sent again (RFC 9113 §6.8). Only when it has left is the
+ * session closed: Node 20 writes to the memory of a stream that it refuses while GOAWAY is still to be sent after it has
+ * freed it, and sooner or later crashes (Node 22.23, 24 and 26 do not; nodejs/node#64113).
  * The two GOAWAYs that the RFC recommends cannot be had: after `goaway` with the highest stream id, Node takes no
  * notice of the streams that follow.
  */
@@ -19,6 +21,10 @@ const lingerMillis = 500
  * GOAWAY says that its stream was not seen.
  */
 const firstStreamMillis = 50
+
+/** How many turns of the event loop GOAWAY usually takes to be written, and how often its client is looked at after that. */
+const goawayTurns = 4
+const goawayMillis = 20
 
 const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = Http2.constants
 
@@ -75,23 +81,56 @@ const ignore = () => {}
 class Session implements Protocol {
   readonly name = "h2"
   readonly #session: Http2.ServerHttp2Session
-  #told = false
+  /** It has been told to leave, and that later streams than this one are not answered. */
+  #last: number | undefined
   #used = false
 
   constructor(session: Http2.ServerHttp2Session) {
     this.#session = session
   }
 
+  get #isTold(): boolean {
+    return this.#last !== undefined
+  }
+
+  /** GOAWAY says that it was not seen; nghttp2 drops it when that is written. */
+  ignores(stream: Http2.ServerHttp2Stream): boolean {
+    return this.#last !== undefined && (stream.id ?? 0) > this.#last
+  }
+
+  #sayGoaway(): void {
+    if (this.#isTold) return
+    const session = this.#session
+    this.#last = session.state.lastProcStreamID ?? 0
+    if (session.destroyed || session.closed) return
+    session.goaway()
+    this.#closeSoon(goawayTurns)
+  }
+
+  #closeSoon(turns: number): void {
+    const session = this.#session
+    if (session.closed || session.destroyed) return
+    if ((session.state.outboundQueueSize ?? 0) > 0) {
+      if (turns > 0) setImmediate(() => this.#closeSoon(turns - 1))
+      else setTimeout(() => this.#closeSoon(0), goawayMillis).unref()
+      return
+    }
+    // it would send another one
+    session.goaway = ignore
+    session.close()
+    Reflect.deleteProperty(session, "goaway")
+  }
+
   staysUntil(open: Open, grace: Grace): number {
     if (open.owed.length > 0) return lingered(open)
-    if (this.#told) return open.lingersUntil
+    if (this.#isTold) return open.lingersUntil
     // its preface has not come
     if (open.state === "New") return open.connectedAt + grace.newConnection
     return open.registry.stopping ? open.since + firstStreamMillis : Number.POSITIVE_INFINITY
   }
 
   dismiss(open: Open): void {
-    if (this.#told || open.state === "New") open.socket.destroy()
+    if (this.#isTold || open.state === "New") open.socket.destroy()
     else this.tell(open)
   }
 
@@ -111,8 +150,7 @@ class Session implements Protocol {
   }
 
   tell(open: Open): void {
-    if (this.#told) return
-    this.#told = true
+    if (this.#isTold) return
     open.leaving = true
     const finished = () => {
       for (const owed of streamsOf(open).slice()) if (owed.own.closed) settle(open, owed)
@@ -122,18 +160,17 @@ class Session implements Protocol {
     // its client, or a handler, may have closed it before, and the client have kept its own side open
     if (open.socket.writableFinished) finished()
     else open.socket.once("finish", finished)
-    this.#session.close()
+    this.#sayGoaway()
     for (const owed of streamsOf(open)) lingerOn(open, owed)
   }
 
   /** Its last answers have left when the socket says so: they are handed to the system after their stream has closed. */
   isFlushing(open: Open): boolean {
     const { _handle } = open.socket as unknown as { readonly _handle?: { readonly writeQueueSize?: number } | null }
-    return this.#told && (_handle?.writeQueueSize ?? 0) > 0
+    return this.#isTold && (_handle?.writeQueueSize ?? 0) > 0
   }
 
   cut(open: Open): void {
-    this.#told = true
     open.leaving = true
     const flushing = this.isFlushing(open)
     for (const owed of streamsOf(open)) {
@@ -148,7 +185,7 @@ class Session implements Protocol {
     for (const { answered, own, told503 } of streamsOf(open)) {
       if (!told503) reset(own, answered ? NGHTTP2_NO_ERROR : NGHTTP2_INTERNAL_ERROR)
     }
-    this.#session.close()
+    this.#sayGoaway()
   }
 
   closed(open: Open): void {
@@ -209,6 +246,10 @@ export const begin = (
 ): boolean => {
   const { protocol, registry } = open
   if (stream.destroyed) return false
+  if (protocol instanceof Session && protocol.ignores(stream)) {
+    stream.on("error", ignore)
+    return false
+  }
   if (registry.killing || !(protocol instanceof Session)) {
     refuse(stream)
     return false
