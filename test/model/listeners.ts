@@ -23,12 +23,20 @@ export interface Listening {
   closing: boolean
 }
 
+/**
+ * Clients come to listeners that have closed, too, whose port may be another process's by then: each has an address of
+ * its own, where all of 127.0.0.0/8 is this machine.
+ */
+export const host = process.platform === "linux"
+  ? `127.${1 + (process.pid >> 16)}.${process.pid >> 8 & 255}.${process.pid & 255}`
+  : "127.0.0.1"
+
 let sockets = 0
 
 /** Where it is to listen: a port of its own, or a path in `directory`. */
 export const place = (transport: ListenerFact["transport"], directory: string): Listener.Options =>
   transport === "tcp"
-    ? { host: "127.0.0.1", port: 0 }
+    ? { host, port: 0 }
     : { path: Path.join(directory, `${process.pid}-${++sockets}.sock`) }
 
 /** A server without listeners of its own, so that the app answers. */
@@ -54,7 +62,7 @@ export const listenAlone = (node: Net.Server, options: Net.ListenOptions): Promi
   })
 
 export const targetOf = (address: HttpServer.Address): Target =>
-  address._tag === "UnixAddress" ? { path: address.path } : { host: "127.0.0.1", port: address.port }
+  address._tag === "UnixAddress" ? { path: address.path } : { host, port: address.port }
 
 /** What a kind of listener is. */
 export const factOf = (kind: ListenerKind): ListenerFact => ({

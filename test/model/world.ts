@@ -22,7 +22,7 @@ import { makeApp } from "./effectApp.js"
 import type { ClientFact, HookFact, ListenerFact, Moment, RequestFact, Seen } from "./facts.js"
 import type { History, PolicyDraw } from "./history.js"
 import { Http2Client } from "./http2Client.js"
-import { factOf, listenAlone, type Listening, nodeForApp, nodeWithHandler, place, targetOf } from "./listeners.js"
+import { factOf, host, listenAlone, type Listening, nodeForApp, nodeWithHandler, place, targetOf } from "./listeners.js"
 import { Stage } from "./stage.js"
 
 export const signal = "SIGUSR2"
@@ -250,7 +250,7 @@ export class World {
       target: targetOf(
         typeof address === "string"
           ? { _tag: "UnixAddress", path: address }
-          : { _tag: "TcpAddress", hostname: "127.0.0.1", port: address.port }
+          : { _tag: "TcpAddress", hostname: host, port: address.port }
       ),
       scope: undefined,
       closing: false

@@ -85,6 +85,9 @@ export const watcherOf = (server: Watched) => (node: NodeServer, withApp: boolea
       } else if (open.leaving) {
         socket.destroy()
         return false
+      } else if (registry.killing) {
+        refuseUpgrade(request, socket)
+        return false
       } else {
         hijack(open, event === "connect" ? "connect" : request.headers.upgrade?.toLowerCase() ?? "upgrade")
       }

@@ -28,6 +28,8 @@ class Request implements Owed {
   readonly request: Http.IncomingMessage
   /** Absent while a handler decides about an upgrade: then the answer, if any, is the handler's own. */
   response: Http.ServerResponse | undefined
+  /** It was kept from its handler until it was too late: all that it is owed is to be told so. */
+  refused = false
   readonly ofApp: boolean
   readonly since: number
   private last: { readonly status: number | undefined } | undefined
@@ -65,7 +67,21 @@ class Request implements Owed {
    * the dead socket, one after the other.
    */
   seal(): void {
-    this.last ??= { status: this.status }
+    if (this.last !== undefined) return
+    this.last = { status: this.status }
+    // what has just been written has left, although Node has not said so yet
+    const { response } = this
+    this.left(
+      response !== undefined &&
+        (response.writableFinished ||
+          (response.writableEnded && response.socket !== null && isWritten(response.socket)))
+    )
+  }
+
+  /** Whether all of its answer has gone to the kernel. */
+  left(whole: boolean): void {
+    if (this.refused) this.told503 ||= whole
+    else this.answered ||= whole
   }
 
   guard(onCut: () => void): void {
@@ -86,6 +102,15 @@ class Request implements Owed {
 
 /** Only what this file has put on a connection is on one of its protocol. */
 const requestsOf = (open: Open): Array<Request> => open.owed as Array<Request>
+
+/** Whether the kernel has all that was ever written to a socket. Of what is still to be encrypted, nobody can tell. */
+const isWritten = (socket: Net.Socket): boolean => {
+  const { _handle, encrypted } = socket as {
+    readonly _handle?: { readonly writeQueueSize?: number; readonly bytesWritten?: number } | null
+    readonly encrypted?: boolean
+  }
+  return encrypted !== true && _handle?.writeQueueSize === 0 && _handle.bytesWritten === socket.bytesWritten
+}
 
 const sealAll = (socket: Net.Socket): void => {
   const open = openOf(socket)
@@ -127,10 +152,9 @@ export const rest = (open: Open): void => {
 export const refuse = (response: Http.ServerResponse): void => {
   if (response.destroyed || response.headersSent) return
   if (response.req.httpVersionMajor < 2) response.shouldKeepAlive = false
-  // it was kept from its handler until it was too late, and is owed nothing any more
   const open = openOf(response.req.socket)
-  const owed = open?.registry.killing === true ? take(requestsOf(open), response) : undefined
-  if (owed !== undefined) owed.told503 = true
+  const owed = open?.registry.killing === true ? requestsOf(open).find((owed) => owed.response === response) : undefined
+  if (owed !== undefined) owed.refused = true
   response.writeHead(503, { "content-length": "0", "retry-after": "1" })
   response.end()
 }
@@ -198,12 +222,12 @@ const settle = (open: Open, response: Http.ServerResponse): void => {
   const owed = take(requestsOf(open), response)
   if (owed === undefined) return
   const { registry } = open
-  owed.answered ||= flushed(open, response)
+  owed.left(flushed(open, response))
   if (owed.answered) {
     open.served++
     registry.served++
     if (registry.keepHeads) open.lastHead = (response as { readonly _header?: string })._header
-  } else if (owed.ofApp) {
+  } else if (owed.ofApp && !owed.refused) {
     completeEnd(response)
   }
   if (open.owed.length > 0) return
@@ -385,8 +409,7 @@ const cut = (open: Open): void => {
   const owed = requestsOf(open)
   const first = owed[0]
   open.leaving = true
-  // what has just been written has left, although Node has not said so yet
-  for (const each of owed) each.answered = each.response?.writableFinished === true
+  sealAll(socket)
   // written to the socket, not to the response: its handler may still be running, and must not find a head that it
   // did not write
   if (first?.response?.headersSent === false && socket.writable && socket.writableLength === 0) {
@@ -395,7 +418,6 @@ const cut = (open: Open): void => {
     // TLS has not encrypted it yet: it has the turns until the drain destroys what is left
     if (socket.writableLength === 0 || open.secure) return
   }
-  sealAll(socket)
   socket.destroy()
 }
 

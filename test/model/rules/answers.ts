@@ -17,6 +17,10 @@ const isUpgrade = ({ kind }: RequestFact): boolean => kind === "websocket" || ki
 /** Who does not read has its connection cut at the deadline, and finds that out before what had come until then. */
 const isStuck = ({ client }: RequestFact, { over }: Facts): boolean => over !== undefined && client.paused
 
+/** Who has been told to leave, goes on sending and does not read is reset when the lingering is over (Go's rule C11). */
+const sendsAndDoesNotRead = ({ client, id }: RequestFact): boolean =>
+  client.paused && client.ending === "reset" && client.requests.some((other) => other.id > id && other.executed === 0)
+
 const earlier = ({ client, id }: RequestFact): ReadonlyArray<RequestFact> =>
   client.requests.filter((other) => other.id < id)
 
@@ -122,6 +126,7 @@ export function* answered(facts: Facts): Generator<string> {
   for (const request of requests) {
     const { client, executed, seen } = request
     if (isUpgrade(request) || isGone(request) || executed === 0 || isStuck(request, facts)) continue
+    if (sendsAndDoesNotRead(request)) continue
     if (!isReady(request, over) || seen !== undefined) continue
     // its handler has broken it off
     if (request.kind === "stream" && request.failed) continue
@@ -228,14 +233,13 @@ export function* upgraded(facts: Facts): Generator<string> {
   for (const client of clients) {
     const { closeCode, echoes, id, left, messages } = client
     if (client.upgraded === undefined) continue
-    // who does not read finds out that it was cut before what had come until then
-    const isStuck = over !== undefined && client.paused
     if (echoes.some((echo, n) => echo !== messages[n]?.text)) yield `client ${id} got ${echoes.join()} as an echo`
-    if (left !== undefined) continue
+    // who does not read finds out that it was cut before what had come until then
+    if (left !== undefined || (over !== undefined && client.paused)) continue
     const due = messages.filter(({ sent }) => before(sent, draining ?? over)).length
     if (echoes.length < due) yield `client ${id} got ${echoes.length} of ${due} echoes that were due before draining`
     const wasThere = draining !== undefined && before(client.upgraded, draining) && before(draining, over)
-    if (wasThere && client.requests.at(-1)?.kind === "websocket" && closeCode !== 1001 && !isStuck) {
+    if (wasThere && client.requests.at(-1)?.kind === "websocket" && closeCode !== 1001) {
       yield `client ${id} was told ${closeCode ?? "nothing"} when draining started, and not 1001`
     }
   }
