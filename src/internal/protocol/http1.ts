@@ -57,9 +57,7 @@ class Request implements Owed {
   get status(): number | undefined {
     if (this.last !== undefined) return this.last.status
     const { response } = this
-    // Node keeps an answer that was given before its turn (pipelining) until those before it have left
-    const isKept = response?.socket === null && !response.writableFinished
-    return response?.headersSent === true && !isKept ? response.statusCode : undefined
+    return response?.headersSent === true && !isKept(response) ? response.statusCode : undefined
   }
 
   /**
@@ -93,15 +91,31 @@ class Request implements Owed {
     response.end = () => {
       onCut()
       // one that waits for its turn takes the connection with it when that has come
-      if (response.socket === null) response.once("socket", sealAll)
+      if (response.socket === null) response.once("socket", sealAndDestroy)
       else sealAll(response.socket)
       return response.destroy()
     }
   }
 }
 
+/**
+ * Node has the head, and its client nothing: an answer that was given before its turn (pipelining) is kept until those
+ * before it have left, and a head until the first bytes of its body.
+ */
+const isKept = (response: Http.ServerResponse): boolean => {
+  if (response.writableFinished) return false
+  const { _headerSent, outputSize } = response as { readonly _headerSent?: boolean; readonly outputSize?: number }
+  return response.socket === null || _headerSent === false || (outputSize ?? 0) > 0
+}
+
 /** Only what this file has put on a connection is on one of its protocol. */
 const requestsOf = (open: Open): Array<Request> => open.owed as Array<Request>
+
+/** Before Node writes to it what it has kept. */
+const sealAndDestroy = (socket: Net.Socket): void => {
+  sealAll(socket)
+  socket.destroy()
+}
 
 /** Whether the kernel has all that was ever written to a socket. Of what is still to be encrypted, nobody can tell. */
 const isWritten = (socket: Net.Socket): boolean => {

@@ -175,7 +175,8 @@ class Session implements Protocol {
     const flushing = this.isFlushing(open)
     for (const owed of streamsOf(open)) {
       const { own } = owed
-      owed.answered = hasAnswered(own) && !flushing
+      // one that was reset has been ended, too
+      owed.answered = hasAnswered(own) && own.rstCode === NGHTTP2_NO_ERROR && !flushing
       if (own.destroyed || own.closed || own.headersSent) continue
       owed.told503 = true
       own.on("error", ignore)
