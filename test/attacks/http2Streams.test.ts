@@ -1,9 +1,16 @@
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import type * as Http2 from "node:http2"
 import { describe, expect, it } from "vitest"
 import * as Frames from "../support/http2Frames.js"
 import { deferred, pace, waitFor } from "../support/wait.js"
 import { arena, createServer, limit, policy } from "./arena.js"
 import { clean, connect, connectBusy, short, wires } from "./http2.js"
+
+const neverEnding = HttpServerResponse.stream(Stream.concat(Stream.make(new Uint8Array([120])), Stream.never)).pipe(
+  Effect.succeed
+)
 
 for (const wire of wires) {
   describe(`a client of ${wire} that`, () => {
@@ -222,6 +229,26 @@ for (const wire of wires) {
         expect((await ended).report).toMatchObject({ ...clean, served: 1 })
         expect(executed).toBe(1)
       }, { node })
+    })
+
+    it("is reset by a close that comes in the middle of a drain is reported as it saw it", async () => {
+      for (const turns of [0, 1, 2, 3, 4, 5]) {
+        await arena(wire, async (on, onLeave) => {
+          const client = await connectBusy(on, wire, onLeave)
+          const streams = [1, 3, 5, 7]
+          for (const stream of streams.slice(1)) {
+            await client.write(Frames.request(stream, "/slow"))
+            await client.untilFrame("DATA", stream, limit)
+          }
+          const ended = on.shutdown()
+          for (let n = 0; n < turns; n++) await new Promise((resolve) => setImmediate(resolve))
+          await Effect.runPromise(on.server.close)
+          const { report } = await ended
+          await client.untilEnded(limit)
+          expect(client.of("DATA").filter(({ flags }) => (flags & Frames.flag.endStream) !== 0)).toEqual([])
+          expect(report).toMatchObject({ served: 0, cut: streams.map((stream) => ({ stream, answer: "truncated" })) })
+        }, { app: neverEnding })
+      }
     })
   })
 }

@@ -86,3 +86,34 @@ it.scoped("a request to upgrade that is interrupted at the deadline is in the re
     assert.deepStrictEqual(report.cut.map(({ answer, path }) => [path, answer]), [["/", "503"]])
     assert.strictEqual(report.served, 0)
   }))
+
+const silent = HttpServerResponse.stream(Stream.never)
+const begun = HttpServerResponse.stream(Stream.concat(Stream.make(new Uint8Array([120])), Stream.never))
+
+for (
+  const [why, answers] of [
+    ["because its first bytes have not come", { "/silent": "none" }],
+    ["because it waits for its turn", { "/never": "503", "/begun": "none" }]
+  ] as const
+) {
+  it.scoped(`a response stream of which nothing has been sent, ${why}, is reported as none`, () =>
+    Effect.gen(function*() {
+      let running = 0
+      const app = yield* serving(
+        Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) => {
+          running++
+          return url === "/never" ? Effect.never : Effect.succeed(url === "/begun" ? begun : silent)
+        }),
+        { ...policy, killTimeout: 0 }
+      )
+      const client = yield* Effect.promise(() => connect(app.target))
+      yield* Effect.promise(() => client.write(Object.keys(answers).map(get).join("")))
+      yield* until("the requests", () => running === Object.keys(answers).length)
+      yield* app.drain
+      yield* TestClock.adjust("10 seconds")
+      yield* Effect.promise(() => client.untilEnded(limit))
+      const report = yield* app.report
+      assert.deepStrictEqual(Object.fromEntries(report.cut.map(({ answer, path }) => [path, answer])), answers)
+      assert.notInclude(client.text(), " 200 ")
+    }))
+}
