@@ -3,7 +3,7 @@
  *
  *   npm run bench                                all of them
  *   npm run bench -- shutdown lag                those
- *   npm run bench -- shutdown --quick            a few samples of each, in about a minute
+ *   npm run bench -- shutdown --quick            a round or two of it
  *   npm run bench -- lost --rounds 10            so many rounds
  *   npm run bench -- --write                     and written into README.md and RESULTS.md
  */
@@ -36,12 +36,22 @@ const benchmarks: Readonly<Record<string, (options: Options) => Promise<void>>> 
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: "boolean" }, rounds: { type: "string" }, write: { type: "boolean" } }
+  options: {
+    quick: { type: "boolean" },
+    rounds: { type: "string" },
+    write: { type: "boolean" },
+    help: { type: "boolean" }
+  }
 })
 const unknown = positionals.filter((name) => !(name in benchmarks))
 const rounds = values.rounds === undefined ? undefined : Number(values.rounds)
+const usage = `npm run bench -- [${Object.keys(benchmarks).join("] [")}] [--quick] [--rounds <n>] [--write]`
+if (values.help === true) {
+  console.log(usage)
+  process.exit(0)
+}
 if (unknown.length > 0 || (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0))) {
-  console.error(`npm run bench -- [${Object.keys(benchmarks).join("] [")}] [--quick] [--rounds <n>] [--write]`)
+  console.error(usage)
   process.exit(1)
 }
 const chosen = positionals.length === 0 ? Object.keys(benchmarks) : positionals

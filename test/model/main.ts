@@ -10,9 +10,16 @@ const { values } = parseArgs({
     seed: { type: "string" },
     workers: { type: "string", default: "2" },
     replay: { type: "string" },
-    worker: { type: "boolean", default: false }
+    worker: { type: "boolean", default: false },
+    help: { type: "boolean", default: false }
   }
 })
+if (values.help) {
+  console.log(
+    `node --import tsx test/model/main.ts [--histories 10000] [--seed S] [--workers 2] [--replay "seed:path"]`
+  )
+  process.exit(0)
+}
 
 /** How often progress is told, in histories. */
 const often = 500

@@ -42,14 +42,23 @@ const machine = (): string => {
 const time = (seconds: number): string =>
   seconds < 100 ? `${seconds.toFixed(0)} s` : `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`
 
+/** A counterexample that names no rule speaks against all that histories are held against. */
+const isAgainst = (rule: number) => (counterexample: string): boolean => {
+  const named: ReadonlyArray<string> = /^rules? ([^:]*):/m.exec(counterexample)?.[1]?.match(/\d+/g) ?? []
+  return named.length === 0 || named.includes(String(rule))
+}
+
 /** The tests of a rule: their titles start with its number. */
 const claimed = ({ histories, tests }: Proof): ReadonlyArray<string> =>
-  claims.flatMap(({ rule, text }) => {
+  claims.flatMap(({ byHistories, rule, text }) => {
     const own = tests.filter(({ title }) => new RegExp(`\\brule ${rule}\\b`).test(title))
     const passed = countOf(own, "passed")
     const failed = own.some(({ status }) => status === "failed")
-      || histories.failures.some((failure) => failure.includes(`rule ${rule}:`))
-    const tried = passed === 0 ? "the histories alone" : `${passed} tests of its own, and the histories`
+      || (byHistories && histories.failures.some(isAgainst(rule)))
+    const tried = [
+      ...(passed === 0 ? [] : [`${passed} ${passed === 1 ? "test" : "tests"} of its own`]),
+      ...(byHistories ? ["the histories"] : [])
+    ].join(", and ")
     const [first = "", ...rest] = indented("       ", `${text} (${tried})`)
     return [`  ${failed ? "✗" : "✓"} ${String(rule).padStart(2)}  ${first.trimStart()}`, ...rest]
   })
@@ -87,9 +96,10 @@ export const page = (proof: Proof): string => {
     "When SIGTERM comes: the server has lost nothing and its process has ended (✓), or not (✗); what was seen of quiesce",
     "",
     "  stock quiesce",
-    ...rows.map(({ quiesce, stock, title }) =>
-      `    ${stock.slice(0, 1)}      ${quiesce.slice(0, 1)}   ${title}: ${quiesce.slice(2)}`.slice(0, width + 30)
-    ),
+    ...rows.flatMap(({ quiesce, stock, title }) => {
+      const [first = "", ...rest] = indented("                ", `${title}: ${quiesce.slice(2)}`)
+      return [`    ${stock.slice(0, 1)}      ${quiesce.slice(0, 1)}   ${first.trimStart()}`, ...rest]
+    }),
     "",
     failures.length === 0 ? "Everything held." : `FAILED: ${failures.length}`,
     ...failures.flatMap((failure) => ["", ...failure.split("\n").map((line) => `  ${line}`)])

@@ -1,5 +1,5 @@
 // Minutes of mixed load with a shutdown and a restart every few seconds, in one process, and what it has left behind:
-//   node --expose-gc --import tsx test/soak/main.ts --minutes 5
+//   npm run soak -- [--minutes 5] [--seconds <n>] [--json]
 // Prints one page, and exits with 1 if anything leaked, or anybody was not served.
 import * as Os from "node:os"
 import { parseArgs } from "node:util"
@@ -9,9 +9,14 @@ const { values } = parseArgs({
   options: {
     minutes: { type: "string", default: "5" },
     seconds: { type: "string" },
-    json: { type: "boolean", default: false }
+    json: { type: "boolean", default: false },
+    help: { type: "boolean", default: false }
   }
 })
+if (values.help) {
+  console.log("npm run soak -- [--minutes 5] [--seconds <n>] [--json]")
+  process.exit(0)
+}
 const seconds = values.seconds === undefined ? Number(values.minutes) * 60 : Number(values.seconds)
 if (!(seconds > 0)) throw new Error("how long? --minutes 5")
 
