@@ -12,7 +12,7 @@ const usage = `npm run prove -- [options]
 
   --histories N   how many histories the model plays; default: 10000
   --seed S        with which they are drawn; default: another one each time
-  --quick         300 histories, no stock server, no list of Go's rules: some 3 minutes instead of some 20
+  --quick         300 histories, no stock server, no list of Go's rules: some 3 minutes instead of some 10
 
 The page is on stdout, what is being done on stderr.`
 
