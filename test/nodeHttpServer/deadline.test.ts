@@ -102,9 +102,11 @@ for (
       const app = yield* serving(
         Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) => {
           running++
-          return url === "/never" ? Effect.never : Effect.succeed(url === "/begun" ? begun : silent)
+          return url === "/never"
+            ? Effect.interruptible(Effect.never)
+            : Effect.succeed(url === "/begun" ? begun : silent)
         }),
-        { ...policy, killTimeout: 0 }
+        policy
       )
       const client = yield* Effect.promise(() => connect(app.target))
       yield* Effect.promise(() => client.write(Object.keys(answers).map(get).join("")))

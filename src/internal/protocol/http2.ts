@@ -3,8 +3,8 @@
  *
  * A session is sent one GOAWAY that names the last stream that has been received (Go's rule H3): those up to it are
  * answered, and no handler sees later ones, so that they can be sent again (RFC 9113 §6.8). Only when it has left is the
- * session closed: Node 20 writes to the memory of a stream that it refuses while GOAWAY is still to be sent after it has
- * freed it, and sooner or later crashes (Node 22.23, 24 and 26 do not; nodejs/node#64113).
+ * session closed: Node 20.20 uses the memory of a stream that it refuses while GOAWAY is still to be sent after it has
+ * freed it (seen with valgrind; not in Node 22.23.3, 24 and 26. nodejs/node#64113 is of that kind).
  * The two GOAWAYs that the RFC recommends cannot be had: after `goaway` with the highest stream id, Node takes no
  * notice of the streams that follow.
  */
