@@ -1,7 +1,8 @@
 /**
  * Checks the package as its users get it: packed, linted, installed from its tarball into an empty project with the line
  * of the README, type-checked there, started, asked, and stopped with SIGTERM. Once with the newest versions that the
- * peer ranges allow, and once with their floor, so that the ranges say only what was seen to work.
+ * peer ranges allow, and once with their floor, so that the ranges say only what was seen to work. And once without the
+ * platform packages, as a program without Effect installs it: what that weighs and what it loads is held as well.
  */
 import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
@@ -198,10 +199,71 @@ const installed = (cwd: string, name: string): string =>
   (JSON.parse(Fs.readFileSync(Path.join(cwd, "node_modules", name, "package.json"), "utf8")) as { version: string })
     .version
 
-/** The peers of which a user has to install something, as `name` and the version that the range begins with. */
-const floors = Object.entries(packageJson.peerDependencies)
-  .filter(([name]) => packageJson.peerDependenciesMeta?.[name]?.optional !== true)
-  .map(([name, range]) => ({ name, version: range.replace(/^\^/, "") }))
+/** The peers that an Effect app installs, as `name` and the version that the range begins with. */
+const floors = ["effect", "@effect/platform", "@effect/platform-node"]
+  .map((name) => ({ name, version: (packageJson.peerDependencies[name] ?? "").replace(/^\^/, "") }))
+
+/** `effect` with what it depends on is 39 MB of it, express 4. */
+const lightMegabytes = 55
+
+const lightProgram = `import express from "express"
+import { quiesce } from "quiesce/promise"
+
+const app = express().get("/", (_, response) => void response.send("hello"))
+const server = quiesce(app.listen(0, "127.0.0.1"), { timeout: "8 seconds", signals: true, logger: false })
+const { outcome } = await server.shutdown()
+console.log(outcome, server.connections().length)
+`
+
+/** Writes the address of each module that is loaded to the file that LOADED names. */
+const recorder = `import * as Fs from "node:fs"
+import { register } from "node:module"
+import { isMainThread } from "node:worker_threads"
+
+if (isMainThread) register(import.meta.url)
+export const load = async (url, context, next) => {
+  Fs.appendFileSync(process.env.LOADED, url + "\\n")
+  return next(url, context)
+}
+`
+
+/** What is installed and loaded where no Effect app is. */
+const light = (tarball: string): void => {
+  const cwd = Path.join(temporary, "light")
+  Fs.mkdirSync(cwd)
+  Fs.writeFileSync(Path.join(cwd, "package.json"), JSON.stringify({ name: "light", private: true, type: "module" }))
+  run(cwd, "npm", ["install", tarball, "effect@^3.22", "express"])
+  const kilobytes = Number(run(cwd, "du", ["-sk", "node_modules"]).split("\t")[0])
+  console.log(`  node_modules has ${Math.round(kilobytes / 1024)} MB`)
+  if (!(kilobytes <= lightMegabytes * 1024)) throw new Error(`more than ${lightMegabytes} MB: see what is new in it`)
+  const others = Fs.readdirSync(Path.join(cwd, "node_modules")).filter((name) => name === "@effect")
+  if (others.length > 0) throw new Error("node_modules/@effect is there: the platform packages must be optional peers")
+
+  run(cwd, "npm", ["install", "--save-dev", "typescript@~5.9", "@types/node@20", "@types/express"])
+  Fs.writeFileSync(Path.join(cwd, "program.ts"), lightProgram)
+  // every declaration that the plain API needs must be right without the platform packages
+  const compilerOptions = { ...tsconfig.compilerOptions, skipLibCheck: false }
+  Fs.writeFileSync(Path.join(cwd, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["program.ts"] }))
+  run(cwd, Path.join(cwd, "node_modules/.bin/tsc"), [])
+
+  Fs.writeFileSync(Path.join(cwd, "recorder.mjs"), recorder)
+  const LOADED = Path.join(cwd, "loaded.txt")
+  const ran = spawnSync(process.execPath, ["--import", "./recorder.mjs", "out/program.js"], {
+    cwd,
+    encoding: "utf8",
+    env: { ...process.env, LOADED },
+    timeout: startLimit
+  })
+  if (ran.status !== 0 || ran.stdout !== "Drained 0\n") throw new Error(`it did not drain: ${ran.stdout}${ran.stderr}`)
+  const packages = new Set<string>()
+  for (const url of Fs.readFileSync(LOADED, "utf8").split("\n")) {
+    const [, name] = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url) ?? []
+    if (name !== undefined) packages.add(name)
+  }
+  const strangers = [...packages].filter((name) => name.startsWith("@effect/") || name === "fast-check")
+  if (!packages.has("effect") || !packages.has("quiesce")) throw new Error("the recorder has seen nothing")
+  if (strangers.length > 0) throw new Error(`quiesce/promise loads ${strangers.join(", ")}`)
+}
 
 const failures: Array<string> = []
 const step = async <A>(name: string, body: () => A | Promise<A>): Promise<A | undefined> => {
@@ -240,6 +302,7 @@ try {
         if (found !== version) throw new Error(`${name} is ${found}, not ${version}`)
       }
     })
+    await step("install without the platform packages", () => light(tarball))
   }
 } finally {
   Fs.rmSync(temporary, { recursive: true, force: true })

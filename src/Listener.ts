@@ -7,7 +7,6 @@
  * @since 0.1.0
  */
 
-import type * as HttpServer from "@effect/platform/HttpServer"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Inspectable from "effect/Inspectable"
@@ -51,6 +50,26 @@ export interface Options extends Net.ListenOptions {
 }
 
 /**
+ * Where a listener is bound: `@effect/platform`'s `HttpServer.Address`, member for member. It is declared here because
+ * programs without `@effect/platform` have listeners, too.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Listener } from "quiesce"
+ *
+ * const format = (address: Listener.Address): string =>
+ *   address._tag === "UnixAddress" ? address.path : `${address.hostname}:${address.port}`
+ * ```
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type Address =
+  | { readonly _tag: "TcpAddress"; readonly hostname: string; readonly port: number }
+  | { readonly _tag: "UnixAddress"; readonly path: string }
+
+/**
  * One bound socket of a server.
  *
  * @since 0.1.0
@@ -58,7 +77,7 @@ export interface Options extends Net.ListenOptions {
  */
 export interface Listener {
   /** Where it listens: with `port: 0`, the port that was chosen, once there is one: what is adopted may listen later. */
-  readonly address: HttpServer.Address
+  readonly address: Address
   /**
    * Stops accepting on this listener, and on no other. Connections that the kernel had already queued are accepted
    * first (for 200 ms at the most), and every connection is served on. Closing the listener's scope does the same.

@@ -2,26 +2,25 @@
  * The listening sockets of a program that may hand them to a successor: which descriptor it has inherited for which of
  * its listeners, and which it holds now. A program without `Handoff` has a default that nothing comes of.
  */
-import type * as HttpServer from "@effect/platform/HttpServer"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import type * as Net from "node:net"
 import * as Path from "node:path"
-import type { ListenError, Options } from "../../Listener.js"
+import type { Address, ListenError, Options } from "../../Listener.js"
 
 /** A listening socket, as the successor is told of it. */
 export interface Inherited {
   /** What the program asks for: the same text in the next version of the program. */
   readonly name: string
   readonly fd: number
-  readonly address: HttpServer.Address
+  readonly address: Address
 }
 
 /** One that this process listens with. */
 export interface Held {
   readonly name: string
-  readonly address: HttpServer.Address
+  readonly address: Address
   readonly server: Net.Server
   readonly closeNow: () => void
 }
@@ -31,7 +30,7 @@ export interface Place {
   /** In place of the listener's own. */
   readonly options: Options
   /** Where `server.address()` does not tell. */
-  readonly address: HttpServer.Address | undefined
+  readonly address: Address | undefined
   /** It may not accept before its predecessor lets it. */
   readonly isLater: boolean
   readonly wait: (listen: Effect.Effect<void, ListenError>) => void

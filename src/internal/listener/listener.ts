@@ -1,12 +1,11 @@
 /**
  * Binding a Node server, or taking over one that is bound, and closing it without losing what the kernel has queued.
  */
-import type * as HttpServer from "@effect/platform/HttpServer"
 import * as Effect from "effect/Effect"
 import * as Http from "node:http"
 import * as Https from "node:https"
 import * as Net from "node:net"
-import type { ListenError, NodeServer, Options } from "../../Listener.js"
+import type { Address, ListenError, NodeServer, Options } from "../../Listener.js"
 import { CurrentHandover } from "../handoff/handover.js"
 import { hidden } from "../hidden.js"
 import * as AcceptQueue from "./acceptQueue.js"
@@ -14,7 +13,7 @@ import { explain, whyNotListen } from "./listenErrors.js"
 import { watch, type Watcher } from "./nodeEvents.js"
 
 export interface Bound {
-  readonly address: HttpServer.Address
+  readonly address: Address
   /** Stops accepting, once the kernel's queue has run dry. */
   readonly close: Effect.Effect<void>
   /** Stops accepting at once. */
@@ -171,7 +170,7 @@ const adoptSocket = (watcher: Watcher, socket: Net.Socket): void => {
   else watcher.resting(socket)
 }
 
-const addressOf = (server: NodeServer, fd?: number): HttpServer.Address => {
+const addressOf = (server: NodeServer, fd?: number): Address => {
   const address = server.address()
   // Node knows the path of a Unix socket only where it has bound it
   if (address === null && fd !== undefined && server.listening) return { _tag: "UnixAddress", path: `fd ${fd}` }

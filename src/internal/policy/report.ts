@@ -4,7 +4,7 @@
 import type * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import type * as Option from "effect/Option"
-import type * as Connection from "../../Connection.js"
+import type { Connection } from "../model/connection.js"
 
 /**
  * A request that did not get its whole answer before the deadline.
@@ -87,7 +87,7 @@ export interface Report {
   /** The requests that did not get their whole answer. */
   readonly cut: ReadonlyArray<CutRequest>
   /** Connections that were owed nothing and had to be closed all the same: no failure. */
-  readonly forced: ReadonlyArray<Connection.Connection>
+  readonly forced: ReadonlyArray<Connection>
   readonly handlers: {
     /** Request fibers interrupted at the deadline. */
     readonly interrupted: number
