@@ -96,9 +96,14 @@ export const snapshot = (open: Open): Connection => ({
   }))
 })
 
+/** How a socket that listens on `::` names a peer that came over IPv4 (RFC 4291 §2.5.5.2). */
+const mapped = /^::ffff:(?=\d+\.)/i
+
 const remoteAddress = ({ remoteAddress, remoteFamily, remotePort }: Net.Socket): string =>
   remoteAddress === undefined
     ? "unknown"
+    : mapped.test(remoteAddress)
+    ? `${remoteAddress.replace(mapped, "")}:${remotePort}`
     : remoteFamily === "IPv6"
     ? `[${remoteAddress}]:${remotePort}`
     : `${remoteAddress}:${remotePort}`

@@ -166,8 +166,11 @@ const socketsOf = (server: NodeServer): ReadonlyArray<Net.Socket> => {
 const adoptSocket = (watcher: Watcher, socket: Net.Socket): void => {
   watcher.connection(socket)
   const { _httpMessage: response } = socket as { readonly _httpMessage?: Http.ServerResponse | null }
-  if (response !== null && response !== undefined) watcher.request(response.req, response)
-  else watcher.resting(socket)
+  if (response === null || response === undefined) return watcher.resting(socket)
+  const { req: request } = response
+  // a router that is mounted somewhere has rewritten `url`, and kept what it was (express, connect)
+  const { originalUrl } = request as { readonly originalUrl?: unknown }
+  watcher.underWay(request, response, typeof originalUrl === "string" ? originalUrl : request.url)
 }
 
 const addressOf = (server: NodeServer, fd?: number): Address => {

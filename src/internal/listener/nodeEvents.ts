@@ -19,6 +19,8 @@ export interface Watcher {
   readonly answer: (request: Http.IncomingMessage, response: Http.ServerResponse) => boolean
   /** Nobody listens for requests: answers in place of a handler. */
   readonly unheard: (response: Http.ServerResponse) => void
+  /** A request that a server was answering when it was adopted: `path` is what its client has asked for. */
+  readonly underWay: (request: Http.IncomingMessage, response: Http.ServerResponse, path: string | undefined) => void
   /** A connection that was there before its server was adopted owes nobody an answer. */
   readonly resting: (socket: Net.Socket) => void
   /** Answers ask their clients to leave. */

@@ -63,6 +63,10 @@ export const watcherOf = (server: Watched) => (node: NodeServer, withApp: boolea
       return true
     },
     unheard: refuse,
+    underWay: (request, response, path) => {
+      const open = openOf(request.socket)
+      if (open !== undefined) begin(open, request, response, withApp, path)
+    },
     resting: (socket) => {
       const open = openOf(socket)
       if (open !== undefined) rest(open)

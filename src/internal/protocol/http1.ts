@@ -30,6 +30,9 @@ class Request implements Owed {
   response: Http.ServerResponse | undefined
   /** It was kept from its handler until it was too late: all that it is owed is to be told so. */
   refused = false
+  /** As they arrived: a router that is mounted somewhere rewrites `url` for the handlers below it. */
+  readonly method: string
+  readonly path: string
   readonly ofApp: boolean
   readonly since: number
   private last: { readonly status: number | undefined } | undefined
@@ -37,21 +40,16 @@ class Request implements Owed {
   constructor(
     request: Http.IncomingMessage,
     response: Http.ServerResponse | undefined,
+    path: string | undefined,
     ofApp: boolean,
     since: number
   ) {
     this.request = request
     this.response = response
+    this.method = request.method ?? ""
+    this.path = path ?? ""
     this.ofApp = ofApp
     this.since = since
-  }
-
-  get method(): string {
-    return this.request.method ?? ""
-  }
-
-  get path(): string {
-    return this.request.url ?? ""
   }
 
   get status(): number | undefined {
@@ -136,7 +134,8 @@ export const begin = (
   open: Open,
   request: Http.IncomingMessage,
   response: Http.ServerResponse,
-  ofApp: boolean
+  ofApp: boolean,
+  path: string | undefined = request.url
 ): boolean => {
   if (open.leaving) return false
   const { registry } = open
@@ -147,7 +146,7 @@ export const begin = (
   }
   // a user's listener for `checkContinue` hands the same one on as a request
   if (open.owed.length > 0 && requestsOf(open).some((owed) => owed.response === response)) return true
-  open.owed.push(new Request(request, response, ofApp, registry.now()))
+  open.owed.push(new Request(request, response, path, ofApp, registry.now()))
   if (open.state === "Idle" && registry.grace !== undefined) registry.lastReuse = registry.now()
   if (open.state !== "Active") registry.change(open, "Active")
   response.on("close", onResponseClose)
@@ -197,7 +196,7 @@ export const misread = (open: Open, error: Error): void => {
 /** A request that asks for an upgrade has arrived; its answer is in the hands of the handler. */
 export const beginUpgrade = (open: Open, request: Http.IncomingMessage): boolean => {
   if (open.leaving || open.registry.killing) return false
-  open.owed.push(new Request(request, undefined, true, open.registry.now()))
+  open.owed.push(new Request(request, undefined, request.url, true, open.registry.now()))
   open.registry.change(open, "Active")
   return true
 }
