@@ -6,6 +6,7 @@ import type * as Effect from "effect/Effect"
 import type * as Net from "node:net"
 import type { Connection, ConnectionState } from "../Connection.js"
 import type { Handlers } from "./handlers.js"
+import { nextTick } from "./node/timers.js"
 import type { Grace, Protocol } from "./protocol.js"
 
 /** A request that has been received and whose answer has not left yet. */
@@ -202,7 +203,7 @@ function onSocketClose(this: Net.Socket): void {
   registry.closed++
   registry.change(open, "Closed")
   // Node tells the response that it was writing after us, and those queued behind it never
-  if (open.owed.length > 0) process.nextTick(open.protocol.closed, open)
+  if (open.owed.length > 0) nextTick(open.protocol.closed, open)
   released(open)
   if (registry.open.size === 0) registry.wake()
 }

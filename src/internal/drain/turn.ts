@@ -1,4 +1,5 @@
 import * as Effect from "effect/Effect"
+import { clearImmediate, setImmediate } from "../node/timers.js"
 
 /** One turn of the event loop: what has arrived by now is read in it. */
 export const turn: Effect.Effect<void> = Effect.async<void>((resume) => {

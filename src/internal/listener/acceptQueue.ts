@@ -10,6 +10,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Net from "node:net"
+import { clearImmediate, clearTimeout, machineMillis, setImmediate, setTimeout } from "../node/timers.js"
 
 /** How long the queue may take to run dry, in milliseconds, before it is made as short as can be. */
 const patienceMillis = 100
@@ -55,10 +56,6 @@ export interface AcceptQueue {
   /** Closes the socket, once the queue has run dry. */
   readonly close: Effect.Effect<void>
 }
-
-/** Not the server's clock: what the kernel queues in a turn does not depend on anybody's idea of the time. */
-// oxlint-disable-next-line no-restricted-globals
-const machineMillis = (): number => performance.now()
 
 export const make = (server: Net.Server, closeNow: () => void): AcceptQueue => {
   let accepted = 0

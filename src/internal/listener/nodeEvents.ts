@@ -6,6 +6,7 @@ import type * as Http2 from "node:http2"
 import type * as Net from "node:net"
 import type * as Tls from "node:tls"
 import type { NodeServer } from "../../Listener.js"
+import { setImmediate } from "../node/timers.js"
 import type * as AcceptQueue from "./acceptQueue.js"
 
 /** What a Node server tells us about, before its own listeners, which do not hear of it if we say `false`. */

@@ -4,6 +4,7 @@
 import type * as Http from "node:http"
 import * as Net from "node:net"
 import { hidden } from "../hidden.js"
+import { nextTick } from "../node/timers.js"
 import { destroy, type Grace, type Protocol } from "../protocol.js"
 import { type Open, openOf, type Owed, type Registry } from "../registry.js"
 
@@ -293,7 +294,7 @@ export const completeEnd = (response: Ending): void => {
   const { end } = response
   response.end = (...args: ReadonlyArray<unknown>) => {
     const callback = args.find((arg) => typeof arg === "function")
-    if (callback !== undefined) process.nextTick(callback)
+    if (callback !== undefined) nextTick(callback)
     // it has to know that it has ended: whoever finds that it has not writes its head again
     end.call(response)
     return response

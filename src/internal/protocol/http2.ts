@@ -9,6 +9,7 @@
  * notice of the streams that follow.
  */
 import * as Http2 from "node:http2"
+import { setImmediate, setTimeout } from "../node/timers.js"
 import type { Grace, Protocol } from "../protocol.js"
 import type { Open, Owed } from "../registry.js"
 import { completeEnd } from "./http1.js"

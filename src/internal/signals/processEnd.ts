@@ -2,6 +2,8 @@
  * Whoever listens for a signal takes away what it does by itself, which is to end the process: so we owe the end.
  */
 
+import { setTimeout } from "../node/timers.js"
+
 /** How long the process may take to end by itself when all is over. */
 const lingerMillis = 1000
 

@@ -2,6 +2,7 @@
  * The calls of a protocol that is spoken over a connection which a handler took over: RPC over a plain socket or a
  * WebSocket. While it is owed the result of a call, it is not asked to leave.
  */
+import { setImmediate } from "../node/timers.js"
 import { goAway, tellWith } from "../protocol/upgraded.js"
 import type { Open, Owed } from "../registry.js"
 

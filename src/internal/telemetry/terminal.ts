@@ -3,6 +3,7 @@
  */
 import type { WriteStream } from "node:tty"
 import { stripVTControlCharacters } from "node:util"
+import { setImmediate } from "../node/timers.js"
 
 export interface Terminal {
   /** Replaces the lines; none takes them away. */
