@@ -6,11 +6,12 @@ import type * as Effect from "effect/Effect"
 import type * as Net from "node:net"
 import type { Connection, ConnectionState } from "../Connection.js"
 import type { Handlers } from "./handlers.js"
+import { InFlight, type Linked } from "./inFlight.js"
 import { nextTick } from "./node/timers.js"
 import type { Grace, Protocol } from "./protocol.js"
 
 /** A request that has been received and whose answer has not left yet. */
-export interface Owed {
+export interface Owed extends Linked<Owed> {
   readonly method: string
   readonly path: string
   /** The HTTP/2 stream that it came on. */
@@ -41,7 +42,7 @@ export class Open {
   since: number
   served = 0
   /** Oldest first; more than one with pipelining. */
-  readonly owed: Array<Owed> = []
+  readonly owed = new InFlight<Owed>()
   /** We have begun to close it: whatever arrives now is refused, and never reaches a handler. */
   leaving = false
   /** It was sent its last answer and a FIN, and is read from until then, so that no RST destroys that answer. */
@@ -85,11 +86,11 @@ export const snapshot = (open: Open): Connection => ({
   state: open.state,
   protocol: open.protocol.name,
   secure: open.secure,
-  remoteAddress: remoteAddress(open.socket),
+  remoteAddress: remoteAddressOf(open.socket),
   connectedAt: open.connectedAt,
   since: open.since,
   served: open.served,
-  serving: open.owed.map(({ method, path, since, stream }) => ({
+  serving: Array.from(open.owed, ({ method, path, since, stream }) => ({
     method,
     path,
     since,
@@ -100,7 +101,7 @@ export const snapshot = (open: Open): Connection => ({
 /** How a socket that listens on `::` names a peer that came over IPv4 (RFC 4291 §2.5.5.2). */
 const mapped = /^::ffff:(?=\d+\.)/i
 
-const remoteAddress = ({ remoteAddress, remoteFamily, remotePort }: Net.Socket): string =>
+export const remoteAddressOf = ({ remoteAddress, remoteFamily, remotePort }: Net.Socket): string =>
   remoteAddress === undefined
     ? "unknown"
     : mapped.test(remoteAddress)
@@ -203,7 +204,7 @@ function onSocketClose(this: Net.Socket): void {
   registry.closed++
   registry.change(open, "Closed")
   // Node tells the response that it was writing after us, and those queued behind it never
-  if (open.owed.length > 0) nextTick(open.protocol.closed, open)
+  if (open.owed.size > 0) nextTick(open.protocol.closed, open)
   released(open)
   if (registry.open.size === 0) registry.wake()
 }

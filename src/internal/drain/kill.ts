@@ -5,7 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { CutRequest } from "../../Shutdown.js"
 import type { Open, Owed } from "../registry.js"
-import { snapshot } from "../registry.js"
+import { remoteAddressOf, snapshot } from "../registry.js"
 import { cuts } from "../telemetry/log.js"
 import type { Stopping } from "./drain.js"
 import { inBatches, quiet, settled, until } from "./settle.js"
@@ -20,7 +20,7 @@ const cutTurns = 1000
 /** Nothing is left that more time could help: no handler, no hook, no answer on its way. */
 const hopeless = ({ handlers, hooks, registry }: Stopping): boolean =>
   handlers.idle && hooks.idle
-  && Array.from(registry.open).every(({ leaving, owed }) => owed.length === 0 && !leaving)
+  && Array.from(registry.open).every(({ leaving, owed }) => owed.size === 0 && !leaving)
 
 /**
  * The deadline has passed, or `close` was called: interrupts the handlers, gives them `killTimeout` to finish their
@@ -34,7 +34,10 @@ export const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: nu
   registry.killing = true
   const killingAt = registry.now()
   const cutByUs = new Set<unknown>()
-  const victims = Array.from(registry.open).flatMap((open) => open.owed.map((owed) => victim(open, owed)))
+  const victims = Array.from(registry.open).flatMap((open) => {
+    const remoteAddress = remoteAddressOf(open.socket)
+    return Array.from(open.owed, (owed) => victim(open, owed, remoteAddress))
+  })
   for (const { open, owed } of victims) {
     // an interrupted stream would be ended as if it were whole; with HTTP/1.1 it takes its connection with it
     if (owed.ofApp) owed.guard(() => cutByUs.add(owed.stream === undefined ? open : owed))
@@ -55,7 +58,7 @@ export const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: nu
   const left = Array.from(registry.open)
   // one that has had its last answer and our FIN leaves with those
   const cut = left.filter((open) => open.lingersUntil === Number.POSITIVE_INFINITY)
-  const forced = cut.filter((open) => open.owed.length === 0).map(snapshot)
+  const forced = cut.filter((open) => open.owed.size === 0).map(snapshot)
   yield* inBatches(left, (open) => {
     cutByUs.add(open)
     open.protocol.cut(open)
@@ -87,11 +90,11 @@ interface Victim {
   readonly remoteAddress: string
 }
 
-const victim = (open: Open, owed: Owed): Victim => ({
+const victim = (open: Open, owed: Owed, remoteAddress: string): Victim => ({
   open,
   owed,
   begun: owed.status !== undefined,
-  remoteAddress: snapshot(open).remoteAddress
+  remoteAddress
 })
 
 /** Its handler was interrupted, and answered in full that it could not answer. */

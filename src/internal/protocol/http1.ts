@@ -24,6 +24,9 @@ const promiseBufferMillis = 1000
 /** A request of HTTP/1.1. */
 class Request implements Owed {
   readonly stream = undefined
+  previous: Owed | undefined = undefined
+  next: Owed | undefined = undefined
+  isInFlight = false
   answered = false
   told503 = false
   readonly request: Http.IncomingMessage
@@ -59,12 +62,16 @@ class Request implements Owed {
     return response?.headersSent === true && !isKept(response) ? response.statusCode : undefined
   }
 
+  get isSealed(): boolean {
+    return this.last !== undefined
+  }
+
   /**
    * Its connection is about to be destroyed: nothing more goes out, although Node hands the answers that it has kept to
    * the dead socket, one after the other.
    */
   seal(): void {
-    if (this.last !== undefined) return
+    if (this.isSealed) return
     this.last = { status: this.status }
     // what has just been written has left, although Node has not said so yet
     const { response } = this
@@ -108,7 +115,9 @@ const isKept = (response: Http.ServerResponse): boolean => {
 }
 
 /** Only what this file has put on a connection is on one of its protocol. */
-const requestsOf = (open: Open): Array<Request> => open.owed as Array<Request>
+const requestsOf = (open: Open): Iterable<Request> => open.owed as Iterable<Request>
+const firstOf = (open: Open): Request | undefined => open.owed.first as Request | undefined
+const lastOf = (open: Open): Request | undefined => open.owed.last as Request | undefined
 
 /** Before Node writes to it what it has kept. */
 const sealAndDestroy = (socket: Net.Socket): void => {
@@ -127,7 +136,34 @@ const isWritten = (socket: Net.Socket): boolean => {
 
 const sealAll = (socket: Net.Socket): void => {
   const open = openOf(socket)
-  if (open !== undefined) { for (const owed of requestsOf(open)) owed.seal() }
+  // those that have come before the last one are sealed with it, or before
+  if (open === undefined || lastOf(open)?.isSealed !== false) return
+  for (const owed of requestsOf(open)) owed.seal()
+}
+
+const key = Symbol("quiesce/request")
+
+interface Indexed {
+  [key]?: Request
+}
+
+/** That a response belongs to a request in flight is written on it, but not on that of the only one. */
+const add = (open: Open, owed: Request): void => {
+  if (open.owed.size > 0) index(owed)
+  open.owed.add(owed)
+}
+
+const index = (owed: Request): void => {
+  const { response } = owed
+  if (response !== undefined) (response as Indexed)[key] = owed
+}
+
+/** The request in flight that is answered with `response`. */
+const find = (open: Open, response: Http.ServerResponse): Request | undefined => {
+  const first = firstOf(open)
+  if (first === undefined || first.response === response) return first
+  const owed = (response as Indexed)[key]
+  return owed?.isInFlight === true ? owed : undefined
 }
 
 /** A request has arrived: false if the connection has begun to close, and no handler may run for it. */
@@ -146,8 +182,8 @@ export const begin = (
     return false
   }
   // a user's listener for `checkContinue` hands the same one on as a request
-  if (open.owed.length > 0 && requestsOf(open).some((owed) => owed.response === response)) return true
-  open.owed.push(new Request(request, response, path, ofApp, registry.now()))
+  if (find(open, response) !== undefined) return true
+  add(open, new Request(request, response, path, ofApp, registry.now()))
   if (open.state === "Idle" && registry.grace !== undefined) registry.lastReuse = registry.now()
   if (open.state !== "Active") registry.change(open, "Active")
   response.on("close", onResponseClose)
@@ -167,7 +203,7 @@ export const refuse = (response: Http.ServerResponse): void => {
   if (response.destroyed || response.headersSent) return
   if (response.req.httpVersionMajor < 2) response.shouldKeepAlive = false
   const open = openOf(response.req.socket)
-  const owed = open?.registry.killing === true ? requestsOf(open).find((owed) => owed.response === response) : undefined
+  const owed = open?.registry.killing === true ? find(open, response) : undefined
   if (owed !== undefined) owed.refused = true
   response.writeHead(503, { "content-length": "0", "retry-after": "1" })
   response.end()
@@ -178,7 +214,7 @@ export const refuseUpgrade = (request: Http.IncomingMessage, socket: Net.Socket)
   socket.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n")
   const open = openOf(request.socket)
   if (open === undefined) return
-  open.owed.length = 0
+  open.owed.clear()
   lingerOn(open)
 }
 
@@ -197,25 +233,34 @@ export const misread = (open: Open, error: Error): void => {
 /** A request that asks for an upgrade has arrived; its answer is in the hands of the handler. */
 export const beginUpgrade = (open: Open, request: Http.IncomingMessage): boolean => {
   if (open.leaving || open.registry.killing) return false
-  open.owed.push(new Request(request, undefined, request.url, true, open.registry.now()))
+  add(open, new Request(request, undefined, request.url, true, open.registry.now()))
   open.registry.change(open, "Active")
   return true
 }
 
-/** The request that asked for an upgrade, while its handler decides about it. */
-export const upgradeOf = (open: Open, request: unknown): Request | undefined =>
-  requestsOf(open).find((owed) => owed.request === request && owed.response === undefined)
+/** The request that asked for an upgrade, while its handler decides about it. Node reads none behind it. */
+export const upgradeOf = (open: Open, request: unknown): Request | undefined => {
+  const last = lastOf(open)
+  return last !== undefined && last.request === request && last.response === undefined ? last : undefined
+}
+
+/** The handler of a request that asked for an upgrade answers it as it would any request. */
+export const answerUpgrade = (owed: Request, response: Http.ServerResponse): void => {
+  owed.response = response
+  index(owed)
+}
 
 /**
  * The handler of a request that asked for an upgrade has ended, and has answered with `response` if it has not
  * upgraded: then its last word is said when that has left.
  */
 export const endUpgrade = (open: Open, owed: Request, response: () => Http.ServerResponse): void => {
-  if (open.owed.includes(owed)) {
-    owed.response = response()
-    if (owed.response.writableFinished || owed.response.closed) settle(open, owed.response)
-    else owed.response.once("finish", onResponseClose).once("close", onResponseClose)
-    if (!owed.response.writableEnded) open.socket.end()
+  if (owed.isInFlight) {
+    const answer = response()
+    answerUpgrade(owed, answer)
+    if (answer.writableFinished || answer.closed) settle(open, answer)
+    else answer.once("finish", onResponseClose).once("close", onResponseClose)
+    if (!answer.writableEnded) open.socket.end()
   } else if (!open.socket.writableEnded) return
   lingerOn(open)
 }
@@ -233,8 +278,9 @@ const flushed = ({ socket }: Open, response: Http.ServerResponse): boolean =>
   response.writableFinished && (!socket.destroyed || socket.writableFinished)
 
 const settle = (open: Open, response: Http.ServerResponse): void => {
-  const owed = take(requestsOf(open), response)
+  const owed = find(open, response)
   if (owed === undefined) return
+  open.owed.delete(owed)
   const { registry } = open
   owed.left(flushed(open, response))
   if (owed.answered) {
@@ -244,7 +290,7 @@ const settle = (open: Open, response: Http.ServerResponse): void => {
   } else if (owed.ofApp && !owed.refused) {
     completeEnd(response)
   }
-  if (open.owed.length > 0) return
+  if (open.owed.size > 0) return
   if (open.leaving) {
     // while it was owed something, its lingering had no end
     registry.consider(open)
@@ -260,16 +306,9 @@ const settle = (open: Open, response: Http.ServerResponse): void => {
 /** The rest of a request has come that was answered before: it is idle from now on. */
 function onLateEnd(this: Http.IncomingMessage): void {
   const open = openOf(this.socket)
-  if (open?.state !== "Idle" || open.owed.length > 0) return
+  if (open?.state !== "Idle" || open.owed.size > 0) return
   open.since = open.registry.now()
   open.registry.consider(open)
-}
-
-/** Nearly always the only one: then nothing is allocated to take it out. */
-const take = (all: Array<Request>, response: Http.ServerResponse): Request | undefined => {
-  if (all[0]?.response === response) return all.shift()
-  const index = all.findIndex((owed) => owed.response === response)
-  return index === -1 ? undefined : all.splice(index, 1)[0]
 }
 
 /** What of a response is needed to end it, in either version of HTTP. */
@@ -321,8 +360,7 @@ const sayClose = (open: Open, response: Http.ServerResponse): void => {
 }
 
 const isLast = (open: Open, response: Http.ServerResponse): boolean => {
-  const all = requestsOf(open)
-  const last = all[all.length - 1]
+  const last = lastOf(open)
   return last?.response === response && !hasMore(open.socket) && !(last.request.complete && midMessage(open.socket))
 }
 
@@ -353,9 +391,11 @@ const midMessage = (socket: Net.Socket): boolean => {
   const { look } = openOf(socket)?.registry ?? {}
   const known = look?.get(server) as ReadonlySet<unknown> | undefined
   if (known !== undefined) return known.has(parser)
-  const active = new Set(parsersOf(server)?.active())
-  look?.set(server, active)
-  return active.has(parser)
+  const active = parsersOf(server)?.active() ?? []
+  if (look === undefined) return active.includes(parser)
+  const found = new Set(active)
+  look.set(server, found)
+  return found.has(parser)
 }
 
 interface Parsers {
@@ -387,7 +427,7 @@ const lingerOn = (open: Open): void => {
 }
 
 const staysUntil = (open: Open, grace: Grace): number => {
-  if (open.owed.length > 0) return Number.POSITIVE_INFINITY
+  if (open.owed.size > 0) return Number.POSITIVE_INFINITY
   if (open.leaving) return open.lingersUntil
   if (open.state === "New") {
     return open.socket.bytesRead > 0 ? Number.POSITIVE_INFINITY : open.connectedAt + grace.newConnection
@@ -420,8 +460,7 @@ const leave = (open: Open): void => {
 
 const cut = (open: Open): void => {
   const { socket } = open
-  const owed = requestsOf(open)
-  const first = owed[0]
+  const first = firstOf(open)
   open.leaving = true
   sealAll(socket)
   // written to the socket, not to the response: its handler may still be running, and must not find a head that it
@@ -436,7 +475,7 @@ const cut = (open: Open): void => {
 }
 
 const closed = (open: Open): void => {
-  for (const { response } of requestsOf(open).slice()) {
+  for (const { response } of Array.from(requestsOf(open))) {
     if (response === undefined) continue
     if (!response.closed) {
       response.destroy()
@@ -444,7 +483,7 @@ const closed = (open: Open): void => {
     }
     settle(open, response)
   }
-  open.owed.length = 0
+  open.owed.clear()
 }
 
 export const http1: Protocol = { name: "http/1.1", staysUntil, leave, dismiss: destroy, cut, closed }

@@ -31,6 +31,9 @@ const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = Htt
 
 /** A stream that a handler answers. */
 class Stream implements Owed {
+  previous: Owed | undefined = undefined
+  next: Owed | undefined = undefined
+  isInFlight = false
   answered = false
   told503 = false
   /** What `@effect/platform-node` answers with, once it has been made. */
@@ -85,6 +88,8 @@ class Session implements Protocol {
   /** It has been told to leave, and that later streams than this one are not answered. */
   #last: number | undefined
   #used = false
+  /** Streams whose whole answer has left, in the order in which they are to be ended. */
+  #lingering: Set<Stream> | undefined
 
   constructor(session: Http2.ServerHttp2Session) {
     this.#session = session
@@ -122,8 +127,33 @@ class Session implements Protocol {
     Reflect.deleteProperty(session, "goaway")
   }
 
+  /** A client that has its whole answer may leave its request without an end, as no HTTP/1.1 client may either. */
+  #lingerOn(open: Open, owed: Stream): void {
+    const finished = () => {
+      if (!owed.isInFlight) return
+      owed.lingersUntil = open.registry.now() + lingerMillis
+      const lingering = this.#lingering ??= new Set()
+      lingering.add(owed)
+      // those before it are due before it
+      if (lingering.size === 1) open.registry.consider(open)
+    }
+    if (hasAnswered(owed.own)) finished()
+    else owed.own.once("finish", finished)
+  }
+
+  /** Ends the streams that have been answered and have lingered (RFC 9113 §8.1), and returns when the next one will be. */
+  #lingered(now: number): number {
+    for (const owed of this.#lingering ?? []) {
+      if (owed.lingersUntil > now) return owed.lingersUntil
+      this.#lingering?.delete(owed)
+      // what of its request nobody has read keeps it from closing
+      if (!owed.own.closed) owed.own.resume().close(NGHTTP2_NO_ERROR)
+    }
+    return Number.POSITIVE_INFINITY
+  }
+
   staysUntil(open: Open, grace: Grace): number {
-    if (open.owed.length > 0) return lingered(open)
+    if (open.owed.size > 0) return this.#lingered(open.registry.now())
     if (this.#isTold) return open.lingersUntil
     // its preface has not come
     if (open.state === "New") return open.connectedAt + grace.newConnection
@@ -136,13 +166,18 @@ class Session implements Protocol {
   }
 
   leave(open: Open): void {
-    if (open.owed.length > 0 ? open.registry.stopping : this.#used) this.tell(open)
+    if (open.owed.size > 0 ? open.registry.stopping : this.#used) this.tell(open)
   }
 
   /** A stream has come in: of those that came with it none is refused. */
   begun(open: Open): void {
     this.#used = true
     if (open.registry.grace !== undefined && open.registry.stopping) setImmediate(() => this.tell(open))
+  }
+
+  /** A stream has closed. */
+  forget(owed: Stream): void {
+    this.#lingering?.delete(owed)
   }
 
   /** Nothing is owed any more. */
@@ -154,7 +189,7 @@ class Session implements Protocol {
     if (this.#isTold) return
     open.leaving = true
     const finished = () => {
-      for (const owed of streamsOf(open).slice()) if (owed.own.closed) settle(open, owed)
+      for (const owed of Array.from(streamsOf(open))) if (owed.own.closed) settle(open, owed)
       open.lingersUntil = open.registry.now() + lingerMillis
       open.registry.consider(open)
     }
@@ -162,7 +197,7 @@ class Session implements Protocol {
     if (open.socket.writableFinished) finished()
     else open.socket.once("finish", finished)
     this.#sayGoaway()
-    for (const owed of streamsOf(open)) lingerOn(open, owed)
+    for (const owed of streamsOf(open)) this.#lingerOn(open, owed)
   }
 
   /** Its last answers have left when the socket says so: they are handed to the system after their stream has closed. */
@@ -191,36 +226,14 @@ class Session implements Protocol {
   }
 
   closed(open: Open): void {
-    for (const owed of streamsOf(open).slice()) settle(open, owed)
+    for (const owed of Array.from(streamsOf(open))) settle(open, owed)
   }
 }
 
 /** Only what this file has put on a connection is on one of its protocol. */
-const streamsOf = (open: Open): Array<Stream> => open.owed as Array<Stream>
+const streamsOf = (open: Open): Iterable<Stream> => open.owed as Iterable<Stream>
 
 const hasAnswered = (stream: Http2.ServerHttp2Stream): boolean => stream.headersSent && stream.writableFinished
-
-/** A client that has its whole answer may leave its request without an end, as no HTTP/1.1 client may either. */
-const lingerOn = (open: Open, owed: Stream): void => {
-  const finished = () => {
-    owed.lingersUntil = open.registry.now() + lingerMillis
-    open.registry.consider(open)
-  }
-  if (hasAnswered(owed.own)) finished()
-  else owed.own.once("finish", finished)
-}
-
-/** Ends the streams that have been answered and have lingered (RFC 9113 §8.1), and returns when the next one will be. */
-const lingered = (open: Open): number => {
-  const now = open.registry.now()
-  let next = Number.POSITIVE_INFINITY
-  for (const { lingersUntil, own } of streamsOf(open)) {
-    if (lingersUntil > now) next = Math.min(next, lingersUntil)
-    // what of its request nobody has read keeps it from closing
-    else if (!own.closed) own.resume().close(NGHTTP2_NO_ERROR)
-  }
-  return next
-}
 
 const key = Symbol("quiesce/stream")
 
@@ -258,7 +271,7 @@ export const begin = (
   }
   const owed = new Stream(stream, headers, ofApp, registry.now())
   Object.defineProperty(stream, key, { value: owed })
-  open.owed.push(owed)
+  open.owed.add(owed)
   if (open.state !== "Active") registry.change(open, "Active")
   stream.once("close", () => {
     if (!protocol.isFlushing(open)) settle(open, owed)
@@ -277,9 +290,8 @@ export const answerWith = (response: Http2.Http2ServerResponse): void => {
 export const refuse = (stream: Http2.ServerHttp2Stream): void => reset(stream, NGHTTP2_REFUSED_STREAM)
 
 const settle = (open: Open, owed: Stream): void => {
-  const index = open.owed.indexOf(owed)
-  if (index === -1) return
-  open.owed.splice(index, 1)
+  if (!open.owed.delete(owed)) return
+  if (open.protocol instanceof Session) open.protocol.forget(owed)
   const { own, response } = owed
   const { registry } = open
   owed.answered ||= !owed.told503 && hasAnswered(own) && own.rstCode === NGHTTP2_NO_ERROR &&
@@ -291,7 +303,7 @@ const settle = (open: Open, owed: Stream): void => {
   } else if (response !== undefined) {
     completeEnd(response)
   }
-  if (open.owed.length > 0 || open.socket.destroyed) return
+  if (open.owed.size > 0 || open.socket.destroyed) return
   registry.change(open, "Idle")
   if (open.protocol instanceof Session) open.protocol.settled(open)
   registry.consider(open)

@@ -23,7 +23,7 @@ const make = (name: string): Protocol => ({
 const leave = (open: Open): void => {
   const { registry } = open
   // who is in the middle of a call is asked when it has had its answer
-  if (open.told || open.owed.length > 0 || !registry.stopping || registry.grace === undefined) return
+  if (open.told || open.owed.size > 0 || !registry.stopping || registry.grace === undefined) return
   if (open.tell === undefined) open.told = goAway(open)
   else {
     open.told = true
@@ -37,7 +37,7 @@ const tcp = make("tcp")
 /** The connection is no longer Node's: its request is answered by the upgrade itself. */
 export const hijack = (open: Open, name: string): void => {
   open.protocol = name === "websocket" ? websocket : name === "tcp" ? tcp : make(name)
-  open.owed.length = 0
+  open.owed.clear()
   // a user's own listener takes it over before anything else has seen the request (Go's rule A1: Active → Hijacked)
   if (open.state !== "Active") open.registry.change(open, "Active")
   open.registry.change(open, "Hijacked")

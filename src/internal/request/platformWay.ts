@@ -15,7 +15,7 @@ import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import type * as Net from "node:net"
 import type { Handlers } from "../handlers.js"
-import { completeEnd, endUpgrade, upgradeOf } from "../protocol/http1.js"
+import { answerUpgrade, completeEnd, endUpgrade, upgradeOf } from "../protocol/http1.js"
 import { goingAway, hijack, tellWith } from "../protocol/upgraded.js"
 import { openOf } from "../registry.js"
 import { once } from "../sockets/socketServer.js"
@@ -89,7 +89,7 @@ const track = <E, R>(
     })
     return Effect.map(Effect.provideService(app, HttpServerRequest, withUpgrade), (response) => {
       // it has declined to upgrade, and answers as it would any request
-      if (!upgraded) owed.response = NodeHttpServerRequest.toServerResponse(request)
+      if (!upgraded) answerUpgrade(owed, NodeHttpServerRequest.toServerResponse(request))
       return ending(response, source.socket, eventStreamsEnd)
     })
   })

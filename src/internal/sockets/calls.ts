@@ -21,6 +21,9 @@ export class Call implements Owed {
   readonly told503 = false
   /** The first part of its result has been sent. */
   begun = false
+  previous: Owed | undefined = undefined
+  next: Owed | undefined = undefined
+  isInFlight = false
   #onCut = () => {}
 
   constructor(path: string, since: number, awaited: boolean) {
@@ -47,6 +50,7 @@ export class Calls {
   readonly #open: Open
   readonly #goodbye: () => void
   readonly #calls = new Set<Call>()
+  #awaited = 0
   /** What was on its way when draining started has arrived. */
   #crossed = false
   #refusing = false
@@ -64,26 +68,20 @@ export class Calls {
     const { owed, registry } = this.#open
     if (this.#refusing || registry.killing || this.#open.state === "Closed") return undefined
     const draining = registry.stopping && registry.grace !== undefined
-    if (draining && (this.#calls.size === 0 ? this.#crossed : !this.#isAwaited())) return undefined
+    if (draining && (this.#calls.size === 0 ? this.#crossed : this.#awaited === 0)) return undefined
     const call = new Call(path, registry.now(), !draining || this.#calls.size === 0)
     this.#calls.add(call)
-    owed.push(call)
+    if (call.awaited) this.#awaited++
+    owed.add(call)
     return call
-  }
-
-  #isAwaited(): boolean {
-    for (const call of this.#calls) {
-      if (call.awaited) return true
-    }
-    return false
   }
 
   end(call: Call): void {
     const open = this.#open
     const { owed, registry } = open
     if (!this.#calls.delete(call)) return
-    const index = owed.indexOf(call)
-    if (index !== -1) owed.splice(index, 1)
+    if (call.awaited) this.#awaited--
+    owed.delete(call)
     call.ended()
     if (call.answered) {
       open.served++

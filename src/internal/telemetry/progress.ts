@@ -4,7 +4,7 @@
  */
 import * as Duration from "effect/Duration"
 import type { Stopping } from "../drain/drain.js"
-import { type Open, type Owed, snapshot } from "../registry.js"
+import { type Open, type Owed, remoteAddressOf } from "../registry.js"
 
 /** A request that has not got its whole answer. */
 export interface InFlight {
@@ -49,11 +49,12 @@ export const progressOf = (server: Stopping, limit: number): Progress => {
   let inFlight = 0
   for (const open of registry.open) {
     byState[open.state] = (byState[open.state] ?? 0) + 1
+    inFlight += open.owed.size
     for (const owed of open.owed) {
-      inFlight++
       let at = oldest.length
       while (at > 0 && oldest[at - 1]![1].since > owed.since) at--
-      if (at === limit) continue
+      // those behind it are younger
+      if (at === limit) break
       oldest.splice(at, 0, [open, owed])
       if (oldest.length > limit) oldest.pop()
     }
@@ -66,7 +67,7 @@ export const progressOf = (server: Stopping, limit: number): Progress => {
     oldest: oldest.map(([open, { method, path, since }]) => ({
       method: clip(method, 32),
       path: clip(path),
-      remoteAddress: snapshot(open).remoteAddress,
+      remoteAddress: remoteAddressOf(open.socket),
       ageMillis: now - since
     })),
     inFlight,

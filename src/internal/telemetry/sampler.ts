@@ -90,7 +90,7 @@ export class Sampler {
     let requests = 0
     for (const series of this.#connections.values()) series.count = 0
     for (const { owed, protocol, state } of registry.open) {
-      requests += owed.length
+      requests += owed.size
       this.#seriesOf(state, protocol.name).count++
     }
     for (const { count, labels } of this.#connections.values()) openConnections.unsafeUpdate(count, labels)
