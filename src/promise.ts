@@ -37,6 +37,7 @@ import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import { setMaxListeners } from "node:events"
 import type { Connection } from "./internal/model/connection.js"
+import { inOwnContext } from "./internal/node/asyncContext.js"
 import { steady } from "./internal/now.js"
 import { logging } from "./internal/promise/promiseLog.js"
 import { look, lookAtHook, signalNames } from "./internal/promise/promiseOptions.js"
@@ -288,13 +289,11 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
 
   const stopping = new AbortController()
   setMaxListeners(0, stopping.signal)
-  begin(Effect.zipRight(
-    server.shuttingDown,
-    Effect.sync(() => {
-      begins(server)
-      stopping.abort()
-    })
-  ))
+  const beginsToStop = inOwnContext(() => {
+    begins(server)
+    stopping.abort()
+  })
+  begin(Effect.zipRight(server.shuttingDown, Effect.sync(beginsToStop)))
 
   const clock = sync(Effect.clock)
   const listening = listen(names, {

@@ -8,6 +8,7 @@ import * as Scope from "effect/Scope"
 import type * as Http from "node:http"
 import type { Http2ServerResponse } from "node:http2"
 import type { Handlers } from "./handlers.js"
+import { inOwnContext } from "./node/asyncContext.js"
 import { clearTimeout, setTimeout } from "./node/timers.js"
 import { refuse, refuseUpgrade } from "./protocol/http1.js"
 import * as Http2 from "./protocol/http2.js"
@@ -49,7 +50,7 @@ export const make = (
     const hold = (deliver: () => void, refuse: () => void) => {
       if (over || held.length >= maxHeld) return refuse()
       timer ??= setTimeout(refuseHeld, attachMillis)
-      held.push({ deliver, refuse })
+      held.push({ deliver: inOwnContext(deliver), refuse })
     }
 
     return {

@@ -30,6 +30,7 @@ import { Handlers } from "./handlers.js"
 import { adopt, bind, type Bound, isHttp, isHttp2 } from "./listener/listener.js"
 import { whyNotAdopt, whyNotListen } from "./listener/listenErrors.js"
 import { watcherOf } from "./listener/watcher.js"
+import { inOwnContext } from "./node/asyncContext.js"
 import { steady } from "./now.js"
 import { duration, resolve } from "./policy/policy.js"
 import { Registry, snapshot } from "./registry.js"
@@ -148,14 +149,8 @@ export const make = <A extends App | undefined>(
       hasApp,
       lameDuck: () => hasApp() ? policy.lameDuck : 0
     }
-    const start = Effect.sync(() => {
-      if (stopping) return
-      stopping = true
-      hooks.expect()
-      dismissing?.unsafeInterruptAsFork(FiberId.none)
-      registry.grace = undefined
-      telemetry.startedAt = now()
-      shuttingDown.unsafeOpen()
+    // its hooks, its log and its timers have nothing to do with the request whose handler shuts the server down
+    const runDrain = inOwnContext(() =>
       run(
         drain(server).pipe(
           narrated(server),
@@ -166,6 +161,16 @@ export const make = <A extends App | undefined>(
           Effect.intoDeferred(done)
         )
       )
+    )
+    const start = Effect.sync(() => {
+      if (stopping) return
+      stopping = true
+      hooks.expect()
+      dismissing?.unsafeInterruptAsFork(FiberId.none)
+      registry.grace = undefined
+      telemetry.startedAt = now()
+      shuttingDown.unsafeOpen()
+      runDrain()
     })
     const closed = Effect.flatMap(
       Deferred.await(done),
@@ -254,7 +259,11 @@ export const make = <A extends App | undefined>(
           const around = yield* Effect.runtime<Effect.Effect.Context<typeof hook>>()
           yield* Effect.acquireRelease(
             Effect.sync(() =>
-              hooks.add(name, limit, () => Runtime.runFork(around)(Effect.interruptible(hookSpan(server, name)(hook))))
+              hooks.add(
+                name,
+                limit,
+                inOwnContext(() => Runtime.runFork(around)(Effect.interruptible(hookSpan(server, name)(hook))))
+              )
             ),
             (hook) => hooks.remove(hook)
           )
@@ -287,11 +296,12 @@ export const make = <A extends App | undefined>(
       events: Stream.asyncPush<Event>((push) =>
         Effect.acquireRelease(
           Effect.map(SubscriptionRef.get(phase), (phase) => {
-            const reader = (event: Event) => {
+            // whoever reads goes on in the context of whoever wakes it
+            const reader = inOwnContext((event: Event) => {
               push.single(event)
               if (event._tag === "PhaseChanged" && event.phase === "Closed") push.end()
-            }
-            const observer = (connection: Connection) => push.single({ _tag: "ConnectionChanged", connection })
+            })
+            const observer = (connection: Connection) => reader({ _tag: "ConnectionChanged", connection })
             readers.add(reader)
             registry.observers.add(observer)
             if (phase === "Closed") push.end()

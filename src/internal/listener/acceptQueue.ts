@@ -10,6 +10,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Net from "node:net"
+import { inOwnContext } from "../node/asyncContext.js"
 import { clearImmediate, clearTimeout, machineMillis, setImmediate, setTimeout } from "../node/timers.js"
 
 /** How long the queue may take to run dry, in milliseconds, before it is made as short as can be. */
@@ -91,7 +92,7 @@ export const make = (server: Net.Server, closeNow: () => void): AcceptQueue => {
     },
     isHolding: () => holding,
     hold: (deliver) => {
-      held.push(deliver)
+      held.push(inOwnContext(deliver))
     },
     close: Effect.async<void>((resume) => {
       holding = true

@@ -11,6 +11,7 @@ import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Net from "node:net"
 import type { Options } from "../../NodeSocketServer.js"
+import { inOwnContext } from "../node/asyncContext.js"
 import { tellWith } from "../protocol/upgraded.js"
 import { openOf } from "../registry.js"
 import { makeServer, type Services, services } from "./socketHandler.js"
@@ -21,12 +22,12 @@ export const make = (
 ): Effect.Effect<Services, SocketServer.SocketServerError, Scope.Scope> =>
   Effect.gen(function*() {
     const made = yield* makeServer(options)
-    const pending: Array<Net.Socket> = []
+    const pending: Array<() => void> = []
     let connected = (conn: Net.Socket): void => {
       const open = openOf(conn)
       // when a shutdown begins, nobody will serve it any more
       if (open !== undefined) tellWith(open, () => conn.destroy())
-      pending.push(conn)
+      pending.push(inOwnContext(() => connected(conn)))
     }
     const listener = yield* made.service.listen(
       () =>
@@ -53,7 +54,9 @@ export const make = (
             Runtime.runFork(runtime)
           )
         }
-        pending.splice(0).forEach(connected)
+        for (const deliver of pending.splice(0)) {
+          deliver()
+        }
         return Effect.never
       }))
   }).pipe(Effect.mapError((error) =>
