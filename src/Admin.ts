@@ -4,6 +4,7 @@
  *
  * | path | what it answers |
  * |---|---|
+ * | `/` | what there is, as HTML for a browser |
  * | `/livez` `/readyz` `/startupz` | as {@link "./Health.js"}, and why a check fails |
  * | `/metrics` | Effect's metrics, for Prometheus (text 0.0.4, or OpenMetrics 1.0 for those who accept it) |
  * | `/connections` | who is connected, doing what, since when: JSON |
@@ -36,6 +37,10 @@
  *
  * - It listens on the loopback interface, because it shows everything to everybody. The probes of a kubelet come from
  *   outside of the container: they need `host: "0.0.0.0"`.
+ * - It answers only requests whose `Host` is an address, `localhost`, the name of the machine or the `host` that it
+ *   listens on, and others with 421 (RFC 9110, section 7.4): a web page whose name resolves to this address (DNS
+ *   rebinding) must not read it. Whoever asks by another name, as of a Kubernetes Service, is named in `allowedHosts`.
+ * - The query of a path is not shown, because it may hold a secret: `showQuery` shows it.
  * - A counter that may go down (`incremental` is false, which is Effect's default) is a gauge to Prometheus. Others end in
  *   `_total`, and a frequency is a counter with the label `key`.
  * - It is no part of the shutdown that it reports. A request to it that is still running when the traffic has drained gets
@@ -58,8 +63,12 @@ import * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import * as Health from "./Health.js"
 import * as App from "./internal/app.js"
+import { invalidOption, wrongListenOption } from "./internal/listener/listenErrors.js"
+import { assertNames, listenNames } from "./internal/policy/optionNames.js"
 import * as internal from "./internal/server.js"
 import { Program } from "./internal/signals/program.js"
+import { onlyOwnHosts } from "./internal/telemetry/adminHosts.js"
+import { index } from "./internal/telemetry/adminIndex.js"
 import * as Pages from "./internal/telemetry/adminPages.js"
 import type * as Listener from "./Listener.js"
 import { Server } from "./Server.js"
@@ -70,9 +79,27 @@ import { Server } from "./Server.js"
  * @since 0.1.0
  * @category models
  */
-export interface Options extends Listener.Options, Health.RouteOptions {
+export interface Options extends Listener.Options, RouterOptions {
+  /**
+   * The names that it may be asked by, beside its own: a whole name, or one with a dot before it for all below it
+   * (`".monitoring.svc"`). `"all"`: whatever the `Host` is. Default: none; with `path`, where no browser can ask, all.
+   *
+   * @since 0.2.0
+   */
+  readonly allowedHosts?: "all" | ReadonlyArray<string> | undefined
+}
+
+/**
+ * What the pages show.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface RouterOptions {
   /** Say why a check has failed. Default: true, here. */
   readonly reasons?: boolean | undefined
+  /** Show the query of each path in `/connections` and `/requests`. It may hold secrets. Default: false. */
+  readonly showQuery?: boolean | undefined
 }
 
 /**
@@ -133,13 +160,34 @@ export class Admin extends Context.Tag("quiesce/Admin")<Admin, AdminService>() {
  * @category routing
  */
 export const router = (
-  { reasons = true }: Health.RouteOptions = {}
-): HttpRouter.HttpRouter<never, Health.Health | Server> =>
-  Health.router({ reasons }).pipe(
+  options: RouterOptions = {}
+): HttpRouter.HttpRouter<never, Health.Health | Server> => {
+  assertNames("options", options, routerOptionNames)
+  const { reasons = true, showQuery = false } = options
+  return Health.router({ reasons }).pipe(
+    HttpRouter.get("/", HttpMiddleware.withLoggerDisabled(index)),
     HttpRouter.get("/metrics", HttpMiddleware.withLoggerDisabled(Pages.metrics)),
-    HttpRouter.get("/connections", HttpMiddleware.withLoggerDisabled(Pages.connections)),
-    HttpRouter.get("/requests", HttpMiddleware.withLoggerDisabled(Pages.requests))
+    HttpRouter.get("/connections", HttpMiddleware.withLoggerDisabled(Pages.connections(showQuery))),
+    HttpRouter.get("/requests", HttpMiddleware.withLoggerDisabled(Pages.requests(showQuery)))
   )
+}
+
+const routerOptionNames = Object.keys(
+  { reasons: true, showQuery: true } satisfies { readonly [K in keyof RouterOptions]-?: true }
+)
+
+const optionNames = [...listenNames, ...routerOptionNames, "allowedHosts"]
+
+/** A program without types may pass anything. */
+const wrongHosts = (value: unknown): Listener.ListenError | undefined =>
+  value === undefined || value === "all" || (Array.isArray(value) && value.every((name) => typeof name === "string"))
+    ? undefined
+    : invalidOption(
+      "allowedHosts",
+      value,
+      "it is no list of names",
+      `Pass "all", or names, such as ["admin.internal"].`
+    )
 
 /** How long its own last answers may take, once the traffic has drained. */
 const lastAnswers = Duration.seconds(1)
@@ -167,10 +215,15 @@ export const make = (
   options: Options
 ): Effect.Effect<AdminService, Listener.ListenError, Health.Health | Server | Scope.Scope> =>
   Effect.gen(function*() {
-    const { reasons = true, ...listen } = options
+    const problem = wrongListenOption(options, optionNames) ?? wrongHosts(options.allowedHosts)
+    if (problem !== undefined) return yield* problem
+    const { allowedHosts = options.path === undefined ? [] : "all", reasons, showQuery, ...listen } = options
     const server = yield* Server
     const context = yield* Effect.context<Health.Health | Server>()
-    const httpApp = yield* HttpRouter.toHttpApp(router({ reasons }))
+    const pages = yield* HttpRouter.toHttpApp(router({ reasons, showQuery }))
+    const httpApp = allowedHosts === "all"
+      ? pages
+      : onlyOwnHosts(listen.host === undefined ? allowedHosts : [listen.host, ...allowedHosts])(pages)
 
     // its own finalizer would fail with a request of ours that is cut
     const scope = yield* Scope.make()

@@ -40,6 +40,7 @@ import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
 import * as MetricLabel from "effect/MetricLabel"
+import { checkNames } from "./internal/policy/optionNames.js"
 import { duration } from "./internal/policy/policy.js"
 import { Sampler } from "./internal/telemetry/sampler.js"
 import { watch } from "./internal/telemetry/watching.js"
@@ -84,6 +85,7 @@ export const layer = (options: {
 } = {}): Layer.Layer<never, InvalidPolicy, Server> =>
   Layer.scopedDiscard(Effect.gen(function*() {
     const server = yield* Server
+    yield* checkNames("options", options, ["interval", "server"])
     const { interval: input = "5 seconds" } = options
     const interval = yield* Effect.filterOrFail(
       duration("interval", input),

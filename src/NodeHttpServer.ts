@@ -56,6 +56,7 @@ import * as Http from "node:http"
 import type * as Http2 from "node:http2"
 import type * as Https from "node:https"
 import * as App from "./internal/app.js"
+import { checkNames, listenNames, policyNames, without } from "./internal/policy/optionNames.js"
 import * as internal from "./internal/server.js"
 import type * as Listener from "./Listener.js"
 import { Server } from "./Server.js"
@@ -91,6 +92,8 @@ export class AlreadyServing extends Data.TaggedError("AlreadyServing")<{ readonl
   }
 }
 
+const optionNames = [...listenNames, ...policyNames]
+
 /** What is wrong is the cause's to say: the class has no message of its own. */
 const serveError = (cause: Error): ServeError => Object.assign(new ServeError({ cause }), { message: cause.message })
 
@@ -100,8 +103,9 @@ const makeServices = (
   quiet = false
 ): Effect.Effect<Context.Context<HttpServer.HttpServer | Server>, ServeError, Scope.Scope> =>
   Effect.gen(function*() {
+    yield* checkNames("options", options, optionNames)
     const { app, finalize, isStopping, listenApp, service } = yield* internal.make(options, { quiet, app: App.make })
-    const { address } = yield* listenApp(evaluate, options)
+    const { address } = yield* listenApp(evaluate, without(options, policyNames))
     const httpServer = HttpServer.make({
       address,
       serve: (httpApp, middleware) =>

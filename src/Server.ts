@@ -52,6 +52,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Subscribable from "effect/Subscribable"
 import type { Connection } from "./Connection.js"
+import { checkNames, policyNames } from "./internal/policy/optionNames.js"
 import * as internal from "./internal/server.js"
 import { untilClosed } from "./internal/signals/program.js"
 import type * as Listener from "./Listener.js"
@@ -266,7 +267,10 @@ export class Server extends Context.Tag("quiesce/Server")<Server, ServerService>
 export const make = (
   policy: Shutdown.Policy = {}
 ): Effect.Effect<ServerService, Shutdown.InvalidPolicy, Scope.Scope> =>
-  Effect.map(internal.make(policy, { quiet: false, app: () => Effect.succeed(undefined) }), ({ service }) => service)
+  checkNames("policy", policy, policyNames).pipe(
+    Effect.zipRight(internal.make(policy, { quiet: false, app: () => Effect.succeed(undefined) })),
+    Effect.map(({ service }) => service)
+  )
 
 /**
  * A server for a Node server that something else has made and listens with: plain `node:http`, express, fastify, koa,

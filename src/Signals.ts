@@ -65,6 +65,7 @@ import * as FiberId from "effect/FiberId"
 import * as EffectRuntime from "effect/Runtime"
 import * as Os from "node:os"
 import { steady } from "./internal/now.js"
+import { checkNames } from "./internal/policy/optionNames.js"
 import { makeProgram, Program } from "./internal/signals/program.js"
 import { invalid, isKnown, listen } from "./internal/signals/signals.js"
 import type { InvalidPolicy } from "./Shutdown.js"
@@ -130,6 +131,8 @@ export class Forced extends Data.TaggedError("Forced")<{ readonly signal: NodeJS
   }
 }
 
+const optionNames = Object.keys({ signals: true } satisfies { readonly [K in keyof Options]-?: true })
+
 /**
  * Handles signals for as long as a program runs; see the head of this module for what each of them does. Fails with
  * `InvalidPolicy`, before the program starts, where a signal is none that a process can listen for.
@@ -159,6 +162,7 @@ export const handle =
   (options: Options = {}) => <A, E, R>(program: Effect.Effect<A, E, R>): Effect.Effect<A, E | InvalidPolicy, R> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
+        yield* checkNames("options", options, optionNames)
         const signals = options.signals === undefined ? defaultSignals : options.signals
         const problem = invalid(signals, `a list of signals that a process can listen for, such as ["SIGTERM"]`)
         if (problem !== undefined) return yield* problem

@@ -25,10 +25,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { WriteStream } from "node:tty"
 import type { Stopping } from "./internal/drain/drain.js"
+import { checkNames } from "./internal/policy/optionNames.js"
 import { besides, connections, count, progressOf, request, timeLeft } from "./internal/telemetry/progress.js"
 import * as Terminal from "./internal/telemetry/terminal.js"
 import { watch } from "./internal/telemetry/watching.js"
 import { Server } from "./Server.js"
+import type { InvalidPolicy } from "./Shutdown.js"
 
 /**
  * How a status is shown.
@@ -42,6 +44,8 @@ export interface Options {
   /** Whether it is shown while the server serves, too. Default: false. */
   readonly serving?: boolean | undefined
 }
+
+const optionNames = Object.keys({ out: true, serving: true } satisfies { readonly [K in keyof Options]-?: true })
 
 /** How many requests are named. */
 const named = 8
@@ -73,8 +77,9 @@ const drawMillis = 100
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options: Options = {}): Layer.Layer<never, never, Server> =>
+export const layer = (options: Options = {}): Layer.Layer<never, InvalidPolicy, Server> =>
   Layer.scopedDiscard(Effect.gen(function*() {
+    yield* checkNames("options", options, optionNames)
     const server = yield* Server
     const { out = process.stderr, serving = false } = options
     if (!Terminal.isLive(out)) return

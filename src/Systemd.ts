@@ -54,6 +54,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { CurrentHandover, type Handover } from "./internal/handoff/handover.js"
+import { checkNames } from "./internal/policy/optionNames.js"
 import { duration } from "./internal/policy/policy.js"
 import { sender } from "./internal/supervisor/sdNotify.js"
 import { connections, count, print, progressOf, request, timeLeft } from "./internal/telemetry/progress.js"
@@ -165,6 +166,7 @@ export const service =
   <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E | InvalidPolicy, R | Server> =>
     Layer.unwrapScoped(Effect.gen(function*() {
       const server = yield* Server
+      yield* checkNames("options", options, optionNames)
       const extendMillis = yield* duration("extendTimeout", options.extendTimeout ?? "30 seconds")
       const handover = yield* CurrentHandover
       let fiber: Fiber.RuntimeFiber<void> | undefined
@@ -184,6 +186,8 @@ export const service =
           })
       )
     }))
+
+const optionNames = Object.keys({ extendTimeout: true } satisfies { readonly [K in keyof ServiceOptions]-?: true })
 
 const life = (
   server: ServerService,

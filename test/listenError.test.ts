@@ -2,11 +2,15 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Fs from "node:fs"
+import type * as Http from "node:http"
 import { createServer } from "node:http"
+import * as Https from "node:https"
 import * as Net from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { Listener, NodeHttpServer, Server } from "../src/index.js"
+import { quiesce, type Target } from "../src/promise.js"
+import { makeCertificate } from "./support/certificate.js"
 import { answer, idleAfterOne, targetOf } from "./support/running.js"
 
 const directory = Effect.acquireRelease(
@@ -66,6 +70,117 @@ describe("what is no Node server", () => {
         expect(adopted.message).toContain(`Cannot take over ${words}: it is no server of node:http, `)
       }))
   }
+})
+
+describe("what people pass in place of a Node server", () => {
+  const server = createServer()
+  const things: ReadonlyArray<readonly [what: string, thing: unknown, remedy: string]> = [
+    [
+      "polka, before it listens",
+      { server: undefined, listen: () => {} },
+      "call its `listen`, and pass its `server` then"
+    ],
+    ["koa, express", Object.assign(() => {}, { listen: () => {} }), "pass what its `listen(…)` returns"],
+    ["hono", { fetch: () => {} }, "Pass what `serve({ fetch: app.fetch })` of @hono/node-server returns"],
+    ["hapi", { listener: server, stop: () => {} }, "Pass its `listener`, which is the Node server"],
+    ["socket.io", { httpServer: server, close: () => {} }, "Pass its `httpServer`"],
+    ["ws", { _server: server, close: () => {} }, "Pass its `_server`"],
+    ["NestJS", { getHttpServer: () => server, listen: () => {} }, "Pass what its `getHttpServer()` returns"]
+  ]
+  for (const [what, thing, remedy] of things) {
+    it.scoped(`${what}: is told where the Node server is`, () =>
+      Effect.gen(function*() {
+        const given = thing as ReturnType<typeof createServer>
+        const made = yield* Server.make()
+        expect((yield* Effect.flip(made.adopt(given))).message).toContain(remedy)
+        expect((yield* Effect.flip(made.listen(() => given, { port: 0 }))).message).toContain(remedy)
+        expect(() => quiesce(given)).toThrow(remedy)
+      }))
+  }
+
+  it("polka, while it listens: says that its server is to be passed, as it cannot close itself", () => {
+    const polka = { server, listen: () => {} } as unknown as Target
+    expect(() => quiesce(polka)).toThrow("pass the `server` of one that cannot")
+  })
+})
+
+describe("a Node server that listens already", () => {
+  for (const [how, where] of [["at once", [0]], ["after a look-up of its host", [0, "127.0.0.1"]]] as const) {
+    it.scoped(`${how}: is told to leave that to us`, () =>
+      Effect.gen(function*() {
+        const nodes: Array<Http.Server> = []
+        yield* Effect.addFinalizer(() => Effect.sync(() => nodes.forEach((node) => node.close())))
+        const evaluate = () => {
+          const node = createServer()
+          nodes.push(node)
+          return where.length === 1 ? node.listen(...where) : node.listen(...where)
+        }
+        const made = yield* Server.make()
+        const message =
+          "Cannot listen with this Node server: it listens already. Leave out its `listen`, and say where in"
+        expect((yield* Effect.flip(made.listen(evaluate, { port: 0 }))).message).toContain(message)
+        const layer = NodeHttpServer.layer(evaluate, { port: 0, host: "127.0.0.1" })
+        expect((yield* Effect.flip(Effect.scoped(Layer.build(layer)))).message).toContain(message)
+      }))
+  }
+
+  it.scoped("before, and no more: is used again", () =>
+    Effect.gen(function*() {
+      const node = createServer()
+      yield* Effect.async<void>((resume) => {
+        node.listen(0, "127.0.0.1", () => node.close(() => resume(Effect.void)))
+      })
+      yield* Effect.scoped(Layer.build(NodeHttpServer.layer(() => node, { port: 0, host: "127.0.0.1" })))
+    }))
+})
+
+describe("a certificate that cannot be used", () => {
+  const failure = (evaluate: () => Https.Server) =>
+    Effect.gen(function*() {
+      const made = yield* Server.make()
+      const error = yield* Effect.flip(made.listen(evaluate, { port: 0 }))
+      const served = yield* Effect.flip(Effect.scoped(Layer.build(NodeHttpServer.layer(evaluate, { port: 0 }))))
+      expect(error).toBeInstanceOf(Listener.ListenError)
+      expect(served._tag).toBe("ServeError")
+      expect(served.message).toBe(error.message)
+      return error
+    })
+
+  it.scoped("a file that is not there is named", () =>
+    Effect.gen(function*() {
+      const path = Path.join(yield* directory, "key.pem")
+      const error = yield* failure(() => Https.createServer({ key: Fs.readFileSync(path) }))
+      expect(error).toMatchObject({ reason: "NotFound", field: "server" })
+      expect(error.message).toContain(`Cannot listen with the file ${JSON.stringify(path)}: ENOENT`)
+      expect(error.message).toContain("Name a file that exists")
+    }))
+
+  it.scoped("a directory in place of a file is named as well", () =>
+    Effect.gen(function*() {
+      const path = yield* directory
+      const error = yield* failure(() => Https.createServer({ key: Fs.readFileSync(path) }))
+      expect(error.message).toContain("EISDIR")
+    }))
+
+  it.scoped("what is no PEM, and a key of another certificate, are said to be so", () =>
+    Effect.gen(function*() {
+      const [one, other] = yield* Effect.promise(() => Promise.all([makeCertificate(), makeCertificate()]))
+      const wrong = [{ key: "no key", cert: "no certificate" }, { key: one.key, cert: other.cert }, { cert: "x" }]
+      for (const options of wrong) {
+        const error = yield* failure(() => Https.createServer(options))
+        expect(error).toMatchObject({ reason: "InvalidOption", field: "server" })
+        expect(error.message).toMatch(/^Cannot listen with the certificate: .*Pass key and cert as PEM/)
+      }
+    }))
+
+  it.scoped("any other error of the user's function is a defect", () =>
+    Effect.gen(function*() {
+      const made = yield* Server.make()
+      const exit = yield* Effect.exit(made.listen(() => {
+        throw new TypeError("a mistake")
+      }, { port: 0 }))
+      expect(exit).toMatchObject({ _tag: "Failure", cause: { _tag: "Die", defect: new TypeError("a mistake") } })
+    }))
 })
 
 describe("a TCP address that cannot be listened on", () => {

@@ -11,7 +11,7 @@ import * as Stream from "effect/Stream"
 import * as Subscribable from "effect/Subscribable"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { Connection } from "../Connection.js"
-import type { Listener, ListenError, NodeServer, Options } from "../Listener.js"
+import { type Listener, ListenError, type NodeServer, type Options } from "../Listener.js"
 import type { Event, ServerService } from "../Server.js"
 import {
   DeadlineExceeded,
@@ -28,10 +28,11 @@ import { dismissIdle } from "./drain/settle.js"
 import { turn } from "./drain/turn.js"
 import { Handlers } from "./handlers.js"
 import { adopt, bind, type Bound, isHttp, isHttp2 } from "./listener/listener.js"
-import { whyNotAdopt, whyNotListen } from "./listener/listenErrors.js"
+import { makeNodeServer, seemsToStart, whyNotAdopt, whyNotListen, wrongListenOption } from "./listener/listenErrors.js"
 import { watcherOf } from "./listener/watcher.js"
 import { inOwnContext } from "./node/asyncContext.js"
 import { steady } from "./now.js"
+import { checkNames } from "./policy/optionNames.js"
 import { duration, resolve } from "./policy/policy.js"
 import { Registry, snapshot } from "./registry.js"
 import { Program } from "./signals/program.js"
@@ -237,22 +238,35 @@ export const make = <A extends App | undefined>(
       })))
     const listen = (alwaysApp: boolean) => (evaluate: () => NodeServer, options: Options) =>
       opened(Effect.suspend(() => {
-        const node = evaluate()
-        const unusable = whyNotListen(node, options)
-        if (unusable !== undefined) return unusable
-        const unheard = node.listenerCount("request") + node.listenerCount("stream") === 0
-        const withApp = app !== undefined && isHttp(node) && (alwaysApp || unheard)
-        // Node hands over a request to upgrade, and makes requests of streams, only where somebody listens for them
-        if (withApp) node.on("upgrade", ignore)
-        if (withApp && isHttp2(node)) node.on("request", ignore)
-        return bind(node, options, watcher(node, withApp))
+        const wrong = wrongListenOption(options)
+        if (wrong !== undefined) return wrong
+        const node = makeNodeServer(evaluate)
+        if (node instanceof ListenError) return node
+        return Effect.zipRight(
+          // then it will listen in the next turn
+          seemsToStart(node) ? turn : Effect.void,
+          Effect.suspend(() => listenWith(node, options, alwaysApp))
+        )
       }))
+    const listenWith = (node: NodeServer, options: Options, alwaysApp: boolean) => {
+      const unusable = whyNotListen(node, options)
+      if (unusable !== undefined) return unusable
+      const unheard = node.listenerCount("request") + node.listenerCount("stream") === 0
+      const withApp = app !== undefined && isHttp(node) && (alwaysApp || unheard)
+      // Node hands over a request to upgrade, and makes requests of streams, only where somebody listens for them
+      if (withApp) node.on("upgrade", ignore)
+      if (withApp && isHttp2(node)) node.on("request", ignore)
+      return bind(node, options, watcher(node, withApp))
+    }
 
     const service: ServerService = {
       listen: listen(false),
       adopt: (node) => opened(Effect.suspend(() => whyNotAdopt(node) ?? adopt(node, watcher(node, false)))),
       onShutdown: (name, hook, options) =>
         Effect.gen(function*() {
+          if (options !== undefined) {
+            yield* checkNames(`options of the hook "${name}"`, options, ["timeout"], ` of the hook "${name}"`)
+          }
           const limit = options?.timeout === undefined
             ? Number.POSITIVE_INFINITY
             : yield* duration(`timeout of the hook "${name}"`, options.timeout)

@@ -17,7 +17,7 @@ const hello = HttpRouter.empty.pipe(HttpRouter.get("/", HttpServerResponse.text(
 const scrape = (admin: Target, accept = "*/*") =>
   Effect.gen(function*() {
     const one = yield* client(admin)
-    yield* send(one, `GET /metrics HTTP/1.1\r\nHost: test\r\nAccept: ${accept}\r\n\r\n`)
+    yield* send(one, `GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: ${accept}\r\n\r\n`)
     const [response] = yield* responses(one, 1)
     return { type: response!.headers["content-type"], body: response!.body.toString() }
   })

@@ -181,10 +181,10 @@ export const send = (client: Raw.RawClient, ...pieces: ReadonlyArray<string>): E
   Effect.promise(() => client.write(pieces.join("")))
 
 export const get = (path: string, ...headers: ReadonlyArray<string>): string =>
-  ["GET " + path + " HTTP/1.1", "Host: test", ...headers, "", ""].join("\r\n")
+  ["GET " + path + " HTTP/1.1", "Host: localhost", ...headers, "", ""].join("\r\n")
 
 export const post = (path: string, body: string, ...headers: ReadonlyArray<string>): string =>
-  [`POST ${path} HTTP/1.1`, "Host: test", `Content-Length: ${body.length}`, ...headers, "", body].join("\r\n")
+  [`POST ${path} HTTP/1.1`, "Host: localhost", `Content-Length: ${body.length}`, ...headers, "", body].join("\r\n")
 
 /** Waits for that many whole responses, and returns them. */
 export const responses = (client: Raw.RawClient, count: number) =>

@@ -13,6 +13,7 @@ import Cluster from "node:cluster"
 import type { Handoff, HandoffService, Options, Successor } from "../../Handoff.js"
 import type { ListenError } from "../../Listener.js"
 import type { InvalidPolicy } from "../../Shutdown.js"
+import { checkNames } from "../policy/optionNames.js"
 import { duration } from "../policy/policy.js"
 import { makeProgram, Program } from "../signals/program.js"
 import * as Workers from "./cluster.js"
@@ -23,6 +24,10 @@ import { CurrentHandover, Handover } from "./handover.js"
 import * as Conversation from "./successor.js"
 import { begin } from "./takingOver.js"
 
+const optionNames = Object.keys(
+  { command: true, pidFile: true, signals: true, timeout: true } satisfies { readonly [K in keyof Options]-?: true }
+)
+
 type State = "Starting" | "Serving" | "Ending"
 
 export const launch = (options: Options, tag: Context.Tag<Handoff, HandoffService>) =>
@@ -30,6 +35,7 @@ export const launch = (options: Options, tag: Context.Tag<Handoff, HandoffServic
   layer: Layer.Layer<A, E, R>
 ): Effect.Effect<void, E | HandoffFailed | InvalidPolicy | ListenError, Exclude<R, Handoff>> =>
   Effect.gen(function*() {
+    yield* checkNames("options", options, optionNames)
     const signals = yield* chosen(options.signals)
     const timeout = yield* duration("timeout", options.timeout ?? "1 minute")
     const predecessor = Conversation.inherited()

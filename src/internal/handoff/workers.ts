@@ -7,6 +7,7 @@ import * as Runtime from "effect/Runtime"
 import type { WorkersOptions } from "../../Handoff.js"
 import { InvalidPolicy } from "../../Shutdown.js"
 import { steady } from "../now.js"
+import { checkNames } from "../policy/optionNames.js"
 import { duration } from "../policy/policy.js"
 import { Program } from "../signals/program.js"
 import { listen as listenForStops, type Listening } from "../signals/signals.js"
@@ -15,8 +16,15 @@ import { killMillis } from "./handingOver.js"
 import { HandoffFailed } from "./handoffFailed.js"
 import { chosen, listen } from "./handoffSignals.js"
 
+const optionNames = Object.keys(
+  { killAfter: true, signals: true, timeout: true, workers: true } satisfies {
+    readonly [K in keyof WorkersOptions]-?: true
+  }
+)
+
 export const launchWorkers = (options: WorkersOptions): Effect.Effect<never, HandoffFailed | InvalidPolicy> =>
   Effect.gen(function*() {
+    yield* checkNames("options", options, optionNames)
     const signals = yield* chosen(options.signals)
     const timeout = yield* duration("timeout", options.timeout ?? "1 minute")
     if (!(Number.isSafeInteger(options.workers) && options.workers > 0)) {

@@ -8,8 +8,13 @@ import type { Answer, CheckOptions, CheckResult, HealthService } from "../../Hea
 import { Server } from "../../Server.js"
 import { InvalidPolicy } from "../../Shutdown.js"
 import { steady } from "../now.js"
+import { checkNames } from "../policy/optionNames.js"
 import { duration } from "../policy/policy.js"
 import { type Check, Checks } from "./checks.js"
+
+const checkOptionNames = Object.keys(
+  { cache: true, on: true, timeout: true } satisfies { readonly [K in keyof CheckOptions]-?: true }
+)
 
 const passed = (name: string): CheckResult => ({ name, outcome: "Passed" })
 
@@ -37,8 +42,10 @@ export const make: Effect.Effect<HealthService, never, Server | Scope.Scope> = E
   const register = Effect.fnUntraced(function*<A, E, R>(
     name: string,
     effect: Effect.Effect<A, E, R>,
-    { cache, on, timeout }: CheckOptions = {}
+    options: CheckOptions = {}
   ) {
+    yield* checkNames("options", options, checkOptionNames, ` of the health check "${name}"`)
+    const { cache, on, timeout } = options
     const millis = {
       timeout: yield* duration(`timeout of the health check "${name}"`, timeout ?? "800 millis"),
       cache: yield* duration(`cache of the health check "${name}"`, cache ?? "1 second")

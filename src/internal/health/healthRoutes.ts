@@ -7,6 +7,7 @@ import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import type { CheckResult, HealthService, Probe, RouteOptions } from "../../Health.js"
+import { assertNames } from "../policy/optionNames.js"
 
 const probes = [["live", "livez"], ["ready", "readyz"], ["startup", "startupz"]] as const
 
@@ -19,15 +20,20 @@ interface Route<R> {
   >
 }
 
+const routeOptionNames = Object.keys({ reasons: true } satisfies { readonly [K in keyof RouteOptions]-?: true })
+
 export const routesOf = <R>(
   health: Effect.Effect<HealthService, never, R>,
-  { reasons = false }: RouteOptions
-): ReadonlyArray<Route<R>> =>
-  probes.flatMap(([probe, name]) => [
+  options: RouteOptions
+): ReadonlyArray<Route<R>> => {
+  assertNames("options", options, routeOptionNames)
+  const { reasons = false } = options
+  return probes.flatMap(([probe, name]) => [
     { path: `/${name}`, handler: answerAll(health, probe, name, reasons) },
     // names may have slashes in them, as those of the API server do
     { path: `/${name}/*`, handler: answerOne(health, probe, reasons) }
   ])
+}
 
 const answerAll = <R>(health: Effect.Effect<HealthService, never, R>, probe: Probe, name: string, reasons: boolean) =>
   Effect.gen(function*() {

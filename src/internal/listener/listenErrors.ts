@@ -6,8 +6,27 @@ import * as Fs from "node:fs"
 import * as Net from "node:net"
 import * as Path from "node:path"
 import { ListenError, type Options } from "../../Listener.js"
+import { listenNames, nearest, unknownOption } from "../policy/optionNames.js"
 import { clip } from "../telemetry/progress.js"
 import { isWatched } from "./nodeEvents.js"
+
+/** An option that cannot be as it is. */
+export const invalidOption = (field: string, value: unknown, cause: string, remedy: string): ListenError =>
+  new ListenError({ reason: "InvalidOption", field, value, remedy, cause })
+
+/** The first option that there is not, if there is one. */
+export const wrongListenOption = (options: unknown, known = listenNames): ListenError | undefined => {
+  if (typeof options !== "object" || options === null) {
+    return invalidOption("options", options, "it is no object", "Pass an object of options, such as { port: 3000 }.")
+  }
+  const wrong = unknownOption(options, known)
+  return wrong && invalidOption(
+    wrong.name,
+    wrong.value,
+    "there is no such option",
+    `Leave it out; there is ${nearest(wrong.name, known).join(", ")}.`
+  )
+}
 
 /** Why `server` cannot be listened with, if it cannot: a program without types may pass anything. */
 export const whyNotListen = (server: unknown, options: Options): ListenError | undefined => {
@@ -18,11 +37,21 @@ export const whyNotListen = (server: unknown, options: Options): ListenError | u
       "server",
       inWords(server),
       noServer,
-      "Pass what `createServer` returns, awaited if it is a promise; a framework usually has it as its `server`."
+      whereItIs(server)
+        ?? "Pass what `createServer` returns, awaited if it is a promise; a framework usually has it as its `server`."
     )
   }
   if (isWatched(server)) {
     return error("server", "this Node server", taken, "Make a new Node server for each listener.")
+  }
+  if (server.listening) {
+    return error(
+      "server",
+      "this Node server",
+      "it listens already",
+      "Leave out its `listen`, and say where in the options: () => createServer(), { port: 3000 }. One that somebody "
+        + "else listens with is taken over by Server.adopt."
+    )
   }
   if (options.signal?.aborted === true) {
     return error("signal", "AbortSignal", "it is aborted already", "Listen before the signal is aborted.")
@@ -38,8 +67,9 @@ export const whyNotAdopt = (server: unknown, others: ReadonlyArray<unknown> = []
     return error(
       inWords(server),
       noServer,
-      "Pass what `createServer` or `app.listen(…)` returns, awaited if it is a promise; for ws and socket.io, the Node "
-        + "server that they are attached to."
+      whereItIs(server)
+        ?? "Pass what `createServer` or `app.listen(…)` returns, awaited if it is a promise; for ws and socket.io, the "
+          + "Node server that they are attached to."
     )
   }
   if (isWatched(server) || others.includes(server)) {
@@ -51,14 +81,71 @@ export const whyNotAdopt = (server: unknown, others: ReadonlyArray<unknown> = []
 const noServer = "it is no server of node:http, node:https, node:http2, node:net or node:tls"
 const taken = "it has been listened with or adopted before"
 
+/** Where the things that people pass have their Node server. */
+const whereItIs = (value: unknown): string | undefined => {
+  if (value === null || (typeof value !== "object" && typeof value !== "function")) return undefined
+  const has = (name: string) => typeof Reflect.get(value, name) === "function"
+  const holds = (name: string) => Reflect.get(value, name) instanceof Net.Server
+  for (const name of ["server", "listener", "httpServer", "_server"]) {
+    if (holds(name)) return `Pass its \`${name}\`, which is the Node server.`
+  }
+  if (has("getHttpServer")) return "Pass what its `getHttpServer()` returns, once it listens."
+  if (has("fetch") && !has("listen")) return "Pass what `serve({ fetch: app.fetch })` of @hono/node-server returns."
+  if (!has("listen")) return undefined
+  return "server" in value
+    ? "It has its Node server once it listens: call its `listen`, and pass its `server` then."
+    : "It has no Node server yet: pass what its `listen(…)` returns."
+}
+
 const inWords = (value: unknown): string => {
   if (value === undefined || value === null) return String(value)
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list"
   if (typeof value === "function") return "a function (an express app?)"
   if (typeof value !== "object") return `a ${typeof value} (${clip(Inspectable.toStringUnknown(value), 60)})`
   if ("then" in value && typeof value.then === "function") return "a promise (await it)"
+  if ("listen" in value && typeof value.listen === "function") return "an app that is no Node server itself"
   return "server" in value ? "an object whose `server` is none" : "an object without `server`"
 }
+
+/**
+ * What the user's function has made, or why it could not: what a file system or OpenSSL says of a certificate is no
+ * defect of the program.
+ */
+export const makeNodeServer = <A>(evaluate: () => A): A | ListenError => {
+  try {
+    return evaluate()
+  } catch (cause) {
+    const { code, path } = cause as { readonly code?: unknown; readonly path?: unknown }
+    if (typeof code !== "string") throw cause
+    const error = (reason: ListenError["reason"], what: string, remedy: string) =>
+      new ListenError({ reason, field: "server", value: what, remedy, cause })
+    const file = typeof path === "string" ? `the file ${JSON.stringify(path)}` : "the Node server"
+    switch (code) {
+      case "ENOENT":
+      case "ENOTDIR":
+      case "EISDIR":
+        return error("NotFound", file, "Name a file that exists; a relative path begins in the working directory.")
+      case "EACCES":
+      case "EPERM":
+        return error("PermissionDenied", file, "Let the user that this process runs as read it (chmod, chown).")
+    }
+    if (!/^ERR_(OSSL|SSL|TLS|CRYPTO)/.test(code)) throw cause
+    return error(
+      "InvalidOption",
+      "the certificate",
+      "Pass key and cert as PEM (or a pfx), which belong together, with the passphrase if the key has one: "
+        + "`openssl x509 -in cert.pem -noout` and `openssl pkey -in key.pem -noout` tell which of them is wrong."
+    )
+  }
+}
+
+/**
+ * Whether its `listen` has been called, as far as can be known: Node counts the calls that have a host to look up, and a
+ * Node that does not is taken at its word. One that has listened before may only seem so.
+ */
+export const seemsToStart = (server: unknown): boolean =>
+  server instanceof Net.Server && !server.listening
+  && ((server as { readonly _listeningId?: unknown })._listeningId ?? 1) !== 1
 
 /** What the system has said, in the words of the options. */
 export const explain = (options: Options, cause: unknown): ListenError => {

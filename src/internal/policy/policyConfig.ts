@@ -7,6 +7,8 @@ import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import type { Policy } from "../../Shutdown.js"
+import { assertNames, policyNames } from "./optionNames.js"
+import { misspelt } from "./settingNames.js"
 
 /**
  * The whole policy from the configuration. What is not set is taken from `defaults`, such as a preset.
@@ -19,6 +21,9 @@ import type { Policy } from "../../Shutdown.js"
  * | `SHUTDOWN_NEW_CONNECTION_GRACE` | a duration of 0 or more, finite                                          |
  * | `SHUTDOWN_IDLE_GRACE`           | a duration of 0 or more, finite; or `promised` (then the timeout is 1 second at the least) |
  * | `SHUTDOWN_END_EVENT_STREAMS`    | `true` or `false`                                                        |
+ *
+ * A name that looks like one of these and is none, as `SHUTDOWN_TIMEOUTT` or `SHUTDOWN_TIMEOUT_MS`, is a `ConfigError`
+ * that says which is meant. Other names that begin with `SHUTDOWN_` are somebody else's.
  *
  * A duration is a number with a unit (`20 seconds`, `500 millis`, `2 minutes`), or a bare number of milliseconds. What
  * it cannot be is a `ConfigError` that names it.
@@ -41,7 +46,12 @@ import type { Policy } from "../../Shutdown.js"
  * @since 0.1.0
  * @category policies
  */
-export const config = (defaults: Policy = {}): Config.Config<Policy> =>
+export const config = (defaults: Policy = {}): Config.Config<Policy> => {
+  assertNames("defaults", defaults, policyNames)
+  return Config.map(Config.all([noSlip, fields(defaults)]), ([_, policy]) => policy)
+}
+
+const fields = (defaults: Policy): Config.Config<Policy> =>
   Config.all({
     lameDuck: Config.withDefault(duration("SHUTDOWN_LAME_DUCK"), defaults.lameDuck),
     timeout: Config.withDefault(infinite("SHUTDOWN_TIMEOUT"), defaults.timeout),
@@ -54,6 +64,11 @@ export const config = (defaults: Policy = {}): Config.Config<Policy> =>
     endEventStreams: Config.withDefault(Config.boolean("SHUTDOWN_END_EVENT_STREAMS"), defaults.endEventStreams),
     pollSchedule: Config.succeed(defaults.pollSchedule)
   })
+
+const noSlip = Config.mapOrFail(misspelt, (slip) =>
+  slip === undefined
+    ? Either.right(undefined)
+    : Either.left(ConfigError.InvalidData([slip.name], `there is no such setting; ${slip.meant} is meant`)))
 
 const example = `a duration of 0 or more, such as "5 seconds" or a number of milliseconds`
 

@@ -5,6 +5,7 @@
 import * as Duration from "effect/Duration"
 import type { Policy } from "../../Shutdown.js"
 import { millisOf } from "./durations.js"
+import { assertNames } from "./optionNames.js"
 import { InvalidPolicy } from "./shutdownErrors.js"
 
 /** What is left to the release of everything else, and to the process to end. */
@@ -29,7 +30,7 @@ const wayMillis = 1000
  * - `idleGrace: "promised"`: a proxy that keeps connections to the pod loses nothing on them. It takes the server's
  *   `keepAliveTimeout` (Node's default: 5 seconds) and a second after the last response, within `timeout`.
  *
- * Throws `InvalidPolicy` where the period is too short for that.
+ * Throws `InvalidPolicy` where the period is too short for that, and for an option that there is not.
  *
  * **Example**
  *
@@ -53,16 +54,19 @@ export const kubernetes = (options: {
   readonly lameDuck?: Duration.DurationInput | undefined
   /** The `keepAliveTimeout` of the Node server. Default: 5 seconds, as Node's. */
   readonly keepAliveTimeout?: Duration.DurationInput | undefined
-} = {}): Policy => ({
-  ...within(
-    "terminationGracePeriod",
-    options.terminationGracePeriod,
-    30_000,
-    finite("lameDuck", options.lameDuck, lameDuckMillis),
-    finite("keepAliveTimeout", options.keepAliveTimeout, keepAliveMillis) + wayMillis
-  ),
-  idleGrace: "promised"
-})
+} = {}): Policy => {
+  assertNames("options", options, ["terminationGracePeriod", "lameDuck", "keepAliveTimeout"])
+  return {
+    ...within(
+      "terminationGracePeriod",
+      options.terminationGracePeriod,
+      30_000,
+      finite("lameDuck", options.lameDuck, lameDuckMillis),
+      finite("keepAliveTimeout", options.keepAliveTimeout, keepAliveMillis) + wayMillis
+    ),
+    idleGrace: "promised"
+  }
+}
 
 /**
  * For a container under `docker stop` or Compose: its 10 seconds (`--time`, `stop_grace_period`) in their parts. No
@@ -92,7 +96,10 @@ export const docker = (options: {
    * ready. It is taken from the time for draining. Default: 0.
    */
   readonly lameDuck?: Duration.DurationInput | undefined
-} = {}): Policy => within("stopTimeout", options.stopTimeout, 10_000, finite("lameDuck", options.lameDuck, 0))
+} = {}): Policy => {
+  assertNames("options", options, ["stopTimeout", "lameDuck"])
+  return within("stopTimeout", options.stopTimeout, 10_000, finite("lameDuck", options.lameDuck, 0))
+}
 
 /**
  * For a systemd service: its `TimeoutStopSec=` (default: 90 seconds) in its parts. No lame duck; `killTimeout` 1
@@ -122,7 +129,10 @@ export const systemd = (options: {
    * ready. It is taken from the time for draining. Default: 0.
    */
   readonly lameDuck?: Duration.DurationInput | undefined
-} = {}): Policy => within("timeoutStop", options.timeoutStop, 90_000, finite("lameDuck", options.lameDuck, 0))
+} = {}): Policy => {
+  assertNames("options", options, ["timeoutStop", "lameDuck"])
+  return within("timeoutStop", options.timeoutStop, 90_000, finite("lameDuck", options.lameDuck, 0))
+}
 
 /**
  * For Ctrl-C while developing: no grace for connections that a browser keeps or has opened in advance, and 2 seconds

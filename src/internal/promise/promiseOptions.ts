@@ -2,17 +2,23 @@
  * The options of a program without Effect, which may be without types, too: each is looked at before anything is touched.
  */
 import type { Options } from "../../promise.js"
-import { defaultPolicy, InvalidPolicy } from "../../Shutdown.js"
+import { InvalidPolicy, type Policy } from "../../Shutdown.js"
 import * as Given from "../given.js"
+import { assertNames, policyNames } from "../policy/optionNames.js"
 import { invalid } from "../signals/signals.js"
 
-const optionNames: ReadonlyArray<string> = Object.keys(
-  { ...defaultPolicy, signals: 0, onShutdown: 0, finally: 0, logger: 0 } satisfies { [K in keyof Options]-?: unknown }
-)
+const optionNames: ReadonlyArray<string> = [
+  ...policyNames,
+  ...Object.keys(
+    { signals: 0, onShutdown: 0, finally: 0, logger: 0 } satisfies {
+      [K in Exclude<keyof Options, keyof Policy>]: unknown
+    }
+  )
+]
 
 /** A program without types may pass anything. The policy is looked at when the server is made. */
 export const look = (options: Options): void => {
-  Given.names("options", options, optionNames)
+  assertNames("options", options, optionNames)
   const { finally: afterwards, logger, onShutdown } = options
   if (afterwards !== undefined) Given.aFunction("finally", afterwards)
   if (onShutdown !== undefined) Given.aFunction("onShutdown", onShutdown)
@@ -35,7 +41,7 @@ export const lookAtHook = (name: unknown, hook: unknown, options: unknown): void
   }
   Given.aFunction(`hook "${name}"`, hook, `a function: onShutdown("${name}", () => …)`)
   if (options !== undefined) {
-    Given.names(`options of the hook "${name}"`, options, ["timeout"], ` of the hook "${name}"`)
+    assertNames(`options of the hook "${name}"`, options, ["timeout"], ` of the hook "${name}"`)
   }
 }
 

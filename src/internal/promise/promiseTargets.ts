@@ -18,7 +18,11 @@ export const sorted = (targets: Target | ReadonlyArray<Target>) => {
     if (problem !== undefined) throw problem
     nodeServers.push(node)
     if (isNodeServer(target)) continue
-    Given.aFunction("close", target.close, "a function, as of whatever has a Node server as its `server`")
+    Given.aFunction(
+      "close",
+      target.close,
+      "a function, as of a framework that closes itself; pass the `server` of one that cannot"
+    )
     frameworks.push(target)
   }
   return { nodeServers, frameworks }

@@ -12,15 +12,19 @@ import type * as Scope from "effect/Scope"
 import * as Net from "node:net"
 import type { Options } from "../../NodeSocketServer.js"
 import { inOwnContext } from "../node/asyncContext.js"
+import { checkNames, listenNames, policyNames, socketNames, without } from "../policy/optionNames.js"
 import { tellWith } from "../protocol/upgraded.js"
 import { openOf } from "../registry.js"
 import { makeServer, type Services, services } from "./socketHandler.js"
 import * as Sockets from "./socketServer.js"
 
+const optionNames = [...listenNames, ...policyNames, ...socketNames]
+
 export const make = (
   options: Options
 ): Effect.Effect<Services, SocketServer.SocketServerError, Scope.Scope> =>
   Effect.gen(function*() {
+    yield* checkNames("options", options, optionNames)
     const made = yield* makeServer(options)
     const pending: Array<() => void> = []
     let connected = (conn: Net.Socket): void => {
@@ -35,7 +39,7 @@ export const make = (
           conn.on("error", ignore)
           connected(conn)
         }),
-      options
+      without(options, [...socketNames, ...policyNames])
     )
     return services(made, listener.address, <R, E, _>(handler: (socket: Socket.Socket) => Effect.Effect<_, E, R>) =>
       Effect.flatMap(Effect.runtime<R>(), (runtime) => {

@@ -11,6 +11,7 @@ import * as Http from "node:http"
 import type * as Net from "node:net"
 import type { WebSocketOptions } from "../../NodeSocketServer.js"
 import { turn } from "../drain/turn.js"
+import { policyNames, wrongNameAmongOthers } from "../policy/optionNames.js"
 import { openOf } from "../registry.js"
 import { makeServer, type Services, services } from "./socketHandler.js"
 import * as Sockets from "./socketServer.js"
@@ -21,10 +22,41 @@ class NotListening extends Data.TaggedError("NotListening") {
     + "Pass a port, or a server; or upgrade requests in an HttpApp with HttpServerRequest.upgrade."
 }
 
+/** The other options of `ws` are its own to know. */
+const optionNames = [
+  ...policyNames,
+  ...Object.keys(
+    {
+      WebSocket: true,
+      allowSynchronousEvents: true,
+      autoPong: true,
+      backlog: true,
+      clientTracking: true,
+      handleProtocols: true,
+      host: true,
+      maxPayload: true,
+      noServer: true,
+      path: true,
+      perMessageDeflate: true,
+      port: true,
+      server: true,
+      skipUTF8Validation: true,
+      verifyClient: true
+    } satisfies { readonly [K in keyof WebSocketOptions]: true }
+  ),
+  "closeTimeout",
+  "maxBufferedChunks",
+  "maxFragments",
+  "maxPendingAutoPongs"
+]
+
 export const make = (
-  { backlog, host, noServer, port, server: adopted, ...options }: WebSocketOptions
+  given: WebSocketOptions
 ): Effect.Effect<Services, SocketServer.SocketServerError, Scope.Scope> =>
   Effect.gen(function*() {
+    const problem = wrongNameAmongOthers(given, optionNames)
+    if (problem !== undefined) return yield* problem
+    const { backlog, host, noServer, port, server: adopted, ...options } = given
     if (noServer === true) return yield* new NotListening()
     // `@effect/platform-node` attaches its WebSocket server to what it is given: to one that never listens, so that
     // upgrades reach it from the one that does, through us

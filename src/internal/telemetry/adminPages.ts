@@ -14,6 +14,9 @@ import { insideOf } from "./telemetry.js"
 /** Without the query: it may be a secret, and a label is kept for as long as the metrics are. */
 const pathname = (path: string): string => path.split("?", 1)[0] ?? path
 
+/** How a path is shown: with its query only where the operator wants it. */
+const shown = (showQuery: boolean) => (path: string): string => showQuery ? path : pathname(path)
+
 /** How many requests the metrics name. */
 const named = 10
 
@@ -44,25 +47,36 @@ const inFlight = (connections: ReadonlyArray<Connection>, now: number): Readonly
     }))
   ).sort((a, b) => b.ageMillis - a.ageMillis)
 
-export const connections = Effect.gen(function*() {
-  const server = yield* Server
-  const now = yield* currentTime
-  return yield* json({
-    phase: yield* server.phase.get,
-    connections: (yield* server.connections).map(({ connectedAt, serving, since, ...connection }) => ({
-      ...connection,
-      ageMillis: now - connectedAt,
-      stateMillis: now - since,
-      serving: serving.map(({ since, ...request }) => ({ ...request, ageMillis: now - since }))
-    }))
+export const connections = (showQuery: boolean) =>
+  Effect.gen(function*() {
+    const show = shown(showQuery)
+    const server = yield* Server
+    const now = yield* currentTime
+    return yield* json({
+      phase: yield* server.phase.get,
+      connections: (yield* server.connections).map(({ connectedAt, serving, since, ...connection }) => ({
+        ...connection,
+        ageMillis: now - connectedAt,
+        stateMillis: now - since,
+        serving: serving.map(({ path, since, ...request }) => ({
+          ...request,
+          path: show(path),
+          ageMillis: now - since
+        }))
+      }))
+    })
   })
-})
 
-export const requests = Effect.gen(function*() {
-  const server = yield* Server
-  const now = yield* currentTime
-  return yield* json({ phase: yield* server.phase.get, requests: inFlight(yield* server.connections, now) })
-})
+export const requests = (showQuery: boolean) =>
+  Effect.gen(function*() {
+    const show = shown(showQuery)
+    const server = yield* Server
+    const now = yield* currentTime
+    return yield* json({
+      phase: yield* server.phase.get,
+      requests: inFlight(yield* server.connections, now).map((request) => ({ ...request, path: show(request.path) }))
+    })
+  })
 
 /** Read by people as much as by programs. */
 const json = (body: unknown) =>
