@@ -7,6 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { createServer } from "node:http"
+import { inspect } from "node:util"
 import {
   Admin,
   Handoff,
@@ -236,8 +237,8 @@ describe("a setting that there is not", () => {
           expect(result._tag).toBe("Left")
           if (result._tag !== "Left") return
           expect(ConfigError.isConfigError(result.left)).toBe(true)
-          expect(String(result.left)).toContain(name)
-          expect(String(result.left)).toContain(`there is no such setting; ${meant} is meant`)
+          expect(inspect(result.left)).toContain(name)
+          expect(inspect(result.left)).toContain(`there is no such setting; ${meant} is meant`)
         }
       }))
   }

@@ -26,7 +26,7 @@ const checks = Layer.mergeAll(
 const ask = (target: Target, path: string, method = "GET") =>
   Effect.gen(function*() {
     const one = yield* client(target)
-    yield* send(one, `${method} ${path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n`)
+    yield* send(one, `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
     const parsed = yield* Effect.promise(() => one.untilResponses(1, 5000, [method]))
     const response = parsed.responses[0]!
     return { status: response.status, headers: response.headers, body: response.body.toString() }
