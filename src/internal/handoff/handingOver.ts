@@ -27,6 +27,7 @@ export const handOver = (
     Effect.gen(function*() {
       const { held } = handover
       const listeners = yield* described(held)
+      handover.isOffered = true
       const successor = Conversation.start(command, listeners)
       const clock = yield* Effect.clock
       const now = steady(clock)
@@ -68,7 +69,16 @@ export const handOver = (
         if (!isServing() || held.some(({ server }) => !server.listening)) return yield* notServing
         successor.say("go")
         yield* expect("listening", "accept")
-      }).pipe(Effect.onError(() => stop(successor)))
+      }).pipe(
+        Effect.onError(() =>
+          Effect.zipRight(
+            stop(successor),
+            Effect.sync(() => {
+              handover.isOffered = false
+            })
+          )
+        )
+      )
       handover.give()
       successor.leave()
       const pid = successor.pid ?? 0
@@ -83,7 +93,7 @@ const described = (held: ReadonlyArray<Held>): Effect.Effect<ReadonlyArray<Inher
       reason: "NoListener",
       explanation: "The program does not listen: there is nothing to hand over"
     })
-    : Effect.forEach(held, ({ address, name, server }) => {
+    : Effect.forEach(held, ({ address, file, name, server }) => {
       const fd = descriptorOf(server)
       return fd === undefined
         ? new HandoffFailed({
@@ -91,7 +101,7 @@ const described = (held: ReadonlyArray<Held>): Effect.Effect<ReadonlyArray<Inher
           explanation: `The listener ${JSON.stringify(name)} has no descriptor that Node tells of. `
             + `In a worker of node:cluster it is the primary's.`
         })
-        : Effect.succeed({ address, name, fd })
+        : Effect.succeed({ address, file, name, fd })
     })
 
 /** It has accepted nothing. */

@@ -8,6 +8,7 @@ import * as Fs from "node:fs"
 import type * as Net from "node:net"
 import * as Path from "node:path"
 import type { Address, ListenError, Options } from "../../Listener.js"
+import { fileAt, isFile, nameBeside, removeOwn, type SocketFile } from "../node/socketFile.js"
 
 /** A listening socket, as the successor is told of it. */
 export interface Inherited {
@@ -15,12 +16,15 @@ export interface Inherited {
   readonly name: string
   readonly fd: number
   readonly address: Address
+  /** What clients reach it by, if it is a Unix socket: whoever holds the socket last removes it. */
+  readonly file?: SocketFile | undefined
 }
 
 /** One that this process listens with. */
 export interface Held {
   readonly name: string
   readonly address: Address
+  readonly file: SocketFile | undefined
   readonly server: Net.Server
   readonly closeNow: () => void
 }
@@ -31,11 +35,13 @@ export interface Place {
   readonly options: Options
   /** Where `server.address()` does not tell. */
   readonly address: Address | undefined
+  /** The predecessor has passed it on, and keeps none of it. */
+  readonly isInherited: boolean
   /** It may not accept before its predecessor lets it. */
   readonly isLater: boolean
   readonly wait: (listen: Effect.Effect<void, ListenError>) => void
   /** It listens. Throws what `listen` would have. */
-  readonly listening: (held: Omit<Held, "name">) => void
+  readonly listening: (held: Omit<Held, "name" | "file">) => void
   /** It is about to stop. */
   readonly leave: () => void
 }
@@ -43,6 +49,8 @@ export interface Place {
 export class Handover {
   /** A successor accepts: what it was given is its own. */
   given = false
+  /** A successor that does not accept yet holds the sockets as well. */
+  isOffered = false
   private readonly opened: Effect.Latch
   private isOpen: boolean
   private readonly unclaimed: Array<Inherited>
@@ -63,8 +71,12 @@ export class Handover {
     const name = nameOf(options)
     const index = this.unclaimed.findIndex((inherited) => inherited.name === name)
     const [inherited] = index === -1 ? [] : this.unclaimed.splice(index, 1)
-    const path = options.fd === undefined && process.platform !== "win32" ? options.path : undefined
-    const bindAt = inherited === undefined && path !== undefined ? hiddenName(path) : undefined
+    const path = options.fd === undefined && options.path !== undefined && isFile(options.path)
+      ? options.path
+      : undefined
+    // libuv removes the name that it has bound when it closes the socket, which would take it from the successor: so it
+    // is bound to a name of its own, and then given the one that clients know
+    const bindAt = inherited === undefined && path !== undefined ? nameBeside(path) : undefined
     let waits: { readonly fd: number; readonly listen: Effect.Effect<void, ListenError> } | undefined
     let holds: Held | undefined
     return {
@@ -75,6 +87,7 @@ export class Handover {
         : options,
       address: inherited?.address ??
         (bindAt === undefined || path === undefined ? undefined : { _tag: "UnixAddress", path }),
+      isInherited: inherited !== undefined,
       isLater: inherited !== undefined && !this.isOpen,
       wait: (listen) => {
         if (inherited === undefined) return
@@ -83,14 +96,13 @@ export class Handover {
       },
       listening: (held) => {
         if (bindAt !== undefined && path !== undefined) reveal(bindAt, path)
-        holds = { ...held, name }
+        holds = { ...held, name, file: inherited?.file ?? (path === undefined ? undefined : fileAt(path)) }
         this.all.add(holds)
       },
       leave: () => {
         if (waits !== undefined && this.waiting.delete(waits)) closeDescriptor(waits.fd)
         if (holds === undefined || !this.all.delete(holds)) return
-        // libuv has unlinked the name that it has bound, and it was another one
-        if (path !== undefined && !this.given) Fs.rmSync(path, { force: true })
+        if (holds.file !== undefined && !this.given) removeOwn(holds.file)
       }
     }
   }
@@ -146,15 +158,6 @@ const nameOf = ({ fd, host, path, port }: Options): string =>
     : path !== undefined
     ? `unix ${Path.resolve(path)}`
     : `tcp ${host ?? ""}:${port ?? 0}`
-
-let names = 0
-
-/**
- * libuv unlinks the name that it has bound when it closes the socket, which would take it from the successor. So it is
- * bound to a name of its own, and then moved to the one that clients know.
- */
-const hiddenName = (path: string): string =>
-  Path.join(Path.dirname(path), `.${process.pid.toString(36)}-${(names++).toString(36)}`)
 
 const reveal = (from: string, to: string): void => {
   try {

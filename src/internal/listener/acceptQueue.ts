@@ -58,7 +58,13 @@ export interface AcceptQueue {
   readonly close: Effect.Effect<void>
 }
 
-export const make = (server: Net.Server, closeNow: () => void): AcceptQueue => {
+/**
+ * Who else has the listening socket: nobody; others who accept from it, as workers of one cluster do; or others who only
+ * hold it, as a successor that is about to be stopped.
+ */
+export type Sharing = "nobody" | "acceptors" | "holders"
+
+export const make = (server: Net.Server, closeNow: () => void, sharedWith: () => Sharing): AcceptQueue => {
   let accepted = 0
   let recent = { since: 0, accepts: 0, before: 0 }
   const held: Array<() => void> = []
@@ -110,8 +116,12 @@ export const make = (server: Net.Server, closeNow: () => void): AcceptQueue => {
         const late = machineMillis() - startedAt
         if (late >= limitMillis) return over()
         if (!short && late >= patienceMillis) {
+          const sharing = sharedWith()
+          // the rest of the queue is theirs
+          if (sharing === "acceptors") return over()
           short = true
-          shorten(server)
+          // the length of the queue is the socket's, and so every holder's
+          if (sharing === "nobody") shorten(server)
         }
         timer = setTimeout(attempt, millis)
       }
@@ -127,7 +137,7 @@ export const make = (server: Net.Server, closeNow: () => void): AcceptQueue => {
           turns++
           if (turns > quietTurns && took <= shortest * briefTurn) {
             // the functions on the way to it have never run, and are compiled first: as long as a hundred such turns
-            if (typeof handle?.fd === "number") handle.close?.()
+            if (typeof handle?.fd === "number" && isTcp(server)) handle.close?.()
             return over()
           }
           if (turns > attemptTurns) return restFor(restMillis)
@@ -154,7 +164,7 @@ interface Handle {
   readonly listen?: (backlog: number) => number
 }
 
-const handleOf = (server: Net.Server): Handle | undefined =>
+export const handleOf = (server: Net.Server): Handle | undefined =>
   (server as unknown as { readonly _handle?: Handle | null })._handle ?? undefined
 
 /**
@@ -163,6 +173,10 @@ const handleOf = (server: Net.Server): Handle | undefined =>
  */
 const shorten = (server: Net.Server): void => {
   const handle = handleOf(server)
+  if (typeof handle?.listen === "function" && isTcp(server)) handle.listen(0)
+}
+
+const isTcp = (server: Net.Server): boolean => {
   const address = server.address()
-  if (typeof handle?.listen === "function" && address !== null && typeof address === "object") handle.listen(0)
+  return address !== null && typeof address === "object"
 }

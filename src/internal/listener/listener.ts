@@ -8,6 +8,8 @@ import * as Net from "node:net"
 import type { Address, ListenError, NodeServer, Options } from "../../Listener.js"
 import { CurrentHandover } from "../handoff/handover.js"
 import { hidden } from "../hidden.js"
+import { originOf } from "../node/listeningSocket.js"
+import { fileOf, type SocketFile, sparing } from "../node/socketFile.js"
 import { setImmediate } from "../node/timers.js"
 import * as AcceptQueue from "./acceptQueue.js"
 import { explain, whyNotListen } from "./listenErrors.js"
@@ -34,12 +36,16 @@ export const bind = (
 ): Effect.Effect<Bound, ListenError> =>
   Effect.flatMap(CurrentHandover, (handover) => {
     const place = handover?.place(options)
-    const stop = closer(server)
+    const { closeNow: stop, hasBound } = closer(server)
     const closeNow = () => {
       place?.leave()
       stop()
     }
-    const queue = AcceptQueue.make(server, closeNow)
+    const queue = AcceptQueue.make(
+      server,
+      closeNow,
+      () => handover?.isOffered === true ? "holders" : place?.isInherited === true ? "nobody" : sharedWith(server)
+    )
     const address = () => place?.address ?? addressOf(server, options.fd)
     const bound = (): Bound => ({
       address: address(),
@@ -76,6 +82,8 @@ export const bind = (
         const where = place?.options ?? options
         if (isCutOff(where.path)) throw Object.assign(new Error("the path is too long"), { code: "ENAMETOOLONG" })
         server.listen(where, listening)
+        // before anybody else can have put a file of his own there; a worker of a cluster has to ask first
+        if (server.listening) hasBound()
       } catch (cause) {
         server.off("error", fail)
         server.off("close", closedEarly)
@@ -93,8 +101,8 @@ export const adopt = (
   watcher: Watcher
 ): Effect.Effect<Bound> =>
   Effect.suspend(() => {
-    const closeNow = closer(server)
-    const queue = AcceptQueue.make(server, closeNow)
+    const { closeNow, hasBound } = closer(server)
+    const queue = AcceptQueue.make(server, closeNow, () => sharedWith(server))
     const overrides: Array<readonly [string, unknown]> = [["close", function(this: NodeServer, callback?: unknown) {
       if (typeof callback === "function") {
         if (server.listening) server.once("close", () => callback())
@@ -117,6 +125,7 @@ export const adopt = (
     let address = addressOf(server)
     const listening = () => {
       listened = true
+      hasBound()
       address = addressOf(server)
       server.on("error", watcher.acceptFailed)
       // it comes too late, and its owner asks for its address first
@@ -129,7 +138,9 @@ export const adopt = (
       get address() {
         return address
       },
-      close: Effect.suspend(() => server.listening ? queue.close : Effect.void),
+      close: Effect.suspend(() =>
+        !server.listening ? Effect.void : originOf(server) === "descriptor" ? Effect.sync(closeNow) : queue.close
+      ),
       closeNow,
       letGo: () => {
         if (listened) return
@@ -139,9 +150,25 @@ export const adopt = (
     })
   })
 
-/** Closes the listening socket alone: `http.Server#close` destroys what it takes to be idle, and stops the timeouts. */
-const closer = (server: NodeServer) => () => {
-  if (server.listening) Net.Server.prototype.close.call(server)
+/** Whoever has made the socket, and other workers, accept from it as well. */
+const sharedWith = (server: NodeServer): AcceptQueue.Sharing => originOf(server) === "bound" ? "nobody" : "acceptors"
+
+/**
+ * Closes the listening socket alone: `http.Server#close` destroys what it takes to be idle, and stops the timeouts. The
+ * file of a Unix socket goes with it, if it is still the one that was bound.
+ */
+const closer = (server: NodeServer) => {
+  let file: SocketFile | undefined
+  return {
+    hasBound: () => {
+      file = fileOf(server)
+    },
+    closeNow: () => {
+      if (!server.listening) return
+      if (file !== undefined) sparing(file, () => AcceptQueue.handleOf(server)?.close?.())
+      Net.Server.prototype.close.call(server)
+    }
+  }
 }
 
 /** Whether a server speaks HTTP/2; only those have settings to update. */
