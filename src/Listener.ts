@@ -17,6 +17,7 @@ import type * as Http2 from "node:http2"
 import type * as Https from "node:https"
 import type * as Net from "node:net"
 import type * as Tls from "node:tls"
+import * as Line from "./internal/telemetry/line.js"
 
 /**
  * What can be listened with, and adopted: whatever Node's `createServer`s return. What each speaks is drained in its
@@ -172,14 +173,14 @@ export const renewCertificate = <E, R>(
   contexts.pipe(
     Stream.runForEach((context) =>
       Effect.try(() => server.setSecureContext(context)).pipe(
-        Effect.zipRight(Effect.logInfo("The certificate has been renewed")),
+        Effect.zipRight(Line.info("The certificate has been renewed")),
         Effect.catchAll(({ error }) =>
-          Effect.logError("The new certificate cannot be used; the previous one stays in use", error)
+          Line.error("The new certificate cannot be used; the previous one stays in use", {}, error)
         )
       )
     ),
     Effect.catchAllCause((cause) =>
-      Effect.logError("No certificate will be renewed any more: what brings the new ones has failed", cause)
+      Line.error("No certificate will be renewed any more: what brings the new ones has failed", {}, cause)
     ),
     Effect.forkScoped,
     Effect.asVoid

@@ -20,10 +20,11 @@
  * **What is seen of a shutdown**
  *
  * - Its log, through Effect's `Logger`: the beginning, the phases, what it waits for (every second at first, then less
- *   often), the deadline, each hook, the report. With `Logger.json` the annotations say the same to machines: `listeners`,
- *   `phase`, `connections` by state, `inFlight` (how many requests), `requests` (the 20 oldest: `method`, `path`,
- *   `remoteAddress`, `ageMillis`), `hooks`, `leftMillis`; at the end `outcome`, `durationMillis`, `served`, `cut`,
- *   `cutRequests`, …
+ *   often), the deadline, each hook, the report. Each is one line. All of it as data is in one annotation, `quiesce`,
+ *   which every logger gets but the pretty one: `event` (`ShutdownStarted`, `DrainingStarted`, `Waiting`, `HookEnded`,
+ *   `DeadlineExceeded`, `Closing`, `ShutdownEnded`), `listeners`, `phase`, `connections` by state, `inFlight` (how many
+ *   requests), `requests` (the 20 oldest: `method`, `path`, `remoteAddress`, `ageMillis`), `hooks`, `leftMillis`; at the
+ *   end `outcome`, `durationMillis`, `served`, `cut`, `cutRequests`, …
  * - Its spans, where there is a `Tracer`: `quiesce.shutdown`, and in it `quiesce.lame_duck`, `quiesce.draining`
  *   (`quiesce.close_listeners`, `quiesce.hook`, `quiesce.wait`) and `quiesce.kill`.
  * - Its metrics, with {@link "./Metrics.js"}, and on a terminal a live status, with {@link "./Status.js"}.

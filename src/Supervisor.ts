@@ -19,6 +19,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
+import * as Line from "./internal/telemetry/line.js"
 import { Server } from "./Server.js"
 
 /**
@@ -70,7 +71,7 @@ const ready = Effect.async<void>((resume) => {
     resume(
       error === null
         ? Effect.void
-        : Effect.logWarning("The parent process could not be told that this one is ready; it goes on", error)
+        : Line.warning("The parent process could not be told that this one is ready; it goes on", {}, error)
     )
   if (process.send === undefined || !process.connected) return resume(Effect.void)
   process.send("ready", undefined, undefined, told)

@@ -57,6 +57,7 @@ import { CurrentHandover, type Handover } from "./internal/handoff/handover.js"
 import { checkNames } from "./internal/policy/optionNames.js"
 import { duration } from "./internal/policy/policy.js"
 import { sender } from "./internal/supervisor/sdNotify.js"
+import * as Line from "./internal/telemetry/line.js"
 import { connections, count, print, progressOf, request, timeLeft } from "./internal/telemetry/progress.js"
 import { insideOf } from "./internal/telemetry/telemetry.js"
 import { Server, type ServerService } from "./Server.js"
@@ -107,7 +108,7 @@ export const notify = (state: State): Effect.Effect<void> =>
     return one.withPermits(1)(send(lines.join("\n"))).pipe(
       Effect.catchAll((error) =>
         Effect.suspend(() => {
-          const log = hasFailed ? Effect.logDebug : Effect.logWarning
+          const log = hasFailed ? Line.debug : Line.warning
           hasFailed = true
           return log(`systemd could not be notified; the service goes on: ${error.message}`)
         })

@@ -44,6 +44,7 @@ import { look, lookAtHook, signalNames } from "./internal/promise/promiseOptions
 import { adoptLater, sorted } from "./internal/promise/promiseTargets.js"
 import { begins, isOver } from "./internal/signals/processEnd.js"
 import { listen } from "./internal/signals/signals.js"
+import * as Line from "./internal/telemetry/line.js"
 import { ListenError, type NodeServer } from "./Listener.js"
 import { make, type ServerService } from "./Server.js"
 import { InvalidPolicy, type Phase, type Policy, type Report } from "./Shutdown.js"
@@ -307,7 +308,7 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
     process.exitCode ||= 1
     const message =
       "`finally` has not finished, and nothing is left that it could wait for: the process ends without it"
-    void sync(Effect.exit(Effect.logError(message)))
+    sync(Line.error(message))
   }
   const closed = run(reportOf(server))
     .then(async (report) => {
@@ -320,13 +321,13 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
       if (listening.first() !== undefined && (failures.length > 0 || report.cut.length > 0)) process.exitCode ||= 1
       for (const failure of failures) {
         // a failure that cannot be printed must not hide the others
-        await run(Effect.exit(Effect.logError("Failed after the shutdown", Cause.fail(failure))))
+        await run(Line.error("Failed after the shutdown", {}, Cause.fail(failure)))
       }
       if (failures.length > 0) throw failures[0]
       return report
     })
     .finally(listening.stop)
-  const warn = (message: string) => void sync(Effect.exit(Effect.logWarning(message)))
+  const warn = (message: string) => sync(Line.warning(message))
   const over = () => isOver(server, listening.first() === undefined ? undefined : warn)
   // whoever waits for it hears of a failure; the log says it to those who do not
   void closed.then(over, over)

@@ -202,7 +202,7 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
       })
       expect(await child.exit(5000)).toMatchObject({ code: 0 })
       const lines = child.stdout().trim().split("\n").map((line) => JSON.parse(line))
-      const said = (message: RegExp) => lines.find((line) => message.test(line.message))?.annotations
+      const said = (message: RegExp) => lines.find((line) => message.test(line.message))?.annotations.quiesce
       expect(said(/waiting for/)).toMatchObject({ phase: "Draining", requests: [{ method: "GET", path: "/slow" }] })
       expect(said(/^Shut down/)).toMatchObject({ outcome: "Drained", hooks: [{ name: "flush cache" }] })
     }))

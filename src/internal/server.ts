@@ -37,6 +37,7 @@ import { duration, resolve } from "./policy/policy.js"
 import { Registry, snapshot } from "./registry.js"
 import { Program } from "./signals/program.js"
 import { warnAboutNpm } from "./supervisor/npm.js"
+import * as Line from "./telemetry/line.js"
 import { enters, hookEnded, narrated } from "./telemetry/log.js"
 import { hookSpan, shutdownSpan } from "./telemetry/spans.js"
 import { Telemetry, withInside } from "./telemetry/telemetry.js"
@@ -79,7 +80,7 @@ export const make = <A extends App | undefined>(
       Runtime.runFork(runtime)(Effect.interruptible(effect))
 
     const now = steady(clock)
-    const registry = new Registry(now, (error) => run(Effect.logWarning("A connection observer threw", error)))
+    const registry = new Registry(now, (error) => run(Line.warning("A connection observer threw", {}, error)))
     const woken = Effect.unsafeMakeLatch(false)
     const wake = () => {
       woken.unsafeOpen()
@@ -92,7 +93,7 @@ export const make = <A extends App | undefined>(
       handlers.fork(
         Effect.catchAllCause(
           finalizer,
-          (cause) => Effect.logWarning("A finalizer of a connection's scope failed", cause)
+          (cause) => Line.warning("A finalizer of a connection's scope failed", {}, cause)
         )
       )
     }
@@ -197,7 +198,7 @@ export const make = <A extends App | undefined>(
       acceptFailed: (error) => {
         telemetry.acceptErrors++
         emit({ _tag: "AcceptFailed", error })
-        run(Effect.logWarning("The system could not accept a connection; the server goes on", error))
+        run(Line.warning("The system could not accept a connection; the server goes on", {}, error))
       }
     })
 

@@ -6,12 +6,21 @@ import * as LogLevel from "effect/LogLevel"
 export interface Line {
   readonly message: unknown
   readonly logLevel: string
+  /** What the annotation of ours has. */
   readonly annotations: Readonly<Record<string, unknown>>
+}
+
+interface Written extends Line {
+  readonly annotations: { readonly quiesce?: Readonly<Record<string, unknown>> }
 }
 
 export const collect = (least: LogLevel.LogLevel = LogLevel.Info) => {
   const raw: Array<string> = []
-  const lines = (): ReadonlyArray<Line> => raw.map((text) => JSON.parse(text) as Line)
+  const lines = (): ReadonlyArray<Line> =>
+    raw.map((text) => {
+      const written = JSON.parse(text) as Written
+      return { ...written, annotations: written.annotations.quiesce ?? {} }
+    })
   return {
     raw,
     lines,

@@ -37,6 +37,7 @@ describe("the log of a shutdown", () => {
         } (6s); 29s left`
       )
       expect(waiting.annotations).toEqual({
+        event: "Waiting",
         listeners: [expect.stringMatching(/^127\.0\.0\.1:\d+$/)],
         phase: "Draining",
         connections: { Active: 1 },
@@ -192,8 +193,8 @@ describe("the log of a shutdown", () => {
       yield* until("the request", () => Effect.runSync(server.connections)[0]?.serving[0]?.path === "/hold?\u009b2J")
       const stopped = yield* Effect.fork(server.shutdown)
       const waiting = yield* until("a line of progress", () => log.find(/^Draining: waiting for/))
-      expect(waiting.message).toMatch(/GET \/hold\?\ufffd2J from/)
-      expect(waiting.annotations).toMatchObject({ requests: [{ path: "/hold?\ufffd2J" }] })
+      expect(waiting.message).toMatch(/GET \/hold\?\\x9b2J from/)
+      expect(waiting.annotations).toMatchObject({ requests: [{ path: "/hold?\\x9b2J" }] })
       answer()
       yield* Fiber.join(stopped)
     }).pipe(Effect.provide(log.layer))

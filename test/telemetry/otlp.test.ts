@@ -142,10 +142,12 @@ describe.concurrent("a collector", { timeout: 90_000 }, () => {
 
     const said = (pattern: RegExp) => logs.find(({ body }) => pattern.test(body.stringValue))
     const waiting = said(/^Draining: waiting for .*GET \/slow from 127/)
-    expect(valueOf(waiting!, "phase")).toBe("Draining")
-    expect(JSON.stringify(waiting?.attributes)).toContain("/slow")
+    expect(JSON.parse(String(valueOf(waiting!, "quiesce")))).toMatchObject({
+      phase: "Draining",
+      requests: [{ path: "/slow" }]
+    })
     expect(said(/^Shut down in .* \(Drained\)/)?.traceId).toBe(shutdown.traceId)
-    expect(valueOf(said(/^Shut down/)!, "outcome")).toBe("Drained")
+    expect(JSON.parse(String(valueOf(said(/^Shut down/)!, "quiesce")))).toMatchObject({ outcome: "Drained" })
   })
 
   it("hears of one whose deadline was exceeded, too, and by which request", async () => {

@@ -10,6 +10,7 @@ import type { ServerService } from "../../Server.js"
 import { turn } from "../drain/turn.js"
 import type { ProgramService } from "../signals/program.js"
 import { invalid, stillOpen } from "../signals/signals.js"
+import * as Line from "../telemetry/line.js"
 import { insideOf } from "../telemetry/telemetry.js"
 
 /** What workers and their primary say to each other. */
@@ -87,7 +88,7 @@ export const obey = ({ handlesSignals, isStopping, program }: Obeying) =>
       const further = (signal: NodeJS.Signals) => {
         if (handlesSignals) return void process.kill(process.pid, signal)
         const { ducks, open } = stillOpen(program.servers)
-        program.run(Effect.logWarning(`Another ${signal}: ${ducks.length > 0 ? "draining" : "closing"} at once`))
+        program.run(Line.warning(`Another ${signal}: ${ducks.length > 0 ? "draining" : "closing"} at once`))
         for (const server of ducks) program.run(server.drainNow)
         if (ducks.length === 0) { for (const server of open) program.run(Effect.asVoid(server.close)) }
       }

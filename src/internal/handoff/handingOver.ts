@@ -6,6 +6,7 @@ import * as Stream from "effect/Stream"
 import type { Successor } from "../../Handoff.js"
 import { steady } from "../now.js"
 import type { ProgramService } from "../signals/program.js"
+import * as Line from "../telemetry/line.js"
 import { HandoffFailed, notServing } from "./handoffFailed.js"
 import { descriptorOf, type Handover, type Held, type Inherited } from "./handover.js"
 import * as Conversation from "./successor.js"
@@ -82,7 +83,7 @@ export const handOver = (
       handover.give()
       successor.leave()
       const pid = successor.pid ?? 0
-      yield* Effect.logInfo(`Process ${pid} accepts from now on; this one shuts down`)
+      yield* Line.info(`Process ${pid} accepts from now on; this one shuts down`)
       return { pid }
     })
   )
@@ -115,7 +116,7 @@ const stop = (successor: Conversation.Successor): Effect.Effect<void> =>
         Effect.sleep(killMillis),
         Effect.suspend(() => {
           successor.signal("SIGKILL")
-          return Effect.logWarning(
+          return Line.warning(
             `Process ${String(successor.pid)} did not end within ${killMillis} ms of SIGTERM, and is killed`
           )
         })

@@ -16,6 +16,7 @@ import type { InvalidPolicy } from "../../Shutdown.js"
 import { checkNames } from "../policy/optionNames.js"
 import { duration } from "../policy/policy.js"
 import { makeProgram, Program } from "../signals/program.js"
+import * as Line from "../telemetry/line.js"
 import * as Workers from "./cluster.js"
 import { handOver, withoutLameDuck } from "./handingOver.js"
 import { type HandoffFailed, notServing } from "./handoffFailed.js"
@@ -76,13 +77,10 @@ export const launch = (options: Options, tag: Context.Tag<Handoff, HandoffServic
     yield* listen(signals, (signal) => {
       if (running !== undefined) return
       run(
-        Effect.logInfo(`${signal}: handing over to a successor`).pipe(
+        Line.info(`${signal}: handing over to a successor`).pipe(
           Effect.zipRight(service.upgrade),
           Effect.catchAll(({ cause, message }) =>
-            Effect.logError(
-              `Not handed over, this process goes on as before: ${message}`,
-              ...(cause === undefined ? [] : [cause])
-            )
+            Line.error(`Not handed over, this process goes on as before: ${message}`, {}, cause)
           ),
           Effect.annotateLogs("role", role())
         )

@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
+import * as Line from "../telemetry/line.js"
 import { HandoffFailed } from "./handoffFailed.js"
 import type { Handover } from "./handover.js"
 import type * as Conversation from "./successor.js"
@@ -25,7 +26,7 @@ export const begin = Effect.fnUntraced(function*(
   if (pidFile !== undefined) yield* holdPidFile(pidFile, handover)
   if (predecessor === undefined) return
   yield* predecessor.listening
-  yield* Effect.annotateLogs(Effect.logInfo(`Took over from process ${predecessor.pid}`), "role", "successor")
+  yield* Effect.annotateLogs(Line.info(`Took over from process ${predecessor.pid}`), "role", "successor")
 })
 
 const holdPidFile = (path: string, handover: Handover) =>

@@ -11,6 +11,7 @@ import { checkNames } from "../policy/optionNames.js"
 import { duration } from "../policy/policy.js"
 import { Program } from "../signals/program.js"
 import { listen as listenForStops, type Listening } from "../signals/signals.js"
+import * as Line from "../telemetry/line.js"
 import * as Workers from "./cluster.js"
 import { killMillis } from "./handingOver.js"
 import { HandoffFailed } from "./handoffFailed.js"
@@ -40,11 +41,11 @@ export const launchWorkers = (options: WorkersOptions): Effect.Effect<never, Han
       if (rolling !== undefined) return
       if (state !== "Serving") {
         const why = state === "Starting" ? "have not started yet" : "shut down"
-        return void run(Effect.logError(`${signal}: not replaced, the workers ${why}`))
+        return void run(Line.error(`${signal}: not replaced, the workers ${why}`))
       }
       rolling = run(
         Effect.yieldNow().pipe(
-          Effect.zipRight(Effect.logInfo(`${signal}: replacing the workers one by one`)),
+          Effect.zipRight(Line.info(`${signal}: replacing the workers one by one`)),
           Effect.zipRight(roll),
           Effect.ensuring(Effect.sync(() => {
             rolling = undefined
@@ -66,7 +67,7 @@ export const launchWorkers = (options: WorkersOptions): Effect.Effect<never, Han
         const killer = run(Effect.delay(
           Effect.suspend(() => {
             worker.signal("SIGKILL")
-            return Effect.logWarning(`Worker ${worker.pid} has not ended within ${millis} ms, and is killed`)
+            return Line.warning(`Worker ${worker.pid} has not ended within ${millis} ms, and is killed`)
           }),
           millis
         ))
@@ -102,7 +103,7 @@ export const launchWorkers = (options: WorkersOptions): Effect.Effect<never, Han
             const isMissed = ready.delete(worker) && !leaving.delete(worker)
             short.unsafeOpen()
             return isMissed
-              ? Effect.logWarning(
+              ? Line.warning(
                 `Worker ${worker.pid} ended, with ${how}${isShort() ? "; a new one is started in its place" : ""}`
               )
               : Effect.void
@@ -144,8 +145,8 @@ export const launchWorkers = (options: WorkersOptions): Effect.Effect<never, Han
           : Effect.void
       )).pipe(Effect.zipRight(Effect.suspend(() => all.has(old) ? stopped(old) : Effect.void)))
     const roll = Effect.suspend(() => Effect.forEach(Array.from(all), replace, { discard: true })).pipe(
-      Effect.zipRight(Effect.logInfo("Every worker has been replaced")),
-      Effect.catchAll(({ message }) => Effect.logError(`Not replaced, the other workers go on as before: ${message}`))
+      Effect.zipRight(Line.info("Every worker has been replaced")),
+      Effect.catchAll(({ message }) => Line.error(`Not replaced, the other workers go on as before: ${message}`))
     )
     const refill: Effect.Effect<void> = Effect.suspend(() =>
       isShort()
@@ -153,7 +154,7 @@ export const launchWorkers = (options: WorkersOptions): Effect.Effect<never, Han
           Effect.zipRight(
             one.withPermits(1)(Effect.suspend(() => isShort() ? Effect.flatMap(add, serves) : Effect.void))
           ),
-          Effect.catchAll(({ message }) => Effect.logError(`A worker is missing, and tried again: ${message}`)),
+          Effect.catchAll(({ message }) => Line.error(`A worker is missing, and tried again: ${message}`)),
           Effect.zipRight(refill)
         )
         : Effect.void
@@ -170,11 +171,11 @@ export const launchWorkers = (options: WorkersOptions): Effect.Effect<never, Han
       Effect.zipRight(ending, Effect.suspend(() => rolling === undefined ? Effect.void : Fiber.interrupt(rolling)))
     )
     state = "Serving"
-    yield* Effect.logInfo(`${options.workers} workers serve`)
+    yield* Line.info(`${options.workers} workers serve`)
     return yield* Effect.never
   }).pipe(Effect.scoped, Effect.annotateLogs({ pid: process.pid, role: "primary" }))
 
-const serves = ({ pid }: Workers.Worker) => Effect.logInfo(`Worker ${pid} serves, in place of one that ended`)
+const serves = ({ pid }: Workers.Worker) => Line.info(`Worker ${pid} serves, in place of one that ended`)
 
 /** Those that `runMain` knows. */
 const stopSignals = ["SIGTERM", "SIGINT"] as const

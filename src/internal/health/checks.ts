@@ -9,6 +9,7 @@ import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import type { Probe } from "../../Health.js"
+import * as Line from "../telemetry/line.js"
 
 /** A run of a check. */
 interface Run {
@@ -117,9 +118,9 @@ export class Checks {
     Deferred.unsafeDone(run.outcome, Effect.succeed(reason))
     // once for each change: there is a probe every few seconds
     if (reason !== undefined && !failedBefore) {
-      this.#run(Effect.logWarning(`Health check "${check.name}" failed: ${reason}`))
+      this.#run(Line.warning(`Health check "${check.name}" failed: ${reason}`))
     } else if (reason === undefined && failedBefore) {
-      this.#run(Effect.logInfo(`Health check "${check.name}" passes again`))
+      this.#run(Line.info(`Health check "${check.name}" passes again`))
     }
   }
 }

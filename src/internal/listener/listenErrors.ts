@@ -6,8 +6,8 @@ import * as Fs from "node:fs"
 import * as Net from "node:net"
 import * as Path from "node:path"
 import { ListenError, type Options } from "../../Listener.js"
+import { clip } from "../oneLine.js"
 import { listenNames, nearest, unknownOption } from "../policy/optionNames.js"
-import { clip } from "../telemetry/progress.js"
 import { isWatched } from "./nodeEvents.js"
 
 /** An option that cannot be as it is. */

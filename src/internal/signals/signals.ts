@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Os from "node:os"
 import type { ServerService } from "../../Server.js"
 import { InvalidPolicy, type Phase } from "../../Shutdown.js"
+import * as Line from "../telemetry/line.js"
 
 /**
  * The same signal again this soon is not meant. npm passes on the SIGINT that its child has had from the terminal
@@ -63,7 +64,7 @@ export const listen = (signals: ReadonlyArray<NodeJS.Signals>, stop: Stop): List
   let last = false
 
   const say = (level: "Info" | "Warning", message: string) =>
-    stop.run(level === "Info" ? Effect.logInfo(message) : Effect.logWarning(message))
+    stop.run(level === "Info" ? Line.info(message) : Line.warning(message))
 
   const heard = (name: NodeJS.Signals) => {
     const now = stop.now()

@@ -10,6 +10,7 @@ import * as Fiber from "effect/Fiber"
 import { Server } from "../../Server.js"
 import type * as Shutdown from "../../Shutdown.js"
 import * as internal from "../server.js"
+import * as Line from "../telemetry/line.js"
 import { BetweenCalls, socketServerError } from "./socketServer.js"
 
 /**
@@ -46,7 +47,7 @@ export const services = (
       if (taken || isStopping()) {
         const cause = new AlreadyRunning({ address: formatAddress(address) })
         // where `run` is forked, as by the layers of RPC, nobody would hear of it
-        return Effect.zipRight(Effect.logError(cause.message), socketServerError("Unknown", cause))
+        return Effect.zipRight(Line.error(cause.message), socketServerError("Unknown", cause))
       }
       taken = true
       return Effect.zipRight(
@@ -66,7 +67,7 @@ export const services = (
 /** RPC that is run without `withDrain` would interrupt its calls, and its idle clients hold up the drain. */
 const warnOfRpc = Effect.contextWithEffect((context: Context.Context<never>) =>
   context.unsafeMap.has("@effect/rpc/RpcSerialization") && !Context.get(context, BetweenCalls)
-    ? Effect.logWarning(
+    ? Line.warning(
       "RPC over this socket server is not drained: wrap the layer of its protocol in withDrain of quiesce/rpc"
     )
     : Effect.void

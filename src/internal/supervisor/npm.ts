@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
+import * as Line from "../telemetry/line.js"
 
 interface Npm {
   readonly pid: number | undefined
@@ -59,5 +60,5 @@ export const warnAboutNpm: Effect.Effect<void> = Effect.suspend(() => {
   if (hasLooked) return Effect.void
   hasLooked = true
   const npm = npmAbove(process.env, process.ppid)
-  return npm !== undefined && isInProduction(process.env, npm) ? Effect.logWarning(warning(npm)) : Effect.void
+  return npm !== undefined && isInProduction(process.env, npm) ? Line.warning(warning(npm)) : Effect.void
 })

@@ -1,6 +1,5 @@
 /**
- * What a server says about its shutdown, through Effect's own logger: in words for people, and as annotations for
- * machines.
+ * What a server says about its shutdown, through Effect's own logger.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -8,21 +7,11 @@ import * as Fiber from "effect/Fiber"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
-import { inspect } from "node:util"
 import type { CutRequest, HookReport, Phase, Report } from "../../Shutdown.js"
 import type { Stopping } from "../drain/drain.js"
-import {
-  besides,
-  clip,
-  connections,
-  count,
-  millis,
-  print,
-  type Progress,
-  progressOf,
-  request,
-  timeLeft
-} from "./progress.js"
+import { clip } from "../oneLine.js"
+import * as Line from "./line.js"
+import { besides, connections, count, millis, print, type Progress, progressOf, request, timeLeft } from "./progress.js"
 
 /** A line a second at first, then fewer. */
 const rhythm = Schedule.exponential("1 second", 1.5).pipe(Schedule.union(Schedule.spaced("10 seconds")))
@@ -57,7 +46,7 @@ const begins = (server: Stopping) => {
   const duck = lameDuck > 0 ? `serving on for ${millis(lameDuck)}, then ` : ""
   const limit = Number.isFinite(timeout) ? `draining for up to ${millis(timeout)}` : "draining, no deadline"
   const open = connections(progress).replace(/connections?/, "$& open")
-  return say(server, server.telemetry.usual, `Shutting down: ${duck}${limit}; ${open}`, {
+  return say(server, server.telemetry.usual, "ShutdownStarted", `Shutting down: ${duck}${limit}; ${open}`, {
     ...seen(progress),
     phase: server.isCloseCalled() ? "Closed" : lameDuck > 0 ? "LameDuck" : "Draining",
     ...(lameDuck > 0 ? { lameDuckMillis: lameDuck } : undefined),
@@ -69,10 +58,16 @@ const begins = (server: Stopping) => {
 export const enters = (server: Stopping, phase: Phase): Effect.Effect<void> => {
   if (phase !== "Draining" || server.lameDuck() === 0) return Effect.void
   const progress = progressOf(server, listed)
-  return say(server, server.telemetry.usual, `Draining: accepting no more; ${connections(progress)}`, {
-    ...seen(progress),
-    phase
-  })
+  return say(
+    server,
+    server.telemetry.usual,
+    "DrainingStarted",
+    `Draining: accepting no more; ${connections(progress)}`,
+    {
+      ...seen(progress),
+      phase
+    }
+  )
 }
 
 const waits = (server: Stopping) => {
@@ -89,8 +84,13 @@ const waits = (server: Stopping) => {
   return say(
     server,
     statusShown ? LogLevel.Debug : usual,
+    "Waiting",
     `${phase}: waiting for ${parts.join("; ")}${until === undefined ? "" : `; ${until}`}`,
-    { ...seen(progress), phase, ...(Number.isFinite(progress.left) ? { leftMillis: progress.left } : undefined) }
+    {
+      ...seen(progress),
+      phase,
+      ...(Number.isFinite(progress.left) ? { leftMillis: Math.max(0, progress.left) } : undefined)
+    }
   )
 }
 
@@ -106,6 +106,7 @@ export const cuts = (server: Stopping, handlers: number): Effect.Effect<void> =>
   return say(
     server,
     closing ? server.telemetry.usual : LogLevel.Warning,
+    closing ? "Closing" : "DeadlineExceeded",
     `${closing ? "Closing at once" : "The deadline has passed"}: ${parts.join("; ")}`,
     { ...seen(progress), phase: server.telemetry.phase }
   )
@@ -115,9 +116,10 @@ export const hookEnded = (server: Stopping, { cause, duration, name, outcome }: 
   say(
     server,
     outcome === "Succeeded" ? server.telemetry.usual : LogLevel.Warning,
-    `Shutdown hook "${name}" ${outcome} after ${print(duration)}`,
+    "HookEnded",
+    `Shutdown hook "${clip(name)}" ${outcome} after ${print(duration)}`,
     { hook: name, outcome, durationMillis: Duration.toMillis(duration) },
-    ...Option.toArray(cause)
+    Option.getOrUndefined(cause)
   )
 
 const cutRequest = ({ age, answer, method, path, remoteAddress }: CutRequest): string =>
@@ -148,6 +150,7 @@ const ended = (server: Stopping, report: Report) => {
   return say(
     server,
     level,
+    "ShutdownEnded",
     `Shut down in ${print(report.duration)} (${report.outcome}): ${parts.join("; ")}`,
     {
       phase: "Closed",
@@ -161,47 +164,42 @@ const ended = (server: Stopping, report: Report) => {
       forced: forced.length,
       ...(cut.length === 0 ? undefined : {
         cut: cut.length,
-        cutRequests: cut.slice(0, listed).map((each) => inOneLine(plain(each), cutRequest(each)))
+        cutRequests: cut.slice(0, listed).map(plain)
       }),
       ...(handlers.interrupted === 0 ? undefined : { handlers }),
       ...(hooks.length === 0 ? undefined : {
-        hooks: hooks.slice(0, listed).map(({ duration, name, outcome }) =>
-          inOneLine(
-            { name, outcome, durationMillis: Duration.toMillis(duration) },
-            `${name}: ${outcome} after ${print(duration)}`
-          )
-        )
+        hooks: hooks.slice(0, listed).map(({ duration, name, outcome }) => ({
+          name,
+          outcome,
+          durationMillis: Duration.toMillis(duration)
+        }))
       })
     }
   )
 }
 
-/** What there is nothing of is left out: a console prints an annotation a line. */
+/** What there is nothing of is left out. */
 const seen = (progress: Progress) => ({
   connections: progress.byState,
-  ...(progress.inFlight === 0 ? undefined : {
-    inFlight: progress.inFlight,
-    requests: progress.oldest.map((each) => inOneLine(each, request(each)))
-  }),
+  ...(progress.inFlight === 0 ? undefined : { inFlight: progress.inFlight, requests: progress.oldest }),
   ...(progress.handlers > progress.inFlight ? { handlers: progress.handlers } : undefined),
   ...(progress.hooks.length === 0 ? undefined : { hooks: progress.hooks.slice(0, listed) })
 })
 
-/** Data to machines, and one line on a console. */
-const inOneLine = <A extends object>(data: A, text: string): A =>
-  Object.defineProperty({ ...data }, inspect.custom, { value: () => text })
-
-/** A logger that dies must not take the shutdown with it; there is nobody left to tell. */
+/** A line about a server, with the addresses that it listens on. */
 const say = (
   { listeners }: Stopping,
   level: LogLevel.LogLevel,
+  event: string,
   message: string,
-  annotations: { readonly [key: string]: unknown },
-  ...cause: ReadonlyArray<unknown>
+  data: Line.Data,
+  failure?: unknown
 ): Effect.Effect<void> =>
-  Effect.logWithLevel(level, message, ...cause).pipe(
-    Effect.annotateLogs({ listeners: Array.from(listeners, ({ address }) => addressed(address)), ...annotations }),
-    Effect.catchAllCause(() => Effect.void)
+  Line.log(
+    level,
+    message,
+    { event, listeners: Array.from(listeners, ({ address }) => addressed(address)), ...data },
+    failure
   )
 
 const addressed = (

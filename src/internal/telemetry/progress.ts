@@ -4,6 +4,7 @@
  */
 import * as Duration from "effect/Duration"
 import type { Stopping } from "../drain/drain.js"
+import { clip } from "../oneLine.js"
 import { type Open, type Owed, remoteAddressOf } from "../registry.js"
 
 /** A request that has not got its whole answer. */
@@ -32,13 +33,6 @@ export interface Progress {
   /** Milliseconds that are left after the lame duck, while it lasts. */
   readonly then: number | undefined
 }
-
-/** A path may be as long as a request head. */
-const pathLimit = 200
-
-/** What clients send, fit to be shown: short, and with nothing in it that a terminal obeys. */
-export const clip = (text: string, limit = pathLimit): string =>
-  (text.length <= limit ? text : `${text.slice(0, limit - 1)}…`).replaceAll(/\p{Cc}/gu, "\ufffd")
 
 /** Looks at all connections, and at the oldest `limit` requests more closely. */
 export const progressOf = (server: Stopping, limit: number): Progress => {

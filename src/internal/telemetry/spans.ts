@@ -10,7 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Tracer from "effect/Tracer"
 import { DeadlineExceeded, type Report } from "../../Shutdown.js"
 import type { Stopping } from "../drain/drain.js"
-import { clip } from "./progress.js"
+import { clip } from "../oneLine.js"
 
 interface Options<A> {
   readonly root?: boolean

@@ -6,6 +6,7 @@ import type * as Scope from "effect/Scope"
 import type { ServerService } from "../../Server.js"
 import type { Report } from "../../Shutdown.js"
 import type { Stopping } from "../drain/drain.js"
+import * as Line from "./line.js"
 import { insideOf } from "./telemetry.js"
 
 export interface Watch {
@@ -49,7 +50,7 @@ export const watch = (
     }).pipe(
       // what cannot be shown must not stop anything
       Effect.catchAllCause((cause) =>
-        Effect.zipRight(Effect.logDebug("A look at the server failed", cause), sleep(1000))
+        Effect.zipRight(Line.debug("A look at the server failed", {}, cause), sleep(1000))
       )
     )
     return Effect.flatMap(Effect.forkDaemon(Effect.interruptible(Effect.forever(once))), (fiber) => {

@@ -1,0 +1,28 @@
+/**
+ * Text that may come from anybody, fit for a line of a log.
+ */
+
+/**
+ * What would end a line, be obeyed by a terminal, or turn around what is beside it: control characters, line and
+ * paragraph separators, marks of direction, halves of characters.
+ */
+const unfit = /[\p{Cc}\p{Cs}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu
+
+const names: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" }
+
+const name = (character: string): string => {
+  const code = character.charCodeAt(0)
+  return names[character] ?? (code > 0xff ? `\\u${hex(code, 4)}` : `\\x${hex(code, 2)}`)
+}
+
+const hex = (code: number, digits: number): string => code.toString(16).padStart(digits, "0")
+
+/** One line, with escapes as in JavaScript. */
+export const escaped = (text: string): string => text.replaceAll(unfit, name)
+
+/** A path may be as long as a request head. */
+const pathLimit = 200
+
+/** One line that is short, too. */
+export const clip = (text: string, limit = pathLimit): string =>
+  escaped(text.length <= limit ? text : `${text.slice(0, limit - 1)}…`)
