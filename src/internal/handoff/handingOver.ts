@@ -9,6 +9,7 @@ import type { ProgramService } from "../signals/program.js"
 import * as Line from "../telemetry/line.js"
 import { HandoffFailed, notServing } from "./handoffFailed.js"
 import { descriptorOf, type Handover, type Held, type Inherited } from "./handover.js"
+import { socketAt } from "./message.js"
 import * as Conversation from "./successor.js"
 
 /** How long a successor that is not wanted may take to end before it is killed. */
@@ -102,7 +103,7 @@ const described = (held: ReadonlyArray<Held>): Effect.Effect<ReadonlyArray<Inher
           explanation: `The listener ${JSON.stringify(name)} has no descriptor that Node tells of. `
             + `In a worker of node:cluster it is the primary's.`
         })
-        : Effect.succeed({ address, file, name, fd })
+        : Effect.succeed({ address, file, name, fd, socket: socketAt(fd) })
     })
 
 /** It has accepted nothing. */

@@ -39,7 +39,7 @@ export const launch = (options: Options, tag: Context.Tag<Handoff, HandoffServic
     yield* checkNames("options", options, optionNames)
     const signals = yield* chosen(options.signals)
     const timeout = yield* duration("timeout", options.timeout ?? "1 minute")
-    const predecessor = Conversation.inherited()
+    const predecessor = yield* Conversation.inherited
     const runtime = yield* Effect.runtime<never>()
     const run = <B, F>(effect: Effect.Effect<B, F>): Fiber.RuntimeFiber<B, F> =>
       Runtime.runFork(runtime)(Effect.interruptible(effect))

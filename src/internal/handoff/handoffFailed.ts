@@ -14,6 +14,8 @@ import * as Data from "effect/Data"
  * - `TimedOut`: it was not ready, or did not accept, in time
  * - `TooLate`: this process is the successor, and its predecessor does not wait for it any more
  * - `PidFile`: the file cannot be written
+ * - `Malformed`: what this process was told of its predecessor (`QUIESCE_HANDOFF`) cannot be read
+ * - `NoSocket`: a descriptor that it was told of is not the socket that its predecessor listens on
  *
  * **Example**
  *
@@ -40,6 +42,8 @@ export class HandoffFailed extends Data.TaggedError("HandoffFailed")<{
     | "TimedOut"
     | "TooLate"
     | "PidFile"
+    | "Malformed"
+    | "NoSocket"
   readonly explanation: string
   readonly cause?: unknown
 }> {

@@ -15,6 +15,8 @@ export interface Inherited {
   /** What the program asks for: the same text in the next version of the program. */
   readonly name: string
   readonly fd: number
+  /** What the kernel knows the socket by in every process, as {@link socketAt} reads it. */
+  readonly socket?: string | undefined
   readonly address: Address
   /** What clients reach it by, if it is a Unix socket: whoever holds the socket last removes it. */
   readonly file?: SocketFile | undefined

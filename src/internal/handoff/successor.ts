@@ -17,22 +17,9 @@ import * as ChildProcess from "node:child_process"
 import * as Net from "node:net"
 import { turn } from "../drain/turn.js"
 import { descriptorFor, inheritDescriptor } from "../supervisor/sdNotify.js"
+import type { HandoffFailed } from "./handoffFailed.js"
 import type { Inherited } from "./handover.js"
-
-/** Which descriptors a process was given, and what each is: `LISTEN_FDS`, `LISTEN_FDNAMES` and the way back in one. */
-export const variable = "QUIESCE_HANDOFF"
-
-interface Message {
-  readonly predecessor: number
-  /** The descriptor of the conversation. */
-  readonly channel: number
-  readonly listeners: ReadonlyArray<Inherited>
-  /** The descriptor that notifications to systemd are written to. */
-  readonly notify?: number | undefined
-}
-
-/** The first descriptor after standard input, output and error. */
-const firstDescriptor = 3
+import { firstDescriptor, type Message, told, variable } from "./message.js"
 
 /** What a successor has done: said a word, or ended. */
 export type Heard =
@@ -134,12 +121,32 @@ export interface Predecessor {
   readonly listening: Effect.Effect<void>
 }
 
-/** What this process was given, if it is a successor. It is read once, so that what it starts does not take it for its own. */
-export const inherited = (): Predecessor | undefined => {
-  const { [variable]: text } = process.env
-  if (text === undefined) return undefined
+/**
+ * What this process was given, if it is a successor. It is read once, and taken out of the environment, so that what it
+ * starts does not take it for its own.
+ */
+export const inherited: Effect.Effect<Predecessor | undefined, HandoffFailed> = Effect.suspend(() => {
+  const found = told(process.env[variable], process.ppid)
   Reflect.deleteProperty(process.env, variable)
-  const { channel, listeners, notify, predecessor } = JSON.parse(text) as Message
+  switch (found._tag) {
+    case "Nothing":
+      return Effect.succeed(undefined)
+    case "ToAnother":
+      return Effect.as(
+        Effect.logWarning(
+          `${variable} was made for another process: the sockets of process ${found.predecessor} have not come to this `
+            + "one, which starts by itself. Where it was to succeed that one: start node itself, not through npm"
+        ),
+        undefined
+      )
+    case "Failed":
+      return Effect.fail(found.error)
+    case "Told":
+      return Effect.sync(() => predecessorOf(found.message))
+  }
+})
+
+const predecessorOf = ({ channel, listeners, notify, predecessor }: Message): Predecessor => {
   inheritDescriptor(notify)
   // systemd's variables name the process that they are meant for
   if (process.env["LISTEN_PID"] === String(predecessor)) process.env["LISTEN_PID"] = String(process.pid)
