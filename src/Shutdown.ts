@@ -27,7 +27,7 @@ import * as Schedule from "effect/Schedule"
 
 export { config } from "./internal/policy/policyConfig.js"
 export { development, docker, kubernetes, systemd } from "./internal/policy/presets.js"
-export type { CutRequest, HookReport, Report } from "./internal/policy/report.js"
+export type { CutRequest, EndedStream, HookReport, Report } from "./internal/policy/report.js"
 export { DeadlineExceeded, InvalidPolicy, ServerClosed } from "./internal/policy/shutdownErrors.js"
 
 /**
@@ -93,10 +93,14 @@ export interface Policy {
    */
   readonly idleGrace?: Duration.DurationInput | "promised" | undefined
   /**
-   * Whether responses of type `text/event-stream` that an Effect app makes from a `Stream` end when draining starts: in
-   * full, with their last chunk, so that an `EventSource` connects again, elsewhere (HTML Living Standard, "Server-sent
-   * events"). Other streams end themselves with `Server.untilShutdown`. `false` leaves them to the deadline, as Go does.
-   * Default: true.
+   * Whether event streams end when draining starts: responses of type `text/event-stream` to a GET whose `Accept` says, or
+   * allows, `text/event-stream` (RFC 9110 §12.5.1: none, and `*\/*`, allow anything). All that has been written is sent, and
+   * the end of a whole response, so that an `EventSource` connects again, elsewhere (HTML Living Standard, "Server-sent
+   * events"). The `Stream` of an Effect app is interrupted; any other handler sees its client leave (`close`), and what it
+   * writes after that is dropped. Hooks that still run delay this by 500 milliseconds at the most.
+   *
+   * An answer to a POST (chat completions, MCP), or one that says how long it is, is never ended early. Other streams end
+   * themselves with `Server.untilShutdown`. `false` leaves all to the deadline, as Go does. Default: true.
    */
   readonly endEventStreams?: boolean | undefined
   /**

@@ -21,8 +21,8 @@
  * - Call it before the first connection comes: right after `listen`, or before.
  * - Pass express, koa and hono by the Node server that their `listen` or `serve` returns; fastify as it is, and not its
  *   `app.server`, or its `onClose` hooks will not run.
- * - A response that never ends by itself, such as a framework's event stream, is cut when the time is up. Let it end on
- *   {@link Server.signal}: `endEventStreams` knows only the streams of Effect apps.
+ * - Event streams end with the drain (`endEventStreams`). Any other response that never ends by itself is cut when the
+ *   time is up: let it end on {@link Server.signal}.
  * - Nothing is installed on `process` unless `signals` says so, and nothing calls `process.exit` unless a signal has
  *   asked for the end, all is over, and something still keeps the process alive a second later.
  *

@@ -25,6 +25,10 @@ export interface Owed extends Linked<Owed> {
   told503: boolean
   /** The head of its answer has been written, with this status. */
   readonly status: number | undefined
+  /** An event stream that a drain has ended before its handler did. */
+  readonly endedEarly: boolean
+  /** Ends its answer if that is an event stream, and its client is one that connects again; false if it is not. */
+  readonly endEventStream: () => boolean
   /** From now on an answer that ends midway is cut, as `onCut` is told: it must not look as if it were whole. */
   readonly guard: (onCut: () => void) => void
 }
@@ -112,6 +116,12 @@ export const remoteAddressOf = ({ remoteAddress, remoteFamily, remotePort }: Net
 
 const noop = () => {}
 
+interface EndedBy {
+  readonly connection: number
+  readonly remoteAddress: string
+  readonly endedAt: number
+}
+
 /** All open connections of one server. */
 export class Registry {
   readonly now: () => number
@@ -123,6 +133,15 @@ export class Registry {
   stopping = false
   /** Its deadline has passed: whatever arrives now is answered with 503, and never reaches a handler. */
   killing = false
+  /**
+   * What never ends by itself is ended, in a drain: the hooks have had their time for a last message. Peers of upgraded
+   * connections are asked to leave, and event streams end.
+   */
+  endingLongLived = false
+  /** Event streams end with the drain: the policy says so. */
+  endsEventStreams = false
+  /** The event streams that have been ended, and received in full. */
+  readonly endedStreams: Array<Connection["serving"][number] & EndedBy> = []
   /** What protocols have found out about all connections in this turn of the event loop, while all are looked at. */
   look: Map<unknown, unknown> | undefined = undefined
   /** Connections that are owed nothing are closed, after these graces. */
@@ -181,6 +200,21 @@ export class Registry {
     open.leaving = true
     if (open.lingersUntil === Number.POSITIVE_INFINITY) this.dismissed++
     open.protocol.dismiss(open)
+  }
+
+  /** An exchange is over. */
+  ended(open: Open, owed: Owed): void {
+    if (!owed.endedEarly || !owed.answered) return
+    const { method, path, since, stream } = owed
+    this.endedStreams.push({
+      connection: open.id,
+      remoteAddress: remoteAddressOf(open.socket),
+      method,
+      path,
+      since,
+      endedAt: this.now(),
+      ...(stream === undefined ? undefined : { stream })
+    })
   }
 
   /** A throwing observer must not take a connection, or the drain, with it. */

@@ -87,6 +87,7 @@ export const make = <A extends App | undefined>(
     }
     registry.wake = wake
     registry.keepHeads = policy.idleGrace === "promised"
+    registry.endsEventStreams = policy.endEventStreams
     const handlers = new Handlers(run, wake)
     registry.track = (fiber, open, onEnd) => handlers.add(fiber, open, onEnd)
     registry.finalize = (finalizer) => {
@@ -110,7 +111,7 @@ export const make = <A extends App | undefined>(
     })
 
     const phase = yield* SubscriptionRef.make<Phase>("Serving")
-    const draining = Effect.unsafeMakeLatch(false)
+    const eventStreamsEnd = Effect.unsafeMakeLatch(false)
     const telemetry = new Telemetry(options.quiet)
     const enter = (next: Phase) =>
       Effect.zipRight(
@@ -119,12 +120,11 @@ export const make = <A extends App | undefined>(
           telemetry.phase = next
           telemetry.phaseSince = now()
           emit({ _tag: "PhaseChanged", phase: next, at: now() })
-          if (next === "Draining") draining.unsafeOpen()
           return enters(server, next)
         })
       )
 
-    const app = yield* options.app(handlers, policy.endEventStreams ? draining.await : Effect.never)
+    const app = yield* options.app(handlers, eventStreamsEnd.await)
     const ownScope = yield* Effect.scope
     let stopping = false
     let closeCalled = false
@@ -145,6 +145,9 @@ export const make = <A extends App | undefined>(
       woken,
       enter,
       giveUp: () => app?.giveUp(),
+      endEventStreams: () => {
+        eventStreamsEnd.unsafeOpen()
+      },
       lameDuckOver: lameDuckOver.await,
       closeCalled: closing.await,
       isCloseCalled: () => closeCalled,

@@ -13,6 +13,7 @@ import { step } from "../telemetry/spans.js"
 import type { Telemetry } from "../telemetry/telemetry.js"
 import type { Hooks } from "./hooks.js"
 import { kill } from "./kill.js"
+import { endLongLived } from "./longLived.js"
 import { inBatches, quiet, settled } from "./settle.js"
 
 export interface Stopping {
@@ -24,6 +25,8 @@ export interface Stopping {
   readonly telemetry: Telemetry
   /** Requests that wait for an app to be attached wait in vain. */
   readonly giveUp: () => void
+  /** The event streams of an Effect app end, if the policy says so. */
+  readonly endEventStreams: () => void
   readonly enter: (phase: Phase) => Effect.Effect<void>
   /** Suspends until the drain may want to look again; opened by the registry, the handlers and the hooks. */
   readonly woken: Effect.Latch
@@ -99,6 +102,10 @@ export const drain = Effect.fnUntraced(function*(server: Stopping) {
       cut: killed.connections
     },
     cut: killed.requests,
+    endedStreams: registry.endedStreams.map(({ endedAt, since, ...stream }) => ({
+      ...stream,
+      age: Duration.millis(endedAt - since)
+    })),
     forced: killed.forced,
     handlers: { interrupted: killed.interrupted, abandoned: handlers.fibers.size },
     hooks: hooks.finish()
@@ -118,7 +125,7 @@ const drained = Effect.fnUntraced(function*(server: Stopping, since: number) {
   }
   yield* askToLeave(server.registry)
   server.hooks.start()
-  yield* settled(server).pipe(step("wait"))
+  yield* Effect.raceFirst(settled(server), Effect.zipRight(endLongLived(server), Effect.never)).pipe(step("wait"))
 })
 
 const askToLeave = (registry: Registry) =>

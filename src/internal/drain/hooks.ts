@@ -139,6 +139,11 @@ export class Hooks {
     return Array.from(this.#hooks).filter(runs).map((hook) => hook.name)
   }
 
+  /** Suspends until those that run now have ended. */
+  get ended(): Effect.Effect<void> {
+    return Effect.forEach(Array.from(this.#hooks).filter(runs), (hook) => Deferred.await(hook.done), { discard: true })
+  }
+
   /** The deadline has passed: asks those that still run to end. */
   interrupt(): void {
     this.#killed = true

@@ -49,6 +49,7 @@ export const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: nu
     Effect.raceFirst(settled(server, hopeless), until(killingAt + policy.killTimeout - registry.now()))
   )
   if (!server.isCloseCalled()) {
+    registry.endingLongLived = true
     registry.grace ??= { newConnection: policy.newConnectionGrace, idle: policy.idleGrace, since: drainingAt }
     yield* Effect.raceFirst(over, server.closeCalled)
   }

@@ -31,6 +31,26 @@ export interface CutRequest {
 }
 
 /**
+ * An event stream that the drain ended before its handler did, whose client got all that had been written and is to
+ * connect again.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface EndedStream {
+  /** The `id` of its connection. */
+  readonly connection: number
+  /** The peer, as `address:port`, or `"unknown"` (a Unix socket has no name). */
+  readonly remoteAddress: string
+  readonly method: string
+  readonly path: string
+  /** The id of its stream, with HTTP/2. */
+  readonly stream?: number
+  /** How long it had been open when it ended. */
+  readonly age: Duration.Duration
+}
+
+/**
  * How a hook ended.
  *
  * @since 0.1.0
@@ -86,6 +106,13 @@ export interface Report {
   }
   /** The requests that did not get their whole answer. */
   readonly cut: ReadonlyArray<CutRequest>
+  /**
+   * Event streams that were ended for the shutdown (`endEventStreams` of the policy), and that their clients have got in
+   * full: no failure. They count as `served`, too.
+   *
+   * @since 0.2.0
+   */
+  readonly endedStreams: ReadonlyArray<EndedStream>
   /** Connections that were owed nothing and had to be closed all the same: no failure. */
   readonly forced: ReadonlyArray<Connection>
   readonly handlers: {

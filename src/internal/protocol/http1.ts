@@ -4,9 +4,11 @@
 import type * as Http from "node:http"
 import * as Net from "node:net"
 import { hidden } from "../hidden.js"
-import { nextTick } from "../node/timers.js"
+import { endEarly } from "../node/earlyEnd.js"
+import { nextTick, setImmediate } from "../node/timers.js"
 import { destroy, type Grace, type Protocol } from "../protocol.js"
 import { type Open, openOf, type Owed, type Registry } from "../registry.js"
+import { endsByItself, hasEndedByItself, isEventStreamHead, wantsEventStream } from "./eventStream.js"
 
 /** Go's `rstAvoidanceDelay` (rule C11): how long a connection is read from after its last answer and our FIN. */
 const lingerMillis = 500
@@ -32,6 +34,7 @@ class Request implements Owed {
   readonly request: Http.IncomingMessage
   /** Absent while a handler decides about an upgrade: then the answer, if any, is the handler's own. */
   response: Http.ServerResponse | undefined
+  endedEarly = false
   /** It was kept from its handler until it was too late: all that it is owed is to be told so. */
   refused = false
   /** As they arrived: a router that is mounted somewhere rewrites `url` for the handlers below it. */
@@ -86,6 +89,19 @@ class Request implements Owed {
   left(whole: boolean): void {
     if (this.refused) this.told503 ||= whole
     else this.answered ||= whole
+  }
+
+  endEventStream(): boolean {
+    const { request, response } = this
+    if (this.endedEarly || response?.headersSent !== true || response.writableEnded || response.destroyed) return false
+    if (!wantsEventStream(request.method, request.headers.accept)) return false
+    if (!isEventStreamHead(headOf(response)) || endsByItself(response)) return false
+    this.endedEarly = true
+    const open = openOf(request.socket)
+    endEarly(response, () => {
+      if (open !== undefined) this.left(flushed(open, response))
+    }, onResponseClose)
+    return true
   }
 
   guard(onCut: () => void): void {
@@ -290,6 +306,10 @@ const settle = (open: Open, response: Http.ServerResponse): void => {
   } else if (owed.ofApp && !owed.refused) {
     completeEnd(response)
   }
+  if (registry.endingLongLived) {
+    owed.endedEarly ||= hasEndedByItself(response)
+    registry.ended(open, owed)
+  }
   if (open.owed.size > 0) return
   if (open.leaving) {
     // while it was owed something, its lingering had no end
@@ -355,8 +375,24 @@ const sayClose = (open: Open, response: Http.ServerResponse): void => {
       if (response.hasHeader("connection")) response.setHeader("connection", "close")
       rest = rest.map(withoutConnection)
     }
-    return Reflect.apply(writeHead, this, [statusCode, ...rest])
+    Reflect.apply(writeHead, this, [statusCode, ...rest])
+    if (open.registry.endingLongLived) endBegun(open, response)
+    return response
   }
+}
+
+/** An event stream that begins when those that were there have been ended: what comes with its head goes out first. */
+const endBegun = (open: Open, response: Http.ServerResponse): void => {
+  if (!open.registry.endsEventStreams || !isEventStreamHead(headOf(response))) return
+  setImmediate(() => find(open, response)?.endEventStream())
+}
+
+/** The head of a response as it goes out. Without that undocumented field, what was set of it. */
+const headOf = (response: Http.ServerResponse): string => {
+  const { _header } = response as { readonly _header?: unknown }
+  if (typeof _header === "string") return _header
+  const headers = Object.entries(response.getHeaders())
+  return headers.map(([name, value]) => `${name}: ${String(value)}`).join("\r\n")
 }
 
 const isLast = (open: Open, response: Http.ServerResponse): boolean => {

@@ -9,9 +9,11 @@
  * notice of the streams that follow.
  */
 import * as Http2 from "node:http2"
+import { endStreamEarly } from "../node/earlyEnd.js"
 import { setImmediate, setTimeout } from "../node/timers.js"
 import type { Grace, Protocol } from "../protocol.js"
 import type { Open, Owed } from "../registry.js"
+import { endsByItself, hasEndedByItself, isEventStreamWith, wantsEventStream } from "./eventStream.js"
 import { completeEnd } from "./http1.js"
 
 /** Go's `rstAvoidanceDelay` (rule C11), as for HTTP/1.1: how long we read on after our FIN. */
@@ -35,6 +37,7 @@ class Stream implements Owed {
   next: Owed | undefined = undefined
   isInFlight = false
   answered = false
+  endedEarly = false
   told503 = false
   /** What `@effect/platform-node` answers with, once it has been made. */
   response: Http2.Http2ServerResponse | undefined = undefined
@@ -43,6 +46,7 @@ class Stream implements Owed {
   readonly own: Http2.ServerHttp2Stream
   readonly method: string
   readonly path: string
+  readonly accept: string | undefined
   readonly ofApp: boolean
   readonly since: number
 
@@ -50,6 +54,7 @@ class Stream implements Owed {
     this.own = stream
     this.method = headers[":method"] ?? ""
     this.path = headers[":path"] ?? headers[":authority"] ?? ""
+    this.accept = headers.accept
     this.ofApp = ofApp
     this.since = since
   }
@@ -60,6 +65,32 @@ class Stream implements Owed {
 
   get status(): number | undefined {
     return this.own.headersSent ? Number(this.own.sentHeaders[":status"]) : undefined
+  }
+
+  endEventStream(): boolean {
+    const { own, response } = this
+    if (this.endedEarly || own.destroyed || own.closed || own.writableEnded) return false
+    if (!wantsEventStream(this.method, this.accept)) return false
+    if (!own.headersSent) {
+      this.#endWhenBegun()
+      return false
+    }
+    if (!isEventStreamWith(own.sentHeaders)) return false
+    if (response !== undefined && endsByItself(response)) return false
+    this.endedEarly = true
+    endStreamEarly(own)
+    return true
+  }
+
+  /** What comes with its head goes out first. */
+  #endWhenBegun(): void {
+    const { own } = this
+    const { respond } = own
+    own.respond = (...args) => {
+      own.respond = respond
+      own.respond(...args)
+      setImmediate(() => this.endEventStream())
+    }
   }
 
   guard(onCut: () => void): void {
@@ -302,6 +333,10 @@ const settle = (open: Open, owed: Stream): void => {
     registry.served++
   } else if (response !== undefined) {
     completeEnd(response)
+  }
+  if (registry.endingLongLived) {
+    owed.endedEarly ||= response !== undefined && hasEndedByItself(response)
+    registry.ended(open, owed)
   }
   if (open.owed.size > 0 || open.socket.destroyed) return
   registry.change(open, "Idle")

@@ -21,9 +21,8 @@ const make = (name: string): Protocol => ({
 })
 
 const leave = (open: Open): void => {
-  const { registry } = open
   // who is in the middle of a call is asked when it has had its answer
-  if (open.told || open.owed.size > 0 || !registry.stopping || registry.grace === undefined) return
+  if (open.told || open.owed.size > 0 || !open.registry.endingLongLived) return
   if (open.tell === undefined) open.told = goAway(open)
   else {
     open.told = true

@@ -1,33 +1,39 @@
 /**
  * The responses that a drain has a say in: those whose end is not known when they begin.
  */
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as HttpBody from "@effect/platform/HttpBody"
+import type { HttpServerRequest } from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type * as Net from "node:net"
+import { endsWithStream, isEventStream, wantsEventStream } from "../protocol/eventStream.js"
 import { openOf } from "../registry.js"
 
 type Response = HttpServerResponse.HttpServerResponse
 
 /** The same response; if it is an event stream, one that ends when `end` does. */
-export const ending = (response: Response, socket: Net.Socket, end: Effect.Effect<void>): Response => {
+export const ending = (response: Response, request: HttpServerRequest, end: Effect.Effect<void>): Response => {
   if (!isStreamed(response)) return response
-  const open = openOf(socket)
+  const open = openOf(NodeHttpServerRequest.toIncomingMessage(request).socket)
   if (open === undefined) return response
   // interrupted before its first byte, such a body would be sent as an empty one that is whole
-  return open.registry.killing ? tooLate : endingWhen(end, response)
+  if (open.registry.killing) return tooLate
+  return open.registry.endsEventStreams ? endingWhen(end, response, request) : response
 }
 
 const isStreamed = ({ body }: Response): boolean =>
   body._tag === "Stream" || body._tag === "FormData"
   || (body._tag === "Raw" && typeof body.body === "object" && body.body !== null && "pipe" in body.body)
 
-const endingWhen = (end: Effect.Effect<void>, response: Response): Response => {
+const endingWhen = (end: Effect.Effect<void>, response: Response, request: HttpServerRequest): Response => {
   const { body, headers } = response
   const contentType = headers["content-type"] ?? body.contentType
-  if (body._tag !== "Stream" || contentType?.toLowerCase().startsWith("text/event-stream") !== true) return response
-  return HttpServerResponse.setBody(response, HttpBody.stream(Stream.interruptWhen(body.stream, end), contentType))
+  if (body._tag !== "Stream" || !isEventStream(contentType) || headers["content-length"] !== undefined) return response
+  const source = NodeHttpServerRequest.toIncomingMessage(request)
+  if (!wantsEventStream(source.method, source.headers.accept)) return response
+  const ended = Effect.zipRight(end, Effect.sync(endsWithStream(NodeHttpServerRequest.toServerResponse(request))))
+  return HttpServerResponse.setBody(response, HttpBody.stream(Stream.interruptWhen(body.stream, ended), contentType))
 }
 
 const tooLate = HttpServerResponse.empty({ status: 503 })

@@ -1,7 +1,6 @@
 /**
  * What answers the requests of a server with an Effect app: one fiber for each, and nothing else where it ends at once.
  */
-import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import type * as HttpApp from "@effect/platform/HttpApp"
 import type { HttpMiddleware } from "@effect/platform/HttpMiddleware"
 import { clientAbortFiberId } from "@effect/platform/HttpServerError"
@@ -45,10 +44,8 @@ export const make = (
     known ??= { Request: requestClass(), RequestScope: scopeClass() }
     const { Request, RequestScope } = known
     if (Request === undefined || RequestScope === undefined) return undefined
-    const writeEnding: Write = (request, response, isAwaited) => {
-      const { socket } = NodeHttpServerRequest.toIncomingMessage(request)
-      return write(request, ending(response, socket, eventStreamsEnd), isAwaited)
-    }
+    const writeEnding: Write = (request, response, isAwaited) =>
+      write(request, ending(response, request, eventStreamsEnd), isAwaited)
     const base = runtime.context.unsafeMap
     const spans = Spans.make(runtime)
     const { app, unreached } = handled(httpApp, { context: runtime.context, middleware, spans, write: writeEnding })

@@ -71,7 +71,7 @@ const track = <E, R>(
     const owed = upgradeOf(open, source)
     if (owed === undefined) {
       handlers.add(fiber, open, ignore)
-      return Effect.map(app, (response) => ending(response, source.socket, eventStreamsEnd))
+      return Effect.map(app, (response) => ending(response, request, eventStreamsEnd))
     }
     let upgraded = false
     handlers.add(fiber, open, () => endUpgrade(open, owed, () => NodeHttpServerRequest.toServerResponse(request)))
@@ -90,7 +90,7 @@ const track = <E, R>(
     return Effect.map(Effect.provideService(app, HttpServerRequest, withUpgrade), (response) => {
       // it has declined to upgrade, and answers as it would any request
       if (!upgraded) answerUpgrade(owed, NodeHttpServerRequest.toServerResponse(request))
-      return ending(response, source.socket, eventStreamsEnd)
+      return ending(response, request, eventStreamsEnd)
     })
   })
 

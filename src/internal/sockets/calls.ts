@@ -19,6 +19,7 @@ export class Call implements Owed {
   readonly awaited: boolean
   answered = false
   readonly told503 = false
+  readonly endedEarly = false
   /** The first part of its result has been sent. */
   begun = false
   previous: Owed | undefined = undefined
@@ -34,6 +35,10 @@ export class Call implements Owed {
 
   get status(): number | undefined {
     return this.begun ? 200 : undefined
+  }
+
+  endEventStream(): boolean {
+    return false
   }
 
   guard(onCut: () => void): void {
@@ -67,7 +72,7 @@ export class Calls {
   begin(path: string): Call | undefined {
     const { owed, registry } = this.#open
     if (this.#refusing || registry.killing || this.#open.state === "Closed") return undefined
-    const draining = registry.stopping && registry.grace !== undefined
+    const draining = registry.endingLongLived
     if (draining && (this.#calls.size === 0 ? this.#crossed : this.#awaited === 0)) return undefined
     const call = new Call(path, registry.now(), !draining || this.#calls.size === 0)
     this.#calls.add(call)
@@ -87,7 +92,7 @@ export class Calls {
       open.served++
       registry.served++
     }
-    if (this.#calls.size > 0 || !registry.stopping || registry.grace === undefined) return
+    if (this.#calls.size > 0 || !registry.endingLongLived) return
     this.#crossed = true
     open.told = false
     open.protocol.leave(open)

@@ -7,7 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
-import type { CutRequest, HookReport, Phase, Report } from "../../Shutdown.js"
+import type { CutRequest, EndedStream, HookReport, Phase, Report } from "../../Shutdown.js"
 import type { Stopping } from "../drain/drain.js"
 import { clip } from "../oneLine.js"
 import * as Line from "./line.js"
@@ -125,6 +125,9 @@ export const hookEnded = (server: Stopping, { cause, duration, name, outcome }: 
 const cutRequest = ({ age, answer, method, path, remoteAddress }: CutRequest): string =>
   `${clip(method)} ${clip(path)} from ${remoteAddress} after ${print(age)} (${answer})`
 
+const endedStream = ({ age, method, path, remoteAddress }: EndedStream): string =>
+  `${clip(method)} ${clip(path)} from ${remoteAddress} after ${print(age)}`
+
 const plain = ({ age, answer, method, path, remoteAddress }: CutRequest) => ({
   method: clip(method),
   path: clip(path),
@@ -134,13 +137,18 @@ const plain = ({ age, answer, method, path, remoteAddress }: CutRequest) => ({
 })
 
 const ended = (server: Stopping, report: Report) => {
-  const { connections, cut, forced, handlers, hooks } = report
+  const { connections, cut, endedStreams, forced, handlers, hooks } = report
   const level = report.outcome === "DeadlineExceeded"
     ? LogLevel.Error
     : handlers.abandoned > 0
     ? LogLevel.Warning
     : server.telemetry.usual
   const parts = [`${count(report.served, "request")} answered since`]
+  if (endedStreams.length > 0) {
+    const more = endedStreams.length > named ? ", …" : ""
+    const names = endedStreams.slice(0, named).map(endedStream).join(", ")
+    parts.push(`${count(endedStreams.length, "event stream")} ended, to be opened again elsewhere (${names}${more})`)
+  }
   if (connections.dismissed > 0) parts.push(`${count(connections.dismissed, "idle connection")} closed`)
   if (forced.length > 0) parts.push(`${count(forced.length, "connection")} forced that nothing was owed to`)
   if (handlers.abandoned > 0) parts.push(`${count(handlers.abandoned, "handler")} left behind, deaf to interruption`)
@@ -165,6 +173,15 @@ const ended = (server: Stopping, report: Report) => {
       ...(cut.length === 0 ? undefined : {
         cut: cut.length,
         cutRequests: cut.slice(0, listed).map(plain)
+      }),
+      ...(endedStreams.length === 0 ? undefined : {
+        endedStreams: endedStreams.length,
+        endedStreamRequests: endedStreams.slice(0, listed).map(({ age, method, path, remoteAddress }) => ({
+          method: clip(method),
+          path: clip(path),
+          remoteAddress,
+          ageMillis: Duration.toMillis(age)
+        }))
       }),
       ...(handlers.interrupted === 0 ? undefined : { handlers }),
       ...(hooks.length === 0 ? undefined : {

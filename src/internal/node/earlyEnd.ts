@@ -1,0 +1,119 @@
+/**
+ * Ends a response before its handler does. Its client gets all that has been written, and the end of a whole response;
+ * its handler sees its client leave, as when a client disconnects, and what it writes after that is dropped.
+ *
+ * A handler (or a framework) stops when a response closes that it has not ended: so `close` comes without `finish`
+ * before it, and `writableEnded` and `writableFinished` are false by then. What reads Node's fields here was seen in
+ * Node 20.18 to 26: `_closed` (absent: `closed` says so later), and the abort controller of `request.signal` (Node 26).
+ */
+import type * as Http from "node:http"
+import type * as Http2 from "node:http2"
+import { hidden } from "../hidden.js"
+import { nextTick, setImmediate } from "./timers.js"
+
+type Args = ReadonlyArray<unknown>
+
+/** What both versions of HTTP call by the same names. */
+interface Writer {
+  readonly writableEnded: boolean
+  write: (...args: Array<never>) => unknown
+  end: (...args: Array<never>) => unknown
+}
+
+/**
+ * `write` and `end` are those of the handler, and go on to the response until it has ended: a compressor ends later
+ * than it is told to, and writes what it has kept.
+ */
+const dropLateWrites = (writer: Writer, hasLeft: () => boolean): void => {
+  const { end, write } = writer
+  const drops = (args: Args): boolean => {
+    if (!hasLeft() && !writer.writableEnded) return false
+    const callback = args.find((arg) => typeof arg === "function")
+    // a turn later: whoever writes on and on from its callbacks must not stop the event loop
+    if (callback !== undefined) setImmediate(callback as () => void)
+    return true
+  }
+  writer.write = (...args: Args) => drops(args) ? false : Reflect.apply(write, writer, args)
+  writer.end = (...args: Args) => drops(args) ? writer : Reflect.apply(end, writer, args)
+}
+
+const ignore = () => {}
+
+/** Says of a response what is so when its client has left it unfinished. */
+const looksUnfinished = (response: object): void => {
+  for (const name of ["writableEnded", "writableFinished"]) {
+    Object.defineProperty(response, name, { value: false, configurable: true, writable: true })
+  }
+}
+
+/**
+ * Of HTTP/1.1. `onFlushed` is called when all of it has gone to the socket, and `onClose`, a listener for the `close` of
+ * the response, is called in Node's own time: when Node has let go of it.
+ */
+export const endEarly = (
+  response: Http.ServerResponse,
+  onFlushed: () => void,
+  onClose: (this: Http.ServerResponse) => void
+): void => {
+  const { req: request } = response
+  const { emit } = response
+  let left = false
+  const leave = () => {
+    left = true
+    looksUnfinished(response)
+    response.destroyed = true
+    if ("_closed" in response) response._closed = true
+    response.off("close", onClose)
+    if (!request.readableEnded || !request.complete) request.emit("aborted")
+    const controller = hidden(request, "kAbortController")
+    if (controller instanceof AbortController) controller.abort()
+    Reflect.apply(emit, response, ["close"])
+  }
+  response.on("error", ignore)
+  response.emit = (...args: [event: string | symbol, ...Array<unknown>]) => {
+    const [event] = args
+    // Node says it again
+    if (event === "close" && left) return false
+    if (event === "close") {
+      left = true
+      looksUnfinished(response)
+    }
+    if (event === "finish" && !left) {
+      onFlushed()
+      leave()
+      nextTick(() => onClose.call(response))
+    }
+    return Reflect.apply(emit, response, args)
+  }
+  response.end()
+  dropLateWrites(response, () => left)
+}
+
+/** Of HTTP/2: what has been written to a stream, and by a response in the manner of HTTP/1.1 where there is one. */
+export const endStreamEarly = (stream: Http2.ServerHttp2Stream): void => {
+  const response = responseOf(stream)
+  let left = false
+  stream.on("error", ignore)
+  stream.prependOnceListener("close", () => {
+    left = true
+    if (response !== undefined) looksUnfinished(response)
+    stream.emit("aborted")
+  })
+  if (response === undefined) {
+    stream.end()
+  } else {
+    response.end()
+    dropLateWrites(response, () => left)
+  }
+  dropLateWrites(stream, () => left)
+}
+
+/** Node keeps the response that a `request` listener was given on its stream, under a symbol of its own. */
+const responseOf = (stream: Http2.ServerHttp2Stream): Writer & { end: () => unknown } | undefined => {
+  const response = hidden(stream, "response")
+  return isWriter(response) ? response : undefined
+}
+
+const isWriter = (value: unknown): value is Writer & { end: () => unknown } =>
+  typeof value === "object" && value !== null && "write" in value && "end" in value
+  && typeof value.write === "function" && typeof value.end === "function" && "writableEnded" in value
