@@ -9,8 +9,9 @@ import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
 import { parseAllDocuments } from "yaml"
 import { Shutdown } from "../src/index.js"
-import { describeWith, start, type Tool } from "./clients/tool.js"
 import { type Child, startLimit, withChild } from "./support/child.js"
+import { describeWith } from "./support/describeWith.js"
+import { haproxy, nginx, type Program, start, systemdAnalyze } from "./support/program.js"
 import { withClient } from "./support/rawClient.js"
 import { waitFor } from "./support/wait.js"
 
@@ -46,8 +47,8 @@ const withFiles = async (files: Readonly<Record<string, string>>, use: (folder: 
   }
 }
 
-const check = async (tool: Tool, args: ReadonlyArray<string>) => {
-  const running = start(tool, args)
+const check = async (program: Program, args: ReadonlyArray<string>) => {
+  const running = start(program, args)
   try {
     const { code, stderr, stdout } = await running.ran(limit)
     return { code, said: stdout.toString() + stderr }
@@ -56,8 +57,7 @@ const check = async (tool: Tool, args: ReadonlyArray<string>) => {
   }
 }
 
-describeWith({ name: "HAProxy", commands: ["haproxy", "/usr/sbin/haproxy"], debian: "haproxy" }, () => {
-  const haproxy: Tool = { name: "HAProxy", commands: ["haproxy", "/usr/sbin/haproxy"], debian: "haproxy" }
+describeWith(haproxy, () => {
   const config = read("haproxy.cfg")
 
   it("reads haproxy.cfg, and would not read another", () =>
@@ -67,8 +67,7 @@ describeWith({ name: "HAProxy", commands: ["haproxy", "/usr/sbin/haproxy"], debi
     }))
 })
 
-describeWith({ name: "nginx", commands: ["nginx", "/usr/sbin/nginx"], debian: "nginx-light" }, () => {
-  const nginx: Tool = { name: "nginx", commands: ["nginx", "/usr/sbin/nginx"], debian: "nginx-light" }
+describeWith(nginx, () => {
   const config = read("nginx.conf")
 
   it("reads nginx.conf, and would not read another", () =>
@@ -79,16 +78,14 @@ describeWith({ name: "nginx", commands: ["nginx", "/usr/sbin/nginx"], debian: "n
     }))
 })
 
-describeWith({ name: "systemd-analyze", commands: ["systemd-analyze"], debian: "systemd" }, () => {
-  const analyze: Tool = { name: "systemd-analyze", commands: ["systemd-analyze"], debian: "systemd" }
-
+describeWith(systemdAnalyze, () => {
   it("reads app.service and app.socket, and complains about others", async () => {
     // it looks whether the command is there
     const service = read("app.service").replace("/usr/bin/node", process.execPath)
     const verify = async (service: string) => {
       let complaints: ReadonlyArray<string> = []
       await withFiles({ "app.service": service, "app.socket": read("app.socket") }, async (folder) => {
-        const { code, said } = await check(analyze, [
+        const { code, said } = await check(systemdAnalyze, [
           "verify",
           join(folder, "app.service"),
           join(folder, "app.socket")

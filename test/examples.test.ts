@@ -1,11 +1,12 @@
-import { spawn } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { describe, expect, it } from "vitest"
 import { type Child, startLimit, withChild } from "./support/child.js"
+import { describeWith } from "./support/describeWith.js"
 import { messages, position, refused, withExample } from "./support/example.js"
 import { saysClose } from "./support/httpResponses.js"
+import { npm, script, start as startProgram } from "./support/program.js"
 import { type RawClient, type Target, withClient } from "./support/rawClient.js"
 import { pace, waitFor } from "./support/wait.js"
 
@@ -307,34 +308,35 @@ describe("npm start", { timeout: 60_000 }, () => {
       expect(child.stdout()).toMatch(/Cut: GET \/slow\?seconds=30 .* its client was told 503/)
     }, { env }))
 
-  it("draws the drain on a terminal to its end when Ctrl-C is pressed under npm", async () => {
-    const terminal = spawn("script", ["-qefc", "npm start", "/dev/null"], {
-      cwd: new URL("..", import.meta.url),
-      env: { ...process.env, ...env, TERM: "xterm-256color" }
-    })
-    let shown = ""
-    terminal.stdout.setEncoding("utf8").on("data", (text: string) => (shown += text))
-    const exited = new Promise((resolve) => terminal.once("exit", resolve))
-    try {
-      const port = await waitFor(
-        () => `the app to serve: ${shown}`,
-        () => /Serving on http:\/\/localhost:(\d+)/.exec(shown)?.[1],
-        startLimit
-      )
-      await withClient({ port: Number(port) }, async (client) => {
-        await client.write(get("/slow?seconds=2"))
-        await waitFor(() => `the request to be seen: ${shown}`, () => shown.includes("1 request in flight"), 5000)
-        terminal.stdin.write("\u0003")
-        expect(await answer(client)).toMatchObject({ status: 200, complete: true })
+  describeWith([script, npm], () => {
+    it("draws the drain on a terminal to its end when Ctrl-C is pressed under npm", async () => {
+      const terminal = startProgram(script, ["-qefc", "npm start", "/dev/null"], {
+        stdin: "pipe",
+        cwd: new URL("..", import.meta.url),
+        env: { ...process.env, ...env, TERM: "xterm-256color" }
       })
-      await waitFor(() => `npm to end: ${shown}`, exited, 10_000)
-    } finally {
-      terminal.kill("SIGKILL")
-    }
-    expect(shown).toMatch(/Draining, \d\.\d s left: 1 connection \(1 Active\)/)
-    expect(shown).toMatch(/ {2}GET \/slow\?seconds=2 from 127\.0\.0\.1:\d+ \(\d\.\d s\)/)
-    expect(shown).toContain("every request got its whole answer.")
-    expect(shown).toContain("\u001b[J")
+      const shown = terminal.output
+      try {
+        const port = await waitFor(
+          () => `the app to serve: ${shown()}`,
+          () => /Serving on http:\/\/localhost:(\d+)/.exec(shown())?.[1],
+          startLimit
+        )
+        await withClient({ port: Number(port) }, async (client) => {
+          await client.write(get("/slow?seconds=2"))
+          await waitFor(() => `the request to be seen: ${shown()}`, () => shown().includes("1 request in flight"), 5000)
+          terminal.child.stdin?.write("\u0003")
+          expect(await answer(client)).toMatchObject({ status: 200, complete: true })
+        })
+        await terminal.ran(10_000)
+      } finally {
+        await terminal.kill()
+      }
+      expect(shown()).toMatch(/Draining, \d\.\d s left: 1 connection \(1 Active\)/)
+      expect(shown()).toMatch(/ {2}GET \/slow\?seconds=2 from 127\.0\.0\.1:\d+ \(\d\.\d s\)/)
+      expect(shown()).toContain("every request got its whole answer.")
+      expect(shown()).toContain("\u001b[J")
+    })
   })
 
   it("names the port that is taken, and what to do", () =>

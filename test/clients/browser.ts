@@ -4,8 +4,8 @@ import type * as Scope from "effect/Scope"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { chromium, start } from "../support/program.js"
 import { type Deferred, deferred, waitFor, within } from "../support/wait.js"
-import { chromium, start } from "./tool.js"
 
 /** The least that makes it run in a container, as root, and keep to itself. */
 const flags = [
@@ -64,7 +64,9 @@ interface Message {
 }
 
 const launch = (profile: string) => {
-  const { child, kill, ran, stderr } = start(chromium, [...flags, `--user-data-dir=${profile}`, "about:blank"], 2)
+  const { child, kill, ran, stderr } = start(chromium, [...flags, `--user-data-dir=${profile}`, "about:blank"], {
+    pipes: 2
+  })
   const commands = child.stdio[3] as NodeJS.WritableStream
   const answers = child.stdio[4] as NodeJS.ReadableStream
   const asked = new Map<number, Deferred<Result>>()

@@ -3,11 +3,12 @@ import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platf
 import { assert, it } from "@effect/vitest"
 import { Duration, Effect, Stream } from "effect"
 import type { Shutdown } from "../../src/index.js"
+import { describeWith } from "../support/describeWith.js"
+import { chromium } from "../support/program.js"
 import { silent, until } from "../support/running.js"
 import { waitFor } from "../support/wait.js"
 import { open, type Page } from "./browser.js"
 import { makeWork, served, type Site, type Wire, type Work } from "./site.js"
-import { chromium, describeWith } from "./tool.js"
 
 /**
  * The page keeps an account of what it saw, in `seen`. The connection that it opens in advance, for requests without

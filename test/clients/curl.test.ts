@@ -7,9 +7,10 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Shutdown } from "../../src/index.js"
+import { describeWith } from "../support/describeWith.js"
+import { curl } from "../support/program.js"
 import { silent, until } from "../support/running.js"
 import { adopted, makeWork, running, served, type Wire, type Work } from "./site.js"
-import { curl, describeWith } from "./tool.js"
 
 interface Version {
   readonly name: string

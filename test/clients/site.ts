@@ -9,9 +9,9 @@ import * as Http2 from "node:http2"
 import * as Https from "node:https"
 import { NodeHttpServer, Server, type Shutdown } from "../../src/index.js"
 import { certificate } from "../support/certificate.js"
+import { type Program, start } from "../support/program.js"
 import { launch, type Running, until } from "../support/running.js"
 import { deferred } from "../support/wait.js"
-import { start, type Tool } from "./tool.js"
 
 /** `h2` over TLS speaks HTTP/1.1 too, to whom asks for it. */
 export type Wire = "http" | "https" | "h2c" | "h2"
@@ -118,5 +118,5 @@ export const makeWork = () => {
 export type Work = ReturnType<typeof makeWork>
 
 /** A program that is gone when the test is over. */
-export const running = (tool: Tool, args: ReadonlyArray<string>, pipes = 0) =>
-  Effect.acquireRelease(Effect.sync(() => start(tool, args, pipes)), (tool) => Effect.promise(tool.kill))
+export const running = (program: Program, args: ReadonlyArray<string>) =>
+  Effect.acquireRelease(Effect.sync(() => start(program, args)), ({ kill }) => Effect.promise(kill))

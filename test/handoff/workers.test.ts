@@ -110,7 +110,7 @@ describe("workers of node:cluster", { timeout: 180_000 }, () => {
         expect(await Promise.all(requests)).toMatchObject([{ status: 200 }, { status: 200 }])
         expect(await child.exit(limit)).toMatchObject({ code: 0 })
         expect(child.linesOf("exit").map(({ code }) => code)).toEqual([0, 0, 0])
-      }, { under: ["setsid"] }))
+      }, { ownGroup: true }))
   }
 
   for (const workers of [0, -1, 1.5, Number.NaN]) {

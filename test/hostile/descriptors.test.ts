@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest"
 import { type Child, withChild } from "../support/child.js"
+import { underDescriptors } from "../support/program.js"
 import { connect, type RawClient } from "../support/rawClient.js"
 import { get } from "../support/running.js"
 import { waitFor } from "../support/wait.js"
@@ -10,7 +11,7 @@ import { kinds } from "./site.js"
 // A process that has no descriptor left, by `ulimit -n`: whoever is connected is served, whoever comes is not, the
 // server lives, and its shutdown needs none.
 
-const limited = { under: ["sh", "-c", `ulimit -n 512 && exec "$0" "$@"`] }
+const limited = { under: underDescriptors(512) }
 
 const policy = { timeout: 8000, idleGrace: 200, newConnectionGrace: 500 }
 

@@ -1,16 +1,17 @@
 /**
  * The proxies, as `examples/deploy` configures them, with other ports.
  */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Net from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import * as Readline from "node:readline"
+import { haproxy, nginx, outputOf, type Program, start } from "../support/program.js"
 import { connect } from "../support/rawClient.js"
-import { pace, waitFor } from "../support/wait.js"
+import { pace } from "../support/wait.js"
 
-export type ProxyName = "haproxy" | "nginx"
+export const programs = { haproxy, nginx } as const satisfies Readonly<Record<string, Program>>
+
+export type ProxyName = keyof typeof programs
 
 export interface Backend {
   readonly port: number
@@ -71,7 +72,7 @@ const replaced = (name: ProxyName, replacements: ReadonlyArray<readonly [string,
   return text
 }
 
-const haproxy = ({ backends: [a, b], withoutRetry }: ProxyOptions, port: number): string =>
+const haproxyConfig = ({ backends: [a, b], withoutRetry }: ProxyOptions, port: number): string =>
   replaced("haproxy", [
     ["bind :80", `bind 127.0.0.1:${port}`],
     ["127.0.0.1:3001 port 9001", `127.0.0.1:${a.port} port ${a.admin}`],
@@ -79,7 +80,7 @@ const haproxy = ({ backends: [a, b], withoutRetry }: ProxyOptions, port: number)
     ...(withoutRetry ? [["retries 3", "retries 0"], ["option redispatch 1", "no option redispatch"]] as const : [])
   ])
 
-const nginx = ({ backends: [a, b], withoutRetry }: ProxyOptions, port: number, directory: string): string =>
+const nginxConfig = ({ backends: [a, b], withoutRetry }: ProxyOptions, port: number, directory: string): string =>
   replaced("nginx", [
     ["listen 80;", `listen 127.0.0.1:${port};`],
     ["127.0.0.1:3001", `127.0.0.1:${a.port}`],
@@ -96,43 +97,26 @@ const nginx = ({ backends: [a, b], withoutRetry }: ProxyOptions, port: number, d
     ...(withoutRetry ? [["proxy_next_upstream error timeout", "proxy_next_upstream off"]] as const : [])
   ])
 
-const alive = new Set<ChildProcess>()
-// nginx ends its workers where it is not killed
-process.on("exit", () => alive.forEach((child) => child.kill("SIGTERM")))
-
 export const startProxy = async (options: ProxyOptions): Promise<Proxy> => {
   const [port = 0] = await freePorts(1)
   const directory = Fs.mkdtempSync(Path.join(Os.tmpdir(), "quiesce-rolling-"))
   const file = Path.join(directory, "proxy.conf")
   const [config, args] = options.name === "haproxy"
-    ? [haproxy(options, port), ["-db", "-f", file]]
+    ? [haproxyConfig(options, port), ["-db", "-f", file]]
     : [
-      nginx(options, port, directory),
+      nginxConfig(options, port, directory),
       ["-c", file, "-e", "stderr", "-g", `daemon off; pid ${Path.join(directory, "nginx.pid")};`]
     ]
   Fs.writeFileSync(file, config)
 
-  const child = spawn(pathOf(options.name), args, { stdio: ["ignore", "ignore", "pipe"] })
-  alive.add(child)
-  const lines: Array<string> = []
-  Readline.createInterface({ input: child.stderr }).on("line", (line) => {
-    if (lines.length < 1000 && !/connect\(\) failed|temporarily disabled/.test(line)) lines.push(line)
-  })
-  let ended = false
-  const end = new Promise<void>((resolve) => {
-    child.once("error", (error) => {
-      lines.push(error.message)
-      resolve()
-    })
-    child.once("exit", () => resolve())
-  }).then(() => {
-    ended = true
-    alive.delete(child)
-  })
+  const { child, ran, stderr } = start(programs[options.name], args)
+  const errors = () =>
+    stderr().split("\n").filter((line) => line !== "" && !/connect\(\) failed|temporarily disabled/.test(line))
+  const ended = () => child.exitCode !== null || child.signalCode !== null
 
   const stop = async () => {
-    if (!ended) child.kill("SIGTERM")
-    await waitFor(`the end of ${options.name}`, end, 10_000)
+    if (!ended()) child.kill("SIGTERM")
+    await ran(10_000)
     Fs.rmSync(directory, { recursive: true })
   }
   try {
@@ -140,24 +124,17 @@ export const startProxy = async (options: ProxyOptions): Promise<Proxy> => {
       const client = await connect({ port })
       client.leave()
       if (client.ending !== "refused") break
-      if (ended || Date.now() > until) throw new Error(`${options.name} does not listen: ${lines.join("\n")}`)
+      if (ended() || Date.now() > until) throw new Error(`${options.name} does not listen: ${errors().join("\n")}`)
       await pace(20)
     }
   } catch (cause) {
     await stop()
     throw cause
   }
-  return { port, errors: () => lines, stop }
+  return { port, errors, stop }
 }
 
-/** Debian has them where only root looks. */
-const pathOf = (name: ProxyName): string => `/usr/sbin/${name}`
-
-export const version = (name: ProxyName): string => {
-  // one says it on stdout, the other on stderr
-  const { stderr, stdout } = spawnSync(pathOf(name), ["-v"], { encoding: "utf8" })
-  return /\d+\.\d+\.\d+/.exec(stdout + stderr)?.[0] ?? ""
-}
+export const version = (name: ProxyName): string => /\d+\.\d+\.\d+/.exec(outputOf(programs[name], ["-v"]))?.[0] ?? ""
 
 /**
  * Ports that no outgoing connection takes by chance while an instance is away: those below the range that the system

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { Shutdown } from "../../src/index.js"
+import { describeWith } from "../support/describeWith.js"
+import { haproxy, nginx } from "../support/program.js"
 import { type Result, roll } from "./rolling.js"
 
 // A short `npm run rolling`, with the configurations of examples/deploy.
@@ -20,31 +22,35 @@ const nothingLost = {
 const whyNot = ({ proxyErrors }: Result) => proxyErrors.join("\n")
 
 describe.concurrent("instances that are restarted in turn under load", { timeout: 150_000 }, () => {
-  it("behind HAProxy: no request is lost", async () => {
-    const result = await roll({ proxy: "haproxy", restarts: 4, policy: Shutdown.kubernetes({ lameDuck }) })
-    expect(result, whyNot(result)).toMatchObject(nothingLost)
-    expect(result.restarts.map(({ exit }) => exit.code)).toEqual([0, 0, 0, 0])
-    expect(result.accepted).toBeGreaterThan(500)
-  })
-
-  it("behind nginx, which asks no instance whether it is ready, and connects until it is refused", async () => {
-    const result = await roll({ proxy: "nginx", restarts: 4, policy: Shutdown.kubernetes({ lameDuck: 0 }), pauseMs })
-    expect(result, whyNot(result)).toMatchObject(nothingLost)
-    expect(result.restarts.map(({ exit }) => exit.code)).toEqual([0, 0, 0, 0])
-    expect(result.accepted).toBeGreaterThan(500)
-  })
-
-  it("without a lame duck, behind a proxy that tries no other instance, clients see 503", async () => {
-    const policy = Shutdown.kubernetes({ lameDuck: 0 })
-    const { executedUnanswered, failed, statuses } = await roll({
-      proxy: "haproxy",
-      restarts: 1,
-      policy,
-      withoutRetry: true
+  describeWith(haproxy, () => {
+    it("behind HAProxy: no request is lost", async () => {
+      const result = await roll({ proxy: "haproxy", restarts: 4, policy: Shutdown.kubernetes({ lameDuck }) })
+      expect(result, whyNot(result)).toMatchObject(nothingLost)
+      expect(result.restarts.map(({ exit }) => exit.code)).toEqual([0, 0, 0, 0])
+      expect(result.accepted).toBeGreaterThan(500)
     })
-    expect(failed).toBeGreaterThan(10)
-    // refused, every one of them: what was begun was ended
-    expect(statuses).toEqual({ 503: failed })
-    expect(executedUnanswered).toBe(0)
+
+    it("without a lame duck, behind a proxy that tries no other instance, clients see 503", async () => {
+      const policy = Shutdown.kubernetes({ lameDuck: 0 })
+      const { executedUnanswered, failed, statuses } = await roll({
+        proxy: "haproxy",
+        restarts: 1,
+        policy,
+        withoutRetry: true
+      })
+      expect(failed).toBeGreaterThan(10)
+      // refused, every one of them: what was begun was ended
+      expect(statuses).toEqual({ 503: failed })
+      expect(executedUnanswered).toBe(0)
+    })
+  })
+
+  describeWith(nginx, () => {
+    it("behind nginx, which asks no instance whether it is ready, and connects until it is refused", async () => {
+      const result = await roll({ proxy: "nginx", restarts: 4, policy: Shutdown.kubernetes({ lameDuck: 0 }), pauseMs })
+      expect(result, whyNot(result)).toMatchObject(nothingLost)
+      expect(result.restarts.map(({ exit }) => exit.code)).toEqual([0, 0, 0, 0])
+      expect(result.accepted).toBeGreaterThan(500)
+    })
   })
 })

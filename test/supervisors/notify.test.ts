@@ -2,15 +2,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect, it } from "vitest"
-import { describeWith, type Tool } from "../clients/tool.js"
 import { type Child, startLimit } from "../support/child.js"
+import { describeWith } from "../support/describeWith.js"
+import { python, systemdNotify } from "../support/program.js"
 import { withClient } from "../support/rawClient.js"
 import { waitFor } from "../support/wait.js"
-import { body, get, likeSystemd, limit, python, timesLogged, untilLogged, withApp } from "./app.js"
+import { body, get, likeSystemd, limit, timesLogged, untilLogged, withApp } from "./app.js"
 
 // What a service tells systemd, at a datagram socket that is real.
-
-const systemdNotify: Tool = { name: "systemd-notify", commands: ["systemd-notify"], debian: "systemd" }
 
 interface Notification {
   readonly sender: number
@@ -224,7 +223,7 @@ describeWith(python, () => {
   )
 })
 
-describeWith(systemdNotify, () => {
+describeWith([systemdNotify, python], () => {
   it(
     "by systemd-notify: in order, each with what it has to say",
     { timeout: 60_000 },

@@ -1,27 +1,23 @@
-import { spawnSync } from "node:child_process"
 import { readFileSync } from "node:fs"
-import { describe, expect, it } from "vitest"
+import { expect, it } from "vitest"
 import { meant, untilLogged } from "../signals/running.js"
 import { withChild } from "../support/child.js"
+import { describeWith } from "../support/describeWith.js"
+import { underInit, unshare } from "../support/program.js"
 import { withClient } from "../support/rawClient.js"
 import { waitFor } from "../support/wait.js"
 import { body, get, limit, withApp } from "./app.js"
 
 // As in a container: the process is the init of its own namespace, and gets its signals from outside.
 
-const under = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
-
-const mayUnshare = spawnSync(under[0]!, [...under.slice(1), "true"]).status === 0
-
-if (!mayUnshare) process.stderr.write("PID 1 is not tested: unshare may not make a namespace here; root may\n")
+const under = underInit
 
 const childOf = (pid: number): number | undefined => {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim()
   return children === "" ? undefined : Number(children.split(" ")[0])
 }
 
-// CI has the rights: there, a namespace that cannot be made is a failure
-describe.skipIf(!mayUnshare && !process.env["CI"])("as PID 1", () => {
+describeWith(unshare, () => {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     for (const launch of ["layer", "signals"] as const) {
       it(
@@ -73,4 +69,4 @@ describe.skipIf(!mayUnshare && !process.env["CI"])("as PID 1", () => {
         { under }
       )
   )
-})
+}, { name: "as PID 1" })

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
+import { startLimit } from "../support/child.js"
 import { withClient } from "../support/rawClient.js"
 import { waitFor } from "../support/wait.js"
 import { body, fixture, get, limit } from "./app.js"
@@ -40,7 +41,7 @@ const withFork = async (options: Options, use: (forked: Forked) => Promise<void>
 }
 
 const find = (pattern: RegExp, { out }: Forked) =>
-  waitFor(() => `${String(pattern)} in: ${out()}`, () => pattern.exec(out()), limit)
+  waitFor(() => `${String(pattern)} in: ${out()}`, () => pattern.exec(out()), startLimit)
 
 describe("PM2", () => {
   for (const launch of ["layer", "signals", "runFork"] as const) {
@@ -50,7 +51,7 @@ describe("PM2", () => {
       () =>
         withFork({ pm2: true, launch }, async (forked) => {
           const { child, ended, messages, out } = forked
-          await waitFor(() => `"ready": ${out()}`, () => messages.length > 0, limit)
+          await waitFor(() => `"ready": ${out()}`, () => messages.length > 0, startLimit)
           expect(messages).toEqual(["ready"])
           const port = Number((await find(/"port":(\d+)/, forked))[1])
           await withClient({ port }, async (client) => {

@@ -1,12 +1,11 @@
 /** systemd itself, as PID 1 of namespaces of its own, with the units of examples/deploy. */
 import { buildSync } from "esbuild"
-import { execFile, spawn, spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import { promisify } from "node:util"
-import { describe, it } from "vitest"
+import { describeUnless } from "../support/describeWith.js"
+import { nsenter, outputOf, start, systemctl, unshare, whyNot } from "../support/program.js"
 import { pace, waitFor } from "../support/wait.js"
 import { limit } from "./app.js"
 
@@ -83,8 +82,7 @@ const properties = [
   "InvocationID"
 ]
 
-const version = (): number =>
-  Number(/^systemd (\d+)/.exec(spawnSync("systemctl", ["--version"], { encoding: "utf8" }).stdout ?? "")?.[1])
+const version = (): number => Number(/^systemd (\d+)/.exec(outputOf(systemctl, ["--version"]))?.[1])
 
 export const withSystemd = async (program: URL, use: (systemd: Systemd) => Promise<void>): Promise<void> => {
   const folder = Fs.mkdtempSync(join(tmpdir(), "systemd-"))
@@ -154,76 +152,49 @@ const booted = async (
   app: string,
   use: (systemctl: Systemd["systemctl"]) => Promise<void>
 ): Promise<void> => {
-  const child = spawn("unshare", ["--mount", "sh", boot, units, app, process.execPath], {
-    stdio: ["pipe", "pipe", "pipe"]
-  })
-  let log = ""
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      log += text
-    })
-  }
-  child.stdin.on("error", () => {})
-  let ended = false
-  const end = new Promise<void>((resolve) => {
-    const over = () => {
-      ended = true
-      resolve()
-    }
-    child.once("error", (error) => {
-      log += error.message
-      over()
-    })
-    child.once("close", over)
-  })
+  const systemd = start(unshare, ["--mount", "sh", boot, units, app, process.execPath], { stdin: "pipe" })
+  const ended = () => systemd.child.exitCode !== null || systemd.child.signalCode !== null
+  const broken = (why = "") => new Error(`systemd does not run as PID 1 of a namespace: ${why}${systemd.output()}`)
   try {
-    const init = await waitFor(() => `systemd as PID 1: ${log}`, () => {
-      if (ended) throw new Error(`systemd does not run as PID 1 of a namespace: ${log}`)
-      return Number(/^init (\d+)/m.exec(log)?.[1] ?? 0)
+    const init = await waitFor(() => `systemd as PID 1: ${systemd.output()}`, () => {
+      if (ended()) throw broken()
+      return Number(/^init (\d+)/m.exec(systemd.output())?.[1] ?? 0)
     }, limit)
     const inside = [`--target=${init}`, "--mount", "--pid", "--uts", "--ipc", "--cgroup", "systemctl"]
     const systemctl = async (...args: ReadonlyArray<string>) => {
-      const { stdout } = await promisify(execFile)("nsenter", [...inside, ...args])
-      return stdout
+      const { code, stderr, stdout } = await start(nsenter, [...inside, ...args]).ran(60_000)
+      if (code !== 0) throw new Error(`systemctl ${args.join(" ")}: exit code ${code}\n${stdout.toString()}${stderr}`)
+      return stdout.toString()
     }
     const until = Date.now() + limit
     while (true) {
       const state = await systemctl("is-system-running").catch(String)
       if (state.trim() === "running") break
-      if (ended || Date.now() > until) throw new Error(`systemd does not run as PID 1 of a namespace: ${state}${log}`)
+      if (ended() || Date.now() > until) throw broken(state)
       await pace(20)
     }
     await use(systemctl)
   } finally {
-    child.stdin.end()
-    await waitFor(() => `the end of systemd: ${log}`, end, limit)
+    systemd.child.stdin?.end()
+    await systemd.ran(limit)
   }
 }
 
-const whyNot = async (): Promise<string | undefined> => {
+const problem = async (): Promise<string | undefined> => {
+  const missing = whyNot(systemctl) ?? whyNot(nsenter) ?? whyNot(unshare)
+  if (missing !== undefined) return missing
   const folder = Fs.mkdtempSync(join(tmpdir(), "systemd-"))
   Fs.writeFileSync(join(folder, "t.target"), "[Unit]\nDefaultDependencies=no\n")
   try {
     await booted(folder, folder, () => Promise.resolve())
     return undefined
   } catch (error) {
-    return `systemd itself is not tested: it takes Linux, root (unshare, mount, a cgroup2 of its own) and the package `
-      + `systemd. ${String(error)}`
+    return `it takes Linux, root (unshare, mount, a cgroup2 of its own) and Debian's systemd. ${String(error)}`
   } finally {
     Fs.rmSync(folder, { recursive: true })
   }
 }
 
 /** Tests that boot systemd. Where that is not possible, they are skipped; but in CI that is a failure. */
-export const describeSystemd = async (name: string, tests: () => void): Promise<void> => {
-  const problem = await whyNot()
-  if (problem === undefined) return void describe(name, tests)
-  if (process.env["CI"]) {
-    it(name, () => {
-      throw new Error(problem)
-    })
-  } else {
-    process.stderr.write(`${problem}\n`)
-    describe.skip(name, tests)
-  }
-}
+export const describeSystemd = async (name: string, tests: () => void): Promise<void> =>
+  describeUnless(await problem(), name, tests)

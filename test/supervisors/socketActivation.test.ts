@@ -5,17 +5,17 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, expect, it, vi } from "vitest"
 import { Systemd } from "../../src/index.js"
-import { describeWith, type Tool } from "../clients/tool.js"
 import { startLimit } from "../support/child.js"
+import { describeWith } from "../support/describeWith.js"
+import { python, systemdActivate, type Under } from "../support/program.js"
 import { connect, type RawClient, withClient } from "../support/rawClient.js"
 import { pace, waitFor } from "../support/wait.js"
-import { body, get, likeSystemd, limit, python, withApp } from "./app.js"
+import { body, get, likeSystemd, limit, withApp } from "./app.js"
 
-const activate: Tool = {
-  name: "systemd-socket-activate",
-  commands: ["systemd-socket-activate"],
-  debian: "systemd"
-}
+const activated = (path: string, name: string): Under => ({
+  program: systemdActivate,
+  args: [`--listen=${path}`, `--fdname=${name}`]
+})
 
 const hello = async (client: RawClient): Promise<number> => {
   await client.write(get("/"))
@@ -23,11 +23,11 @@ const hello = async (client: RawClient): Promise<number> => {
   return Number(/^hello from (\d+)$/.exec(text)?.[1])
 }
 
-describeWith(activate, () => {
+describeWith(systemdActivate, () => {
   it("the first client starts the service, and is answered", { timeout: 60_000 }, async () => {
     const folder = mkdtempSync(join(tmpdir(), "activate-"))
     const path = join(folder, "app.sock")
-    const under = ["systemd-socket-activate", `--listen=${path}`, "--fdname=http"]
+    const under = activated(path, "http")
     try {
       await withApp({ socket: "http" }, { under }, async (child) => {
         await waitFor("the socket", () => existsSync(path), limit)
@@ -49,7 +49,7 @@ describeWith(activate, () => {
   it("a name that was not passed fails, and says which were", { timeout: 60_000 }, async () => {
     const folder = mkdtempSync(join(tmpdir(), "activate-"))
     const path = join(folder, "app.sock")
-    const under = ["systemd-socket-activate", `--listen=${path}`, "--fdname=admin"]
+    const under = activated(path, "admin")
     try {
       await withApp({ socket: "http" }, { under }, async (child) => {
         await waitFor("the socket", () => existsSync(path), limit)

@@ -5,6 +5,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
+import { pathOf, type Under } from "./program.js"
 import type { Target } from "./rawClient.js"
 import { now, pace, waitFor, within } from "./wait.js"
 
@@ -23,11 +24,14 @@ export interface Line {
 }
 
 export interface StartOptions {
-  readonly env?: Readonly<Record<string, string>>
+  /** In addition to the environment of this process; `undefined`: without that variable. */
+  readonly env?: Readonly<Record<string, string | undefined>>
   /** For example `["--expose-gc"]`. */
   readonly execArgv?: ReadonlyArray<string>
   /** A command that runs the command that follows it. It is what is signalled. */
-  readonly under?: ReadonlyArray<string>
+  readonly under?: Under
+  /** It leads a process group of its own, which a negative pid signals. */
+  readonly ownGroup?: boolean
 }
 
 export interface Child {
@@ -56,12 +60,16 @@ const alive = new Set<ChildProcess>()
 process.on("exit", () => alive.forEach((child) => child.kill("SIGKILL")))
 
 export const start = (fixture: URL, args: ReadonlyArray<string> = [], options: StartOptions = {}): Child => {
-  const [command, ...before] = [...(options.under ?? []), process.execPath]
-  const child = spawn(
-    command,
-    [...before, ...(options.execArgv ?? []), "--import", "tsx", fileURLToPath(fixture), ...args],
-    { stdio: ["pipe", "pipe", "pipe"], env: { ...withoutVitest(process.env), ...options.env } }
-  )
+  const { execArgv = [], ownGroup = false, under } = options
+  const own = [...execArgv, "--import", "tsx", fileURLToPath(fixture), ...args]
+  const spawned = {
+    detached: ownGroup,
+    env: { ...withoutVitest(process.env), ...options.env },
+    stdio: ["pipe", "pipe", "pipe"] as ["pipe", "pipe", "pipe"]
+  }
+  const child = under === undefined
+    ? spawn(process.execPath, own, spawned)
+    : spawn(pathOf(under.program), [...under.args, process.execPath, ...own], spawned)
   alive.add(child)
   const lines: Array<Line> = []
   let stdout = ""
