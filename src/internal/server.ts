@@ -31,6 +31,7 @@ import { adopt, bind, type Bound, isHttp, isHttp2 } from "./listener/listener.js
 import { makeNodeServer, seemsToStart, whyNotAdopt, whyNotListen, wrongListenOption } from "./listener/listenErrors.js"
 import { watcherOf } from "./listener/watcher.js"
 import { inOwnContext } from "./node/asyncContext.js"
+import { ofEffectApp } from "./node/upgrades.js"
 import { steady } from "./now.js"
 import { checkNames } from "./policy/optionNames.js"
 import { duration, resolve } from "./policy/policy.js"
@@ -258,7 +259,7 @@ export const make = <A extends App | undefined>(
       const unheard = node.listenerCount("request") + node.listenerCount("stream") === 0
       const withApp = app !== undefined && isHttp(node) && (alwaysApp || unheard)
       // Node hands over a request to upgrade, and makes requests of streams, only where somebody listens for them
-      if (withApp) node.on("upgrade", ignore)
+      if (withApp) node.on("upgrade", ofEffectApp)
       if (withApp && isHttp2(node)) node.on("request", ignore)
       return bind(node, options, watcher(node, withApp))
     }

@@ -7,6 +7,7 @@ import type * as Net from "node:net"
 import type * as Tls from "node:tls"
 import type { NodeServer } from "../../Listener.js"
 import { setImmediate } from "../node/timers.js"
+import { isSpokenBy, upgradesOf } from "../node/upgrades.js"
 import type * as AcceptQueue from "./acceptQueue.js"
 
 /** What a Node server tells us about, before its own listeners, which do not hear of it if we say `false`. */
@@ -155,7 +156,10 @@ export const watch = (
     }
     return Reflect.apply(emit, this, args)
   }
-  const restores = [["emit", watching] as const, ...overrides].map(([name, value]) => override(server, name, value))
+  const isSpoken = (request: Http.IncomingMessage) => isSpokenBy(server.listeners("upgrade"), request)
+  const restores = [["emit", watching] as const, ...upgradesOf(server, isSpoken), ...overrides].map(([name, value]) =>
+    override(server, name, value)
+  )
   const unwatch = () => {
     watched.delete(server)
     server.off("error", watcher.acceptFailed)
