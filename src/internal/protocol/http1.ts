@@ -5,6 +5,7 @@ import type * as Http from "node:http"
 import * as Net from "node:net"
 import { hidden } from "../hidden.js"
 import { endEarly } from "../node/earlyEnd.js"
+import { callEndCallbacks } from "../node/endCallbacks.js"
 import { nextTick, setImmediate } from "../node/timers.js"
 import { destroy, type Grace, type Protocol } from "../protocol.js"
 import { type Open, openOf, type Owed, type Registry } from "../registry.js"
@@ -283,7 +284,21 @@ export const endUpgrade = (open: Open, owed: Request, response: () => Http.Serve
 
 function onResponseClose(this: Http.ServerResponse): void {
   const open = openOf(this.req.socket)
-  if (open !== undefined) settle(open, this)
+  if (open === undefined) return
+  failAtItsTurn(open, this)
+  settle(open, this)
+}
+
+/**
+ * A handler has destroyed its response before its turn has come (pipelining): it takes the connection with it when that
+ * has come, and nothing that arrives until then could be answered. Up to Node 22 `destroy` itself sees to that, and says
+ * `close` when it is done; since Node 24 it says so at once, and what is behind would wait for ever.
+ */
+const failAtItsTurn = (open: Open, response: Http.ServerResponse): void => {
+  if (response.socket !== null || response.writableFinished || open.socket.destroyed) return
+  if (firstOf(open)?.response === response || find(open, response) === undefined) return
+  open.leaving = true
+  response.once("socket", sealAndDestroy)
 }
 
 /**
@@ -293,9 +308,22 @@ function onResponseClose(this: Http.ServerResponse): void {
 const flushed = ({ socket }: Open, response: Http.ServerResponse): boolean =>
   response.writableFinished && (!socket.destroyed || socket.writableFinished)
 
+/**
+ * It has left, and one behind it, which had been destroyed before its turn, has taken the connection with it: up to
+ * Node 22 nobody says so before.
+ */
+const sealIfFailed = (open: Open): void => {
+  for (const { response } of requestsOf(open)) {
+    if (response?.writableFinished === true) continue
+    if (response?.destroyed === true && response.socket !== null) sealAll(open.socket)
+    return
+  }
+}
+
 const settle = (open: Open, response: Http.ServerResponse): void => {
   const owed = find(open, response)
   if (owed === undefined) return
+  if (open.socket.destroyed && response.writableFinished && !owed.isSealed) sealIfFailed(open)
   open.owed.delete(owed)
   const { registry } = open
   owed.left(flushed(open, response))
@@ -343,13 +371,7 @@ interface Ending {
  * waits for it: the request fiber and its scope would never end.
  */
 export const completeEnd = (response: Ending): void => {
-  if (response.writableEnded) {
-    // Node keeps the callback as a `once` listener, whose wrapper is the only kind that has a `listener`
-    for (const listener of response.rawListeners("finish")) {
-      if (typeof listener === "function" && "listener" in listener) listener.call(response)
-    }
-    return
-  }
+  if (response.writableEnded) return callEndCallbacks(response)
   const { end } = response
   response.end = (...args: ReadonlyArray<unknown>) => {
     const callback = args.find((arg) => typeof arg === "function")
@@ -510,14 +532,18 @@ const cut = (open: Open): void => {
   socket.destroy()
 }
 
+/** Since Node 24 it is said by `destroy`, in the next tick; before, of a response that waits for its turn, by nobody. */
+const emitClose = (response: Http.ServerResponse): void => {
+  if (!response.closed) response.emit("close")
+}
+
 const closed = (open: Open): void => {
   for (const { response } of Array.from(requestsOf(open))) {
     if (response === undefined) continue
-    if (!response.closed) {
-      response.destroy()
-      response.emit("close")
-    }
     settle(open, response)
+    if (response.closed) continue
+    response.destroy()
+    nextTick(emitClose, response)
   }
   open.owed.clear()
 }

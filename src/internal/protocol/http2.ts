@@ -10,6 +10,7 @@
  */
 import * as Http2 from "node:http2"
 import { endStreamEarly } from "../node/earlyEnd.js"
+import { callEndCallbacks } from "../node/endCallbacks.js"
 import { setImmediate, setTimeout } from "../node/timers.js"
 import type { Grace, Protocol } from "../protocol.js"
 import type { Open, Owed } from "../registry.js"
@@ -332,6 +333,8 @@ const settle = (open: Open, owed: Stream): void => {
     open.served++
     registry.served++
   } else if (response !== undefined) {
+    // before its stream had ended, Node has kept the callback there
+    if (response.writableEnded) callEndCallbacks(own)
     completeEnd(response)
   }
   if (registry.endingLongLived) {
