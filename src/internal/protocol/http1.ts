@@ -296,7 +296,9 @@ function onResponseClose(this: Http.ServerResponse): void {
  */
 const failAtItsTurn = (open: Open, response: Http.ServerResponse): void => {
   if (response.socket !== null || response.writableFinished || open.socket.destroyed) return
-  if (firstOf(open)?.response === response || find(open, response) === undefined) return
+  const owed = find(open, response)
+  // one that was ended early has been sent
+  if (owed === undefined || owed.endedEarly || owed === firstOf(open)) return
   open.leaving = true
   response.once("socket", sealAndDestroy)
 }
