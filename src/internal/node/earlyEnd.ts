@@ -4,7 +4,8 @@
  *
  * A handler (or a framework) stops when a response closes that it has not ended: so `close` comes without `finish`
  * before it, and `writableEnded` and `writableFinished` are false by then. What reads Node's fields here was seen in
- * Node 20.18 to 26: `_closed` (absent: `closed` says so later), and the abort controller of `request.signal` (Node 26).
+ * Node 20.18 to 26: `_closed` (absent: `closed` says so later), how often a response has been corked, and the abort
+ * controller of `request.signal` (Node 26).
  */
 import type * as Http from "node:http"
 import type * as Http2 from "node:http2"
@@ -85,8 +86,14 @@ export const endEarly = (
     }
     return Reflect.apply(emit, response, args)
   }
+  uncork(response)
   response.end()
   dropLateWrites(response, () => left)
+}
+
+/** Node 22 and 24 write what a response has been given while corked behind its end. */
+const uncork = (response: Http.ServerResponse): void => {
+  for (let corked = hidden(response, "corked"); typeof corked === "number" && corked > 0; corked--) response.uncork()
 }
 
 /** Of HTTP/2: what has been written to a stream, and by a response in the manner of HTTP/1.1 where there is one. */
