@@ -132,9 +132,12 @@ export interface ServerService {
    * its own; from now on it is drained with this server. Adopt it before its first connection: of those that are open
    * already, Node keeps a list for HTTP/1.1 alone.
    *
-   * While it is adopted, its own `close` starts this server's shutdown, and calls back when it has closed;
-   * `closeIdleConnections` does nothing during a shutdown. Closing the scope does what it does for `listen`. One that
-   * begins to listen only after a shutdown has begun is closed at once.
+   * While it is adopted, or listened with, its own `close` (and what comes down to that: `Symbol.asyncDispose`,
+   * `cluster.worker.disconnect()`, a framework's or socket.io's) starts this server's shutdown, and calls back when it
+   * has closed; after that, and until it listens again, it succeeds at once. `closeIdleConnections` and
+   * `closeAllConnections` do nothing during a shutdown; outside of one, `closeAllConnections` cuts what is in flight,
+   * and the log says how much. Closing the scope does what it does for `listen`. One that begins to listen only after a
+   * shutdown has begun is closed at once.
    *
    * Fails with `ListenError` where it is no Node server, or one that has been listened with or adopted; with
    * `ServerClosed` once a shutdown has begun.

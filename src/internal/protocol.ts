@@ -19,6 +19,8 @@ export interface Protocol {
   readonly dismiss: (open: Open) => void
   /** Cut it, and tell the peer what can still be told. */
   readonly cut: (open: Open) => void
+  /** Its socket is about to be destroyed with answers still owed: false where a handler has given its own answer up. */
+  readonly destroyed: (open: Open) => boolean
   /** Its socket has closed with answers still owed. */
   readonly closed: (open: Open) => void
 }

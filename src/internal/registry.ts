@@ -61,6 +61,14 @@ export class Open {
   tell: (() => void) | undefined = undefined
   /** An upgraded peer has been asked to leave. */
   told = false
+  /** What its peer has sent could not be read. */
+  isMisread = false
+  /** The socket whose destruction is watched. */
+  watchedSocket: Net.Socket | undefined = undefined
+  /** Its peer, where that was asked before its socket was destroyed. */
+  peer: string | undefined = undefined
+  /** Other code in the process, or a drain, has destroyed it with answers still owed. */
+  destroyedHere = false
 
   constructor(registry: Registry, protocol: Protocol, socket: Net.Socket, id: number, now: number) {
     this.registry = registry
@@ -158,6 +166,8 @@ export class Registry {
   track: Handlers["add"] = noop
   /** Runs what is left to do for a connection that is gone. */
   finalize: (finalizer: Effect.Effect<void>) => void = noop
+  /** Requests that other code in the process has cut during a shutdown. */
+  readonly cutElsewhere = new Map<Owed, { readonly open: Open; readonly at: number; readonly remoteAddress: string }>()
   accepted = 0
   closed = 0
   dismissed = 0

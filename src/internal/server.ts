@@ -35,6 +35,7 @@ import { ofEffectApp } from "./node/upgrades.js"
 import { steady } from "./now.js"
 import { checkNames } from "./policy/optionNames.js"
 import { duration, resolve } from "./policy/policy.js"
+import { isFailure } from "./policy/report.js"
 import { Registry, snapshot } from "./registry.js"
 import { Program } from "./signals/program.js"
 import { warnAboutNpm } from "./supervisor/npm.js"
@@ -180,7 +181,7 @@ export const make = <A extends App | undefined>(
     })
     const closed = Effect.flatMap(
       Deferred.await(done),
-      (report) => report.outcome === "DeadlineExceeded" ? new DeadlineExceeded({ report }) : Effect.succeed(report)
+      (report) => isFailure(report) ? new DeadlineExceeded({ report }) : Effect.succeed(report)
     )
     const shutdown = Effect.zipRight(start, closed)
 
@@ -198,6 +199,14 @@ export const make = <A extends App | undefined>(
       isStopping: () => stopping,
       closeCalled: () => {
         Effect.runSync(start)
+      },
+      cutAll: (requests) => {
+        run(
+          Effect.logWarning(
+            `closeAllConnections() of the Node server was called outside of a shutdown, and has cut ${requests} `
+              + `request${requests === 1 ? "" : "s"} in flight: to stop the server, close it, or call shutdown`
+          )
+        )
       },
       acceptFailed: (error) => {
         telemetry.acceptErrors++

@@ -5,6 +5,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Phase, Report } from "../../Shutdown.js"
+import { watchDestroy } from "../cutElsewhere.js"
 import type { Handlers } from "../handlers.js"
 import type { Bound } from "../listener/listener.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
@@ -12,7 +13,7 @@ import type { Registry } from "../registry.js"
 import { step } from "../telemetry/spans.js"
 import type { Telemetry } from "../telemetry/telemetry.js"
 import type { Hooks } from "./hooks.js"
-import { kill } from "./kill.js"
+import { kill, lostElsewhere } from "./kill.js"
 import { endLongLived } from "./longLived.js"
 import { inBatches, quiet, settled } from "./settle.js"
 
@@ -82,12 +83,19 @@ export const drain = Effect.fnUntraced(function*(server: Stopping) {
   if (graceful) hooks.start()
 
   const killingAt = now()
+  const lost = lostElsewhere(registry)
   const killed = yield* kill(server, drainingAt).pipe(quiet(server) ? (nothing) => nothing : step("kill"))
 
   registry.wake = () => {}
   const endedAt = now()
   const report: Report = {
-    outcome: server.isCloseCalled() ? "Closed" : killed.requests.length > 0 ? "DeadlineExceeded" : "Drained",
+    outcome: server.isCloseCalled()
+      ? "Closed"
+      : killed.requests.length > 0
+      ? "DeadlineExceeded"
+      : lost.requests.length > 0
+      ? "Cut"
+      : "Drained",
     startedAt,
     duration: Duration.millis(endedAt - startedAt),
     lameDuck: Duration.millis(drainingAt - startedAt),
@@ -97,11 +105,11 @@ export const drain = Effect.fnUntraced(function*(server: Stopping) {
     connections: {
       open,
       accepted: registry.accepted - accepted,
-      left: (registry.closed - closed) - (registry.dismissed - dismissed) - killed.connections,
+      left: (registry.closed - closed) - (registry.dismissed - dismissed) - killed.connections - lost.connections,
       dismissed: registry.dismissed - dismissed,
-      cut: killed.connections
+      cut: killed.connections + lost.connections
     },
-    cut: killed.requests,
+    cut: [...lost.requests, ...killed.requests],
     endedStreams: registry.endedStreams.map(({ endedAt, since, ...stream }) => ({
       ...stream,
       age: Duration.millis(endedAt - since)
@@ -131,6 +139,7 @@ const drained = Effect.fnUntraced(function*(server: Stopping, since: number) {
 const askToLeave = (registry: Registry) =>
   inBatches(registry.open, (open) => {
     const { leaving, told } = open
+    watchDestroy(open)
     open.protocol.leave(open)
     // a GOAWAY or a close frame costs as much as closing does
     return open.leaving !== leaving || open.told !== told

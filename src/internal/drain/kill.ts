@@ -4,7 +4,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { CutRequest } from "../../Shutdown.js"
-import type { Open, Owed } from "../registry.js"
+import type { Open, Owed, Registry } from "../registry.js"
 import { remoteAddressOf, snapshot } from "../registry.js"
 import { cuts } from "../telemetry/log.js"
 import type { Stopping } from "./drain.js"
@@ -73,7 +73,7 @@ export const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: nu
   if (server.isCloseCalled()) yield* over
 
   const now = registry.now()
-  const requests = victims.flatMap((victim) => outcome(victim, cutByUs, now))
+  const requests = victims.flatMap((victim) => outcome(victim, cutByUs, now, registry))
   // a response that was ended midway has taken its connection with it
   const lost = new Set([
     ...cut.map(({ id }) => id),
@@ -103,23 +103,53 @@ const isLate503 = ({ begun, owed: { answered, ofApp, status } }: Victim): boolea
   answered && ofApp && !begun && status === 503
 
 /** What the client of a request got that was in flight at the deadline; nothing if that was the whole answer. */
-const outcome = (victim: Victim, cutByUs: ReadonlySet<unknown>, now: number): ReadonlyArray<CutRequest> => {
+const outcome = (
+  victim: Victim,
+  cutByUs: ReadonlySet<unknown>,
+  now: number,
+  { cutElsewhere }: Registry
+): ReadonlyArray<CutRequest> => {
   const { begun, open, owed, remoteAddress } = victim
-  const { answered, method, ofApp, path, since, status, stream, told503 } = owed
-  const cut = (answer: CutRequest["answer"]): ReadonlyArray<CutRequest> => [{
-    connection: open.id,
-    remoteAddress,
-    method,
-    path,
-    ...(stream === undefined ? undefined : { stream }),
-    age: Duration.millis(now - since),
-    answer
-  }]
+  const { answered, ofApp, status, told503 } = owed
+  const cut = (answer: CutRequest["answer"]) => [cutRequest(open, owed, remoteAddress, now, answer)]
   if (isLate503(victim) || told503) return cut("503")
   if (answered) return []
-  // else its client left of its own accord
-  if (!cutByUs.has(open) && !cutByUs.has(owed)) return []
-  if (status === undefined) return cut("none")
+  if (!cutByUs.has(open) && !cutByUs.has(owed)) {
+    // else its client left of its own accord
+    return cutElsewhere.has(owed)
+      ? [{ ...cutRequest(open, owed, remoteAddress, now, answerOf(owed)), by: "application" }]
+      : []
+  }
   // its handler answered that it could not, and what was behind it took the connection away before Node said so
-  return cut(ofApp && !begun && status === 503 ? "503" : "truncated")
+  return cut(ofApp && !begun && status === 503 ? "503" : answerOf(owed))
+}
+
+const answerOf = ({ status }: Owed): CutRequest["answer"] => status === undefined ? "none" : "truncated"
+
+const cutRequest = (
+  { id }: Open,
+  { method, path, since, stream }: Owed,
+  remoteAddress: string,
+  now: number,
+  answer: CutRequest["answer"]
+): CutRequest => ({
+  connection: id,
+  remoteAddress,
+  method,
+  path,
+  ...(stream === undefined ? undefined : { stream }),
+  age: Duration.millis(now - since),
+  answer
+})
+
+/** What other code in the process has cut by now, in spite of the drain. */
+export const lostElsewhere = ({ cutElsewhere }: Registry) => {
+  const requests = Array.from(
+    cutElsewhere,
+    ([owed, { at, open, remoteAddress }]): CutRequest => ({
+      ...cutRequest(open, owed, remoteAddress, at, answerOf(owed)),
+      by: "application"
+    })
+  )
+  return { requests, connections: new Set(requests.map(({ connection }) => connection)).size }
 }

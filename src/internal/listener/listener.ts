@@ -61,7 +61,9 @@ export const bind = (
       }
       const unusable = whyNotListen(server, options)
       if (unusable !== undefined) return resume(Effect.fail(unusable))
-      const unwatch = watch(server, watcher, queue)
+      let listened = false
+      const hasListened = () => listened
+      const unwatch = watch(server, watcher, queue, { isComing: () => !listened, hasListened })
       const closedEarly = () => fail(new Error("the Node server was closed before it listened"))
       server.once("error", fail)
       server.once("close", closedEarly)
@@ -74,6 +76,7 @@ export const bind = (
           stop()
           return fail(cause)
         }
+        listened = true
         // EMFILE and its like surface here, and would end the process
         server.on("error", watcher.acceptFailed)
         resume(Effect.void)
@@ -103,24 +106,8 @@ export const adopt = (
   Effect.suspend(() => {
     const { closeNow, hasBound } = closer(server)
     const queue = AcceptQueue.make(server, closeNow, () => sharedWith(server))
-    const overrides: Array<readonly [string, unknown]> = [["close", function(this: NodeServer, callback?: unknown) {
-      if (typeof callback === "function") {
-        if (server.listening) server.once("close", () => callback())
-        // it has stopped listening, and its connections are still there
-        else server.getConnections((_, count) => count > 0 ? server.once("close", () => callback()) : callback())
-      }
-      watcher.closeCalled()
-      return this
-    }]]
-    if ("closeIdleConnections" in server) {
-      const { closeIdleConnections } = server
-      // what the drain has not looked at is not idle
-      overrides.push(["closeIdleConnections", () => {
-        if (!watcher.isClosing()) closeIdleConnections.call(server)
-      }])
-    }
-    const unwatch = watch(server, watcher, queue, overrides)
     let listened = false
+    const unwatch = watch(server, watcher, queue, { isComing: () => false, hasListened: () => listened })
     // until it listens, there is none
     let address = addressOf(server)
     const listening = () => {

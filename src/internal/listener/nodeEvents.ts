@@ -9,6 +9,7 @@ import type { NodeServer } from "../../Listener.js"
 import { setImmediate } from "../node/timers.js"
 import { isSpokenBy, upgradesOf } from "../node/upgrades.js"
 import type * as AcceptQueue from "./acceptQueue.js"
+import { closedMethods, closingMethods, type Methods } from "./nodeClose.js"
 
 /** What a Node server tells us about, before its own listeners, which do not hear of it if we say `false`. */
 export interface Watcher {
@@ -33,8 +34,12 @@ export interface Watcher {
   readonly isTooLate: () => boolean
   readonly refuse: (response: Http.ServerResponse) => void
   readonly refuseStream: (stream: Http2.ServerHttp2Stream) => void
-  /** The owner of an adopted server wants it closed. */
+  /** Other code wants the server closed. */
   readonly closeCalled: () => void
+  /** Other code wants those of its connections closed that are idle. */
+  readonly closeIdle: () => void
+  /** Other code wants all of its connections closed, outside of a shutdown. */
+  readonly closeAll: (close: () => void) => void
   readonly upgrade: (
     event: "upgrade" | "connect",
     request: Http.IncomingMessage,
@@ -61,7 +66,7 @@ export const watch = (
   server: NodeServer,
   watcher: Watcher,
   queue: AcceptQueue.AcceptQueue,
-  overrides: ReadonlyArray<readonly [name: string, value: unknown]> = []
+  life: { readonly isComing: () => boolean; readonly hasListened: () => boolean }
 ): () => void => {
   const { emit } = server
   watched.add(server)
@@ -77,6 +82,7 @@ export const watch = (
     return true
   }
   let closed = false
+  let repeated = false
   const watching = function(this: NodeServer, ...args: ReadonlyArray<unknown>): boolean {
     switch (args[0]) {
       case "request":
@@ -146,32 +152,51 @@ export const watch = (
         break
       }
       case "close": {
-        if (closed) return false
+        if (repeated) {
+          repeated = false
+          return false
+        }
+        if (closed) break
         closed = true
-        // its last connection is gone: only the class's own `close` stops the timer that looks for request timeouts
+        // its last connection is gone: only the class's own `close` stops the timer that looks for request timeouts, and
+        // tells of its end once more
+        repeated = true
         Reflect.get(Object.getPrototypeOf(server), "close").call(server)
-        setImmediate(unwatch)
+        setImmediate(() => {
+          unwatch()
+          const restore = overrideAll(server, closedMethods(server, () => restore()))
+        })
         break
       }
     }
     return Reflect.apply(emit, this, args)
   }
   const isSpoken = (request: Http.IncomingMessage) => isSpokenBy(server.listeners("upgrade"), request)
-  const restores = [["emit", watching] as const, ...upgradesOf(server, isSpoken), ...overrides].map(([name, value]) =>
-    override(server, name, value)
-  )
+  const isOver = () => closed || !life.hasListened()
+  const restore = overrideAll(server, [
+    ["emit", watching],
+    ...upgradesOf(server, isSpoken),
+    ...closingMethods(server, watcher, { isComing: life.isComing, isOver })
+  ])
   const unwatch = () => {
     watched.delete(server)
     server.off("error", watcher.acceptFailed)
-    for (const restore of restores) restore()
+    restore()
   }
   return unwatch
 }
 
 const ignore = () => {}
 
+const overrideAll = (server: NodeServer, all: Methods): () => void => {
+  const restores = all.map(([name, value]) => override(server, name, value))
+  return () => {
+    for (const restore of restores) restore()
+  }
+}
+
 /** Sets a property of a server; what is returned sets it back, unless somebody else has set it since. */
-const override = (server: NodeServer, name: string, value: unknown): () => void => {
+const override = (server: NodeServer, name: PropertyKey, value: unknown): () => void => {
   const own = Object.getOwnPropertyDescriptor(server, name)
   Object.defineProperty(server, name, { value, configurable: true, enumerable: true, writable: true })
   return () => {

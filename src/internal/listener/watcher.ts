@@ -5,6 +5,7 @@ import * as Net from "node:net"
 import * as Tls from "node:tls"
 import type { NodeServer } from "../../Listener.js"
 import type { App } from "../app.js"
+import { watchDestroy } from "../cutElsewhere.js"
 import type { Protocol } from "../protocol.js"
 import { begin, beginUpgrade, http1, misread, refuse, refuseUpgrade, rest } from "../protocol/http1.js"
 import * as Http2 from "../protocol/http2.js"
@@ -17,6 +18,8 @@ import type { Watcher } from "./nodeEvents.js"
 export interface Watched extends Pick<Watcher, "isStopping" | "closeCalled" | "acceptFailed"> {
   readonly app: App | undefined
   readonly registry: Registry
+  /** Other code has cut so many requests, outside of a shutdown. */
+  readonly cutAll: (requests: number) => void
 }
 
 export const watcherOf = (server: Watched) => (node: NodeServer, withApp: boolean): Watcher => {
@@ -29,6 +32,7 @@ export const watcherOf = (server: Watched) => (node: NodeServer, withApp: boolea
     return open
   }
   const speak = (open: Open) => {
+    if (registry.stopping) watchDestroy(open)
     if (!speaksHttp) hijack(open, "tcp")
     else if (registry.closing) open.protocol.leave(open)
   }
@@ -77,6 +81,20 @@ export const watcherOf = (server: Watched) => (node: NodeServer, withApp: boolea
     refuse,
     refuseStream: Http2.refuse,
     closeCalled: server.closeCalled,
+    closeIdle: () => {
+      const now = registry.now()
+      const grace = { newConnection: Number.POSITIVE_INFINITY, idle: 0, since: 0 }
+      for (const open of connectionsOf(registry, node)) {
+        if (open.state === "Idle" && open.protocol === http1 && http1.staysUntil(open, grace) <= now) {
+          registry.dismiss(open)
+        }
+      }
+    },
+    closeAll: (close) => {
+      const requests = connectionsOf(registry, node).reduce((sum, { owed }) => sum + owed.size, 0)
+      close()
+      if (requests > 0) server.cutAll(requests)
+    },
     upgrade: (event, request, socket, head) => {
       // with a body still to come, Node 26 hands over a stream around the socket
       const open = openOf(request.socket)
@@ -107,5 +125,9 @@ export const watcherOf = (server: Watched) => (node: NodeServer, withApp: boolea
     acceptFailed: server.acceptFailed
   }
 }
+
+/** Node writes on a socket which server has accepted it. */
+const connectionsOf = (registry: Registry, node: NodeServer): ReadonlyArray<Open> =>
+  Array.from(registry.open).filter(({ socket }) => (socket as { readonly server?: unknown }).server === node)
 
 const ignore = () => {}

@@ -28,6 +28,13 @@ export interface CutRequest {
    * had begun) or `"none"` (the connection was closed without a word).
    */
   readonly answer: "503" | "truncated" | "none"
+  /**
+   * Who cut it, where that was not the shutdown: `"application"`, other code in this process that has destroyed the
+   * socket or the HTTP/2 session before the answer had left.
+   *
+   * @since 0.2.0
+   */
+  readonly by?: "application"
 }
 
 /**
@@ -76,10 +83,12 @@ export interface HookReport {
  */
 export interface Report {
   /**
-   * `"Drained"`: every request got its whole answer. `"DeadlineExceeded"`: those in `cut` did not. `"Closed"`:
-   * `close` was called, by choice; what it cut is in `cut` too.
+   * `"Drained"`: every request got its whole answer, unless its client left or its own handler gave it up.
+   * `"DeadlineExceeded"`: those in `cut` did not, before the deadline. `"Cut"` (since 0.2.0): those in `cut` did not,
+   * since other code in this process has destroyed their connections (`by`). `"Closed"`: `close` was called, by choice;
+   * what it cut is in `cut` too.
    */
-  readonly outcome: "Drained" | "DeadlineExceeded" | "Closed"
+  readonly outcome: "Drained" | "DeadlineExceeded" | "Cut" | "Closed"
   /** When the shutdown began, in milliseconds since the epoch. */
   readonly startedAt: number
   /** From the beginning to the last close. */
@@ -101,7 +110,7 @@ export interface Report {
     readonly left: number
     /** Idle, or never used, and closed by us. */
     readonly dismissed: number
-    /** Closed by us at the deadline, or by `close`. */
+    /** Closed by us at the deadline, or by `close`; or by other code, with answers still owed. */
     readonly cut: number
   }
   /** The requests that did not get their whole answer. */
@@ -124,3 +133,6 @@ export interface Report {
   /** In the order of registration. */
   readonly hooks: ReadonlyArray<HookReport>
 }
+
+/** Requests were cut, and nobody has wanted that. */
+export const isFailure = ({ outcome }: Report): boolean => outcome === "DeadlineExceeded" || outcome === "Cut"

@@ -25,7 +25,8 @@ export class InvalidPolicy extends Data.TaggedError("InvalidPolicy")<{
 }
 
 /**
- * Requests were cut at the deadline: they are in `report.cut`. `shutdown` fails with it, and the finalizer of the
+ * Requests were cut, at the deadline or (then `report.outcome` is `"Cut"`) by other code in the process: they are in
+ * `report.cut`. `shutdown` fails with it, and the finalizer of the
  * server dies with it, so that a process under `NodeRuntime.runMain` exits with 1.
  *
  * **Example**
@@ -50,6 +51,13 @@ export class DeadlineExceeded extends Data.TaggedError("DeadlineExceeded")<{ rea
       `${request.method} ${clip(request.path)} (${Duration.format(request.age)}, ${request.answer})`
     )
     const more = cut.length > shown.length ? ` and ${cut.length - shown.length} more` : ""
+    if (this.report.outcome === "Cut") {
+      return `${cut.length} request${
+        cut.length === 1 ? "" : "s"
+      } did not get the whole answer, since other code in this `
+        + `process has destroyed the connection: ${shown.join(", ")}${more}. `
+        + `Let the shutdown alone close connections: it closes idle ones at once, and the others with their last answer.`
+    }
     return `${cut.length} request${cut.length === 1 ? "" : "s"} did not get the whole answer before the deadline, `
       + `${Duration.format(draining)} after draining began: ${shown.join(", ")}${more}. `
       + `Raise \`timeout\`, or let the handler end earlier (see \`Server.shuttingDown\`).`

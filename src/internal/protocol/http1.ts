@@ -3,6 +3,7 @@
  */
 import type * as Http from "node:http"
 import * as Net from "node:net"
+import { noteCutElsewhere } from "../cutElsewhere.js"
 import { hidden } from "../hidden.js"
 import { endEarly } from "../node/earlyEnd.js"
 import { callEndCallbacks } from "../node/endCallbacks.js"
@@ -243,6 +244,7 @@ export const misread = (open: Open, error: Error): void => {
   const { code } = error as { readonly code?: unknown }
   const ours = typeof code === "string" && (code.startsWith("HPE_") || code === "ERR_HTTP_REQUEST_TIMEOUT")
   if (!ours || open.socket.bytesRead === 0) return
+  open.isMisread = true
   if (open.state === "New" || open.state === "Idle") open.registry.change(open, "Active")
   lingerOn(open)
 }
@@ -333,8 +335,9 @@ const settle = (open: Open, response: Http.ServerResponse): void => {
     open.served++
     registry.served++
     if (registry.keepHeads) open.lastHead = (response as { readonly _header?: string })._header
-  } else if (owed.ofApp && !owed.refused) {
-    completeEnd(response)
+  } else {
+    if (open.destroyedHere) noteCutElsewhere(open, owed)
+    if (owed.ofApp && !owed.refused) completeEnd(response)
   }
   if (registry.endingLongLived) {
     owed.endedEarly ||= hasEndedByItself(response)
@@ -540,8 +543,12 @@ const emitClose = (response: Http.ServerResponse): void => {
 }
 
 const closed = (open: Open): void => {
-  for (const { response } of Array.from(requestsOf(open))) {
-    if (response === undefined) continue
+  for (const owed of Array.from(requestsOf(open))) {
+    const { response } = owed
+    if (response === undefined) {
+      if (open.destroyedHere) noteCutElsewhere(open, owed)
+      continue
+    }
     settle(open, response)
     if (response.closed) continue
     response.destroy()
@@ -550,4 +557,11 @@ const closed = (open: Open): void => {
   open.owed.clear()
 }
 
-export const http1: Protocol = { name: "http/1.1", staysUntil, leave, dismiss: destroy, cut, closed }
+/** What of their answers has left is known now, and not when it has closed. */
+const destroyed = (open: Open): boolean => {
+  for (const { response } of requestsOf(open)) if (response?.destroyed === true) return false
+  sealAll(open.socket)
+  return true
+}
+
+export const http1: Protocol = { name: "http/1.1", staysUntil, leave, dismiss: destroy, cut, destroyed, closed }

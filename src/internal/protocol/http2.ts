@@ -9,6 +9,7 @@
  * notice of the streams that follow.
  */
 import * as Http2 from "node:http2"
+import { noteCutElsewhere } from "../cutElsewhere.js"
 import { endStreamEarly } from "../node/earlyEnd.js"
 import { callEndCallbacks } from "../node/endCallbacks.js"
 import { setImmediate, setTimeout } from "../node/timers.js"
@@ -120,6 +121,7 @@ class Session implements Protocol {
   /** It has been told to leave, and that later streams than this one are not answered. */
   #last: number | undefined
   #used = false
+  #isGivenUp = false
   /** Streams whose whole answer has left, in the order in which they are to be ended. */
   #lingering: Set<Stream> | undefined
 
@@ -257,6 +259,22 @@ class Session implements Protocol {
     this.#sayGoaway()
   }
 
+  destroyed(): boolean {
+    return true
+  }
+
+  /** Whether other code has ended it, or the socket under it; not a client that breaks the protocol, or has given up. */
+  isDestroyedHere(open: Open, { own }: Stream): boolean {
+    if (open.socket.destroyed) return open.destroyedHere
+    return this.#session.destroyed && !this.#isGivenUp
+      && (own.errored as { readonly code?: unknown } | null)?.code !== "ERR_HTTP2_ERROR"
+  }
+
+  /** Its client has sent a GOAWAY with an error. */
+  givenUp(): void {
+    this.#isGivenUp = true
+  }
+
   closed(open: Open): void {
     for (const owed of Array.from(streamsOf(open))) settle(open, owed)
   }
@@ -275,6 +293,9 @@ const owedOf = (stream: Http2.ServerHttp2Stream): Stream | undefined => (stream 
 export const converse = (open: Open, session: Http2.ServerHttp2Session): void => {
   const protocol = new Session(session)
   open.protocol = protocol
+  session.on("goaway", (code) => {
+    if (code !== NGHTTP2_NO_ERROR) protocol.givenUp()
+  })
   // Go's rule A11: once the preface is there, Active and Idle back to back
   session.once("remoteSettings", () => {
     if (open.state !== "New") return
@@ -332,10 +353,13 @@ const settle = (open: Open, owed: Stream): void => {
   if (owed.answered) {
     open.served++
     registry.served++
-  } else if (response !== undefined) {
-    // before its stream had ended, Node has kept the callback there
-    if (response.writableEnded) callEndCallbacks(own)
-    completeEnd(response)
+  } else {
+    if (open.protocol instanceof Session && open.protocol.isDestroyedHere(open, owed)) noteCutElsewhere(open, owed)
+    if (response !== undefined) {
+      // before its stream had ended, Node has kept the callback there
+      if (response.writableEnded) callEndCallbacks(own)
+      completeEnd(response)
+    }
   }
   if (registry.endingLongLived) {
     owed.endedEarly ||= response !== undefined && hasEndedByItself(response)

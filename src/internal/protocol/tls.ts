@@ -13,6 +13,7 @@ export const handshake: Protocol = {
   leave: () => {},
   dismiss: destroy,
   cut: destroy,
+  destroyed: () => true,
   closed: () => {}
 }
 

@@ -17,6 +17,7 @@ const make = (name: string): Protocol => ({
   leave: (open) => leave(open),
   dismiss: destroy,
   cut: destroy,
+  destroyed: () => true,
   closed: () => {}
 })
 

@@ -2,6 +2,7 @@
  * The calls of a protocol that is spoken over a connection which a handler took over: RPC over a plain socket or a
  * WebSocket. While it is owed the result of a call, it is not asked to leave.
  */
+import { noteCutElsewhere } from "../cutElsewhere.js"
 import { setImmediate } from "../node/timers.js"
 import { goAway, tellWith } from "../protocol/upgraded.js"
 import type { Open, Owed } from "../registry.js"
@@ -91,6 +92,8 @@ export class Calls {
     if (call.answered) {
       open.served++
       registry.served++
+    } else if (open.destroyedHere) {
+      noteCutElsewhere(open, call)
     }
     if (this.#calls.size > 0 || !registry.endingLongLived) return
     this.#crossed = true

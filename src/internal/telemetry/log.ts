@@ -10,6 +10,7 @@ import * as Schedule from "effect/Schedule"
 import type { CutRequest, EndedStream, HookReport, Phase, Report } from "../../Shutdown.js"
 import type { Stopping } from "../drain/drain.js"
 import { clip } from "../oneLine.js"
+import { isFailure } from "../policy/report.js"
 import * as Line from "./line.js"
 import { besides, connections, count, millis, print, type Progress, progressOf, request, timeLeft } from "./progress.js"
 
@@ -122,23 +123,26 @@ export const hookEnded = (server: Stopping, { cause, duration, name, outcome }: 
     Option.getOrUndefined(cause)
   )
 
-const cutRequest = ({ age, answer, method, path, remoteAddress }: CutRequest): string =>
-  `${clip(method)} ${clip(path)} from ${remoteAddress} after ${print(age)} (${answer})`
+const cutRequest = ({ age, answer, by, method, path, remoteAddress }: CutRequest): string =>
+  `${clip(method)} ${clip(path)} from ${remoteAddress} after ${print(age)} (${answer}${
+    by === undefined ? "" : ", its connection was destroyed by other code in this process"
+  })`
 
 const endedStream = ({ age, method, path, remoteAddress }: EndedStream): string =>
   `${clip(method)} ${clip(path)} from ${remoteAddress} after ${print(age)}`
 
-const plain = ({ age, answer, method, path, remoteAddress }: CutRequest) => ({
+const plain = ({ age, answer, by, method, path, remoteAddress }: CutRequest) => ({
   method: clip(method),
   path: clip(path),
   remoteAddress,
   ageMillis: Duration.toMillis(age),
-  answer
+  answer,
+  ...(by === undefined ? undefined : { by })
 })
 
 const ended = (server: Stopping, report: Report) => {
   const { connections, cut, endedStreams, forced, handlers, hooks } = report
-  const level = report.outcome === "DeadlineExceeded"
+  const level = isFailure(report)
     ? LogLevel.Error
     : handlers.abandoned > 0
     ? LogLevel.Warning

@@ -11,6 +11,7 @@ import * as Tracer from "effect/Tracer"
 import { DeadlineExceeded, type Report } from "../../Shutdown.js"
 import type { Stopping } from "../drain/drain.js"
 import { clip } from "../oneLine.js"
+import { isFailure } from "../policy/report.js"
 
 interface Options<A> {
   readonly root?: boolean
@@ -84,7 +85,7 @@ export const shutdownSpan = ({ policy, registry }: Stopping) =>
           )
         )
       }
-      return outcome === "DeadlineExceeded" ? Exit.fail(new DeadlineExceeded({ report })) : undefined
+      return isFailure(report) ? Exit.fail(new DeadlineExceeded({ report })) : undefined
     }
   })
 

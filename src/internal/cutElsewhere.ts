@@ -1,0 +1,46 @@
+/**
+ * Answers that other code in the process cuts in spite of us, during a shutdown: it destroys a socket that it has kept
+ * (http-terminator, stoppable, a list of `connection`s) or an HTTP/2 session. They are no clients that have left, and
+ * the report names them.
+ */
+import type * as Net from "node:net"
+import { type Open, type Owed, remoteAddressOf } from "./registry.js"
+
+type Destroy = (error: Error | null, callback: (error?: Error | null) => void) => void
+
+/** Sees who destroys the socket of a connection from now on. `_destroy` is what every way of destroying a stream calls. */
+export const watchDestroy = (open: Open): void => {
+  const { socket } = open
+  if (open.watchedSocket === socket) return
+  open.watchedSocket = socket
+  const destroyable = socket as { _destroy: Destroy }
+  const destroy = destroyable._destroy
+  if (typeof destroy !== "function") return
+  destroyable._destroy = function(this: Net.Socket, error, callback) {
+    // the name of its peer is forgotten with its handle
+    if (open.owed.size > 0) open.peer = remoteAddressOf(socket)
+    if (open.owed.size > 0 && !hasPeerLeft(open, error) && open.protocol.destroyed(open)) open.destroyedHere = true
+    Reflect.apply(destroy, this, [error, callback])
+  }
+}
+
+/** What a system call or a parser has to say of a socket is its peer's doing. */
+const hasPeerLeft = (open: Open, error: Error | null): boolean => {
+  if (open.socket.readableEnded || open.isMisread) return true
+  const { _readableState } = open.socket as { readonly _readableState?: { readonly ended?: boolean } }
+  if (_readableState?.ended === true) return true
+  const { code, syscall } = (error ?? {}) as { readonly code?: unknown; readonly syscall?: unknown }
+  return typeof syscall === "string" ||
+    (typeof code === "string" && /^(HPE_|ERR_SSL|ERR_TLS|ERR_HTTP_|EPROTO)/.test(code))
+}
+
+/** Its answer has not left, and never will. */
+export const noteCutElsewhere = (open: Open, owed: Owed): void => {
+  const { registry } = open
+  if (!registry.stopping || owed.told503) return
+  registry.cutElsewhere.set(owed, {
+    open,
+    at: registry.now(),
+    remoteAddress: open.peer ?? remoteAddressOf(open.socket)
+  })
+}

@@ -1,0 +1,88 @@
+/**
+ * The ways in which other code closes a Node server that is ours: each begins our shutdown, or joins it, and cuts
+ * nothing that is owed. Frameworks, socket.io, test helpers, `Symbol.asyncDispose` and `cluster.worker.disconnect()` all
+ * come down to these three methods.
+ */
+import * as Net from "node:net"
+import { promisify } from "node:util"
+import type { NodeServer } from "../../Listener.js"
+import { setImmediate } from "../node/timers.js"
+import type { Watcher } from "./nodeEvents.js"
+
+/** Methods of a server, by their names. */
+export type Methods = ReadonlyArray<readonly [name: PropertyKey, value: unknown]>
+
+/** Where a Node server is in its life. */
+export interface Life {
+  /** It is still being made to listen: until it does, to close it is to give that up. */
+  readonly isComing: () => boolean
+  /** It has never listened, or has told of its end: nobody but who closes it again will tell of that. */
+  readonly isOver: () => boolean
+}
+
+/** What stands in for them as long as the server is ours. */
+export const closingMethods = (server: NodeServer, watcher: Watcher, life: Life): Methods => {
+  const { close } = server
+  const methods: Array<readonly [PropertyKey, unknown]> = [dispose(server), [
+    "close",
+    function(this: NodeServer, callback?: unknown) {
+      if (life.isComing()) {
+        Reflect.apply(close, server, callback === undefined ? [] : [callback])
+        return this
+      }
+      notify(server, callback)
+      watcher.closeCalled()
+      if (life.isOver()) emitClose(server)
+      return this
+    }
+  ]]
+  if ("closeIdleConnections" in server) {
+    // Node takes one for idle whose answer has not left yet; and in a drain, what has not been looked at is not idle
+    methods.push(["closeIdleConnections", () => {
+      if (!watcher.isClosing()) watcher.closeIdle()
+    }])
+  }
+  if ("closeAllConnections" in server) {
+    const { closeAllConnections } = server
+    methods.push(["closeAllConnections", () => {
+      // whoever goes on to `close` the server wants it to stop
+      setImmediate(() => {
+        if (!watcher.isStopping()) watcher.closeAll(() => closeAllConnections.call(server))
+      })
+    }])
+  }
+  return methods
+}
+
+/**
+ * `close` of a server that has closed, until it listens again: it succeeds, and tells so as Node does, so that what
+ * follows in a `close` of somebody else's has its turn. After that it is Node's own again.
+ */
+export const closedMethods = (server: NodeServer, restore: () => void): Methods => [dispose(server), [
+  "close",
+  function(this: NodeServer, callback?: unknown) {
+    if (server.listening) {
+      restore()
+      Reflect.apply(server.close, server, callback === undefined ? [] : [callback])
+    } else {
+      notify(server, callback)
+      emitClose(server)
+    }
+    return this
+  }
+]]
+
+/** That of HTTP/2 goes past the `close` of its server. */
+const dispose = (server: NodeServer): Methods[number] => [
+  Symbol.asyncDispose,
+  async () => promisify((done: (error?: Error) => void) => void server.close(done))()
+]
+
+const notify = (server: NodeServer, callback: unknown): void => {
+  if (typeof callback === "function") server.once("close", () => callback())
+}
+
+/** Once its last connection has gone. */
+const emitClose = (server: NodeServer): void => {
+  Net.Server.prototype.close.call(server)
+}

@@ -1,0 +1,75 @@
+import { expect, it } from "vitest"
+import { waitFor } from "../support/wait.js"
+import { apis, type Kind, limit, reading, type Running, running, untilPhase } from "./arena.js"
+
+// What other code cuts in a shutdown, in spite of it, is in the report, and it is no client that has left.
+
+const destroySockets = ({ sockets }: Running) => sockets.forEach((socket) => socket.destroy())
+
+const cuts: ReadonlyArray<readonly [string, ReadonlyArray<Kind>, (running: Running) => void]> = [
+  ["sockets, as http-terminator and stoppable do", ["http", "https", "h2c", "h2"], destroySockets],
+  ["sockets with an error of its own", ["http", "https", "h2c", "h2"], ({ sockets }) => {
+    sockets.forEach((socket) => socket.on("error", () => {}).destroy(new Error("go away")))
+  }],
+  ["sockets by a reset", ["http", "h2c"], ({ sockets }) => sockets.forEach((socket) => socket.resetAndDestroy())],
+  ["sessions", ["h2c", "h2"], ({ sessions }) => sessions.forEach((session) => session.destroy())],
+  [
+    "sessions with a code",
+    ["h2c", "h2"],
+    ({ sessions }) => sessions.forEach((session) => session.destroy(undefined, 2))
+  ]
+]
+
+for (const [what, kinds, cut] of cuts) {
+  for (const phase of ["LameDuck", "Draining"] as const) {
+    it(`other code destroys ${what}, ${phase}`, async () => {
+      await Promise.all(apis.flatMap((api) =>
+        kinds.map(async (kind) => {
+          const server = await running(api, kind, phase === "LameDuck" ? { lameDuck: 300 } : {})
+          const client = await reading(kind, server.node)
+          void server.shutdown()
+          await untilPhase(server, phase)
+          cut(server)
+          server.finish()
+          const report = await waitFor(`${api}, ${kind}: the report`, server.closed, limit)
+          expect([api, kind, report.outcome]).toEqual([api, kind, "Cut"])
+          expect(report).toMatchObject({
+            cut: [{ method: "GET", path: "/", answer: "truncated", by: "application" }],
+            connections: { cut: 1, left: 0 }
+          })
+          expect(report.cut[0]?.remoteAddress).toMatch(/^127\.0\.0\.1:\d+$/)
+          client.go()
+          await client.end
+        })
+      ))
+    })
+  }
+}
+
+it("a client that leaves is none of that", async () => {
+  await Promise.all(apis.flatMap((api) =>
+    (["http", "https", "h2c", "h2"] as const).map(async (kind) => {
+      const server = await running(api, kind)
+      const client = await reading(kind, server.node)
+      void server.shutdown()
+      await untilPhase(server, "Draining")
+      client.leave()
+      server.finish()
+      const report = await waitFor(`${api}, ${kind}: the report`, server.closed, limit)
+      expect([api, kind, report.outcome]).toEqual([api, kind, "Drained"])
+      expect(report).toMatchObject({ cut: [], connections: { cut: 0 } })
+    })
+  ))
+})
+
+it("before a shutdown, closeAllConnections is what it is in Node, and the log says what it has cut", async () => {
+  const lines: Array<string> = []
+  const server = await running("promise", "http", {}, (level, message) => void lines.push(`${level}: ${message}`))
+  const client = await reading("http", server.node)
+  if ("closeAllConnections" in server.node) server.node.closeAllConnections()
+  client.go()
+  await client.end
+  await waitFor("the warning", () => lines.some((line) => /^warn: closeAllConnections.*1 request/.test(line)), limit)
+  expect(server.phase()).toBe("Serving")
+  expect(await server.shutdown()).toMatchObject({ outcome: "Drained", cut: [], connections: { open: 0 } })
+})
