@@ -7,6 +7,7 @@ import type * as Net from "node:net"
 import type { Connection, ConnectionState } from "../Connection.js"
 import type { Handlers } from "./handlers.js"
 import { InFlight, type Linked } from "./inFlight.js"
+import { isTaken } from "./node/sentSocket.js"
 import { nextTick } from "./node/timers.js"
 import type { Grace, Protocol } from "./protocol.js"
 
@@ -130,6 +131,9 @@ interface EndedBy {
   readonly endedAt: number
 }
 
+/** How many connections there have to be before one that nobody tells of is looked for as another one comes. */
+const leastToPrune = 64
+
 /** All open connections of one server. */
 export class Registry {
   readonly now: () => number
@@ -173,6 +177,7 @@ export class Registry {
   dismissed = 0
   served = 0
   #lastId = 0
+  #pruneAt = leastToPrune
   readonly #onObserverError: (error: unknown) => void
 
   constructor(now: () => number, onObserverError: (error: unknown) => void) {
@@ -181,6 +186,7 @@ export class Registry {
   }
 
   accept(socket: Net.Socket, protocol: Protocol): Open {
+    if (this.open.size >= this.#pruneAt) this.prune()
     const open = new Open(this, protocol, socket, ++this.#lastId, this.now())
     attach(open, socket)
     this.open.add(open)
@@ -188,6 +194,29 @@ export class Registry {
     socket.on("close", onSocketClose)
     if (this.observers.size > 0) this.#notify(open)
     return open
+  }
+
+  /** It is no connection of ours any more. */
+  remove(open: Open): void {
+    if (!this.open.delete(open)) return
+    this.closed++
+    this.change(open, "Closed")
+    // Node tells the response that it was writing after us, and those queued behind it never
+    if (open.owed.size > 0) nextTick(open.protocol.closed, open)
+    released(open)
+    if (this.open.size === 0) this.wake()
+  }
+
+  /** Its socket is somebody else's from now on. */
+  release(open: Open): void {
+    open.socket.off("close", onSocketClose)
+    this.remove(open)
+  }
+
+  /** Those whose sockets somebody has taken by hand, of which nobody tells. */
+  prune(): void {
+    for (const open of this.open) if (isTaken(open.socket)) this.release(open)
+    this.#pruneAt = Math.max(leastToPrune, 2 * this.open.size)
   }
 
   change(open: Open, state: ConnectionState): void {
@@ -243,14 +272,7 @@ export class Registry {
 function onSocketClose(this: Net.Socket): void {
   const open = openOf(this)
   if (open === undefined || !open.registry.open.has(open)) return
-  const { registry } = open
-  registry.open.delete(open)
-  registry.closed++
-  registry.change(open, "Closed")
-  // Node tells the response that it was writing after us, and those queued behind it never
-  if (open.owed.size > 0) nextTick(open.protocol.closed, open)
-  released(open)
-  if (registry.open.size === 0) registry.wake()
+  open.registry.remove(open)
 }
 
 /** Lets go of what was attached to a connection that has closed, once no handler of it is left. */

@@ -310,7 +310,10 @@ export const make = <A extends App | undefined>(
       closed,
       phase: Subscribable.make({ get: SubscriptionRef.get(phase), changes: phase.changes }),
       shuttingDown: shuttingDown.await,
-      connections: Effect.sync(() => Array.from(registry.open, snapshot)),
+      connections: Effect.sync(() => {
+        registry.prune()
+        return Array.from(registry.open, snapshot)
+      }),
       observe: (observer: (connection: Connection) => void) =>
         Effect.acquireRelease(
           Effect.sync(() => {

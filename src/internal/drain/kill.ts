@@ -34,6 +34,7 @@ export const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: nu
   registry.killing = true
   const killingAt = registry.now()
   const cutByUs = new Set<unknown>()
+  registry.prune()
   const victims = Array.from(registry.open).flatMap((open) => {
     const remoteAddress = remoteAddressOf(open.socket)
     return Array.from(open.owed, (owed) => victim(open, owed, remoteAddress))

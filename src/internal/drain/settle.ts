@@ -63,6 +63,7 @@ const dismissDue = Effect.fnUntraced(function*(registry: Registry) {
   const { grace } = registry
   let next = Number.POSITIVE_INFINITY
   if (grace === undefined) return next
+  registry.prune()
   registry.look = new Map()
   yield* inBatches(registry.open, (open) => {
     const stays = open.protocol.staysUntil(open, grace)

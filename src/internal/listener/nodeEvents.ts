@@ -6,6 +6,7 @@ import type * as Http2 from "node:http2"
 import type * as Net from "node:net"
 import type * as Tls from "node:tls"
 import type { NodeServer } from "../../Listener.js"
+import { sendsOf } from "../node/sentSocket.js"
 import { setImmediate } from "../node/timers.js"
 import { isSpokenBy, upgradesOf } from "../node/upgrades.js"
 import type * as AcceptQueue from "./acceptQueue.js"
@@ -14,6 +15,8 @@ import { closedMethods, closingMethods, type Methods } from "./nodeClose.js"
 /** What a Node server tells us about, before its own listeners, which do not hear of it if we say `false`. */
 export interface Watcher {
   readonly connection: (socket: Net.Socket) => void
+  /** Somebody has sent a socket of this server to another process, the first one to that one. */
+  readonly sends: () => void
   readonly secureConnection: (socket: Tls.TLSSocket) => void
   readonly session: (session: Http2.ServerHttp2Session) => void
   readonly stream: (stream: Http2.ServerHttp2Stream, headers: Http2.IncomingHttpHeaders) => boolean
@@ -176,6 +179,7 @@ export const watch = (
   const restore = overrideAll(server, [
     ["emit", watching],
     ...upgradesOf(server, isSpoken),
+    ...sendsOf(server, watcher.sends),
     ...closingMethods(server, watcher, { isComing: life.isComing, isOver })
   ])
   const unwatch = () => {

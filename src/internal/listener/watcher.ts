@@ -6,6 +6,7 @@ import * as Tls from "node:tls"
 import type { NodeServer } from "../../Listener.js"
 import type { App } from "../app.js"
 import { watchDestroy } from "../cutElsewhere.js"
+import { whenTaken } from "../node/sentSocket.js"
 import type { Protocol } from "../protocol.js"
 import { begin, beginUpgrade, http1, misread, refuse, refuseUpgrade, rest } from "../protocol/http1.js"
 import * as Http2 from "../protocol/http2.js"
@@ -36,8 +37,20 @@ export const watcherOf = (server: Watched) => (node: NodeServer, withApp: boolea
     if (!speaksHttp) hijack(open, "tcp")
     else if (registry.closing) open.protocol.leave(open)
   }
+  /** Its sockets are sent to other processes. */
+  let isSending = false
+  const release = (socket: Net.Socket) => {
+    const open = openOf(socket)
+    if (open !== undefined) open.registry.release(open)
+  }
   return {
+    sends: () => {
+      isSending = true
+      registry.prune()
+      for (const { socket } of registry.open) whenTaken(socket, release)
+    },
     connection: (socket) => {
+      if (isSending) whenTaken(socket, release)
       // one of our servers may hand a socket on to another
       if (openOf(socket) !== undefined) return
       if (isTls && !(socket instanceof Tls.TLSSocket)) accept(socket, handshake)
