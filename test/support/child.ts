@@ -45,6 +45,8 @@ export interface Child {
   readonly line: (event: string, limitMs: number, nth?: number) => Promise<Line>
   readonly listening: (limitMs?: number, nth?: number) => Promise<Target>
   readonly write: (text: string) => void
+  /** Nobody reads what it prints any more: it meets EPIPE. */
+  readonly closeOutput: () => void
   readonly signal: (signal: NodeJS.Signals) => void
   readonly signalledAt: number | undefined
   /** The exit, if there was one. */
@@ -129,6 +131,10 @@ export const start = (fixture: URL, args: ReadonlyArray<string> = [], options: S
     line,
     listening: async (limitMs = startLimit, nth = 1) => asTarget(await line("listening", limitMs, nth)),
     write: (text) => void child.stdin.write(text),
+    closeOutput: () => {
+      child.stdout.destroy()
+      child.stderr.destroy()
+    },
     signal: (signal) => {
       signalledAt ??= now()
       process.kill(child.pid!, signal)
