@@ -64,6 +64,7 @@ import * as Http from "node:http"
 import * as Health from "./Health.js"
 import * as App from "./internal/app.js"
 import { invalidOption, wrongListenOption } from "./internal/listener/listenErrors.js"
+import * as RealTime from "./internal/node/realTime.js"
 import { assertNames, listenNames } from "./internal/policy/optionNames.js"
 import * as internal from "./internal/server.js"
 import { Program } from "./internal/signals/program.js"
@@ -242,7 +243,7 @@ export const make = (
     )
     const close = Effect.raceFirst(
       Effect.interruptible(own.service.shutdown),
-      Effect.interruptible(Effect.zipRight(Effect.sleep(lastAnswers), own.service.close))
+      Effect.interruptible(Effect.zipRight(RealTime.sleep(lastAnswers), own.service.close))
     ).pipe(Effect.ignore, Effect.zipRight(Scope.close(scope, Exit.void)))
     yield* Effect.addFinalizer(() => Effect.zipRight(Effect.ignore(server.shutdown), close))
 

@@ -64,6 +64,7 @@ import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as EffectRuntime from "effect/Runtime"
 import * as Os from "node:os"
+import * as RealTime from "./internal/node/realTime.js"
 import { steady } from "./internal/now.js"
 import { checkNames } from "./internal/policy/optionNames.js"
 import { makeProgram, Program } from "./internal/signals/program.js"
@@ -168,7 +169,7 @@ export const handle =
         if (problem !== undefined) return yield* problem
 
         const clock = yield* Effect.clock
-        const runtime = yield* Effect.runtime<never>()
+        const runtime = yield* RealTime.runtime
         const around = makeProgram((effect) => void EffectRuntime.runFork(runtime)(Effect.interruptible(effect)))
         const main = yield* Effect.forkDaemon(Effect.provideService(restore(program), Program, around))
         around.main = main

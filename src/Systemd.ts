@@ -54,6 +54,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { CurrentHandover, type Handover } from "./internal/handoff/handover.js"
+import * as RealTime from "./internal/node/realTime.js"
 import { checkNames } from "./internal/policy/optionNames.js"
 import { duration } from "./internal/policy/policy.js"
 import { sender } from "./internal/supervisor/sdNotify.js"
@@ -176,7 +177,10 @@ export const service =
         Effect.flatMap(server.phase.get, (phase) =>
           fiber === undefined || phase !== "Closed"
             ? Effect.void
-            : Effect.raceFirst(Effect.interruptible(Fiber.join(fiber)), Effect.interruptible(Effect.sleep(lastMillis))))
+            : Effect.raceFirst(
+              Effect.interruptible(Fiber.join(fiber)),
+              Effect.interruptible(RealTime.sleep(lastMillis))
+            ))
       )
       // it goes on until the server has closed
       return Layer.tap(
@@ -216,7 +220,7 @@ const life = (
     yield* notify({ STOPPING: 1, STATUS: status(server), ...extend })
     const closed = Effect.exit(server.closed)
     while ((yield* server.phase.get) !== "Closed") {
-      yield* Effect.raceFirst(closed, Effect.sleep(pause))
+      yield* Effect.raceFirst(closed, RealTime.sleep(pause))
       if ((yield* server.phase.get) !== "Closed") yield* notify({ STATUS: status(server), ...extend })
     }
     const report = yield* Effect.merge(Effect.mapError(server.closed, ({ report }) => report))

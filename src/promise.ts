@@ -38,6 +38,7 @@ import * as Scope from "effect/Scope"
 import { setMaxListeners } from "node:events"
 import type { Connection } from "./internal/model/connection.js"
 import { inOwnContext } from "./internal/node/asyncContext.js"
+import * as RealTime from "./internal/node/realTime.js"
 import { steady } from "./internal/now.js"
 import { logging } from "./internal/promise/promiseLog.js"
 import { look, lookAtHook, signalNames } from "./internal/promise/promiseOptions.js"
@@ -45,6 +46,7 @@ import { adoptLater, sorted } from "./internal/promise/promiseTargets.js"
 import { begins, isOver } from "./internal/signals/processEnd.js"
 import { listen } from "./internal/signals/signals.js"
 import * as Line from "./internal/telemetry/line.js"
+import { holdOutputs } from "./internal/telemetry/outputs.js"
 import { ListenError, type NodeServer } from "./Listener.js"
 import { make, type ServerService } from "./Server.js"
 import { InvalidPolicy, type Phase, type Policy, type Report } from "./Shutdown.js"
@@ -274,7 +276,7 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
     Effect.gen(function*() {
       const server = yield* make(policy)
       for (const nodeServer of nodeServers) yield* server.adopt(nodeServer)
-      return { server, runtime: yield* Effect.runtime<never>() }
+      return { server, runtime: yield* RealTime.runtime }
     }).pipe(Scope.extend(scope), Effect.provide(logging(logger)))
   )
   if (Exit.isFailure(made)) {
@@ -290,7 +292,9 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
 
   const stopping = new AbortController()
   setMaxListeners(0, stopping.signal)
+  let releaseOutputs = () => {}
   const beginsToStop = inOwnContext(() => {
+    releaseOutputs = holdOutputs()
     begins(server)
     stopping.abort()
   })
@@ -328,7 +332,10 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
     })
     .finally(listening.stop)
   const warn = (message: string) => sync(Line.warning(message))
-  const over = () => isOver(server, listening.first() === undefined ? undefined : warn)
+  const over = () => {
+    releaseOutputs()
+    isOver(server, listening.first() === undefined ? undefined : warn)
+  }
   // whoever waits for it hears of a failure; the log says it to those who do not
   void closed.then(over, over)
 

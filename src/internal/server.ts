@@ -31,6 +31,7 @@ import { adopt, bind, type Bound, isHttp, isHttp2 } from "./listener/listener.js
 import { makeNodeServer, seemsToStart, whyNotAdopt, whyNotListen, wrongListenOption } from "./listener/listenErrors.js"
 import { watcherOf } from "./listener/watcher.js"
 import { inOwnContext } from "./node/asyncContext.js"
+import * as RealTime from "./node/realTime.js"
 import { ofEffectApp } from "./node/upgrades.js"
 import { steady } from "./now.js"
 import { checkNames } from "./policy/optionNames.js"
@@ -41,6 +42,7 @@ import { Program } from "./signals/program.js"
 import { warnAboutNpm } from "./supervisor/npm.js"
 import * as Line from "./telemetry/line.js"
 import { enters, hookEnded, narrated } from "./telemetry/log.js"
+import { holdOutputs } from "./telemetry/outputs.js"
 import { hookSpan, shutdownSpan } from "./telemetry/spans.js"
 import { Telemetry, withInside } from "./telemetry/telemetry.js"
 
@@ -74,7 +76,7 @@ export const make = <A extends App | undefined>(
   Effect.gen(function*() {
     const policy = yield* resolve(policyInput)
     const clock = yield* Effect.clock
-    const runtime = yield* Effect.runtime<never>()
+    const runtime = yield* RealTime.runtime
     const program = yield* Program
     if (!options.quiet) yield* warnAboutNpm
     // a runtime that was taken in an uninterruptible region starts uninterruptible fibers
@@ -165,13 +167,16 @@ export const make = <A extends App | undefined>(
           Effect.tap((report) => telemetry.report(report)),
           Effect.tap(() => enter("Closed")),
           Effect.tap(() => Effect.sync(() => program?.servers.delete(service))),
-          Effect.intoDeferred(done)
+          Effect.intoDeferred(done),
+          Effect.ensuring(Effect.sync(() => releaseOutputs()))
         )
       )
     )
+    let releaseOutputs = () => {}
     const start = Effect.sync(() => {
       if (stopping) return
       stopping = true
+      releaseOutputs = holdOutputs()
       hooks.expect()
       dismissing?.unsafeInterruptAsFork(FiberId.none)
       registry.grace = undefined
@@ -202,7 +207,7 @@ export const make = <A extends App | undefined>(
       },
       cutAll: (requests) => {
         run(
-          Effect.logWarning(
+          Line.warning(
             `closeAllConnections() of the Node server was called outside of a shutdown, and has cut ${requests} `
               + `request${requests === 1 ? "" : "s"} in flight: to stop the server, close it, or call shutdown`
           )

@@ -8,6 +8,7 @@ import type { Phase, Report } from "../../Shutdown.js"
 import { watchDestroy } from "../cutElsewhere.js"
 import type { Handlers } from "../handlers.js"
 import type { Bound } from "../listener/listener.js"
+import * as RealTime from "../node/realTime.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
 import type { Registry } from "../registry.js"
 import { step } from "../telemetry/spans.js"
@@ -55,7 +56,7 @@ export const drain = Effect.fnUntraced(function*(server: Stopping) {
   const lameDuck = server.lameDuck()
   if (lameDuck > 0 && !server.isCloseCalled()) {
     yield* server.enter("LameDuck")
-    yield* Effect.raceFirst(Effect.sleep(lameDuck), server.lameDuckOver).pipe(step("lame_duck"))
+    yield* Effect.raceFirst(RealTime.sleep(lameDuck), server.lameDuckOver).pipe(step("lame_duck"))
   }
 
   const drainingAt = now()
@@ -64,7 +65,7 @@ export const drain = Effect.fnUntraced(function*(server: Stopping) {
     yield* server.enter("Draining")
     const deadline = Effect.raceFirst(
       server.closeCalled,
-      Number.isFinite(policy.timeout) ? Effect.sleep(policy.timeout) : Effect.never
+      Number.isFinite(policy.timeout) ? RealTime.sleep(policy.timeout) : Effect.never
     )
     // said before the drain lets go of what it holds
     const tooLate = Effect.sync(() => {

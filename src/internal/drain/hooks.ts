@@ -10,6 +10,7 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import type { HookReport } from "../../Shutdown.js"
+import * as RealTime from "../node/realTime.js"
 import { turn } from "./turn.js"
 
 interface Hook {
@@ -101,7 +102,7 @@ export class Hooks {
       // no deadline comes after this one
       if (this.#finished && hook.report === undefined) this.#close(hook, "TimedOut", Option.none())
     })
-    this.#run(Effect.raceFirst(Effect.zipRight(Effect.sleep(limit), atLimit), Deferred.await(hook.done)))
+    this.#run(Effect.raceFirst(Effect.zipRight(RealTime.sleep(limit), atLimit), Deferred.await(hook.done)))
   }
 
   #interrupt(hook: Hook): void {

@@ -3,6 +3,7 @@
  * event streams end. Hooks, and whoever has heard of the shutdown, may send them a last message before that.
  */
 import * as Effect from "effect/Effect"
+import * as RealTime from "../node/realTime.js"
 import { clearTimeout, setTimeout } from "../node/timers.js"
 import type { Registry } from "../registry.js"
 import type { Stopping } from "./drain.js"
@@ -25,7 +26,7 @@ export const endLongLived = Effect.fnUntraced(function*(server: Stopping) {
   const { hooks, policy, registry } = server
   const limit = Math.min(lastMessageMillis, Math.floor(policy.timeout / 2))
   const least = Math.min(leastMillis, policy.idleGrace === "promised" ? leastMillis : policy.idleGrace, limit)
-  yield* Effect.raceFirst(Effect.zipRight(rest(least), hooks.ended), Effect.sleep(limit))
+  yield* Effect.raceFirst(Effect.zipRight(rest(least), hooks.ended), RealTime.sleep(limit))
   for (let turns = 0; turns < lastMessageTurns; turns++) yield* turn
   registry.endingLongLived = true
   server.endEventStreams()

@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
+import * as RealTime from "../node/realTime.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
 import type { Registry } from "../registry.js"
 import type { Stopping } from "./drain.js"
@@ -36,7 +37,7 @@ export const settled = Effect.fnUntraced(function*(server: Stopping, isOver = qu
 })
 
 export const until = (millis: number): Effect.Effect<void> =>
-  Number.isFinite(millis) ? Effect.sleep(Math.max(0, Math.ceil(millis))) : Effect.never
+  Number.isFinite(millis) ? RealTime.sleep(Math.max(0, Math.ceil(millis))) : Effect.never
 
 /**
  * With keep-alives off, outside of a shutdown: closes connections as their graces run out (Go's rule C9), until

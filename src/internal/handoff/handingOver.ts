@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Successor } from "../../Handoff.js"
+import * as RealTime from "../node/realTime.js"
 import { steady } from "../now.js"
 import type { ProgramService } from "../signals/program.js"
 import * as Line from "../telemetry/line.js"
@@ -38,7 +39,7 @@ export const handOver = (
         Effect.suspend(() =>
           Effect.raceFirst(
             Effect.interruptible(successor.next),
-            Effect.interruptible(Effect.sleep(Math.max(0, until - now())))
+            Effect.interruptible(RealTime.sleep(Math.max(0, until - now())))
           )
         ).pipe(
           Effect.flatMap((heard) => {
@@ -114,7 +115,7 @@ const stop = (successor: Conversation.Successor): Effect.Effect<void> =>
     return Effect.raceFirst(
       Effect.interruptible(successor.ended),
       Effect.interruptible(Effect.zipRight(
-        Effect.sleep(killMillis),
+        RealTime.sleep(killMillis),
         Effect.suspend(() => {
           successor.signal("SIGKILL")
           return Line.warning(

@@ -13,6 +13,7 @@ import Cluster from "node:cluster"
 import type { Handoff, HandoffService, Options, Successor } from "../../Handoff.js"
 import type { ListenError } from "../../Listener.js"
 import type { InvalidPolicy } from "../../Shutdown.js"
+import * as RealTime from "../node/realTime.js"
 import { checkNames } from "../policy/optionNames.js"
 import { duration } from "../policy/policy.js"
 import { makeProgram, Program } from "../signals/program.js"
@@ -40,7 +41,7 @@ export const launch = (options: Options, tag: Context.Tag<Handoff, HandoffServic
     const signals = yield* chosen(options.signals)
     const timeout = yield* duration("timeout", options.timeout ?? "1 minute")
     const predecessor = yield* Conversation.inherited
-    const runtime = yield* Effect.runtime<never>()
+    const runtime = yield* RealTime.runtime
     const run = <B, F>(effect: Effect.Effect<B, F>): Fiber.RuntimeFiber<B, F> =>
       Runtime.runFork(runtime)(Effect.interruptible(effect))
     const around = yield* Program

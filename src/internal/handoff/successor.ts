@@ -17,6 +17,7 @@ import * as ChildProcess from "node:child_process"
 import * as Net from "node:net"
 import { turn } from "../drain/turn.js"
 import { descriptorFor, inheritDescriptor } from "../supervisor/sdNotify.js"
+import * as Line from "../telemetry/line.js"
 import type { HandoffFailed } from "./handoffFailed.js"
 import type { Inherited } from "./handover.js"
 import { firstDescriptor, type Message, told, variable } from "./message.js"
@@ -133,7 +134,7 @@ export const inherited: Effect.Effect<Predecessor | undefined, HandoffFailed> = 
       return Effect.succeed(undefined)
     case "ToAnother":
       return Effect.as(
-        Effect.logWarning(
+        Line.warning(
           `${variable} was made for another process: the sockets of process ${found.predecessor} have not come to this `
             + "one, which starts by itself. Where it was to succeed that one: start node itself, not through npm"
         ),

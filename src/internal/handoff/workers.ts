@@ -6,6 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
 import type { WorkersOptions } from "../../Handoff.js"
 import { InvalidPolicy } from "../../Shutdown.js"
+import * as RealTime from "../node/realTime.js"
 import { steady } from "../now.js"
 import { checkNames } from "../policy/optionNames.js"
 import { duration } from "../policy/policy.js"
@@ -32,7 +33,7 @@ export const launchWorkers = (options: WorkersOptions): Effect.Effect<never, Han
       return yield* new InvalidPolicy({ field: "workers", value: options.workers, expected: "a whole number from 1" })
     }
     const killAfter = yield* duration("killAfter", options.killAfter ?? "30 seconds", { infinite: true })
-    const runtime = yield* Effect.runtime<never>()
+    const runtime = yield* RealTime.runtime
     const run = (effect: Effect.Effect<void>): Fiber.RuntimeFiber<void> =>
       Runtime.runFork(runtime)(Effect.interruptible(effect))
     let state: "Starting" | "Serving" | "Ending" = "Starting"
@@ -120,7 +121,7 @@ export const launchWorkers = (options: WorkersOptions): Effect.Effect<never, Han
                 explanation: `Worker ${worker.pid} ended before it was ready, with ${how}`
               }))),
             Effect.interruptible(Effect.zipRight(
-              Effect.sleep(timeout),
+              RealTime.sleep(timeout),
               new HandoffFailed({
                 reason: "TimedOut",
                 explanation: `Worker ${worker.pid} did not become ready within ${timeout} ms`
@@ -150,7 +151,7 @@ export const launchWorkers = (options: WorkersOptions): Effect.Effect<never, Han
     )
     const refill: Effect.Effect<void> = Effect.suspend(() =>
       isShort()
-        ? Effect.sleep("1 second").pipe(
+        ? RealTime.sleep("1 second").pipe(
           Effect.zipRight(
             one.withPermits(1)(Effect.suspend(() => isShort() ? Effect.flatMap(add, serves) : Effect.void))
           ),
@@ -188,7 +189,7 @@ const listenForFurther = (passOn: (signal: NodeJS.Signals) => ReadonlyArray<numb
   Effect.gen(function*() {
     const program = yield* Program
     const clock = yield* Effect.clock
-    const runtime = yield* Effect.runtime<never>()
+    const runtime = yield* RealTime.runtime
     const run = (effect: Effect.Effect<void>) => void Runtime.runFork(runtime)(Effect.interruptible(effect))
     let listening: Listening | undefined
     yield* Effect.acquireRelease(

@@ -9,6 +9,7 @@ import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import type { Probe } from "../../Health.js"
+import * as RealTime from "../node/realTime.js"
 import * as Line from "../telemetry/line.js"
 
 /** A run of a check. */
@@ -69,7 +70,7 @@ export class Checks {
         return Deferred.await(ended)
       }))
       // in a finalizer a race ends only where both racers can be interrupted
-      return Effect.raceFirst(Effect.interruptible(ended), Effect.interruptible(Effect.sleep(check.timeout)))
+      return Effect.raceFirst(Effect.interruptible(ended), Effect.interruptible(RealTime.sleep(check.timeout)))
     })
   }
 
@@ -106,7 +107,7 @@ export class Checks {
         this.#settle(check, run, `timed out after ${print(check.timeout)}`)
         fiber.unsafeInterruptAsFork(FiberId.none)
       })
-      this.#run(Effect.raceFirst(Effect.zipRight(Effect.sleep(check.timeout), overdue), Deferred.await(run.outcome)))
+      this.#run(Effect.raceFirst(Effect.zipRight(RealTime.sleep(check.timeout), overdue), Deferred.await(run.outcome)))
     }
     return run
   }

@@ -7,6 +7,7 @@ import type * as Scope from "effect/Scope"
 import type { Answer, CheckOptions, CheckResult, HealthService } from "../../Health.js"
 import { Server } from "../../Server.js"
 import { InvalidPolicy } from "../../Shutdown.js"
+import * as RealTime from "../node/realTime.js"
 import { steady } from "../now.js"
 import { checkNames } from "../policy/optionNames.js"
 import { duration } from "../policy/policy.js"
@@ -21,7 +22,7 @@ const passed = (name: string): CheckResult => ({ name, outcome: "Passed" })
 export const make: Effect.Effect<HealthService, never, Server | Scope.Scope> = Effect.gen(function*() {
   const server = yield* Server
   const clock = yield* Effect.clock
-  const runtime = yield* Effect.runtime<never>()
+  const runtime = yield* RealTime.runtime
   const run = (effect: Effect.Effect<unknown>) => Runtime.runFork(runtime)(Effect.interruptible(effect))
   const checks = new Checks(steady(clock), run)
 

@@ -17,6 +17,7 @@ import * as Scope from "effect/Scope"
 import { ParentSpan } from "effect/Tracer"
 import type * as Http from "node:http"
 import type { Handlers } from "../handlers.js"
+import { withScheduler } from "../node/realTime.js"
 import { openOf } from "../registry.js"
 import { ending } from "./ending.js"
 import { handled, type Write } from "./handled.js"
@@ -51,7 +52,7 @@ export const make = (
     const { app, unreached } = handled(httpApp, { context: runtime.context, middleware, spans, write: writeEnding })
     const protectedApp = Effect.uninterruptible(app)
     // each fiber is given a context of its own
-    const fiberRefs = FiberRefs.delete(runtime.fiberRefs, FiberRef.currentContext)
+    const fiberRefs = withScheduler(FiberRefs.delete(runtime.fiberRefs, FiberRef.currentContext))
     // whoever serves must not be interrupted meanwhile; what is interrupted later ends as such
     const runtimeFlags = RuntimeFlags.enable(runtime.runtimeFlags, RuntimeFlags.Interruption)
 

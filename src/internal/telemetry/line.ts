@@ -156,13 +156,12 @@ const pretty = (cause: Cause.Cause<unknown>): string => {
 
 const lost = (level: LogLevel.LogLevel, message: string, why?: unknown): void => {
   countLogError()
-  const name = level.ordinal >= LogLevel.Error.ordinal
-    ? "error"
-    : level.ordinal >= LogLevel.Warning.ordinal
-    ? "warn"
-    : "info"
-  writeElsewhere(`${name}: ${message}`, ...(why === undefined ? [] : ["\nThe logger failed:", why]))
+  writeElsewhere(`${levelName(level)}: ${message}`, ...(why === undefined ? [] : ["\nThe logger failed:", why]))
 }
+
+/** As `console` calls it. */
+export const levelName = ({ ordinal }: LogLevel.LogLevel): "error" | "warn" | "info" =>
+  ordinal >= LogLevel.Error.ordinal ? "error" : ordinal >= LogLevel.Warning.ordinal ? "warn" : "info"
 
 const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof value === "object" && value !== null && "then" in value && typeof value.then === "function"

@@ -11,6 +11,7 @@ import type { CutRequest, EndedStream, HookReport, Phase, Report } from "../../S
 import type { Stopping } from "../drain/drain.js"
 import { clip } from "../oneLine.js"
 import { isFailure } from "../policy/report.js"
+import { saysIfFrozen } from "./frozenClock.js"
 import * as Line from "./line.js"
 import { besides, connections, count, millis, print, type Progress, progressOf, request, timeLeft } from "./progress.js"
 
@@ -34,8 +35,9 @@ export const narrated = (server: Stopping) => (drain: Effect.Effect<Report>): Ef
     const progress = yield* Effect.fork(
       Effect.repeat(Effect.suspend(() => waits(server)), rhythm).pipe(Effect.delay("1 second"))
     )
+    const frozen = yield* Effect.fork(saysIfFrozen(server))
     const report = yield* drain
-    yield* Fiber.interrupt(progress)
+    yield* Fiber.interruptAll([progress, frozen])
     yield* ended(server, report)
     return report
   })

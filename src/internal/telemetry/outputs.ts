@@ -11,7 +11,7 @@ type Stream = NodeJS.WriteStream
 interface Output {
   readonly name: "stdout" | "stderr"
   readonly stream: Stream
-  readonly onError: (error: Error) => void
+  readonly onError: (error: NodeJS.ErrnoException) => void
   /** Its reader does not come back. */
   failed: boolean
 }
@@ -25,18 +25,21 @@ const makeOutput = (name: Output["name"], stream: Stream): Output => {
     name,
     stream,
     failed: false,
-    onError: ({ message }) => {
+    onError: (error) => {
       countLogError()
       if (output.failed) return
       output.failed = true
       writeElsewhere(
-        `The standard ${name === "stdout" ? "output" : "error"} cannot be written to any more `
-          + `(${message}): what is logged there from now on is lost, and the server goes on`
+        `The standard ${name === "stdout" ? "output" : "error"} cannot be written to any more (${reason(error)}): `
+          + `the shutdown goes on, and what is logged there is lost, except what this server can say here`
       )
     }
   }
   return output
 }
+
+const reason = ({ code, message }: NodeJS.ErrnoException): string =>
+  code === "EPIPE" ? "its reader has gone" : code === "EIO" ? "its terminal has gone" : message
 
 /** They are made when they are first asked for, which may fail. */
 const outputs = (): ReadonlyArray<Output> =>
@@ -52,16 +55,15 @@ const outputs = (): ReadonlyArray<Output> =>
     }
   })
 
-/** Node's console listens with a function of that name while it writes. */
-const isOfUser = (listener: unknown, output: Output): boolean =>
-  listener !== output.onError && !(typeof listener === "function" && listener.name === "noop")
+/** Node's console has one while it writes; that of a stream which is piped there raises the error where it is the only one. */
+const ofNode = new Set(["noop", "onerror"])
 
 /** Listens where nobody does: a listener that the user added with `once` may have gone. */
 const listen = () => {
   for (const output of outputs()) {
     const { onError, stream } = output
-    const listeners = stream.listeners("error")
-    if (listeners.includes(onError) || listeners.some((listener) => isOfUser(listener, output))) continue
+    const others = stream.listeners("error").filter(({ name }) => !ofNode.has(name))
+    if (others.length > 0) continue
     stream.on("error", onError)
   }
 }

@@ -6,6 +6,7 @@ import type * as Scope from "effect/Scope"
 import type { ServerService } from "../../Server.js"
 import type { Report } from "../../Shutdown.js"
 import type { Stopping } from "../drain/drain.js"
+import * as RealTime from "../node/realTime.js"
 import * as Line from "./line.js"
 import { insideOf } from "./telemetry.js"
 
@@ -34,7 +35,7 @@ export const watch = (
     const { look, onRelease, onReport, pause } = make(inside)
     const over = Effect.unsafeMakeLatch(false)
     let released = false
-    const sleep = (millis: number) => Number.isFinite(millis) ? Effect.sleep(millis) : Effect.never
+    const sleep = (millis: number) => Number.isFinite(millis) ? RealTime.sleep(millis) : Effect.never
     const once = Effect.suspend(() => {
       if (telemetry.startedAt !== undefined) {
         look()
