@@ -9,9 +9,11 @@ import type * as Http from "node:http"
 import type { Http2ServerResponse } from "node:http2"
 import type { Handlers } from "./handlers.js"
 import { inOwnContext } from "./node/asyncContext.js"
-import { clearTimeout, setTimeout } from "./node/timers.js"
+import { clearTimeout, setImmediate, setTimeout } from "./node/timers.js"
 import { refuse, refuseUpgrade } from "./protocol/http1.js"
 import * as Http2 from "./protocol/http2.js"
+import { Queue } from "./queue.js"
+import { type Open, openOf } from "./registry.js"
 import * as Listener from "./request/listener.js"
 import * as PlatformWay from "./request/platformWay.js"
 
@@ -20,6 +22,12 @@ const attachMillis = 10_000
 
 /** How many requests wait for an app at the most; further ones are answered with 503. */
 const maxHeld = 1000
+
+/** How many of them are handed over in one turn of the event loop. */
+const batch = 64
+
+/** How many of one connection, so that one client does not take the place of all others. */
+const maxHeldOfOne = 250
 
 export interface App extends PlatformWay.PlatformWay {
   /** No app will come any more: those that still wait are answered with 503. */
@@ -36,7 +44,9 @@ export const make = (
     const platform = yield* PlatformWay.make(handlers, eventStreamsEnd)
     let answer: Listener.RequestListener = platform.request
 
-    const held: Array<{ readonly deliver: () => void; readonly refuse: () => void }> = []
+    const held = new Queue<{ readonly deliver: () => void; readonly refuse: () => void }>()
+    /** How many of them have come on each connection. */
+    const shares = new Map<Open | undefined, number>()
     let taken = false
     let attached = false
     let over = false
@@ -45,28 +55,44 @@ export const make = (
     const refuseHeld = () => {
       clearTimeout(timer)
       timer = undefined
-      for (const { refuse } of held.splice(0)) refuse()
+      shares.clear()
+      for (let next = held.take(); next !== undefined; next = held.take()) next.refuse()
     }
-    const hold = (deliver: () => void, refuse: () => void) => {
-      if (over || held.length >= maxHeld) return refuse()
-      timer ??= setTimeout(refuseHeld, attachMillis)
-      held.push({ deliver: inOwnContext(deliver), refuse })
+    const deliverHeld = () => {
+      if (!attached) return refuseHeld()
+      try {
+        for (let n = 0; n < batch; n++) held.take()?.deliver()
+      } finally {
+        if (held.size > 0) setImmediate(deliverHeld)
+        else shares.clear()
+      }
+    }
+    const hold = (request: Http.IncomingMessage, deliver: () => void, refuse: () => void) => {
+      const open = openOf(request.socket)
+      const share = shares.get(open) ?? 0
+      // once it is there, the others are before it for a moment only
+      if (!attached) {
+        if (over || held.size >= maxHeld || share >= maxHeldOfOne) return refuse()
+        timer ??= setTimeout(refuseHeld, attachMillis)
+      }
+      shares.set(open, share + 1)
+      held.add({ deliver: inOwnContext(deliver), refuse })
     }
 
     return {
       request: (request, response) => {
         if (request.httpVersionMajor > 1) asHttp1(request, response)
-        if (attached) answer(request, response)
+        if (attached && held.size === 0) answer(request, response)
         else {
-          hold(() => {
+          hold(request, () => {
             if (!response.destroyed) answer(request, response)
           }, () => refuse(response))
         }
       },
       upgrade: (request, socket, head) => {
-        if (attached) platform.upgrade(request, socket, head)
+        if (attached && held.size === 0) platform.upgrade(request, socket, head)
         else {
-          hold(() => {
+          hold(request, () => {
             if (!socket.destroyed) platform.upgrade(request, socket, head)
           }, () => refuseUpgrade(request, socket))
         }
@@ -92,7 +118,7 @@ export const make = (
           yield* Scope.extend(platform.serve(httpApp, own === undefined ? middleware : lazily(middleware)), scope)
           attached = true
           clearTimeout(timer)
-          for (const { deliver } of held.splice(0)) deliver()
+          deliverHeld()
         }))
     }
   })

@@ -3,7 +3,6 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
 import { type Open, released } from "./registry.js"
 
 type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
@@ -52,10 +51,8 @@ export class Handlers {
     return this.fibers.size === 0 && this.#errands.size === 0
   }
 
-  /** Asks all to end; returns how many there were. */
-  interrupt(): number {
-    const { size } = this.fibers
-    for (const fiber of [...this.fibers, ...this.#errands]) fiber.unsafeInterruptAsFork(FiberId.none)
-    return size
+  /** All that is alive now. */
+  get alive(): ReadonlyArray<AnyFiber> {
+    return [...this.fibers, ...this.#errands]
   }
 }

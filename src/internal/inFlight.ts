@@ -42,6 +42,13 @@ export class InFlight<A extends Linked<A>> {
     return true
   }
 
+  /** Of the oldest. */
+  map<B>(limit: number, f: (one: A) => B): Array<B> {
+    const all: Array<B> = []
+    for (let one = this.first; one !== undefined && all.length < limit; one = one.next) all.push(f(one))
+    return all
+  }
+
   clear(): void {
     for (const one of this) this.delete(one)
   }

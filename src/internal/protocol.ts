@@ -17,8 +17,11 @@ export interface Protocol {
   readonly leave: (open: Open) => void
   /** Close it: it is owed nothing, and its grace is over. */
   readonly dismiss: (open: Open) => void
-  /** Cut it, and tell the peer what can still be told. */
-  readonly cut: (open: Open) => void
+  /**
+   * Cut it, and tell the peer what can still be told; step by step where that takes long, with turns of the event loop
+   * between the steps.
+   */
+  readonly cut: (open: Open) => Iterable<void> | void
   /** Its socket is about to be destroyed with answers still owed: false where a handler has given its own answer up. */
   readonly destroyed: (open: Open) => boolean
   /** Its socket has closed with answers still owed. */

@@ -10,6 +10,7 @@ import { InFlight, type Linked } from "./inFlight.js"
 import { isTaken } from "./node/sentSocket.js"
 import { nextTick } from "./node/timers.js"
 import type { Grace, Protocol } from "./protocol.js"
+import type { Pipeline } from "./protocol/pipeline.js"
 
 /** A request that has been received and whose answer has not left yet. */
 export interface Owed extends Linked<Owed> {
@@ -58,6 +59,8 @@ export class Open {
   handlers = 0
   /** What is left to do when it has closed and its last request fiber has ended. */
   finalizer: Effect.Effect<void> | undefined = undefined
+  /** What its client has sent behind requests that were not answered yet, if it ever has. */
+  pipeline: Pipeline | undefined = undefined
   /** How to ask an upgraded peer to leave, once something knows how. */
   tell: (() => void) | undefined = undefined
   /** An upgraded peer has been asked to leave. */
@@ -93,6 +96,9 @@ export const attach = (open: Open, socket: Net.Socket): void => {
   open.socket = socket
 }
 
+/** How many of the requests in flight on a connection a snapshot lists: it is made anew for each change. */
+const listed = 100
+
 /** What an observer, a report or a handler sees of it. */
 export const snapshot = (open: Open): Connection => ({
   id: open.id,
@@ -103,12 +109,13 @@ export const snapshot = (open: Open): Connection => ({
   connectedAt: open.connectedAt,
   since: open.since,
   served: open.served,
-  serving: Array.from(open.owed, ({ method, path, since, stream }) => ({
+  serving: open.owed.map(listed, ({ method, path, since, stream }) => ({
     method,
     path,
     since,
     ...(stream === undefined ? undefined : { stream })
-  }))
+  })),
+  ...(open.owed.size > listed ? { moreInFlight: open.owed.size - listed } : undefined)
 })
 
 /** How a socket that listens on `::` names a peer that came over IPv4 (RFC 4291 §2.5.5.2). */

@@ -3,6 +3,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FiberId from "effect/FiberId"
 import type { CutRequest } from "../../Shutdown.js"
 import type { Open, Owed, Registry } from "../registry.js"
 import { remoteAddressOf, snapshot } from "../registry.js"
@@ -16,6 +17,9 @@ const lastWordTurns = 4
 
 /** How many turns of the event loop a socket that was cut may take to say that it has closed. */
 const cutTurns = 1000
+
+/** How many handlers are interrupted in the turn in which the deadline passes; the others follow in turns of their own. */
+const atOnce = 64
 
 /** Nothing is left that more time could help: no handler, no hook, no answer on its way. */
 const hopeless = ({ handlers, hooks, registry }: Stopping): boolean =>
@@ -39,15 +43,26 @@ export const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: nu
     const remoteAddress = remoteAddressOf(open.socket)
     return Array.from(open.owed, (owed) => victim(open, owed, remoteAddress))
   })
-  for (const { open, owed } of victims) {
+  yield* inBatches(victims, ({ open, owed }) => {
     // an interrupted stream would be ended as if it were whole; with HTTP/1.1 it takes its connection with it
     if (owed.ofApp) owed.guard(() => cutByUs.add(owed.stream === undefined ? open : owed))
-  }
-  const interrupted = handlers.interrupt()
+    return false
+  })
+  const interrupted = handlers.fibers.size
   hooks.interrupt()
+  const fibers = handlers.alive
+  for (const fiber of fibers.slice(0, atOnce)) fiber.unsafeInterruptAsFork(FiberId.none)
+  // goes on where it was when the time was up
+  const interrupt = inBatches(fibers.slice(atOnce).values(), (fiber) => {
+    fiber.unsafeInterruptAsFork(FiberId.none)
+    return true
+  })
   yield* cuts(server, interrupted)
   const over = Effect.suspend(() =>
-    Effect.raceFirst(settled(server, hopeless), until(killingAt + policy.killTimeout - registry.now()))
+    Effect.raceFirst(
+      Effect.zipRight(interrupt, settled(server, hopeless)),
+      until(killingAt + policy.killTimeout - registry.now())
+    )
   )
   if (!server.isCloseCalled()) {
     registry.endingLongLived = true
@@ -55,17 +70,21 @@ export const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: nu
     yield* Effect.raceFirst(over, server.closeCalled)
   }
 
+  yield* interrupt
   // an answer that has just been ended is written at the end of this turn
   yield* turn
   const left = Array.from(registry.open)
   // one that has had its last answer and our FIN leaves with those
   const cut = left.filter((open) => open.lingersUntil === Number.POSITIVE_INFINITY)
   const forced = cut.filter((open) => open.owed.size === 0).map(snapshot)
-  yield* inBatches(left, (open) => {
-    cutByUs.add(open)
-    open.protocol.cut(open)
-    return true
-  })
+  const cutting = function*() {
+    for (const open of left) {
+      cutByUs.add(open)
+      yield* open.protocol.cut(open) ?? []
+      yield
+    }
+  }
+  yield* inBatches(cutting(), () => true)
   for (let turns = 0; registry.open.size > 0 && turns < cutTurns; turns++) {
     yield* turn
     // the last word to a peer has had its turns

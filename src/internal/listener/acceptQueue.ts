@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import type * as Net from "node:net"
 import { inOwnContext } from "../node/asyncContext.js"
 import { clearImmediate, clearTimeout, machineMillis, setImmediate, setTimeout } from "../node/timers.js"
+import { Queue } from "../queue.js"
 
 /** How long the queue may take to run dry, in milliseconds, before it is made as short as can be. */
 const patienceMillis = 100
@@ -45,8 +46,17 @@ const attemptTurns = 256
  */
 const briefTurn = 3
 
-/** How many held requests are handed over in one turn. */
+/** How many held requests are handed over in one turn at the least. */
 const batch = 16
+
+/** For how long more of them are handed over in one turn, in milliseconds. */
+const batchMillis = 2
+
+/**
+ * How many requests are held before no more are read from the connections of HTTP/1.1 that they come on. Those of HTTP/2
+ * have a bound of their own (`maxConcurrentStreams`).
+ */
+const maxHeld = 1000
 
 export interface AcceptQueue {
   /** To be called for each connection that is accepted. */
@@ -54,6 +64,8 @@ export interface AcceptQueue {
   readonly isHolding: () => boolean
   /** Keeps a request until the socket has closed. */
   readonly hold: (deliver: () => void) => void
+  /** So many are held that no connection needs to send more. */
+  readonly isFull: () => boolean
   /** Closes the socket, once the queue has run dry. */
   readonly close: Effect.Effect<void>
 }
@@ -67,15 +79,16 @@ export type Sharing = "nobody" | "acceptors" | "holders"
 export const make = (server: Net.Server, closeNow: () => void, sharedWith: () => Sharing): AcceptQueue => {
   let accepted = 0
   let recent = { since: 0, accepts: 0, before: 0 }
-  const held: Array<() => void> = []
+  const held = new Queue<() => void>()
   let holding = false
 
   const release = () => {
+    const until = machineMillis() + batchMillis
     try {
-      for (let n = 0; n < batch; n++) held.shift()?.()
+      for (let n = 0; held.size > 0 && (n < batch || machineMillis() < until); n++) held.take()?.()
     } finally {
       // a listener that throws ends the process or not, as Node and the user see fit; the others are not its business
-      if (held.length > 0) setImmediate(release)
+      if (held.size > 0) setImmediate(release)
       else holding = false
     }
   }
@@ -98,8 +111,9 @@ export const make = (server: Net.Server, closeNow: () => void, sharedWith: () =>
     },
     isHolding: () => holding,
     hold: (deliver) => {
-      held.push(inOwnContext(deliver))
+      held.add(inOwnContext(deliver))
     },
+    isFull: () => held.size >= maxHeld,
     close: Effect.async<void>((resume) => {
       holding = true
       const handle = handleOf(server)

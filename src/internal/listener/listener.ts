@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Http from "node:http"
+import type * as Http2 from "node:http2"
 import * as Https from "node:https"
 import * as Net from "node:net"
 import type { Address, ListenError, NodeServer, Options } from "../../Listener.js"
@@ -11,6 +12,7 @@ import { hidden } from "../hidden.js"
 import { originOf } from "../node/listeningSocket.js"
 import { fileOf, type SocketFile, sparing } from "../node/socketFile.js"
 import { setImmediate } from "../node/timers.js"
+import { maxInFlight } from "../protocol/pipeline.js"
 import * as AcceptQueue from "./acceptQueue.js"
 import { explain, whyNotListen } from "./listenErrors.js"
 import { watch, type Watcher } from "./nodeEvents.js"
@@ -61,6 +63,7 @@ export const bind = (
       }
       const unusable = whyNotListen(server, options)
       if (unusable !== undefined) return resume(Effect.fail(unusable))
+      limitStreams(server)
       let listened = false
       const hasListened = () => listened
       const unwatch = watch(server, watcher, queue, { isComing: () => !listened, hasListened })
@@ -106,6 +109,7 @@ export const adopt = (
   Effect.suspend(() => {
     const { closeNow, hasBound } = closer(server)
     const queue = AcceptQueue.make(server, closeNow, () => sharedWith(server))
+    limitStreams(server)
     let listened = false
     const unwatch = watch(server, watcher, queue, { isComing: () => false, hasListened: () => listened })
     // until it listens, there is none
@@ -160,6 +164,18 @@ const closer = (server: NodeServer) => {
 
 /** Whether a server speaks HTTP/2; only those have settings to update. */
 export const isHttp2 = (server: NodeServer): boolean => "updateSettings" in server
+
+/**
+ * How many streams of one session may be open at a time, where its owner has not said (`settings.maxConcurrentStreams`):
+ * as many as requests of one connection of HTTP/1.1. Node's default is no limit; RFC 9113 §6.5.2 wants a hundred or more.
+ * What a client wants beyond that waits on its side; who does not wait is refused (`REFUSED_STREAM`).
+ */
+const limitStreams = (server: NodeServer): void => {
+  if (!("updateSettings" in server)) return
+  const options = hidden(server, "options") as { readonly settings?: Http2.Settings } | undefined
+  if (options === undefined || options.settings?.maxConcurrentStreams !== undefined) return
+  server.updateSettings({ maxConcurrentStreams: maxInFlight })
+}
 
 /** Whether a server speaks HTTP at all. */
 export const isHttp = (server: NodeServer): boolean =>

@@ -9,6 +9,7 @@ import type { NodeServer } from "../../Listener.js"
 import { sendsOf } from "../node/sentSocket.js"
 import { setImmediate } from "../node/timers.js"
 import { isSpokenBy, upgradesOf } from "../node/upgrades.js"
+import type { Pipeline } from "../protocol/pipeline.js"
 import type * as AcceptQueue from "./acceptQueue.js"
 import { closedMethods, closingMethods, type Methods } from "./nodeClose.js"
 
@@ -23,6 +24,10 @@ export interface Watcher {
   readonly request: (request: Http.IncomingMessage, response: Http.ServerResponse) => boolean
   /** The server's own listeners have seen the request. */
   readonly answer: (request: Http.IncomingMessage, response: Http.ServerResponse) => boolean
+  /** The requests of its connection that others have to be answered before, if there are any. */
+  readonly pipeline: (request: Http.IncomingMessage) => Pipeline | undefined
+  /** Reads no more from its connection until it has been answered. */
+  readonly stopReading: (request: Http.IncomingMessage) => void
   /** Nobody listens for requests: answers in place of a handler. */
   readonly unheard: (response: Http.ServerResponse) => void
   /** A request that a server was answering when it was adopted: `path` is what its client has asked for. */
@@ -96,7 +101,9 @@ export const watch = (
         if (request.httpVersionMajor > 1) return deliver(args, request, response)
         if (!watcher.request(request, response)) return true
         const holding = queue.isHolding()
-        if (!holding && !watcher.isClosing()) return deliver(args, request, response)
+        const pipeline = watcher.pipeline(request)
+        const crowded = pipeline?.isCrowded === true
+        if (!holding && !crowded && !watcher.isClosing()) return deliver(args, request, response)
         const later = () => {
           // it may have been cut by now
           if (!request.socket.writable) return
@@ -104,7 +111,10 @@ export const watch = (
           else deliver(args, request, response)
         }
         // else when all that came with it has been parsed: an answer must know whether it is the last
-        if (holding) queue.hold(later)
+        if (holding) {
+          queue.hold(later)
+          if (queue.isFull()) watcher.stopReading(request)
+        } else if (crowded) pipeline.wait(later)
         else setImmediate(later)
         return true
       }

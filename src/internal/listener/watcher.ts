@@ -8,7 +8,7 @@ import type { App } from "../app.js"
 import { watchDestroy } from "../cutElsewhere.js"
 import { whenTaken } from "../node/sentSocket.js"
 import type { Protocol } from "../protocol.js"
-import { begin, beginUpgrade, http1, misread, refuse, refuseUpgrade, rest } from "../protocol/http1.js"
+import { begin, beginUpgrade, http1, misread, pipelineOf, refuse, refuseUpgrade, rest } from "../protocol/http1.js"
 import * as Http2 from "../protocol/http2.js"
 import { handshake, rejectPlain, secured } from "../protocol/tls.js"
 import { hijack } from "../protocol/upgraded.js"
@@ -73,6 +73,11 @@ export const watcherOf = (server: Watched) => (node: NodeServer, withApp: boolea
     request: (request, response) => {
       const open = openOf(request.socket)
       return open === undefined || begin(open, request, response, withApp)
+    },
+    pipeline: (request) => openOf(request.socket)?.pipeline,
+    stopReading: (request) => {
+      const open = openOf(request.socket)
+      if (open !== undefined) pipelineOf(open).stop()
     },
     answer: (request, response) => {
       if (!withApp) return false

@@ -41,11 +41,20 @@ export interface Connection {
   readonly since: number
   /** Requests answered in full. */
   readonly served: number
-  /** What it is serving now, oldest first: several with pipelining, and with HTTP/2, which numbers its streams. */
+  /**
+   * What it is serving now, oldest first, the hundred oldest: several with pipelining, and with HTTP/2, which numbers its
+   * streams.
+   */
   readonly serving: ReadonlyArray<{
     readonly method: string
     readonly path: string
     readonly since: number
     readonly stream?: number
   }>
+  /**
+   * How many more it is serving than `serving` lists, where these are more than a hundred.
+   *
+   * @since 0.2.0
+   */
+  readonly moreInFlight?: number
 }

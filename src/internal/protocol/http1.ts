@@ -7,10 +7,12 @@ import { noteCutElsewhere } from "../cutElsewhere.js"
 import { hidden } from "../hidden.js"
 import { endEarly } from "../node/earlyEnd.js"
 import { callEndCallbacks } from "../node/endCallbacks.js"
+import { isPausedByNode } from "../node/reading.js"
 import { nextTick, setImmediate } from "../node/timers.js"
 import { destroy, type Grace, type Protocol } from "../protocol.js"
 import { type Open, openOf, type Owed, type Registry } from "../registry.js"
 import { endsByItself, hasEndedByItself, isEventStreamHead, wantsEventStream } from "./eventStream.js"
+import { Pipeline } from "./pipeline.js"
 
 /** Go's `rstAvoidanceDelay` (rule C11): how long a connection is read from after its last answer and our FIN. */
 const lingerMillis = 500
@@ -192,7 +194,10 @@ export const begin = (
   ofApp: boolean,
   path: string | undefined = request.url
 ): boolean => {
-  if (open.leaving) return false
+  if (open.leaving) {
+    pipelineOf(open).dropped()
+    return false
+  }
   const { registry } = open
   if (registry.killing) {
     open.leaving = true
@@ -206,8 +211,12 @@ export const begin = (
   if (open.state !== "Active") registry.change(open, "Active")
   response.on("close", onResponseClose)
   if (registry.closing) sayClose(open, response)
+  if (open.owed.size > 1) pipelineOf(open).begun()
   return true
 }
+
+/** The requests of a connection whose client does not wait for its answers. */
+export const pipelineOf = (open: Open): Pipeline => open.pipeline ??= new Pipeline(open)
 
 /** A connection that others have served before: Idle, unless a request has begun to arrive. */
 export const rest = (open: Open): void => {
@@ -329,6 +338,7 @@ const settle = (open: Open, response: Http.ServerResponse): void => {
   if (owed === undefined) return
   if (open.socket.destroyed && response.writableFinished && !owed.isSealed) sealIfFailed(open)
   open.owed.delete(owed)
+  open.pipeline?.settled()
   const { registry } = open
   owed.left(flushed(open, response))
   if (owed.answered) {
@@ -424,11 +434,11 @@ const headOf = (response: Http.ServerResponse): string => {
 
 const isLast = (open: Open, response: Http.ServerResponse): boolean => {
   const last = lastOf(open)
-  return last?.response === response && !hasMore(open.socket) && !(last.request.complete && midMessage(open.socket))
+  return last?.response === response && !hasMore(open) && !(last.request.complete && midMessage(open.socket))
 }
 
-/** Node reads no further requests while a pipelined client has more answers to come than it takes. */
-const hasMore = (socket: Net.Socket): boolean => (socket as { readonly _paused?: boolean })._paused === true
+/** Its client may have sent what has not been read. */
+const hasMore = ({ pipeline, socket }: Open): boolean => pipeline?.isStopped === true || isPausedByNode(socket)
 
 /** Headers as `writeHead` takes them (an object, pairs, or a flat list), without `Connection`. */
 const withoutConnection = (headers: unknown): unknown => {
@@ -537,12 +547,11 @@ const cut = (open: Open): void => {
   socket.destroy()
 }
 
-/** Since Node 24 it is said by `destroy`, in the next tick; before, of a response that waits for its turn, by nobody. */
-const emitClose = (response: Http.ServerResponse): void => {
-  if (!response.closed) response.emit("close")
-}
+/** How many responses are told in a turn of the event loop that their connection has closed. */
+const batch = 64
 
 const closed = (open: Open): void => {
+  const responses: Array<Http.ServerResponse> = []
   for (const owed of Array.from(requestsOf(open))) {
     const { response } = owed
     if (response === undefined) {
@@ -550,11 +559,25 @@ const closed = (open: Open): void => {
       continue
     }
     settle(open, response)
-    if (response.closed) continue
+    if (!response.closed) responses.push(response)
+  }
+  open.owed.clear()
+  closeAll(responses, 0)
+}
+
+/** Whoever listens for the close of many responses gives up as many pieces of work. */
+const closeAll = (responses: ReadonlyArray<Http.ServerResponse>, from: number): void => {
+  const to = from + batch
+  for (const response of responses.slice(from, to)) {
     response.destroy()
     nextTick(emitClose, response)
   }
-  open.owed.clear()
+  if (to < responses.length) setImmediate(closeAll, responses, to)
+}
+
+/** Since Node 24 it is said by `destroy`, in the next tick; before, of a response that waits for its turn, by nobody. */
+const emitClose = (response: Http.ServerResponse): void => {
+  if (!response.closed) response.emit("close")
 }
 
 /** What of their answers has left is known now, and not when it has closed. */

@@ -240,11 +240,13 @@ class Session implements Protocol {
     return this.#isTold && (_handle?.writeQueueSize ?? 0) > 0
   }
 
-  cut(open: Open): void {
+  *cut(open: Open): Generator<void, void> {
     open.leaving = true
     const flushing = this.isFlushing(open)
-    for (const owed of streamsOf(open)) {
+    const streams = Array.from(streamsOf(open))
+    for (const owed of streams) {
       const { own } = owed
+      if (!owed.isInFlight) continue
       // one that was reset has been ended, too
       owed.answered = hasAnswered(own) && own.rstCode === NGHTTP2_NO_ERROR && !flushing
       if (own.destroyed || own.closed || own.headersSent) continue
@@ -252,9 +254,12 @@ class Session implements Protocol {
       own.on("error", ignore)
       own.respond({ ":status": 503, "content-length": "0" }, { endStream: true })
       own.close(NGHTTP2_NO_ERROR)
+      yield
     }
-    for (const { answered, own, told503 } of streamsOf(open)) {
-      if (!told503) reset(own, answered ? NGHTTP2_NO_ERROR : NGHTTP2_INTERNAL_ERROR)
+    for (const { answered, isInFlight, own, told503 } of streams) {
+      if (told503 || !isInFlight) continue
+      reset(own, answered ? NGHTTP2_NO_ERROR : NGHTTP2_INTERNAL_ERROR)
+      yield
     }
     this.#sayGoaway()
   }

@@ -38,6 +38,7 @@ const tcp = make("tcp")
 export const hijack = (open: Open, name: string): void => {
   open.protocol = name === "websocket" ? websocket : name === "tcp" ? tcp : make(name)
   open.owed.clear()
+  open.pipeline?.release()
   // a user's own listener takes it over before anything else has seen the request (Go's rule A1: Active → Hijacked)
   if (open.state !== "Active") open.registry.change(open, "Active")
   open.registry.change(open, "Hijacked")

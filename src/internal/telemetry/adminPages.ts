@@ -47,6 +47,10 @@ const inFlight = (connections: ReadonlyArray<Connection>, now: number): Readonly
     }))
   ).sort((a, b) => b.ageMillis - a.ageMillis)
 
+/** How many there are besides those: of one connection, not all are listed. */
+const unlisted = (connections: ReadonlyArray<Connection>): number =>
+  connections.reduce((all, { moreInFlight = 0 }) => all + moreInFlight, 0)
+
 export const connections = (showQuery: boolean) =>
   Effect.gen(function*() {
     const show = shown(showQuery)
@@ -72,9 +76,12 @@ export const requests = (showQuery: boolean) =>
     const show = shown(showQuery)
     const server = yield* Server
     const now = yield* currentTime
+    const connections = yield* server.connections
+    const more = unlisted(connections)
     return yield* json({
       phase: yield* server.phase.get,
-      requests: inFlight(yield* server.connections, now).map((request) => ({ ...request, path: show(request.path) }))
+      requests: inFlight(connections, now).map((request) => ({ ...request, path: show(request.path) })),
+      ...(more > 0 ? { more } : undefined)
     })
   })
 
@@ -90,14 +97,15 @@ const waitedFor = Effect.gen(function*() {
   const server = yield* Server
   const phase = yield* server.phase.get
   if (phase === "Serving") return []
-  const requests = inFlight(yield* server.connections, yield* currentTime)
+  const connections = yield* server.connections
+  const requests = inFlight(connections, yield* currentTime)
   const name = insideOf(server)?.telemetry.name
   const own = name === undefined ? [] : [["server", name]] as const
   return [
     Prometheus.gauge(
       "quiesce_shutdown_waiting_requests",
       "Requests in flight that the shutdown waits for",
-      [{ labels: own, value: requests.length }]
+      [{ labels: own, value: requests.length + unlisted(connections) }]
     ),
     Prometheus.gauge(
       "quiesce_shutdown_waiting_request_age_seconds",

@@ -125,7 +125,10 @@ export class Sampler {
     drainDuration.unsafeUpdate(Duration.toSeconds(report.draining), this.#labels({ outcome }))
     forced.unsafeUpdate(report.forced.length, this.#common)
     abandoned.unsafeUpdate(report.handlers.abandoned, this.#common)
-    for (const { answer } of report.cut) cut.unsafeUpdate(1, this.#labels({ answer }))
+    for (const answer of answers) {
+      const all = report.cut.filter((each) => each.answer === answer).length
+      if (all > 0) cut.unsafeUpdate(all, this.#labels({ answer }))
+    }
     for (const { duration, name, outcome } of report.hooks) {
       hookDuration.unsafeUpdate(Duration.toSeconds(duration), this.#labels({ hook: name, outcome }))
     }
