@@ -182,6 +182,7 @@ export const make = <A extends App | undefined>(
       registry.grace = undefined
       telemetry.startedAt = now()
       shuttingDown.unsafeOpen()
+      for (const listener of listeners) listener.makeWay()
       runDrain()
     })
     const closed = Effect.flatMap(

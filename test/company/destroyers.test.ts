@@ -1,6 +1,6 @@
 import { expect, it } from "vitest"
 import { waitFor } from "../support/wait.js"
-import { apis, type Kind, limit, reading, type Running, running, untilPhase } from "./arena.js"
+import { apis, type Kind, limit, reading, type Running, running, untilPhase } from "./servers.js"
 
 // What other code cuts in a shutdown, in spite of it, is in the report, and it is no client that has left.
 

@@ -68,6 +68,8 @@ export interface AcceptQueue {
   readonly isFull: () => boolean
   /** Closes the socket, once the queue has run dry. */
   readonly close: Effect.Effect<void>
+  /** The socket has gone: nothing waits for that any longer. */
+  readonly gone: () => void
 }
 
 /**
@@ -81,6 +83,7 @@ export const make = (server: Net.Server, closeNow: () => void, sharedWith: () =>
   let recent = { since: 0, accepts: 0, before: 0 }
   const held = new Queue<() => void>()
   let holding = false
+  let gone = () => {}
 
   const release = () => {
     const until = machineMillis() + batchMillis
@@ -114,6 +117,7 @@ export const make = (server: Net.Server, closeNow: () => void, sharedWith: () =>
       held.add(inOwnContext(deliver))
     },
     isFull: () => held.size >= maxHeld,
+    gone: () => gone(),
     close: Effect.async<void>((resume) => {
       holding = true
       const handle = handleOf(server)
@@ -123,8 +127,14 @@ export const make = (server: Net.Server, closeNow: () => void, sharedWith: () =>
       let short = false
 
       const over = () => {
+        gone = () => {}
         stop()
         resume(Effect.void)
+      }
+      gone = () => {
+        clearTimeout(timer)
+        clearImmediate(immediate)
+        over()
       }
       const restFor = (millis: number) => {
         const late = machineMillis() - startedAt
@@ -165,6 +175,7 @@ export const make = (server: Net.Server, closeNow: () => void, sharedWith: () =>
       return Effect.sync(() => {
         clearTimeout(timer)
         clearImmediate(immediate)
+        gone = () => {}
         stop()
       })
     })

@@ -11,6 +11,7 @@ import { CurrentHandover } from "../handoff/handover.js"
 import { hidden } from "../hidden.js"
 import { originOf } from "../node/listeningSocket.js"
 import { fileOf, type SocketFile, sparing } from "../node/socketFile.js"
+import * as Successor from "../node/successor.js"
 import { setImmediate } from "../node/timers.js"
 import { maxInFlight } from "../protocol/pipeline.js"
 import * as AcceptQueue from "./acceptQueue.js"
@@ -23,6 +24,8 @@ export interface Bound {
   readonly close: Effect.Effect<void>
   /** Stops accepting at once. */
   readonly closeNow: () => void
+  /** It is going to close: the next server of this process that listens on its address is given its socket. */
+  readonly makeWay: () => void
   /** Its scope has closed before its server: one that has never listened is its owner's again. */
   readonly letGo: () => void
 }
@@ -39,9 +42,15 @@ export const bind = (
   Effect.flatMap(CurrentHandover, (handover) => {
     const place = handover?.place(options)
     const { closeNow: stop, hasBound } = closer(server)
+    let unlist = () => {}
     const closeNow = () => {
+      unlist()
       place?.leave()
       stop()
+    }
+    const makeWay = () => {
+      unlist()
+      if (place === undefined) unlist = Successor.makeWay(server, closeNow, queue.gone)
     }
     const queue = AcceptQueue.make(
       server,
@@ -52,8 +61,13 @@ export const bind = (
     const bound = (): Bound => ({
       address: address(),
       // what is queued on an inherited descriptor is its other holders' too
-      close: Effect.suspend(() => server.listening && options.fd === undefined ? queue.close : Effect.sync(closeNow)),
+      close: Effect.suspend(() => {
+        if (!server.listening || options.fd !== undefined) return Effect.sync(closeNow)
+        makeWay()
+        return queue.close
+      }),
       closeNow,
+      makeWay,
       letGo: () => {}
     })
     const listen = Effect.async<void, ListenError>((resume) => {
@@ -107,9 +121,18 @@ export const adopt = (
   watcher: Watcher
 ): Effect.Effect<Bound> =>
   Effect.suspend(() => {
-    const { closeNow, hasBound } = closer(server)
+    const { closeNow: stop, hasBound } = closer(server)
+    let unlist = () => {}
+    const closeNow = () => {
+      unlist()
+      stop()
+    }
     const queue = AcceptQueue.make(server, closeNow, () => sharedWith(server))
     limitStreams(server)
+    const makeWay = () => {
+      unlist()
+      unlist = Successor.makeWay(server, closeNow, queue.gone)
+    }
     let listened = false
     const unwatch = watch(server, watcher, queue, { isComing: () => false, hasListened: () => listened })
     // until it listens, there is none
@@ -129,10 +152,14 @@ export const adopt = (
       get address() {
         return address
       },
-      close: Effect.suspend(() =>
-        !server.listening ? Effect.void : originOf(server) === "descriptor" ? Effect.sync(closeNow) : queue.close
-      ),
+      close: Effect.suspend(() => {
+        if (!server.listening) return Effect.void
+        if (originOf(server) === "descriptor") return Effect.sync(closeNow)
+        makeWay()
+        return queue.close
+      }),
       closeNow,
+      makeWay,
       letGo: () => {
         if (listened) return
         server.off("listening", listening)

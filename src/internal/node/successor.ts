@@ -1,0 +1,114 @@
+/**
+ * A listening socket that is closing takes a few milliseconds, or a lame duck, in which nobody else can bind its address.
+ * The next server of the same process need not wait for that: it is given the socket itself, with the connections that
+ * the kernel has queued on it, so that a hot reload that does not await the shutdown binds and loses nothing.
+ *
+ * Of Node this takes `net.Server.prototype._listen2`, which makes the handle of a server unless it has one and is called
+ * with the address that was looked up ("still named like this to avoid breaking code that wraps this function"), and
+ * `_handle`. It is wrapped only while a socket of ours is closing; where it is missing, an address in use is in use.
+ */
+import * as Net from "node:net"
+import { originOf } from "./listeningSocket.js"
+
+interface Closing {
+  readonly server: Net.Server
+  /** Closes its socket at once, if it still has one. */
+  readonly closeNow: () => void
+  /** Its socket has gone. */
+  readonly gone: () => void
+}
+
+interface Handle {
+  readonly fd?: number
+  readonly listen?: unknown
+  readonly ref?: () => void
+}
+
+interface Internals {
+  _handle?: Handle | null
+}
+
+type Listen2 = (this: Net.Server, address: unknown, port: unknown, type: unknown, backlog: unknown, fd: unknown) => void
+
+const closing = new Set<Closing>()
+let restore = () => {}
+
+/** From now on, the next server of this process that listens on the address has it; until what is returned is called. */
+export const makeWay = (server: Net.Server, closeNow: () => void, gone: () => void): () => void => {
+  if (!server.listening || originOf(server) !== "bound") return () => {}
+  const listener: Closing = { server, closeNow, gone }
+  if (closing.size === 0) restore = wrap()
+  closing.add(listener)
+  return () => {
+    if (closing.delete(listener) && closing.size === 0) restore()
+  }
+}
+
+const wrap = (): () => void => {
+  const prototype = Net.Server.prototype as unknown as { _listen2: Listen2 | undefined }
+  const listen = prototype._listen2
+  if (typeof listen !== "function") return () => {}
+  const wrapped: Listen2 = function(address, port, type, backlog, fd, ...rest: ReadonlyArray<unknown>) {
+    const internals = this as Internals
+    if ((internals._handle ?? null) === null && typeof fd !== "number") succeed(this, address, port, rest[0])
+    return Reflect.apply(listen, this, [address, port, type, backlog, fd, ...rest])
+  }
+  prototype._listen2 = wrapped
+  return () => {
+    // somebody else may have wrapped it since: then ours stays below theirs, and does nothing
+    if (prototype._listen2 === wrapped) prototype._listen2 = listen
+  }
+}
+
+const succeed = (next: Net.Server, address: unknown, port: unknown, flags: unknown): void => {
+  for (const listener of closing) {
+    if (listener.server === next) continue
+    const match = compare(listener.server.address(), address, port)
+    if (match === "same" && (flags === undefined || flags === 0)) {
+      const handle = take(listener.server)
+      if (handle !== undefined) (next as Internals)._handle = handle
+    }
+    // one that overlaps cannot be listened with in its place: its queue is lost, as with Node's own `close`
+    if (match === undefined) continue
+    listener.closeNow()
+    listener.gone()
+  }
+}
+
+/** Takes its socket away from a server, which tells of its end when its connections have gone. */
+const take = (server: Net.Server): Handle | undefined => {
+  const internals = server as Internals
+  const handle = internals._handle ?? undefined
+  if (typeof handle?.fd !== "number" || handle.fd < 0 || typeof handle.listen !== "function") return undefined
+  internals._handle = null
+  Net.Server.prototype.close.call(server)
+  handle.ref?.()
+  return handle
+}
+
+const wildcards: ReadonlyArray<unknown> = ["::", "0.0.0.0"]
+
+/** Whether a server can listen on `address` with the socket of another, or cannot while that has it. */
+const compare = (
+  own: ReturnType<Net.Server["address"]>,
+  address: unknown,
+  port: unknown
+): "same" | "overlapping" | undefined => {
+  if (own === null) return undefined
+  if (typeof own === "string") return own === address ? "same" : undefined
+  if (own.port !== port) return undefined
+  // without an address, Node binds to the one that is all of them
+  const wanted = typeof address === "string" && address !== "" ? canonical(address) : "::"
+  if (own.address === wanted) return "same"
+  return wildcards.includes(own.address) || wildcards.includes(wanted) ? "overlapping" : undefined
+}
+
+const canonical = (address: string): string => {
+  if (Net.isIP(address) !== 6) return address
+  try {
+    return new Net.SocketAddress({ address, family: "ipv6" }).address
+  } catch {
+    // with a zone
+    return address
+  }
+}
