@@ -165,7 +165,9 @@ for (const wire of wires) {
         expect(millis).toBeLessThan(policy.timeout)
       }))
 
-    // Node does not notice that nghttp2 has ended such a session, and will neither read nor write any more
+    // Node 20 does not notice that nghttp2 has ended such a session, and will neither read nor write any more. Since
+    // Node 22 it closes the session at once, but not one that has sent a GOAWAY.
+    const notices = Number.parseInt(process.versions.node, 10) >= 22
     const endings = {
       "on a stream that never was open": Frames.data(99, "x"),
       "on no stream": Frames.data(0, "x")
@@ -185,6 +187,7 @@ for (const wire of wires) {
           await idle.write(bytes)
           await clients[0]?.write(bytes)
           await clients[0]?.untilFrame("GOAWAY", 0, limit)
+          if (notices) await on.untilSeen("two that have lost their sessions", (all) => all.length === 2)
           const ended = on.shutdown()
           await on.untilPhase("Draining")
           await clients[1]?.write(bytes)
@@ -192,11 +195,9 @@ for (const wire of wires) {
           on.work.release()
           expect(await honest.answer).toBe("first last")
           const { report } = await ended
-          expect(report.cut).toMatchObject([{ path: "/slow", answer: "truncated" }, {
-            path: "/slow",
-            answer: "truncated"
-          }])
-          expect(report.connections).toMatchObject({ open: 4, cut: 2 })
+          const lost = { path: "/slow", answer: "truncated" }
+          expect(report.cut).toMatchObject(notices ? [lost] : [lost, lost])
+          expect(report.connections).toMatchObject(notices ? { open: 2, cut: 1 } : { open: 4, cut: 2 })
         }, short))
     }
 

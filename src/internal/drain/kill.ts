@@ -9,6 +9,7 @@ import type { Open, Owed, Registry } from "../registry.js"
 import { remoteAddressOf, snapshot } from "../registry.js"
 import { cuts } from "../telemetry/log.js"
 import type { Stopping } from "./drain.js"
+import { sayGoingAway } from "./longLived.js"
 import { inBatches, quiet, settled, until } from "./settle.js"
 import { turn } from "./turn.js"
 
@@ -36,6 +37,7 @@ export const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: nu
   if (quiet(server)) return { requests: none, connections: 0, forced: [], interrupted: 0, late503: 0 }
 
   registry.killing = true
+  yield* sayGoingAway(registry)
   const killingAt = registry.now()
   const cutByUs = new Set<unknown>()
   registry.prune()

@@ -45,6 +45,21 @@ const endAll = (registry: Registry) =>
     return ended > 0 || open.told !== told
   })
 
+/** The time is up, or `close` was called, before a drain has come to that: upgraded peers are told why they are cut. */
+export const sayGoingAway = Effect.fnUntraced(function*(registry: Registry) {
+  if (registry.grace === undefined || registry.endingLongLived) return
+  registry.endingLongLived = true
+  let count = 0
+  yield* inBatches(registry.open, (open) => {
+    const { told } = open
+    if (open.state === "Hijacked") open.protocol.leave(open)
+    if (open.told === told) return false
+    count++
+    return true
+  })
+  for (let turns = 0; count > 0 && turns < lastMessageTurns; turns++) yield* turn
+})
+
 /** Not by the server's clock: how long a message is on its way does not depend on anybody's idea of the time. */
 const rest = (millis: number): Effect.Effect<void> =>
   millis === 0 ? Effect.void : Effect.async<void>((resume) => {

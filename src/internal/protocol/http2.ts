@@ -12,6 +12,7 @@ import * as Http2 from "node:http2"
 import { noteCutElsewhere } from "../cutElsewhere.js"
 import { endStreamEarly } from "../node/earlyEnd.js"
 import { callEndCallbacks } from "../node/endCallbacks.js"
+import { isResetUnseen } from "../node/resetStream.js"
 import { setImmediate, setTimeout } from "../node/timers.js"
 import type { Grace, Protocol } from "../protocol.js"
 import type { Open, Owed } from "../registry.js"
@@ -30,6 +31,9 @@ const firstStreamMillis = 50
 /** How many turns of the event loop GOAWAY usually takes to be written, and how often its client is looked at after that. */
 const goawayTurns = 4
 const goawayMillis = 20
+
+/** How often all streams of a session are looked at for those that their client has reset. */
+const resetMillis = 50
 
 const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = Http2.constants
 
@@ -124,6 +128,8 @@ class Session implements Protocol {
   #isGivenUp = false
   /** Streams whose whole answer has left, in the order in which they are to be ended. */
   #lingering: Set<Stream> | undefined
+  /** When all streams were last looked at for those that their client has reset. */
+  #lookedAt = Number.NEGATIVE_INFINITY
 
   constructor(session: Http2.ServerHttp2Session) {
     this.#session = session
@@ -186,8 +192,19 @@ class Session implements Protocol {
     return Number.POSITIVE_INFINITY
   }
 
+  /** Streams that their client has reset, and Node has not seen: nobody waits for them. Not again and again for many. */
+  #forgetReset(open: Open): void {
+    const now = open.registry.now()
+    if (open.registry.look === undefined || now < this.#lookedAt + resetMillis) return
+    this.#lookedAt = now
+    for (const { own } of streamsOf(open)) if (isResetUnseen(own)) own.destroy()
+  }
+
   staysUntil(open: Open, grace: Grace): number {
-    if (open.owed.size > 0) return this.#lingered(open.registry.now())
+    if (open.owed.size > 0) {
+      this.#forgetReset(open)
+      return this.#lingered(open.registry.now())
+    }
     if (this.#isTold) return open.lingersUntil
     // its preface has not come
     if (open.state === "New") return open.connectedAt + grace.newConnection
@@ -206,6 +223,9 @@ class Session implements Protocol {
   /** A stream has come in: of those that came with it none is refused. */
   begun(open: Open): void {
     this.#used = true
+    // one for each that comes: they do not pile up
+    const oldest = firstOf(open)?.own
+    if (oldest !== undefined && isResetUnseen(oldest)) oldest.destroy()
     if (open.registry.grace !== undefined && open.registry.stopping) setImmediate(() => this.tell(open))
   }
 
@@ -287,6 +307,7 @@ class Session implements Protocol {
 
 /** Only what this file has put on a connection is on one of its protocol. */
 const streamsOf = (open: Open): Iterable<Stream> => open.owed as Iterable<Stream>
+const firstOf = (open: Open): Stream | undefined => open.owed.first as Stream | undefined
 
 const hasAnswered = (stream: Http2.ServerHttp2Stream): boolean => stream.headersSent && stream.writableFinished
 
