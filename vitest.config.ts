@@ -1,7 +1,17 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
 const src = fileURLToPath(new URL("./src/", import.meta.url))
+const out = fileURLToPath(new URL("./.out/", import.meta.url))
+
+// Where the processes that tests start have their programs; see test/support/bundle.ts.
+if (process.env["FIXTURES"] === undefined) {
+  mkdirSync(out, { recursive: true })
+  const fixtures = mkdtempSync(`${out}fixtures-`)
+  process.env["FIXTURES"] = fixtures
+  process.once("exit", () => rmSync(fixtures, { recursive: true, force: true }))
+}
 
 export default defineConfig({
   resolve: {
@@ -12,12 +22,9 @@ export default defineConfig({
   },
   test: {
     include: ["test/**/*.test.ts"],
-    // The tests run real servers and measure time: a process for each file, and no more of them than a small CI
-    // machine has cores. A test that passes only on the second try has failed.
     pool: "forks",
     poolOptions: { forks: { minForks: 1, maxForks: 2 } },
     retry: 0,
-    // servers log how they stop: of interest where a test has failed
     silent: "passed-only",
     testTimeout: 20_000,
     hookTimeout: 20_000,

@@ -1,16 +1,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { fileURLToPath } from "node:url"
 import { expect, it } from "vitest"
+import { nodeArgs } from "../support/bundle.js"
 import { startLimit, withChild } from "../support/child.js"
 import { describeWith } from "../support/describeWith.js"
 import { npm, start as startProgram } from "../support/program.js"
 import { fixture } from "./app.js"
 import type { Options } from "./fixtures/app.js"
-
-const tsx = createRequire(import.meta.url).resolve("tsx")
 
 /** Without what `npm test` has set, and vitest. */
 const clean = Object.fromEntries(
@@ -28,7 +25,7 @@ const run = async (
   through: "npm" | "a shell" = "npm"
 ): Promise<string> => {
   const folder = mkdtempSync(join(tmpdir(), "npm-"))
-  const command = [process.execPath, "--import", tsx, fileURLToPath(fixture), ...argsOf(options)]
+  const command = [process.execPath, ...nodeArgs(fixture), ...argsOf(options)]
   const quoted = command.map((arg) => `'${arg}'`).join(" ")
   const start = through === "npm" ? quoted : `true && ${quoted} && true`
   writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "app", scripts: { start } }))

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process"
-import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
+import { nodeArgs } from "../support/bundle.js"
 import { startLimit } from "../support/child.js"
 import { withClient } from "../support/rawClient.js"
 import { waitFor } from "../support/wait.js"
@@ -17,8 +17,9 @@ interface Forked {
 }
 
 const withFork = async (options: Options, use: (forked: Forked) => Promise<void>): Promise<void> => {
-  const child = fork(fileURLToPath(fixture), [JSON.stringify(options)], {
-    execArgv: ["--import", "tsx"],
+  const args = nodeArgs(fixture)
+  const child = fork(args.at(-1)!, [JSON.stringify(options)], {
+    execArgv: args.slice(0, -1),
     stdio: ["ignore", "pipe", "pipe", "ipc"]
   })
   let out = ""

@@ -4,7 +4,7 @@
  * A fixture prints one JSON object a line. `{ "event": "listening", "port": 1234 }` (or `"path"`) says where it is.
  */
 import { type ChildProcess, spawn } from "node:child_process"
-import { fileURLToPath } from "node:url"
+import { nodeArgs } from "./bundle.js"
 import { pathOf, type Under } from "./program.js"
 import type { Target } from "./rawClient.js"
 import { now, pace, waitFor, within } from "./wait.js"
@@ -63,7 +63,7 @@ process.on("exit", () => alive.forEach((child) => child.kill("SIGKILL")))
 
 export const start = (fixture: URL, args: ReadonlyArray<string> = [], options: StartOptions = {}): Child => {
   const { execArgv = [], ownGroup = false, under } = options
-  const own = [...execArgv, "--import", "tsx", fileURLToPath(fixture), ...args]
+  const own = [...execArgv, ...nodeArgs(fixture), ...args]
   const spawned = {
     detached: ownGroup,
     env: { ...withoutVitest(process.env), ...options.env },
