@@ -65,7 +65,7 @@ const Hooks = Layer.scopedDiscard(Effect.flatMap(
 Layer.effectDiscard(whatToTry).pipe(
   Layer.provide(Layer.unwrapEffect(Effect.map(router, HttpServer.serve()))),
   Layer.provide(Hooks),
-  Layer.provide([DrainView.layer(screen, timeoutMillis), Status.layer({ serving: true })]),
+  Layer.provide([DrainView.layer(screen), Status.layer({ serving: true })]),
   Layer.provide(NodeHttpServer.layer(() => createServer(), {
     host: "127.0.0.1",
     port,

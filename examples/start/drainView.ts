@@ -7,17 +7,17 @@ import { type Connection, Server, type Shutdown } from "quiesce"
 import type { Screen } from "./screen.js"
 import { byState, details, seconds, verdict } from "./words.js"
 
-export const layer = (screen: Screen, timeoutMillis: number): Layer.Layer<never, never, Server.Server> =>
+export const layer = (screen: Screen): Layer.Layer<never, never, Server.Server> =>
   Layer.scopedDiscard(Effect.gen(function*() {
     const server = yield* Server.Server
     // It is released when the server has shut down, and not before it has shown the end.
     yield* Effect.acquireRelease(
-      Effect.forkDaemon(Effect.interruptible(show(server, screen, timeoutMillis))),
+      Effect.forkDaemon(Effect.interruptible(show(server, screen))),
       Fiber.await
     )
   }))
 
-const show = Effect.fnUntraced(function*(server: Server.ServerService, screen: Screen, timeoutMillis: number) {
+const show = Effect.fnUntraced(function*(server: Server.ServerService, screen: Screen) {
   let beganAt: number | undefined
   const known = new Map<number, Connection.Connection>()
   const since = (now: number) => screen.dim(`+${seconds(now - (beganAt ?? now))}`.padStart(8))
@@ -43,8 +43,7 @@ const show = Effect.fnUntraced(function*(server: Server.ServerService, screen: S
     const answered = gone.splice(0, served - before.served)
     const tell = (outcome: string) => ({ method, path, since: began }: Connection.Connection["serving"][number]) =>
       screen.line(`${since(now)}  ${outcome} ${method} ${path} from ${remoteAddress}, ${seconds(now - began)}`)
-    // at the deadline a handler that is interrupted answers with 503, which only the report knows
-    answered.forEach(tell(now > beganAt + timeoutMillis ? screen.yellow("ended") : screen.green("done")))
+    answered.forEach(tell(screen.green("done")))
     for (const request of [...gone, ...open]) tell(screen.red("not answered in full"))(request)
   }
 

@@ -25,6 +25,8 @@ export interface Owed extends Linked<Owed> {
   answered: boolean
   /** It was cut before its head was written, and its client was sent a 503. */
   told503: boolean
+  /** Its handler was interrupted before it had begun to answer: a 503 is no answer of the handler's own. */
+  interrupted: boolean
   /** The head of its answer has been written, with this status. */
   readonly status: number | undefined
   /** An event stream that a drain has ended before its handler did. */
@@ -246,6 +248,18 @@ export class Registry {
     open.leaving = true
     if (open.lingersUntil === Number.POSITIVE_INFINITY) this.dismissed++
     open.protocol.dismiss(open)
+  }
+
+  /** An exchange is over: true if its client has got the answer that it was owed. */
+  serve(open: Open, owed: Owed): boolean {
+    if (owed.answered && owed.interrupted && owed.status === 503) {
+      owed.answered = false
+      owed.told503 = true
+    }
+    if (!owed.answered) return false
+    open.served++
+    this.served++
+    return true
   }
 
   /** An exchange is over. */

@@ -102,7 +102,7 @@ export const drain = Effect.fnUntraced(function*(server: Stopping) {
     lameDuck: Duration.millis(drainingAt - startedAt),
     draining: Duration.millis(killingAt - drainingAt),
     killing: Duration.millis(endedAt - killingAt),
-    served: registry.served - served - killed.late503,
+    served: registry.served - served,
     connections: {
       open,
       accepted: registry.accepted - accepted,

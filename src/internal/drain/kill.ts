@@ -34,7 +34,7 @@ const hopeless = ({ handlers, hooks, registry }: Stopping): boolean =>
 export const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: number) {
   const { handlers, hooks, policy, registry } = server
   const none: ReadonlyArray<CutRequest> = []
-  if (quiet(server)) return { requests: none, connections: 0, forced: [], interrupted: 0, late503: 0 }
+  if (quiet(server)) return { requests: none, connections: 0, forced: [], interrupted: 0 }
 
   registry.killing = true
   yield* sayGoingAway(registry)
@@ -45,7 +45,8 @@ export const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: nu
     const remoteAddress = remoteAddressOf(open.socket)
     return Array.from(open.owed, (owed) => victim(open, owed, remoteAddress))
   })
-  yield* inBatches(victims, ({ open, owed }) => {
+  yield* inBatches(victims, ({ begun, open, owed }) => {
+    owed.interrupted = owed.ofApp && !begun
     // an interrupted stream would be ended as if it were whole; with HTTP/1.1 it takes its connection with it
     if (owed.ofApp) owed.guard(() => cutByUs.add(owed.stream === undefined ? open : owed))
     return false
@@ -103,7 +104,7 @@ export const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: nu
       answer === "truncated" && stream === undefined ? connection : []
     )
   ])
-  return { requests, connections: lost.size, forced, interrupted, late503: victims.filter(isLate503).length }
+  return { requests, connections: lost.size, forced, interrupted }
 })
 
 interface Victim {

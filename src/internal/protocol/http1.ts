@@ -35,6 +35,7 @@ class Request implements Owed {
   isInFlight = false
   answered = false
   told503 = false
+  interrupted = false
   readonly request: Http.IncomingMessage
   /** Absent while a handler decides about an upgrade: then the answer, if any, is the handler's own. */
   response: Http.ServerResponse | undefined
@@ -341,9 +342,7 @@ const settle = (open: Open, response: Http.ServerResponse): void => {
   open.pipeline?.settled()
   const { registry } = open
   owed.left(flushed(open, response))
-  if (owed.answered) {
-    open.served++
-    registry.served++
+  if (registry.serve(open, owed)) {
     if (registry.keepHeads) open.lastHead = (response as { readonly _header?: string })._header
   } else {
     if (open.destroyedHere) noteCutElsewhere(open, owed)

@@ -45,6 +45,7 @@ class Stream implements Owed {
   answered = false
   endedEarly = false
   told503 = false
+  interrupted = false
   /** What `@effect/platform-node` answers with, once it has been made. */
   response: Http2.Http2ServerResponse | undefined = undefined
   /** Its whole answer has left, and it is read from until then, if its client does not end its request before. */
@@ -376,10 +377,7 @@ const settle = (open: Open, owed: Stream): void => {
   owed.answered ||= !owed.told503 && hasAnswered(own) && own.rstCode === NGHTTP2_NO_ERROR &&
     // a client that leaves as soon as it has its answer has the socket destroyed before its stream closes
     (!open.socket.destroyed || open.socket.writableFinished)
-  if (owed.answered) {
-    open.served++
-    registry.served++
-  } else {
+  if (!registry.serve(open, owed)) {
     if (open.protocol instanceof Session && open.protocol.isDestroyedHere(open, owed)) noteCutElsewhere(open, owed)
     if (response !== undefined) {
       // before its stream had ended, Node has kept the callback there

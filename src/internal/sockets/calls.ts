@@ -19,7 +19,8 @@ export class Call implements Owed {
   /** It was there when draining started, or on its way: for as long as it takes, others are served as well. */
   readonly awaited: boolean
   answered = false
-  readonly told503 = false
+  told503 = false
+  interrupted = false
   readonly endedEarly = false
   /** The first part of its result has been sent. */
   begun = false
@@ -89,12 +90,7 @@ export class Calls {
     if (call.awaited) this.#awaited--
     owed.delete(call)
     call.ended()
-    if (call.answered) {
-      open.served++
-      registry.served++
-    } else if (open.destroyedHere) {
-      noteCutElsewhere(open, call)
-    }
+    if (!registry.serve(open, call) && open.destroyedHere) noteCutElsewhere(open, call)
     if (this.#calls.size > 0 || !registry.endingLongLived) return
     this.#crossed = true
     open.told = false
