@@ -64,6 +64,7 @@ describe("close", () => {
           served: 1,
           serving: []
         }],
+        endedStreams: [],
         handlers: { interrupted: 1, abandoned: 0 },
         hooks: []
       })
