@@ -86,6 +86,7 @@ describe("what happens in a shutdown, and in which order", () => {
         connections: { open: 0, accepted: 0, left: 0, dismissed: 0, cut: 0 },
         cut: [],
         forced: [],
+        endedStreams: [],
         handlers: { interrupted: 0, abandoned: 0 },
         hooks: []
       })

@@ -39,6 +39,7 @@ describe("a handler at the deadline", () => {
           answer: "503"
         }],
         forced: [],
+        endedStreams: [],
         handlers: { interrupted: 1, abandoned: 0 },
         hooks: []
       })
@@ -71,6 +72,7 @@ describe("a handler at the deadline", () => {
           answer: "503"
         }],
         forced: [],
+        endedStreams: [],
         handlers: { interrupted: 1, abandoned: 1 },
         hooks: []
       })
@@ -99,6 +101,7 @@ describe("a handler at the deadline", () => {
         connections: { open: 1, accepted: 0, left: 1, dismissed: 0, cut: 0 },
         cut: [],
         forced: [],
+        endedStreams: [],
         handlers: { interrupted: 1, abandoned: 0 },
         hooks: []
       })
