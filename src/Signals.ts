@@ -40,8 +40,14 @@
  *
  * **Gotchas**
  *
- * - The same signal again within half a second of one that counted does not count: npm sends its child two SIGINTs for
- *   each Ctrl-C, and GNU `timeout` may send two SIGTERMs.
+ * - Another signal within half a second of one that counted does not count: npm sends its child two SIGINTs for each
+ *   Ctrl-C, GNU `timeout` may send two SIGTERMs, and `concurrently -k` sends SIGINT, then SIGTERM.
+ * - Nor does one that the process sends to itself after the first: NestJS, Apollo Server and many recipes do so when they
+ *   have tidied up.
+ * - Other listeners for the signal are named in the log when it comes. With {@link teardown} they decide when the process
+ *   ends: the log says again and again what keeps it alive. One that sends the signal again is done, and when all have
+ *   done so, the process is ended. Stock `runMain` ends it when the program is over, whatever they still do.
+ * - In a worker thread no signal arrives: there, {@link handle} fails.
  * - `runMain` listens for SIGINT and SIGTERM too, once, and interrupts the program; that is the same stop as the first
  *   signal's. SIGQUIT and others it does not know: without this module they end the process at once.
  * - `Server.launch` is told of a signal only where it is the program's own step, not where it was forked, raced or put
@@ -67,8 +73,12 @@ import * as Os from "node:os"
 import * as RealTime from "./internal/node/realTime.js"
 import { steady } from "./internal/now.js"
 import { checkNames } from "./internal/policy/optionNames.js"
+import { sayWhatRuns } from "./internal/signals/finalizing.js"
+import { isUnderRunMain } from "./internal/signals/otherListeners.js"
+import { begins, endWith, goesOn, isOver, settle } from "./internal/signals/processEnd.js"
 import { makeProgram, Program } from "./internal/signals/program.js"
 import { invalid, isKnown, listen } from "./internal/signals/signals.js"
+import * as Line from "./internal/telemetry/line.js"
 import type { InvalidPolicy } from "./Shutdown.js"
 
 /**
@@ -136,7 +146,8 @@ const optionNames = Object.keys({ signals: true } satisfies { readonly [K in key
 
 /**
  * Handles signals for as long as a program runs; see the head of this module for what each of them does. Fails with
- * `InvalidPolicy`, before the program starts, where a signal is none that a process can listen for.
+ * `InvalidPolicy`, before the program starts, where a signal is none that a process can listen for, and in a worker
+ * thread.
  *
  * **Example**
  *
@@ -168,20 +179,28 @@ export const handle =
         const problem = invalid(signals, `a list of signals that a process can listen for, such as ["SIGTERM"]`)
         if (problem !== undefined) return yield* problem
 
+        goesOn()
+        const fiber = yield* Effect.withFiberRuntime<Fiber.RuntimeFiber<unknown, unknown>>(Effect.succeed)
         const clock = yield* Effect.clock
         const runtime = yield* RealTime.runtime
         const around = makeProgram((effect) => void EffectRuntime.runFork(runtime)(Effect.interruptible(effect)))
+        const warn = (message: string) => around.run(Line.warning(message))
         const main = yield* Effect.forkDaemon(Effect.provideService(restore(program), Program, around))
         around.main = main
         const interrupt = () => main.unsafeInterruptAsFork(FiberId.none)
 
         let launchEnds = false
         let forcedBy: NodeJS.Signals | undefined
+        let runner: typeof fiber | undefined
+        let finalizing: { readonly stop: () => void } | undefined
         const listening = listen(signals, {
           now: steady(clock),
           run: (effect) => around.run(effect),
           servers: () => around.servers,
           begin: () => {
+            begins(main)
+            if (isUnderRunMain()) runner = fiber
+            finalizing = sayWhatRuns(() => around.servers.size > 0, warn)
             if (around.launched === undefined) return interrupt()
             launchEnds = true
             around.run(Effect.ignore(around.launched.shutdown))
@@ -190,6 +209,7 @@ export const handle =
             forcedBy = signal
           },
           nothingOpen: interrupt,
+          raised: settle,
           passOn: (signal) => around.passOn?.(signal) ?? []
         })
 
@@ -201,7 +221,14 @@ export const handle =
             if (!launchEnds) interrupt()
             return Fiber.await(main)
           }),
-          Effect.ensuring(Effect.sync(listening.stop))
+          Effect.ensuring(Effect.sync(() => {
+            const signal = listening.first()
+            finalizing?.stop()
+            listening.stop()
+            if (signal === undefined) return
+            const others = () => ({ ...listening.others(), runMain: false })
+            isOver(main, { signal, others, warn, exits: false, fiber: runner })
+          }))
         )
         if (Exit.isSuccess(ended)) yield* Fiber.inheritAll(main)
         if (forcedBy !== undefined) {
@@ -214,8 +241,10 @@ export const handle =
     )
 
 /**
- * Tells what a program has ended of by its exit code: see the table at the head of this module. Everything but the
- * code of {@link Forced} is as `runMain` does it without.
+ * Tells what a program has ended of by its exit code: see the table at the head of this module. After a signal, it lets
+ * the process end when nobody else uses it: others who handle that signal, and servers of `quiesce/promise` that still
+ * drain, are waited for; what has been written to stdout and stderr goes out first; and a second later, what still keeps
+ * the process alive is named in the log, and ended with it. Everything else is as `runMain` does it without.
  *
  * **Example**
  *
@@ -234,6 +263,7 @@ export const teardown: Runtime.Teardown = (exit, onExit) => {
   const forced = Exit.isFailure(exit)
     ? Array.from(Cause.defects(exit.cause)).find((defect) => defect instanceof Forced)
     : undefined
-  if (forced === undefined) Runtime.defaultTeardown(exit, onExit)
-  else onExit(forced.exitCode)
+  const ends = (code: number) => endWith(exit, code, () => onExit(code))
+  if (forced === undefined) Runtime.defaultTeardown(exit, ends)
+  else ends(forced.exitCode)
 }

@@ -19,6 +19,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
+import { deliver } from "./internal/signals/processSignals.js"
 import * as Line from "./internal/telemetry/line.js"
 import { Server } from "./Server.js"
 
@@ -56,7 +57,7 @@ export const pm2 = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R |
     const run = Runtime.runFork(yield* Effect.runtime<never>())
     const heard = (message: unknown) => {
       if (message !== "shutdown") return
-      if (!process.emit("SIGTERM", "SIGTERM")) run(Effect.interruptible(Effect.ignore(server.shutdown)))
+      if (!deliver("SIGTERM")) run(Effect.interruptible(Effect.ignore(server.shutdown)))
     }
     yield* Effect.acquireRelease(
       // while somebody listens, the channel keeps the process alive

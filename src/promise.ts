@@ -24,7 +24,8 @@
  * - Event streams end with the drain (`endEventStreams`). Any other response that never ends by itself is cut when the
  *   time is up: let it end on {@link Server.signal}.
  * - Nothing is installed on `process` unless `signals` says so, and nothing calls `process.exit` unless a signal has
- *   asked for the end, all is over, and something still keeps the process alive a second later.
+ *   asked for the end, all is over, and something still keeps the process alive a second later; and never where others
+ *   in the process handle that signal, too (see {@link Options.signals}).
  *
  * @since 0.1.0
  */
@@ -40,10 +41,11 @@ import type { Connection } from "./internal/model/connection.js"
 import { inOwnContext } from "./internal/node/asyncContext.js"
 import * as RealTime from "./internal/node/realTime.js"
 import { steady } from "./internal/now.js"
+import { failuresOf, FinallyTimedOut, type LastTask } from "./internal/promise/lastTasks.js"
 import { logging } from "./internal/promise/promiseLog.js"
-import { look, lookAtHook, signalNames } from "./internal/promise/promiseOptions.js"
+import { finallyLimit, look, lookAtHook, signalNames } from "./internal/promise/promiseOptions.js"
 import { adoptLater, sorted } from "./internal/promise/promiseTargets.js"
-import { begins, isOver } from "./internal/signals/processEnd.js"
+import { begins, isOver, settle } from "./internal/signals/processEnd.js"
 import { listen } from "./internal/signals/signals.js"
 import * as Line from "./internal/telemetry/line.js"
 import { holdOutputs } from "./internal/telemetry/outputs.js"
@@ -52,6 +54,7 @@ import { make, type ServerService } from "./Server.js"
 import { InvalidPolicy, type Phase, type Policy, type Report } from "./Shutdown.js"
 
 export {
+  FinallyTimedOut,
   /**
    * A field has a value that it cannot have.
    *
@@ -163,13 +166,22 @@ export type Hook = (signal: AbortSignal) => unknown
 export interface Options extends Policy {
   /**
    * The signals that shut the server down: `true` is SIGTERM and SIGINT. The first one begins the shutdown; the next one
-   * ends a lame duck, or else closes at once what is still open; one more ends the process, as if nobody listened. (The
-   * same signal again within half a second does not count: npm sends two for each Ctrl-C, and GNU `timeout` may.)
+   * ends a lame duck, or else closes at once what is still open; one more ends the process, as if nobody listened.
+   * Another one within half a second does not count: npm sends two for each Ctrl-C, GNU `timeout` may, and
+   * `concurrently -k` sends SIGINT, then SIGTERM. Nor does one that the process sends to itself meanwhile, as NestJS,
+   * Apollo Server and many recipes do when they have tidied up.
    *
    * A signal that is listened for does not end the process any more, so this does: when `finally` is done, the process
    * ends by itself, and where something (a timer, a pool of connections) still keeps it alive a second later, the log
-   * names it and `process.exit` is called. What else is to be done before the end belongs in `finally`. The exit code
-   * is 1 when requests were cut, or `finally` failed, and else `process.exitCode`, or 0.
+   * names it and `process.exit` is called, when stdout and stderr have been written. (The channel to a parent process,
+   * as under PM2 and `node:cluster`, is no such thing.) What else is to be done before the end belongs in `finally`. The
+   * exit code is 1 when requests were cut, or `finally` failed, and else `process.exitCode`, or 0.
+   *
+   * Where the signal has other listeners, the log names them when it comes, and they decide when the process ends: it is
+   * left to end by itself, and the log says again and again what keeps it alive. One that sends the signal again is done,
+   * and when all of them have done so, the process is ended as without them, with the exit code above.
+   *
+   * In a worker thread no signal arrives: there, anything but none throws `InvalidPolicy`.
    *
    * Default: none.
    */
@@ -178,9 +190,20 @@ export interface Options extends Policy {
   readonly onShutdown?: Hook | undefined
   /**
    * Runs once when everything has been served and closed: here is where a database is closed. The promises of
-   * {@link Server} wait for it, without a limit; if it fails, they reject with what it failed with.
+   * {@link Server} wait for it; if it fails, they reject with what it failed with. When it takes longer than two
+   * seconds, the log says so, again and again.
    */
   readonly finally?: ((report: Report) => unknown) | undefined
+  /**
+   * How long `finally` may take, and before it the `close` of each framework. After that it is not waited for any more:
+   * the promises of {@link Server} reject with {@link FinallyTimedOut}, and the exit code after a signal is 1. It comes
+   * after `timeout` and `killTimeout`: what stops the process (Docker, Kubernetes, PM2) has to wait for all of them.
+   *
+   * Default: no limit.
+   *
+   * @since 0.2.0
+   */
+  readonly finallyTimeout?: Duration.DurationInput | undefined
   /**
    * Where the log goes; `false`: nowhere. Lines that it fails to take go to `console.error`. Default: lines on stdout,
    * as under `NodeRuntime.runMain`.
@@ -267,9 +290,10 @@ export interface Server {
  */
 export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Options = {}): Server => {
   look(options)
-  const { finally: afterwards, logger, onShutdown, signals, ...policy } = options
+  const { finally: afterwards, finallyTimeout, logger, onShutdown, signals, ...policy } = options
   const { frameworks, nodeServers } = sorted(targets)
   const names = signalNames(signals)
+  const limit = finallyLimit(finallyTimeout)
 
   const scope = Effect.runSync(Scope.make())
   const made = Effect.runSyncExit(
@@ -295,7 +319,7 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
   let releaseOutputs = () => {}
   const beginsToStop = inOwnContext(() => {
     releaseOutputs = holdOutputs()
-    begins(server)
+    begins(stopping)
     stopping.abort()
   })
   begin(Effect.zipRight(server.shuttingDown, Effect.sync(beginsToStop)))
@@ -305,8 +329,10 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
     now: steady(clock),
     run: begin,
     servers: () => [server],
-    begin: () => begin(server.shutdown)
+    begin: () => begin(server.shutdown),
+    raised: settle
   })
+  const warn = (message: string) => sync(Line.warning(message))
   // Node ends a process that has nothing left to do, and says nothing of promises that wait for nothing
   const unfinished = () => {
     process.exitCode ||= 1
@@ -318,9 +344,9 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
     .then(async (report) => {
       // it fails with what was cut, which the report says
       await run(Effect.exit(Scope.close(scope, Exit.void)))
-      const failures = await failuresOf(frameworks.map((framework) => () => framework.close()))
+      const failures = await failuresOf(frameworks.map(closing), limit, warn)
       process.once("beforeExit", unfinished)
-      failures.push(...await failuresOf([() => afterwards?.(report)]))
+      failures.push(...await failuresOf([{ name: "`finally`", run: () => afterwards?.(report) }], limit, warn))
       process.off("beforeExit", unfinished)
       if (listening.first() !== undefined && (failures.length > 0 || report.cut.length > 0)) process.exitCode ||= 1
       for (const failure of failures) {
@@ -331,10 +357,10 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
       return report
     })
     .finally(listening.stop)
-  const warn = (message: string) => sync(Line.warning(message))
   const over = () => {
     releaseOutputs()
-    isOver(server, listening.first() === undefined ? undefined : warn)
+    const signal = listening.first()
+    isOver(stopping, signal === undefined ? undefined : { signal, warn, others: listening.others, exits: true })
   }
   // whoever waits for it hears of a failure; the log says it to those who do not
   void closed.then(over, over)
@@ -371,8 +397,7 @@ const effectOf = (hook: Hook): Effect.Effect<unknown, unknown> =>
 const reportOf = (server: ServerService): Effect.Effect<Report> =>
   Effect.catchTag(server.closed, "DeadlineExceeded", ({ report }) => Effect.succeed(report))
 
-/** Runs all together, and returns what they failed with. */
-const failuresOf = async (tasks: ReadonlyArray<() => unknown>): Promise<Array<unknown>> => {
-  const ended = await Promise.allSettled(tasks.map(async (task) => task()))
-  return ended.flatMap((end) => end.status === "rejected" ? [end.reason] : [])
-}
+const closing = (framework: Framework): LastTask => ({
+  name: "`close` of the framework",
+  run: () => framework.close()
+})

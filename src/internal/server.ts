@@ -38,6 +38,7 @@ import { checkNames } from "./policy/optionNames.js"
 import { duration, resolve } from "./policy/policy.js"
 import { isFailure } from "./policy/report.js"
 import { Registry, snapshot } from "./registry.js"
+import { begins, isOver } from "./signals/processEnd.js"
 import { Program } from "./signals/program.js"
 import { warnAboutNpm } from "./supervisor/npm.js"
 import * as Line from "./telemetry/line.js"
@@ -166,7 +167,12 @@ export const make = <A extends App | undefined>(
           shutdownSpan(server),
           Effect.tap((report) => telemetry.report(report)),
           Effect.tap(() => enter("Closed")),
-          Effect.tap(() => Effect.sync(() => program?.servers.delete(service))),
+          Effect.tap(() =>
+            Effect.sync(() => {
+              program?.servers.delete(service)
+              isOver(server)
+            })
+          ),
           Effect.intoDeferred(done),
           Effect.ensuring(Effect.sync(() => releaseOutputs()))
         )
@@ -177,6 +183,7 @@ export const make = <A extends App | undefined>(
       if (stopping) return
       stopping = true
       releaseOutputs = holdOutputs()
+      begins(server)
       hooks.expect()
       dismissing?.unsafeInterruptAsFork(FiberId.none)
       registry.grace = undefined

@@ -33,6 +33,7 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
     withRequest("/slow", { policy: { ...minute, lameDuck: "1 minute" }, teardown: true }, async (child, client) => {
       child.signal("SIGTERM")
       await untilPhase(child, "LameDuck")
+      await meant()
       child.signal("SIGINT")
       await untilPhase(child, "Draining")
       release(child)
@@ -77,6 +78,7 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
     withRequest("/slow", { policy: minute, teardown: true }, async (child) => {
       child.signal("SIGTERM")
       await child.line("hook", limit)
+      await meant()
       child.signal("SIGINT")
       expect(await ending(child)).toMatchObject({ code: 130, outcome: "Closed", released: ["above", "below"] })
     })

@@ -10,6 +10,7 @@ import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
+import { execFileSync } from "node:child_process"
 import { Server, Shutdown, Signals } from "../../src/index.js"
 import { processListeners } from "../support/leaks.js"
 import { real, silent, until, untilPhase } from "../support/running.js"
@@ -19,14 +20,20 @@ import { real, silent, until, untilPhase } from "../support/running.js"
 const signal = "SIGUSR2"
 const handled = Signals.handle({ signals: [signal] })
 
-/** Sends it, and waits until every listener has heard it. */
-const send = Effect.async<void>((resume) => {
-  const heard = () => {
-    process.off(signal, heard)
-    setImmediate(() => resume(Effect.void))
-  }
-  process.on(signal, heard)
-  process.kill(process.pid, signal)
+/** Another process sends it; waits until a program of its own, which it ends, has heard it. */
+const send = Effect.gen(function*() {
+  const before = process.listenerCount(signal)
+  let listens = false
+  const heard = yield* Effect.fork(handled(Effect.zipRight(
+    Effect.sync(() => {
+      listens = true
+    }),
+    Effect.never
+  )))
+  yield* until("it to listen", () => listens)
+  expect(process.listenerCount(signal)).toBe(Math.max(before, 1))
+  execFileSync("kill", ["-USR2", String(process.pid)])
+  yield* real("the signal", Fiber.await(heard))
 })
 
 const codeOf = (exit: Exit.Exit<unknown, unknown>) => {
@@ -89,7 +96,7 @@ describe("handle", () => {
       expect(begun).toBe(false)
     }))
 
-  it.scoped("takes the same signal within half a second for the one before", () =>
+  it.scoped("takes another signal within half a second for the one before", () =>
     Effect.gen(function*() {
       const { fiber, server } = yield* launched({ lameDuck: "1 minute" })
       yield* send

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import Cluster from "node:cluster"
 import type { ServerService } from "../../Server.js"
 import { turn } from "../drain/turn.js"
+import { deliver } from "../signals/processSignals.js"
 import type { ProgramService } from "../signals/program.js"
 import { invalid, stillOpen } from "../signals/signals.js"
 import * as Line from "../telemetry/line.js"
@@ -86,7 +87,7 @@ export const obey = ({ handlesSignals, isStopping, program }: Obeying) =>
         })
       )
       const further = (signal: NodeJS.Signals) => {
-        if (handlesSignals) return void process.kill(process.pid, signal)
+        if (handlesSignals) return void deliver(signal)
         const { ducks, open } = stillOpen(program.servers)
         program.run(Line.warning(`Another ${signal}: ${ducks.length > 0 ? "draining" : "closing"} at once`))
         for (const server of ducks) program.run(server.drainNow)

@@ -2,6 +2,7 @@
  * The signals that start a hand-over, or replace the workers.
  */
 import * as Effect from "effect/Effect"
+import { isMainThread } from "node:worker_threads"
 import type { InvalidPolicy } from "../../Shutdown.js"
 import { invalid, isKnown } from "../signals/signals.js"
 
@@ -15,8 +16,9 @@ export const chosen = (
       ?? Effect.succeed(signals)
   })
 
+/** None in a worker thread, where no signal arrives. */
 const defaultSignals = (): ReadonlyArray<NodeJS.Signals> =>
-  (process.stdin.isTTY ? ["SIGUSR2"] as const : ["SIGUSR2", "SIGHUP"] as const).filter(isKnown)
+  !isMainThread ? [] : (process.stdin.isTTY ? ["SIGUSR2"] as const : ["SIGUSR2", "SIGHUP"] as const).filter(isKnown)
 
 export const listen = (signals: ReadonlyArray<NodeJS.Signals>, heard: (signal: NodeJS.Signals) => void) =>
   Effect.acquireRelease(

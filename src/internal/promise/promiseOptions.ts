@@ -4,13 +4,14 @@
 import type { Options } from "../../promise.js"
 import { InvalidPolicy, type Policy } from "../../Shutdown.js"
 import * as Given from "../given.js"
+import { millisOf } from "../policy/durations.js"
 import { assertNames, policyNames } from "../policy/optionNames.js"
 import { invalid } from "../signals/signals.js"
 
 const optionNames: ReadonlyArray<string> = [
   ...policyNames,
   ...Object.keys(
-    { signals: 0, onShutdown: 0, finally: 0, logger: 0 } satisfies {
+    { signals: 0, onShutdown: 0, finally: 0, finallyTimeout: 0, logger: 0 } satisfies {
       [K in Exclude<keyof Options, keyof Policy>]: unknown
     }
   )
@@ -57,4 +58,15 @@ export const signalNames = (signals: Options["signals"]): ReadonlyArray<NodeJS.S
   )
   if (problem !== undefined) throw problem
   return names
+}
+
+/** In milliseconds; none is `Infinity`. */
+export const finallyLimit = (value: Options["finallyTimeout"]): number => {
+  const millis = value === undefined ? Number.POSITIVE_INFINITY : millisOf(value)
+  if (millis >= 0) return millis
+  throw new InvalidPolicy({
+    field: "finallyTimeout",
+    value,
+    expected: `a duration of 0 or more, such as "5 seconds" or a number of milliseconds; left out, there is no limit`
+  })
 }

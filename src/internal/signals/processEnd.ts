@@ -1,48 +1,138 @@
 /**
- * Whoever listens for a signal takes away what it does by itself, which is to end the process: so we owe the end.
+ * Whoever listens for a signal takes away what it does by itself, which is to end the process: so we owe the end. But
+ * where others handle the signal, too, they decide when it comes.
  */
-
-import { setTimeout } from "../node/timers.js"
+import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import { activeResources } from "../node/activeResources.js"
+import { clearTimeout, machineMillis, setTimeout } from "../node/timers.js"
+import type { Others } from "./otherListeners.js"
+import { shared } from "./shared.js"
 
 /** How long the process may take to end by itself when all is over. */
 const lingerMillis = 1000
 
-/** Shutdowns of this process that are not over: ending it would cut them. */
-const unfinished = new Set<object>()
+/** What still keeps it alive is said again after longer and longer, up to this. */
+const longestMillis = 5000
 
-/** Of a shutdown that a signal has asked for; says what keeps the process alive. */
-let owed: ((message: string) => void) | undefined
+/** How long stdout and stderr may take for what was written to them. */
+const flushMillis = 2000
+
+/** The end of the process, as a signal has asked for it. */
+export interface Asked {
+  readonly signal: NodeJS.Signals
+  readonly warn: (message: string) => void
+  readonly others: () => Others
+  /** Whether what keeps the process alive is ended with it; otherwise it is only said. */
+  readonly exits: boolean
+  /** What runs the program: its end is what `endWith` is told of. */
+  readonly fiber?: Fiber.RuntimeFiber<unknown, unknown> | undefined
+  /** Called as soon as nobody else uses the process: whoever runs the program may end it. */
+  readonly exit?: (() => void) | undefined
+}
+
+let owed: Asked | undefined
+let timer: NodeJS.Timeout | undefined
+let overAt = 0
+let waits = lingerMillis
 
 /** A shutdown has begun. */
-export const begins = (shutdown: object): void => void unfinished.add(shutdown)
+export const begins = (shutdown: object): void => void shared.unfinished.add(shutdown)
 
-/** A shutdown is over; `warn` is given where a signal has asked for it. */
-export const isOver = (shutdown: object, warn: ((message: string) => void) | undefined): void => {
-  unfinished.delete(shutdown)
-  owed = warn ?? owed
-  if (owed !== undefined && unfinished.size === 0) setTimeout(end, lingerMillis).unref()
+/** A shutdown is over; `asked` is given where a signal has asked for the end of the process. */
+export const isOver = (shutdown: object, asked?: Asked): void => {
+  shared.unfinished.delete(shutdown)
+  owed = asked ?? owed
+  if (owed !== undefined) shared.whenFinished.add(settle)
+  // also another copy's
+  if (shared.unfinished.size === 0) { for (const each of shared.whenFinished) each() }
 }
 
-const end = () => {
-  // the end of the last one begins anew
-  if (owed === undefined || unfinished.size > 0) return
-  const code = process.exitCode ?? 0
-  owed(
-    `All is over, and something still keeps the process alive (${holding()}): ending it with exit code ${code}. `
-      + "Close it in `finally`, or unref it"
-  )
-  owed = undefined
-  // oxlint-disable-next-line no-process-exit -- the signal would have done it
-  process.exit(code)
-}
-
-/** What keeps the process alive, in Node's names. */
-const holding = (): string => {
-  const resources = process.getActiveResourcesInfo()
-  // Node names them as well, and they hold nothing
-  for (const { _handle: handle } of [process.stdout, process.stderr] as ReadonlyArray<{ readonly _handle?: object }>) {
-    const at = handle === undefined ? -1 : resources.indexOf(`${handle.constructor.name}Wrap`)
-    if (at >= 0) resources.splice(at, 1)
+/** Looks whether the process may end now. */
+export const settle = (): void => {
+  if (owed === undefined || shared.unfinished.size > 0) return
+  if (!othersUse(owed)) {
+    releaseChannel(owed)
+    owed.exit?.()
   }
-  return [...new Set(resources)].join(", ") || "Node does not name it"
+  overAt = machineMillis()
+  waits = lingerMillis
+  lookLater()
+}
+
+/** The program that ended with `exit` is over: `onExit` ends the process, now, or when nobody else uses it. */
+export const endWith = (exit: Exit.Exit<unknown, unknown>, code: number, onExit: () => void): void => {
+  // a program that no signal has ended is nothing of ours
+  if (owed?.fiber === undefined || owed.fiber.unsafePoll() !== exit) return onExit()
+  if (code !== 0) process.exitCode = code
+  let called = false
+  const once = () => {
+    if (!called) flushed(onExit)
+    called = true
+  }
+  owed = { ...owed, exits: true, exit: once }
+  settle()
+}
+
+/** Another program begins in this process: the end of the one before was not the end of all. */
+export const goesOn = (): void => {
+  if (owed?.exits === false) owed = undefined
+}
+
+const othersUse = ({ others }: Asked): boolean => {
+  const { named, runMain } = others()
+  return named.length > 0 || runMain
+}
+
+/**
+ * The channel to a parent process (PM2, `node:cluster`, `fork`) is no work: it is there as long as the parent is. Where
+ * the process is not ours to end it may be all that its parent has it by, as that of a test runner.
+ */
+const releaseChannel = ({ exits }: Asked) => {
+  if (exits) process.channel?.unref()
+}
+
+const lookLater = () => {
+  clearTimeout(timer)
+  timer = setTimeout(look, waits).unref()
+}
+
+const look = () => {
+  // the end of the last one begins anew
+  if (owed === undefined || shared.unfinished.size > 0) return
+  const resources = activeResources()
+  const alive = resources.join(", ") || "Node does not name it"
+  if (owed.exits && !othersUse(owed)) {
+    owed.warn(
+      `All is over, and something still keeps the process alive (${alive}): ending it with exit code `
+        + `${process.exitCode ?? 0}. Close it in \`finally\` or in a finalizer, or unref it`
+    )
+    owed = undefined
+    // oxlint-disable-next-line no-process-exit -- the signal would have done it
+    return flushed(() => process.exit())
+  }
+  if (resources.length === 0) releaseChannel(owed)
+  else owed.warn(`All is over, and the process has not ended after ${seconds()} s: ${why(owed)}. Alive: ${alive}`)
+  waits = Math.min(longestMillis, waits * 2)
+  lookLater()
+}
+
+const seconds = () => Math.round((machineMillis() - overAt) / 1000)
+
+const why = ({ exits, others, signal }: Asked): string => {
+  const { named, runMain } = others()
+  if (named.length > 0) return `others handle ${signal}, too (${named.join(", ")}), and decide when it ends`
+  if (runMain) return "the program that `runMain` runs is not over"
+  return exits ? "others use it" : "something that the program has not closed keeps it alive"
+}
+
+/** `process.exit` drops what a pipe has not taken yet. */
+const flushed = (then: () => void): void => {
+  const until = machineMillis() + flushMillis
+  const isFlushed = () => [process.stdout, process.stderr].every((out) => out.destroyed || out.writableLength === 0)
+  const tryNow = () => {
+    if (isFlushed() || machineMillis() >= until) then()
+    else setTimeout(tryNow, 10)
+  }
+  tryNow()
 }

@@ -3,14 +3,21 @@
  */
 import * as Effect from "effect/Effect"
 import * as Os from "node:os"
+import { isMainThread } from "node:worker_threads"
 import type { ServerService } from "../../Server.js"
 import { InvalidPolicy, type Phase } from "../../Shutdown.js"
+import { watchOwnSignals } from "../node/ownSignals.js"
+import { clearTimeout, setTimeout } from "../node/timers.js"
 import * as Line from "../telemetry/line.js"
+import { type Others, othersFor, warningAbout } from "./otherListeners.js"
+import { type Origin, receive, stayInstalled, stopReceiving } from "./processSignals.js"
+import { shared } from "./shared.js"
 
 /**
- * The same signal again this soon is not meant. npm passes on the SIGINT that its child has had from the terminal
- * (90 ms later, measured), and GNU `timeout` sends each signal to its child and to the child's group. A person who
- * will not wait, or a supervisor, takes longer.
+ * Another signal this soon, of the same name or not, is not meant. npm passes on the SIGINT that its child has had from
+ * the terminal (90 ms later, measured), GNU `timeout` sends each signal to its child and to the child's group, and
+ * `concurrently -k` sends SIGINT, then SIGTERM, for one Ctrl-C. A person who will not wait, or a supervisor, takes
+ * longer.
  */
 const echoMillis = 500
 
@@ -20,6 +27,15 @@ export const invalid = (
   expected: string
 ): InvalidPolicy | undefined => {
   if (!Array.isArray(names)) return new InvalidPolicy({ field: "signals", value: names, expected })
+  if (!isMainThread && names.length > 0) {
+    return new InvalidPolicy({
+      field: "signals",
+      value: names.join(", "),
+      expected:
+        "left out, or none, in a worker thread, where no signal arrives: handle them in the main thread, and let "
+        + "it send a message on which the worker shuts its server down"
+    })
+  }
   for (const name of names) {
     if (isKnown(name) && name !== "SIGKILL" && name !== "SIGSTOP") continue
     return new InvalidPolicy({ field: "signals", value: name, expected })
@@ -43,48 +59,73 @@ export interface Stop {
   readonly nothingOpen?: () => void
   /** Passes a further one on to the workers that still drain, and says which these are. */
   readonly passOn?: (signal: NodeJS.Signals) => ReadonlyArray<number>
+  /** One that this process has sent itself: another listener is done. */
+  readonly raised?: () => void
   /** The first one has come before. */
   readonly begun?: boolean
 }
 
 export interface Listening {
   readonly first: () => NodeJS.Signals | undefined
+  /** Others in the process that handle the signal, and have not sent it again since to say that they are done. */
+  readonly others: () => Others
+  /** The shutdown is over: listens on only where others handle the signal, too, and for what is an echo. */
   readonly stop: () => void
 }
 
+const none: Others = { named: [], remedies: [], runMain: false }
+
 /**
  * Listens until told to stop. The first signal begins to stop; the next one ends a lame duck, or else closes what is
- * open; the one after that gives up, and does what it does where nobody listens.
+ * open; the one after that gives up, and does what it does where nobody listens. What the process sends to itself
+ * meanwhile is nobody's wish.
  */
 export const listen = (signals: ReadonlyArray<NodeJS.Signals>, stop: Stop): Listening => {
   const names = new Set(signals)
-  const began = stop.begun === true ? stop.now() : undefined
-  const counted = new Map<NodeJS.Signals, number>(began === undefined ? [] : signals.map((name) => [name, began]))
-  let first = began === undefined ? undefined : signals[0]
+  let first = stop.begun === true ? signals[0] : undefined
+  let countedAt = first === undefined ? Number.NEGATIVE_INFINITY : stop.now()
   let last = false
+  let over = false
+  let others = none
+  /** How often this process has sent itself a signal again: each time, one of the others is done. */
+  let raised = 0
+  let ownSaid = false
+  const watch = () => watchOwnSignals(() => names.forEach(stayInstalled))
+  let unwatch = first === undefined ? undefined : watch()
 
   const say = (level: "Info" | "Warning", message: string) =>
     stop.run(level === "Info" ? Line.info(message) : Line.warning(message))
 
-  const heard = (name: NodeJS.Signals) => {
-    const now = stop.now()
-    if (now - (counted.get(name) ?? Number.NEGATIVE_INFINITY) < echoMillis) return
-    counted.set(name, now)
-    if (first === undefined) {
-      first = name
-      say("Info", `${name}: shutting down`)
-      return stop.begin()
+  const isEcho = () => stop.now() - countedAt < echoMillis
+
+  const begins = (name: NodeJS.Signals) => {
+    first = name
+    countedAt = stop.now()
+    unwatch = watch()
+    others = othersFor(name)
+    say("Info", `${name}: shutting down`)
+    const warning = warningAbout(name, others)
+    if (warning !== undefined && !shared.named.has(name)) {
+      shared.named.add(name)
+      say("Warning", warning)
     }
-    if (last) {
-      unlisten()
-      // nobody else makes anything of it
-      if (process.listenerCount(name) > 0) return
-      process.kill(process.pid, name)
-      // the kernel drops a signal that the init of a container has no listener for
-      // oxlint-disable-next-line no-process-exit -- the signal would have done it
-      if (process.pid === 1) process.exit(128 + Os.constants.signals[name])
-      return
-    }
+    stop.begin()
+  }
+
+  const isOwn = (name: NodeJS.Signals, origin: Origin) => {
+    if (!ownSaid) say("Info", `Another ${name}, which this process has sent itself: ignored, the shutdown goes on`)
+    ownSaid = true
+    if (origin === "Emitted") return
+    raised++
+    stop.raised?.()
+  }
+
+  const heard = (name: NodeJS.Signals, origin: Origin) => {
+    if (first === undefined) return begins(name)
+    if (origin !== "Outside") return isOwn(name, origin)
+    if (isEcho()) return
+    countedAt = stop.now()
+    if (last || over) return endsProcess(name)
     const { ducks, open } = stillOpen(stop.servers())
     const workers = stop.passOn?.(name) ?? []
     if (ducks.length > 0) {
@@ -101,11 +142,39 @@ export const listen = (signals: ReadonlyArray<NodeJS.Signals>, stop: Stop): List
     say("Warning", `Another ${name}: closing at once; finalizers still run; one more ends the process`)
     for (const server of open) stop.run(Effect.asVoid(server.close))
   }
-  const unlisten = () => {
-    for (const name of names) process.off(name, heard)
+
+  const endsProcess = (name: NodeJS.Signals) => {
+    unlisten()
+    // nobody else makes anything of it
+    if (process.listenerCount(name) > 0) return
+    process.kill(process.pid, name)
+    // the kernel drops a signal that the init of a container has no listener for
+    // oxlint-disable-next-line no-process-exit -- the signal would have done it
+    if (process.pid === 1) process.exit(128 + Os.constants.signals[name])
   }
-  for (const name of names) process.on(name, heard)
-  return { first: () => first, stop: unlisten }
+
+  let echoOver: NodeJS.Timeout | undefined
+  const unlisten = () => {
+    for (const name of names) stopReceiving(name, heard)
+    unwatch?.()
+    clearTimeout(echoOver)
+    process.off("beforeExit", unlisten)
+  }
+  for (const name of names) receive(name, heard)
+  return {
+    first: () => first,
+    others: () => raised < others.named.length ? others : { ...others, named: [] },
+    stop: () => {
+      over = true
+      if (first === undefined) return unlisten()
+      // until the process ends: another one, of theirs, would end it with the code of a signal
+      if (others.named.length > raised) return
+      if (!isEcho()) return unlisten()
+      // something may hold the process that long
+      echoOver = setTimeout(unlisten, echoMillis - (stop.now() - countedAt)).unref()
+      process.once("beforeExit", unlisten)
+    }
+  }
 }
 
 const nothingOpen = (workers: ReadonlyArray<number>): string =>
