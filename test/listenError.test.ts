@@ -184,6 +184,21 @@ describe("a certificate that cannot be used", () => {
 })
 
 describe("a TCP address that cannot be listened on", () => {
+  it.scoped("a layer that is built twice is said to be", () =>
+    Effect.gen(function*() {
+      const first = yield* Server.make()
+      const { address } = yield* first.listen(() => createServer(), { host: "127.0.0.1", port: 0 })
+      const port = address._tag === "TcpAddress" ? address.port : 0
+      const error = yield* failing({ host: "127.0.0.1", port })
+      expect(error.reason).toBe("AddressInUse")
+      expect(error.remedy).toContain("This process listens there itself: a layer that is built twice")
+      const path = Path.join(yield* directory, "app.sock")
+      yield* first.listen(() => createServer(), { path })
+      expect((yield* failing({ path })).remedy).toContain("This process listens there itself")
+      const live = NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port })
+      expect((yield* Effect.flip(Effect.scoped(Layer.build(live)))).message).toContain("Share one layer")
+    }))
+
   it.scoped("a port in use names the port", () =>
     Effect.gen(function*() {
       const other = yield* occupy({ host: "127.0.0.1", port: 0 })

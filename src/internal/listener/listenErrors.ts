@@ -9,6 +9,7 @@ import { ListenError, type Options } from "../../Listener.js"
 import { clip } from "../oneLine.js"
 import { listenNames, nearest, unknownOption } from "../policy/optionNames.js"
 import { isWatched } from "./nodeEvents.js"
+import { isOwnAddress } from "./ownAddresses.js"
 
 /** An option that cannot be as it is. */
 export const invalidOption = (field: string, value: unknown, cause: string, remedy: string): ListenError =>
@@ -164,7 +165,11 @@ export const explain = (options: Options, cause: unknown): ListenError => {
       return error(
         "AddressInUse",
         where,
-        where === "path"
+        isOwnAddress(options)
+          ? "This process listens there itself: a layer that is built twice listens twice. Share one layer (the same value, "
+            + "provided once, or Layer.memoize), or choose another "
+            + `${where} for one of them.`
+          : where === "path"
           ? "If no process listens on that socket any more, remove the file; else choose another path."
           : "Stop the process that listens there, or choose another port (0 takes a free one)."
       )

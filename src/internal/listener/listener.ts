@@ -17,6 +17,7 @@ import { maxInFlight } from "../protocol/pipeline.js"
 import * as AcceptQueue from "./acceptQueue.js"
 import { explain, whyNotListen } from "./listenErrors.js"
 import { watch, type Watcher } from "./nodeEvents.js"
+import { listensHere } from "./ownAddresses.js"
 
 export interface Bound {
   readonly address: Address
@@ -94,6 +95,7 @@ export const bind = (
           return fail(cause)
         }
         listened = true
+        listensHere(server)
         // EMFILE and its like surface here, and would end the process
         server.on("error", watcher.acceptFailed)
         resume(Effect.void)
