@@ -15,7 +15,7 @@ import { callEndCallbacks } from "../node/endCallbacks.js"
 import { isResetUnseen } from "../node/resetStream.js"
 import { setImmediate, setTimeout } from "../node/timers.js"
 import type { Grace, Protocol } from "../protocol.js"
-import type { Open, Owed } from "../registry.js"
+import { type Open, openOf, type Owed } from "../registry.js"
 import { endsByItself, hasEndedByItself, isEventStreamWith, wantsEventStream } from "./eventStream.js"
 import { completeEnd } from "./http1.js"
 
@@ -122,6 +122,8 @@ const ignore = () => {}
 /** A session, and whether it has been told to leave. */
 class Session implements Protocol {
   readonly name = "h2"
+  /** Its client takes pushed streams, as far as we know. */
+  allowsPush = true
   readonly #session: Http2.ServerHttp2Session
   /** It has been told to leave, and that later streams than this one are not answered. */
   #last: number | undefined
@@ -324,6 +326,9 @@ export const converse = (open: Open, session: Http2.ServerHttp2Session): void =>
     if (code !== NGHTTP2_NO_ERROR) protocol.givenUp()
   })
   // Go's rule A11: once the preface is there, Active and Idle back to back
+  session.on("remoteSettings", ({ enablePush }) => {
+    protocol.allowsPush = enablePush !== false
+  })
   session.once("remoteSettings", () => {
     if (open.state !== "New") return
     open.registry.change(open, "Active")
@@ -349,15 +354,47 @@ export const begin = (
     refuse(stream)
     return false
   }
-  const owed = new Stream(stream, headers, ofApp, registry.now())
+  owe(open, protocol, stream, new Stream(stream, headers, ofApp, registry.now()))
+  if (protocol.allowsPush) stream.pushStream = pushStream
+  protocol.begun(open)
+  return true
+}
+
+const owe = (open: Open, protocol: Session, stream: Http2.ServerHttp2Stream, owed: Stream): void => {
   Object.defineProperty(stream, key, { value: owed })
   open.owed.add(owed)
-  if (open.state !== "Active") registry.change(open, "Active")
+  if (open.state !== "Active") open.registry.change(open, "Active")
   stream.once("close", () => {
     if (!protocol.isFlushing(open)) settle(open, owed)
   })
-  protocol.begun(open)
-  return true
+}
+
+type OnPush = (error: Error | null, pushed: Http2.ServerHttp2Stream, headers: Http2.OutgoingHttpHeaders) => void
+
+/** What a client has been promised it is owed, too: RFC 9113 §8.4. */
+function pushStream(
+  this: Http2.ServerHttp2Stream,
+  headers: Http2.OutgoingHttpHeaders,
+  options: Http2.StreamPriorityOptions | OnPush | undefined,
+  callback?: OnPush
+): void {
+  const then = typeof options === "function" ? options : callback
+  const open = openOf(this.session?.socket)
+  const { pushStream: push } = Object.getPrototypeOf(this) as Pick<Http2.ServerHttp2Stream, "pushStream">
+  const promised: OnPush = (error, pushed, request) => {
+    if (error === null && open?.protocol instanceof Session && !pushed.destroyed) {
+      owe(
+        open,
+        open.protocol,
+        pushed,
+        new Stream(pushed, request as Http2.IncomingHttpHeaders, false, open.registry.now())
+      )
+    }
+    then?.(error, pushed, request)
+  }
+  // Node says what is wrong with arguments that are none
+  if (typeof then !== "function") return Reflect.apply(push, this, [headers, options, callback])
+  Reflect.apply(push, this, typeof options === "function" ? [headers, promised] : [headers, options, promised])
 }
 
 /** The stream is answered with this response, of an Effect app. */
