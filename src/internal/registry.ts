@@ -67,6 +67,18 @@ export class Open {
   tell: (() => void) | undefined = undefined
   /** An upgraded peer has been asked to leave. */
   told = false
+
+  /** It begins anew with another protocol: the Node server that has accepted it has passed it on to another one. */
+  restart(protocol: Protocol): void {
+    this.protocol = protocol
+    this.state = "New"
+    this.since = this.registry.now()
+    this.owed.clear()
+    this.leaving = false
+    this.lingersUntil = Number.POSITIVE_INFINITY
+    this.tell = undefined
+    this.told = false
+  }
   /** What its peer has sent could not be read. */
   isMisread = false
   /** The socket whose destruction is watched. */
@@ -94,7 +106,7 @@ export const openOf = (socket: Net.Socket | null | undefined): Open | undefined 
 
 /** Makes a socket known as the one that a connection is read from and written to. */
 export const attach = (open: Open, socket: Net.Socket): void => {
-  Object.defineProperty(socket, key, { value: open })
+  Object.defineProperty(socket, key, { value: open, configurable: true })
   open.socket = socket
 }
 
@@ -181,6 +193,8 @@ export class Registry {
   finalize: (finalizer: Effect.Effect<void>) => void = noop
   /** Requests that other code in the process has cut during a shutdown. */
   readonly cutElsewhere = new Map<Owed, { readonly open: Open; readonly at: number; readonly remoteAddress: string }>()
+  /** One of its Node servers passes connections on, once it has seen what they begin with. */
+  passesOn = false
   accepted = 0
   closed = 0
   dismissed = 0
@@ -220,6 +234,26 @@ export class Registry {
   release(open: Open): void {
     open.socket.off("close", onSocketClose)
     this.remove(open)
+  }
+
+  /** A Node server of this one has been passed a connection that may be of another one. */
+  receive(open: Open, socket: Net.Socket, protocol: Protocol): Open {
+    const { registry } = open
+    registry.passesOn = true
+    if (registry === this) {
+      open.restart(protocol)
+      return open
+    }
+    // what was attached to it there is let go there
+    const { _parent: raw } = socket as { readonly _parent?: Net.Socket | null }
+    open.owed.clear()
+    registry.release(open)
+    const received = this.accept(socket, protocol)
+    if (openOf(raw) !== undefined && raw !== null && raw !== undefined) {
+      attach(received, raw)
+      received.socket = socket
+    }
+    return received
   }
 
   /** Those whose sockets somebody has taken by hand, of which nobody tells. */

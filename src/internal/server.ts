@@ -29,6 +29,7 @@ import { turn } from "./drain/turn.js"
 import { Handlers } from "./handlers.js"
 import { adopt, bind, type Bound, isHttp, isHttp2 } from "./listener/listener.js"
 import { makeNodeServer, seemsToStart, whyNotAdopt, whyNotListen, wrongListenOption } from "./listener/listenErrors.js"
+import { seePassedOn } from "./listener/passedOn.js"
 import { watcherOf } from "./listener/watcher.js"
 import { inOwnContext } from "./node/asyncContext.js"
 import * as RealTime from "./node/realTime.js"
@@ -166,6 +167,7 @@ export const make = <A extends App | undefined>(
           narrated(server),
           shutdownSpan(server),
           Effect.tap((report) => telemetry.report(report)),
+          Effect.tap(() => Effect.sync(() => stopSeeing())),
           Effect.tap(() => enter("Closed")),
           Effect.tap(() =>
             Effect.sync(() => {
@@ -227,6 +229,8 @@ export const make = <A extends App | undefined>(
         run(Line.warning("The system could not accept a connection; the server goes on", {}, error))
       }
     })
+
+    const stopSeeing = seePassedOn(registry, (node) => watcher(node, false))
 
     /** Scopes of one application close in parallel: where a shutdown has begun by now, the order is its own. */
     const leaveOrClose = (bound: Bound) =>

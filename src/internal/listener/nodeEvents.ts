@@ -7,6 +7,7 @@ import type * as Net from "node:net"
 import type * as Tls from "node:tls"
 import type { NodeServer } from "../../Listener.js"
 import { sendsOf } from "../node/sentSocket.js"
+import { emitOf } from "../node/serverEmit.js"
 import { setImmediate } from "../node/timers.js"
 import { isSpokenBy, upgradesOf } from "../node/upgrades.js"
 import type { Pipeline } from "../protocol/pipeline.js"
@@ -65,19 +66,14 @@ const watched = new WeakSet<Net.Server>()
 /** Whether a server has been listened with or adopted, and has not closed since. */
 export const isWatched = (server: Net.Server): boolean => watched.has(server)
 
-/**
- * Sees what the server emits, and decides what its listeners see. An event emitter calls its listeners one by one
- * and none can hold back an event from the next, which is what refusing a request takes; so `emit` itself is ours
- * until the server has closed.
- */
-export const watch = (
+/** What stands in for the `emit` of a server: `onClose` says whether nobody else is to hear of its end. */
+export const seeing = (
   server: NodeServer,
   watcher: Watcher,
-  queue: AcceptQueue.AcceptQueue,
-  life: { readonly isComing: () => boolean; readonly hasListened: () => boolean }
-): () => void => {
-  const { emit } = server
-  watched.add(server)
+  queue: Pick<AcceptQueue.AcceptQueue, "accepted" | "hold" | "isHolding">,
+  emit: NodeServer["emit"],
+  onClose: () => boolean
+): (this: NodeServer, ...args: ReadonlyArray<unknown>) => boolean => {
   const deliver = (
     args: ReadonlyArray<unknown>,
     request: Http.IncomingMessage,
@@ -89,9 +85,7 @@ export const watch = (
     if (!watcher.answer(request, response) && !heard) watcher.unheard(response)
     return true
   }
-  let closed = false
-  let repeated = false
-  const watching = function(this: NodeServer, ...args: ReadonlyArray<unknown>): boolean {
+  return function(this: NodeServer, ...args: ReadonlyArray<unknown>): boolean {
     switch (args[0]) {
       case "request":
       case "checkContinue":
@@ -165,25 +159,47 @@ export const watch = (
         break
       }
       case "close": {
-        if (repeated) {
-          repeated = false
-          return false
-        }
-        if (closed) break
-        closed = true
-        // its last connection is gone: only the class's own `close` stops the timer that looks for request timeouts, and
-        // tells of its end once more
-        repeated = true
-        Reflect.get(Object.getPrototypeOf(server), "close").call(server)
-        setImmediate(() => {
-          unwatch()
-          const restore = overrideAll(server, closedMethods(server, () => restore()))
-        })
+        if (onClose()) return false
         break
       }
     }
     return Reflect.apply(emit, this, args)
   }
+}
+
+/**
+ * Sees what the server emits, and decides what its listeners see. An event emitter calls its listeners one by one
+ * and none can hold back an event from the next, which is what refusing a request takes; so `emit` itself is ours
+ * until the server has closed.
+ */
+export const watch = (
+  server: NodeServer,
+  watcher: Watcher,
+  queue: AcceptQueue.AcceptQueue,
+  life: { readonly isComing: () => boolean; readonly hasListened: () => boolean }
+): () => void => {
+  const emit = emitOf(server)
+  watched.add(server)
+  let closed = false
+  let repeated = false
+  const onClose = (): boolean => {
+    if (repeated) {
+      repeated = false
+      return true
+    }
+    if (closed) return false
+    closed = true
+    // its last connection is gone: only the class's own `close` stops the timer that looks for request timeouts, and
+    // tells of its end once more
+    repeated = true
+    Reflect.get(Object.getPrototypeOf(server), "close").call(server)
+    setImmediate(() => {
+      unwatch()
+      const restore = overrideAll(server, closedMethods(server, () => restore()))
+    })
+    return false
+  }
+  const watching = seeing(server, watcher, queue, emit, onClose)
   const isSpoken = (request: Http.IncomingMessage) => isSpokenBy(server.listeners("upgrade"), request)
   const isOver = () => closed || !life.hasListened()
   const restore = overrideAll(server, [

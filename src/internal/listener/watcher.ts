@@ -28,7 +28,9 @@ export const watcherOf = (server: Watched) => (node: NodeServer, withApp: boolea
   const isTls = node instanceof Tls.Server
   const speaksHttp = isHttp(node)
   const accept = (socket: Net.Socket, protocol: Protocol) => {
-    const open = registry.accept(socket, protocol)
+    // another Node server may have passed it on to this one: from now on it is a connection of this one
+    const known = openOf(socket)
+    const open = known === undefined ? registry.accept(socket, protocol) : registry.receive(known, socket, protocol)
     open.secure = socket instanceof Tls.TLSSocket
     return open
   }
@@ -51,14 +53,12 @@ export const watcherOf = (server: Watched) => (node: NodeServer, withApp: boolea
     },
     connection: (socket) => {
       if (isSending) whenTaken(socket, release)
-      // one of our servers may hand a socket on to another
-      if (openOf(socket) !== undefined) return
       if (isTls && !(socket instanceof Tls.TLSSocket)) accept(socket, handshake)
       else speak(accept(socket, http1))
     },
     secureConnection: (socket) => {
-      if (openOf(socket) !== undefined) return
-      const open = secured(socket) ?? accept(socket, http1)
+      // whoever has made it of a raw socket passes it on
+      const open = openOf(socket) === undefined ? secured(socket) ?? accept(socket, http1) : accept(socket, http1)
       open.protocol = http1
       speak(open)
     },

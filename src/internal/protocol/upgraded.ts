@@ -9,7 +9,9 @@ import type { Open } from "../registry.js"
 
 const make = (name: string): Protocol => ({
   name,
-  staysUntil: (open) => {
+  staysUntil: (open, grace) => {
+    // it has not shown yet what it is, and is not passed on before it has
+    if (open.registry.passesOn && isSilent(open)) return open.connectedAt + grace.newConnection
     // an upgrade that was still under way when draining started is told once it is through
     if (!open.leaving) leave(open)
     return open.leaving ? open.lingersUntil : Number.POSITIVE_INFINITY
@@ -30,6 +32,9 @@ const leave = (open: Open): void => {
     open.tell()
   }
 }
+
+const isSilent = ({ protocol, socket }: Open): boolean =>
+  protocol === tcp && socket.bytesRead === 0 && socket.bytesWritten === 0
 
 const websocket = make("websocket")
 const tcp = make("tcp")
