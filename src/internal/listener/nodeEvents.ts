@@ -70,7 +70,7 @@ export const isWatched = (server: Net.Server): boolean => watched.has(server)
 export const seeing = (
   server: NodeServer,
   watcher: Watcher,
-  queue: Pick<AcceptQueue.AcceptQueue, "accepted" | "hold" | "isHolding">,
+  queue: Pick<AcceptQueue.AcceptQueue, "accepted" | "hold" | "isFull" | "isHolding">,
   emit: NodeServer["emit"],
   onClose: () => boolean
 ): (this: NodeServer, ...args: ReadonlyArray<unknown>) => boolean => {

@@ -103,4 +103,9 @@ const known = (socket: Net.Socket | undefined): Net.Socket | undefined =>
     : socket
 
 /** It does not listen, or not for these. */
-const neverHolding = { accepted: () => {}, isHolding: () => false, hold: (deliver: () => void) => deliver() }
+const neverHolding = {
+  accepted: () => {},
+  isHolding: () => false,
+  isFull: () => false,
+  hold: (deliver: () => void) => deliver()
+}
