@@ -38,8 +38,7 @@ for (const [what, kinds, cut] of cuts) {
             connections: { cut: 1, left: 0 }
           })
           expect(report.cut[0]?.remoteAddress).toMatch(/^127\.0\.0\.1:\d+$/)
-          client.go()
-          await client.end
+          client.leave()
         })
       ))
     })
@@ -65,10 +64,8 @@ it("a client that leaves is none of that", async () => {
 it("before a shutdown, closeAllConnections is what it is in Node, and the log says what it has cut", async () => {
   const lines: Array<string> = []
   const server = await running("promise", "http", {}, (level, message) => void lines.push(`${level}: ${message}`))
-  const client = await reading("http", server.node)
+  await reading("http", server.node)
   if ("closeAllConnections" in server.node) server.node.closeAllConnections()
-  client.go()
-  await client.end
   await waitFor("the warning", () => lines.some((line) => /^warn: closeAllConnections.*1 request/.test(line)), limit)
   expect(server.phase()).toBe("Serving")
   expect(await server.shutdown()).toMatchObject({ outcome: "Drained", cut: [], connections: { open: 0 } })

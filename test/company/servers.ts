@@ -186,7 +186,13 @@ export const reading = async (kind: Kind, node: Net.Server): Promise<Reader> => 
   }
   onLeave(leave)
   await waitFor("the beginning of the answer", () => received > 0, limit)
-  return { go: () => go(), end: waitFor("the end of the answer", ended.promise, limit), leave }
+  return {
+    go: () => go(),
+    get end() {
+      return waitFor("the end of the answer", ended.promise, limit)
+    },
+    leave
+  }
 }
 
 export const whole = size
