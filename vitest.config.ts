@@ -1,9 +1,54 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs"
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
-const src = fileURLToPath(new URL("./src/", import.meta.url))
-const out = fileURLToPath(new URL("./.out/", import.meta.url))
+const root = fileURLToPath(new URL("./", import.meta.url))
+const src = `${root}src/`
+const out = `${root}.out/`
+
+/**
+ * What measures time, CPU time or memory, or sends a crowd within milliseconds: such a file has the machine for itself.
+ * They run one after the other, after the rest.
+ */
+const alone = [
+  "test/hostile/flood.test.ts",
+  "test/hostile/memory.test.ts",
+  "test/rules/cycles.test.ts",
+  "test/rules/eventLoop.test.ts",
+  "test/rules/hotPathBudget.test.ts",
+  "test/scenarios/acceptQueue.test.ts",
+  "test/scenarios/busyKeepAlive.test.ts",
+  "test/scenarios/connectionPerRequest.test.ts",
+  "test/scenarios/idleBurst.test.ts",
+  "test/telemetry/hotPath.test.ts"
+]
+
+/** What is a proof rather than a test, and takes long: `npm run test:proofs`, one file after the other. */
+const proofs = [
+  "test/demo.test.ts",
+  "test/handoff/lossless.test.ts",
+  "test/handoff/workers.test.ts",
+  "test/handoff/workersSignals.test.ts",
+  "test/rolling/rolling.test.ts",
+  "test/scenarios/promised.test.ts",
+  "test/soak/soak.test.ts",
+  "test/stock/stock.test.ts"
+]
+
+for (const file of [...alone, ...proofs]) {
+  if (!existsSync(root + file)) throw new Error(`vitest.config.ts names ${file}, which is not there`)
+}
+
+/** Projects of one file each run one after the other: vitest has one pool for all that run at once. */
+const oneByOne = (kind: string, files: ReadonlyArray<string>, first: number) =>
+  files.map((file, nth) => ({
+    extends: true as const,
+    test: {
+      name: `${kind}-${file.replace(/^test\//, "").replace(/\.test\.ts$/, "").replaceAll("/", "-")}`,
+      include: [file],
+      sequence: { groupOrder: first + nth }
+    }
+  }))
 
 // Where the processes that tests start have their programs; see test/support/bundle.ts.
 if (process.env["FIXTURES"] === undefined) {
@@ -13,6 +58,9 @@ if (process.env["FIXTURES"] === undefined) {
   process.once("exit", () => rmSync(fixtures, { recursive: true, force: true }))
 }
 
+/** For CI: where the results are written to, as JSON. */
+const results = process.env["TEST_RESULTS"]
+
 export default defineConfig({
   resolve: {
     alias: [
@@ -21,13 +69,28 @@ export default defineConfig({
     ]
   },
   test: {
-    include: ["test/**/*.test.ts"],
+    // A process for each file. Tests mostly wait, so that more of them run at once than a small machine has cores.
     pool: "forks",
-    poolOptions: { forks: { minForks: 1, maxForks: 2 } },
+    poolOptions: { forks: { minForks: 1, maxForks: 6 } },
+    // A test that passes only on the second try has failed.
     retry: 0,
+    // servers log how they stop: of interest where a test has failed
     silent: "passed-only",
     testTimeout: 20_000,
     hookTimeout: 20_000,
-    reporters: process.env["CI"] ? ["default", ["json", { outputFile: ".out/vitest.json" }]] : ["default"]
+    reporters: results === undefined ? ["default"] : ["default", ["json", { outputFile: results }]],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "tests",
+          include: ["test/**/*.test.ts"],
+          exclude: [...alone, ...proofs],
+          sequence: { groupOrder: 0 }
+        }
+      },
+      ...oneByOne("alone", alone, 100),
+      ...oneByOne("proofs", proofs, 200)
+    ]
   }
 })
