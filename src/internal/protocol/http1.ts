@@ -86,7 +86,7 @@ class Request implements Owed {
     this.left(
       response !== undefined &&
         (response.writableFinished ||
-          (response.writableEnded && response.socket !== null && isWritten(response.socket)))
+          (response.writableEnded && !response.destroyed && response.socket !== null && isWritten(response.socket)))
     )
   }
 
@@ -296,9 +296,7 @@ export const endUpgrade = (open: Open, owed: Request, response: () => Http.Serve
 
 function onResponseClose(this: Http.ServerResponse): void {
   const open = openOf(this.req.socket)
-  if (open === undefined) return
-  failAtItsTurn(open, this)
-  settle(open, this)
+  if (open !== undefined && !failsAtItsTurn(open, this)) settle(open, this)
 }
 
 /**
@@ -306,13 +304,14 @@ function onResponseClose(this: Http.ServerResponse): void {
  * has come, and nothing that arrives until then could be answered. Up to Node 22 `destroy` itself sees to that, and says
  * `close` when it is done; since Node 24 it says so at once, and what is behind would wait for ever.
  */
-const failAtItsTurn = (open: Open, response: Http.ServerResponse): void => {
-  if (response.socket !== null || response.writableFinished || open.socket.destroyed) return
+const failsAtItsTurn = (open: Open, response: Http.ServerResponse): boolean => {
+  if (response.socket !== null || response.writableFinished || open.socket.destroyed) return false
   const owed = find(open, response)
   // one that was ended early has been sent
-  if (owed === undefined || owed.endedEarly || owed === firstOf(open)) return
+  if (owed === undefined || owed.endedEarly || owed === firstOf(open)) return false
   open.leaving = true
   response.once("socket", sealAndDestroy)
+  return true
 }
 
 /**
