@@ -45,6 +45,7 @@ import { warnAboutNpm } from "./supervisor/npm.js"
 import * as Line from "./telemetry/line.js"
 import { enters, hookEnded, narrated } from "./telemetry/log.js"
 import { holdOutputs } from "./telemetry/outputs.js"
+import * as PromisedGrace from "./telemetry/promisedGrace.js"
 import { hookSpan, shutdownSpan } from "./telemetry/spans.js"
 import { Telemetry, withInside } from "./telemetry/telemetry.js"
 
@@ -119,6 +120,7 @@ export const make = <A extends App | undefined>(
     const phase = yield* SubscriptionRef.make<Phase>("Serving")
     const eventStreamsEnd = Effect.unsafeMakeLatch(false)
     const telemetry = new Telemetry(options.quiet)
+    const promisedGrace = PromisedGrace.make(policy)
     const enter = (next: Phase) =>
       Effect.zipRight(
         SubscriptionRef.set(phase, next),
@@ -163,7 +165,7 @@ export const make = <A extends App | undefined>(
     // its hooks, its log and its timers have nothing to do with the request whose handler shuts the server down
     const runDrain = inOwnContext(() =>
       run(
-        drain(server).pipe(
+        Effect.zipRight(promisedGrace.checkAll, drain(server)).pipe(
           narrated(server),
           shutdownSpan(server),
           Effect.tap((report) => telemetry.report(report)),
@@ -287,12 +289,15 @@ export const make = <A extends App | undefined>(
       // Node hands over a request to upgrade, and makes requests of streams, only where somebody listens for them
       if (withApp) node.on("upgrade", ofEffectApp)
       if (withApp && isHttp2(node)) node.on("request", ignore)
-      return bind(node, options, watcher(node, withApp))
+      return Effect.tap(bind(node, options, watcher(node, withApp)), () => promisedGrace.check(node))
     }
 
     const service: ServerService = {
       listen: listen(false),
-      adopt: (node) => opened(Effect.suspend(() => whyNotAdopt(node) ?? adopt(node, watcher(node, false)))),
+      adopt: (node) =>
+        opened(Effect.suspend(() =>
+          whyNotAdopt(node) ?? Effect.tap(adopt(node, watcher(node, false)), () => promisedGrace.check(node))
+        )),
       onShutdown: (name, hook, options) =>
         Effect.gen(function*() {
           if (options !== undefined) {
@@ -307,7 +312,9 @@ export const make = <A extends App | undefined>(
               hooks.add(
                 name,
                 limit,
-                inOwnContext(() => Runtime.runFork(around)(Effect.interruptible(hookSpan(server, name)(hook))))
+                inOwnContext(() =>
+                  Runtime.runFork(around)(Effect.interruptible(hookSpan(server, name)(hook)))
+                )
               )
             ),
             (hook) => hooks.remove(hook)

@@ -44,7 +44,7 @@ const schedule = (field: string, value: Schedule.Schedule<unknown>) =>
     : new InvalidPolicy({ field, value, expected: `a Schedule, such as Schedule.spaced("100 millis")` })
 
 /** The least allowance that is made for a promise: in less, not even one of 0 seconds could be waited out. */
-const promiseMillis = 1000
+export const promiseMillis = 1000
 
 /** Fills in the defaults and looks at every field. */
 export const resolve = (policy: Policy): Effect.Effect<ResolvedPolicy, InvalidPolicy> => {

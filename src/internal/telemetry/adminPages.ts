@@ -8,6 +8,7 @@ import * as Metric from "effect/Metric"
 import type { Connection } from "../../Connection.js"
 import { Server } from "../../Server.js"
 import { steady } from "../now.js"
+import { clip } from "../oneLine.js"
 import * as Prometheus from "./prometheus.js"
 import { insideOf } from "./telemetry.js"
 
@@ -92,6 +93,23 @@ const json = (body: unknown) =>
     headers: { "cache-control": "no-store" }
   }))
 
+/** What OpenTelemetry allows as a method of a request (`http.request.method`); all others are one. */
+const knownMethods = new Set(["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"])
+
+const methodLabel = (method: string): string => knownMethods.has(method) ? method : "_OTHER"
+
+/** A label is not a place for as long a path as a request may have. */
+const pathLimit = 100
+
+/** Pipelined requests of one connection differ in nothing but their age, and one line stands for all of them. */
+const oldestOfEach = (oldestFirst: ReadonlyArray<InFlight>): ReadonlyArray<InFlight> => {
+  const seen = new Set<string>()
+  return oldestFirst.filter(({ connection, method, path, stream }) => {
+    const key = JSON.stringify([connection, stream, methodLabel(method), clip(pathname(path), pathLimit)])
+    return !seen.has(key) && seen.add(key)
+  })
+}
+
 /** The requests that a shutdown waits for. In the registry, each would leave its labels behind for ever. */
 const waitedFor = Effect.gen(function*() {
   const server = yield* Server
@@ -110,13 +128,13 @@ const waitedFor = Effect.gen(function*() {
     Prometheus.gauge(
       "quiesce_shutdown_waiting_request_age_seconds",
       `Age of the requests in flight that the shutdown waits for, the ${named} oldest`,
-      requests.slice(0, named).map(({ ageMillis, connection, method, path, remoteAddress, stream }) => ({
+      oldestOfEach(requests).slice(0, named).map(({ ageMillis, connection, method, path, remoteAddress, stream }) => ({
         labels: [
           ...own,
           ["connection", String(connection)],
           ...(stream === undefined ? [] : [["stream", String(stream)]] as const),
-          ["method", method],
-          ["path", pathname(path)],
+          ["method", methodLabel(method)],
+          ["path", clip(pathname(path), pathLimit)],
           ["remote_address", remoteAddress]
         ],
         value: ageMillis / 1000
