@@ -1,0 +1,248 @@
+import * as HttpServer from "@effect/platform/HttpServer"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Scope from "effect/Scope"
+import { once } from "node:events"
+import * as Http from "node:http"
+import * as Https from "node:https"
+import * as Net from "node:net"
+import * as Tls from "node:tls"
+import { beforeAll, describe, expect, it } from "vitest"
+import { NodeHttpServer, Server } from "../../src/index.js"
+import { quiesce } from "../../src/promise.js"
+import type { Policy, Report } from "../../src/Shutdown.js"
+import { type Certificate, makeCertificate } from "../support/certificate.js"
+import { reportOf } from "../support/running.js"
+import { now, waitFor } from "../support/wait.js"
+
+// One client of HTTP/1.1 that sends tens of thousands of requests and waits for no answer: it costs what it sent, and a
+// shutdown ends in its bound.
+
+const inAll = 40_000
+/** What the README says: with handlers, and in 64 KiB that have been read. */
+const withHandlers = 1000
+const inFlight = withHandlers + Math.ceil(65_536 / "GET /0 HTTP/1.1\r\nHost: a\r\n\r\n".length)
+const policy: Policy = { timeout: "500 millis", killTimeout: "300 millis" }
+/** `timeout` and `killTimeout`, and the rest for a machine that is slow. */
+const bound = 2000
+
+let certificate: Certificate
+beforeAll(async () => {
+  certificate = await makeCertificate()
+})
+
+interface Site {
+  readonly port: number
+  /** How many requests have reached a handler. */
+  readonly begun: () => number
+  readonly listed: () => Promise<readonly [listed: number, more: number]>
+  readonly shutdown: () => Promise<Report>
+}
+
+type Answers = "never" | "at once" | "soon"
+
+const urlIsBody = (url: string) => url.slice(1)
+
+const nodeServer = (secure: boolean, listener?: Http.RequestListener) =>
+  secure ? Https.createServer(certificate, listener) : Http.createServer(listener)
+
+const plain = async (secure: boolean, answers: Answers, policy: Policy): Promise<Site> => {
+  let begun = 0
+  const node = nodeServer(secure, (request, response) => {
+    begun++
+    const answer = () => response.end(urlIsBody(request.url ?? ""))
+    if (answers === "at once") answer()
+    else if (answers === "soon") setTimeout(answer, 5)
+  })
+  await once(node.listen(0, "127.0.0.1"), "listening")
+  const server = quiesce(node, { ...policy, logger: false })
+  return {
+    port: (node.address() as Net.AddressInfo).port,
+    begun: () => begun,
+    listed: async () => {
+      const [connection] = server.connections()
+      return [connection?.serving.length ?? 0, connection?.moreInFlight ?? 0]
+    },
+    shutdown: server.shutdown
+  }
+}
+
+const effect = async (secure: boolean, answers: Answers, policy: Policy): Promise<Site> => {
+  let begun = 0
+  const app = Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) => {
+    begun++
+    const answer = Effect.sync(() => HttpServerResponse.text(urlIsBody(url)))
+    return answers === "at once"
+      ? answer
+      : Effect.interruptible(answers === "never" ? Effect.never : Effect.zipRight(Effect.sleep(5), answer))
+  })
+  const node = nodeServer(secure)
+  const scope = Effect.runSync(Scope.make())
+  const context = await Effect.runPromise(
+    Layer.buildWithScope(
+      HttpServer.serve(app).pipe(
+        Layer.provideMerge(NodeHttpServer.layer(() => node, { port: 0, host: "127.0.0.1", ...policy })),
+        Layer.provide(Logger.remove(Logger.defaultLogger))
+      ),
+      scope
+    )
+  )
+  const server = Context.get(context, Server.Server)
+  return {
+    port: (node.address() as Net.AddressInfo).port,
+    begun: () => begun,
+    listed: async () => {
+      const [connection] = await Effect.runPromise(server.connections)
+      return [connection?.serving.length ?? 0, connection?.moreInFlight ?? 0]
+    },
+    shutdown: async () => {
+      const report = await Effect.runPromise(reportOf(server.shutdown))
+      await Effect.runPromise(Effect.exit(Scope.close(scope, Exit.void)))
+      return report
+    }
+  }
+}
+
+interface Client {
+  readonly write: (text: string) => boolean
+  readonly drained: () => Promise<void>
+  /** The bodies of all answers, in the order in which they came. */
+  readonly bodies: () => ReadonlyArray<string>
+  readonly isGone: () => boolean
+  readonly leave: () => void
+}
+
+const connect = async (port: number, secure: boolean): Promise<Client> => {
+  const socket = secure
+    ? Tls.connect({ port, host: "127.0.0.1", ca: certificate.cert })
+    : Net.connect({ port, host: "127.0.0.1" })
+  let text = ""
+  socket.setEncoding("latin1").on("data", (chunk: string) => {
+    text += chunk
+  }).on("error", () => {})
+  await once(socket, secure ? "secureConnect" : "connect")
+  return {
+    write: (text) => socket.write(text),
+    drained: () =>
+      new Promise<void>((resolve) => {
+        const over = () => {
+          socket.off("drain", over).off("close", over)
+          resolve()
+        }
+        socket.on("drain", over).on("close", over)
+      }),
+    bodies: () => Array.from(text.matchAll(/HTTP\/1\.1 200 .*?\r\n\r\n(\d+)/gs), ([, body]) => body ?? ""),
+    isGone: () => socket.destroyed,
+    leave: () => socket.destroy()
+  }
+}
+
+const requests = (count: number, from = 0): string =>
+  Array.from({ length: count }, (_, n) => `GET /${from + n} HTTP/1.1\r\nHost: a\r\n\r\n`).join("")
+
+/** The processor time, in milliseconds, that the longest turn of the event loop has taken. */
+const longestTurn = () => {
+  let last = process.cpuUsage()
+  let longest = 0
+  const timer = setInterval(() => {
+    const { system, user } = process.cpuUsage(last)
+    longest = Math.max(longest, (user + system) / 1000)
+    last = process.cpuUsage()
+  }, 1)
+  return () => {
+    clearInterval(timer)
+    return longest
+  }
+}
+
+const timed = async <A>(run: () => Promise<A>): Promise<readonly [A, number]> => {
+  const began = now()
+  return [await run(), now() - began]
+}
+
+const limit = 20_000
+
+for (const [api, make] of [["an Effect app", effect], ["an adopted node:http server", plain]] as const) {
+  for (const secure of [false, true]) {
+    describe(`one client that pipelines, against ${api} over ${secure ? "TLS" : "TCP"}`, { timeout: 60_000 }, () => {
+      it("40,000 that are never answered: so many are read, listed in part, cut and reported, in the bound", async () => {
+        const site = await make(secure, "never", policy)
+        const client = await connect(site.port, secure)
+        client.write(requests(inAll))
+        await waitFor(
+          () => `a thousand handlers, of which there are ${site.begun()}`,
+          () => site.begun() === withHandlers,
+          limit
+        )
+        const [listed, more] = await site.listed()
+        expect(listed).toBe(100)
+        expect(listed + more).toBeLessThanOrEqual(inFlight)
+        const longest = longestTurn()
+        const [report, millis] = await timed(site.shutdown)
+        expect(longest()).toBeLessThan(100)
+        expect(millis).toBeLessThan(bound)
+        expect(site.begun()).toBe(withHandlers)
+        expect(report.outcome).toBe("DeadlineExceeded")
+        expect(report.cut).toHaveLength(listed + more)
+        expect(report.cut.map(({ path }) => path)).toEqual(report.cut.map((_, n) => `/${n}`))
+        expect(report.handlers.abandoned).toBe(0)
+        await waitFor("the connection to close", client.isGone, limit)
+      })
+
+      for (const answers of ["at once", "soon"] as const) {
+        it(`10,000 that are answered ${answers}: each one, in order, when a shutdown begins in their midst`, async () => {
+          const site = await make(secure, answers, { timeout: "30 seconds" })
+          const client = await connect(site.port, secure)
+          client.write(requests(10_000))
+          await waitFor("some of them", () => site.begun() > 500, limit)
+          const report = await site.shutdown()
+          await waitFor("the connection to close", client.isGone, limit)
+          expect(report).toMatchObject({ outcome: "Drained", cut: [] })
+          expect(client.bodies()).toEqual(Array.from({ length: 10_000 }, (_, n) => `${n}`))
+          expect(site.begun()).toBe(10_000)
+        })
+      }
+
+      for (const lameDuck of [0, 300]) {
+        it(`a flood that never stops ends in the bound, lame duck ${lameDuck} ms`, async () => {
+          const site = await make(secure, "at once", { ...policy, lameDuck })
+          const client = await connect(site.port, secure)
+          const flood = async () => {
+            for (let sent = 0; !client.isGone(); sent += 2000) {
+              if (!client.write(requests(2000, sent))) await client.drained()
+            }
+          }
+          const flooding = flood()
+          await waitFor("its first answers", () => site.begun() > 1000, limit)
+          const [, millis] = await timed(site.shutdown)
+          expect(millis).toBeLessThan(bound + lameDuck)
+          client.leave()
+          await flooding
+          const bodies = client.bodies()
+          expect(bodies.length).toBeGreaterThan(1000)
+          expect(bodies).toEqual(bodies.map((_, n) => `${n}`))
+        })
+      }
+
+      it("one that leaves with 3,000 of them unanswered takes nothing with it", async () => {
+        const site = await make(secure, "soon", policy)
+        const client = await connect(site.port, secure)
+        client.write(requests(3000))
+        await waitFor("some of them", () => site.begun() >= 128, limit)
+        client.leave()
+        const other = await connect(site.port, secure)
+        other.write(requests(1))
+        await waitFor("an answer to somebody else", () => other.bodies().length === 1, limit)
+        other.leave()
+        const [report, millis] = await timed(site.shutdown)
+        expect(report).toMatchObject({ outcome: "Drained", cut: [] })
+        expect(millis).toBeLessThan(bound)
+      })
+    })
+  }
+}
