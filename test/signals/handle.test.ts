@@ -32,7 +32,7 @@ const send = Effect.gen(function*() {
   )))
   yield* until("it to listen", () => listens)
   expect(process.listenerCount(signal)).toBe(Math.max(before, 1))
-  execFileSync("kill", ["-USR2", String(process.pid)])
+  execFileSync(process.execPath, ["-e", `process.kill(${process.pid}, "SIGUSR2")`])
   yield* real("the signal", Fiber.await(heard))
 })
 
