@@ -8,7 +8,7 @@ import { play } from "./commands/index.js"
 import { close, finishAll } from "./commands/server.js"
 import type { Facts } from "./facts.js"
 import type { History } from "./history.js"
-import { signal, World } from "./world.js"
+import { deliver, echoMillis, signal, World } from "./world.js"
 
 /** How long anything may take that depends on the kernel alone, in milliseconds of real time. */
 const patienceMillis = 1500
@@ -56,6 +56,9 @@ export const playHistory = async (
     const left = await leftovers(world)
     const after = world.observed.length
     await world.settle()
+    // beside a listener of somebody else's, ours stays until the process ends or one more signal
+    await world.advance(echoMillis)
+    deliver()
     process.off(signal, ignore)
     // those that keep their own side open
     for (const { socket } of world.clients) socket.destroy()

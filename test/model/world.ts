@@ -14,6 +14,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Net from "node:net"
+import * as Os from "node:os"
 import { NodeHttpServer, Server, Shutdown, Signals } from "../../src/index.js"
 import { Http1Client } from "./client.js"
 import type { Around } from "./client.js"
@@ -27,8 +28,13 @@ import { Stage } from "./stage.js"
 
 export const signal = "SIGUSR2"
 
+/** As Node delivers it, from outside, and to nobody but this process. */
+export const deliver = (): void => {
+  Reflect.apply(process.emit, process, [signal, signal, Os.constants.signals[signal]])
+}
+
 /** The same signal again within this time, in milliseconds, is an echo of the first. */
-const echoMillis = 500
+export const echoMillis = 500
 
 /** How many turns of the event loop in which nothing moves count as rest. */
 const quietTurns = 12
@@ -312,8 +318,7 @@ export class World {
       else if (this.report === undefined) this.cut()
       this.#isSignalled = true
     }
-    // as Node calls it, without a signal that any other listener of this process might be meant by
-    process.emit(signal, signal)
+    deliver()
   }
 
   /** Somebody closes the server. */
