@@ -4,7 +4,7 @@
  * the report names them.
  */
 import type * as Net from "node:net"
-import { type Open, type Owed, remoteAddressOf } from "./registry.js"
+import { type Open, type Owed, type Registry, remoteAddressOf } from "./registry.js"
 
 type Destroy = (error: Error | null, callback: (error?: Error | null) => void) => void
 
@@ -36,11 +36,38 @@ const hasPeerLeft = (open: Open, error: Error | null): boolean => {
 
 /** Its answer has not left, and never will. */
 export const noteCutElsewhere = (open: Open, owed: Owed): void => {
-  const { registry } = open
-  if (!registry.stopping || owed.told503) return
-  registry.cutElsewhere.set(owed, {
-    open,
-    at: registry.now(),
-    remoteAddress: open.peer ?? remoteAddressOf(open.socket)
-  })
+  if (open.registry.stopping && !owed.told503) open.registry.cutElsewhere.set(owed, cutNow(open, "application"))
 }
+
+/** Calls of RPC that nobody waits for are cut as their peer is asked to leave, or when their server is released. */
+export const noteUndrained = (open: Open, owed: Owed): void => {
+  const { registry } = open
+  if (registry.stopping) registry.cutElsewhere.set(owed, cutNow(open, "rpc"))
+  else {
+    forgetOld(registry)
+    registry.cutBefore.set(owed, cutNow(open, "rpc"))
+  }
+}
+
+/** A shutdown has begun: it is what calls of RPC were cut for just before. */
+export const recallCut = (registry: Registry): void => {
+  forgetOld(registry)
+  for (const [owed, cut] of registry.cutBefore) registry.cutElsewhere.set(owed, cut)
+  registry.cutBefore.clear()
+}
+
+/** How long, in milliseconds, the release of a server of RPC may come before the shutdown that it is part of. */
+const releaseMillis = 10_000
+
+const forgetOld = ({ cutBefore, now }: Registry): void => {
+  for (const [owed, { at, open }] of cutBefore) {
+    if (open.state === "Closed" && now() - at > releaseMillis) cutBefore.delete(owed)
+  }
+}
+
+const cutNow = (open: Open, by: "application" | "rpc") => ({
+  open,
+  at: open.registry.now(),
+  remoteAddress: open.peer ?? remoteAddressOf(open.socket),
+  by
+})

@@ -67,6 +67,10 @@ export class Open {
   tell: (() => void) | undefined = undefined
   /** An upgraded peer has been asked to leave. */
   told = false
+  /** Hears that it has. */
+  onAsked: (() => void) | undefined = undefined
+  /** Hears that the time is up, before what is in flight is listed. */
+  onDeadline: (() => void) | undefined = undefined
 
   /** It begins anew with another protocol: the Node server that has accepted it has passed it on to another one. */
   restart(protocol: Protocol): void {
@@ -78,6 +82,8 @@ export class Open {
     this.lingersUntil = Number.POSITIVE_INFINITY
     this.tell = undefined
     this.told = false
+    this.onAsked = undefined
+    this.onDeadline = undefined
   }
   /** What its peer has sent could not be read. */
   isMisread = false
@@ -146,6 +152,13 @@ export const remoteAddressOf = ({ remoteAddress, remoteFamily, remotePort }: Net
 
 const noop = () => {}
 
+interface CutElsewhere {
+  readonly open: Open
+  readonly at: number
+  readonly remoteAddress: string
+  readonly by: "application" | "rpc"
+}
+
 interface EndedBy {
   readonly connection: number
   readonly remoteAddress: string
@@ -192,7 +205,9 @@ export class Registry {
   /** Runs what is left to do for a connection that is gone. */
   finalize: (finalizer: Effect.Effect<void>) => void = noop
   /** Requests that other code in the process has cut during a shutdown. */
-  readonly cutElsewhere = new Map<Owed, { readonly open: Open; readonly at: number; readonly remoteAddress: string }>()
+  readonly cutElsewhere = new Map<Owed, CutElsewhere>()
+  /** Calls of RPC that were cut by its own release, before a shutdown that may follow. */
+  readonly cutBefore = new Map<Owed, CutElsewhere>()
   /** One of its Node servers passes connections on, once it has seen what they begin with. */
   passesOn = false
   accepted = 0

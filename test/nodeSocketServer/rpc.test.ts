@@ -125,7 +125,7 @@ describe.each(protocols)("RPC over %s", (protocol) => {
           .pipe(Effect.scoped)
       const clients = yield* Effect.forkAll(Array.from({ length: 8 }, (_, name) =>
         busy(name)))
-      yield* until("all to be busy", () => calls.answered.length > 200)
+      yield* until("all to be busy", () => calls.answered.length > 100)
       const report = yield* running.stop
       yield* Fiber.join(clients)
       calls.areAnswered(report, backend)
@@ -136,7 +136,7 @@ describe.each(["WebSockets of an HttpApp", "HTTP"] as const)("RPC over %s", (pro
   it.scopedLive("a call in flight ends with its result where the layers are released in parallel", () =>
     Effect.gen(function*() {
       const backend = new Backend()
-      const running = yield* serving(protocol, backend, { timeout: "30 seconds" }, "parallel")
+      const running = yield* serving(protocol, backend, { timeout: "30 seconds" }, { shape: "parallel" })
       const caller = yield* client(protocol, running)
       const call = yield* Effect.fork(caller.Gated({ id: "in flight" }))
       yield* until("the call to begin", () => backend.begun.length === 1)

@@ -85,14 +85,25 @@ const isHttp = (protocol: Protocol) => protocol === "HTTP" || protocol === "WebS
 /** How the layers are put together: as one on top of the other, or side by side, to be released in parallel. */
 export type Shape = "stacked" | "parallel"
 
+/** How it is run: drained, or as `@effect/rpc` runs it by itself. */
+export interface Way {
+  readonly shape?: Shape
+  readonly drained?: boolean
+  readonly serialization?: Layer.Layer<RpcSerialization.RpcSerialization>
+  readonly disableTracing?: boolean
+}
+
 export const serving = (
   protocol: Protocol,
   backend: Backend,
   policy: Shutdown.Policy,
-  shape: Shape = "stacked"
+  { disableTracing = false, drained = true, serialization = RpcSerialization.layerNdjson, shape = "stacked" }: Way = {}
 ): Effect.Effect<Running, unknown, Scope.Scope> => {
   const listen = { host: "127.0.0.1", port: 0, ...policy }
-  const rpc = RpcServer.layer(Work).pipe(Layer.provide(backend.layer))
+  const rpc = RpcServer.layer(Work, { disableTracing }).pipe(Layer.provide(backend.layer))
+  const wrapped = <E, R>(
+    layer: Layer.Layer<RpcServer.Protocol, E, R>
+  ): Layer.Layer<RpcServer.Protocol, E, R | Server.Server> => drained ? withDrain(layer) : layer
   let port = 0
   const located = <I, S extends { readonly address: HttpServer.Address }>(tag: Context.Tag<I, S>) =>
     Layer.effectDiscard(Effect.map(tag, ({ address }) => {
@@ -106,20 +117,20 @@ export const serving = (
       located(HttpServer.HttpServer)
     ).pipe(
       Layer.provide(
-        withDrain(
+        wrapped(
           protocol === "HTTP"
             ? RpcServer.layerProtocolHttp({ path: "/rpc" })
             : RpcServer.layerProtocolWebsocket({ path: "/rpc" })
         )
       ),
-      Layer.provide(RpcSerialization.layerNdjson),
+      Layer.provide(serialization),
       Layer.provideMerge(NodeHttpServer.layerServer(() => createServer(), listen))
     )
     return launch(app, () => ({ port }))
   }
   const app = Layer.merge(rpc, located(SocketServer.SocketServer)).pipe(
-    Layer.provide(withDrain(RpcServer.layerProtocolSocketServer)),
-    Layer.provide(RpcSerialization.layerNdjson),
+    Layer.provide(wrapped(RpcServer.layerProtocolSocketServer)),
+    Layer.provide(serialization),
     Layer.provideMerge(
       protocol === "sockets" ? NodeSocketServer.layer(listen) : NodeSocketServer.layerWebSocket(listen)
     )
@@ -133,7 +144,11 @@ const http = Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClien
 )
 
 /** A client with a connection of its own. */
-export const client = (protocol: Protocol, { target }: Running) => {
+export const client = (
+  protocol: Protocol,
+  { target }: Running,
+  serialization: Layer.Layer<RpcSerialization.RpcSerialization> = RpcSerialization.layerNdjson
+) => {
   const port = "port" in target ? target.port : 0
   const layer = protocol === "HTTP"
     ? RpcClient.layerProtocolHttp({ url: `http://127.0.0.1:${port}/rpc` }).pipe(Layer.provide(http))
@@ -146,6 +161,6 @@ export const client = (protocol: Protocol, { target }: Running) => {
     )
   return Layer.build(Layer.fresh(layer)).pipe(
     Effect.flatMap((context) => Effect.provide(RpcClient.make(Work), context)),
-    Effect.provide(RpcSerialization.layerNdjson)
+    Effect.provide(serialization)
   )
 }

@@ -5,7 +5,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Phase, Report } from "../../Shutdown.js"
-import { watchDestroy } from "../cutElsewhere.js"
+import { recallCut, watchDestroy } from "../cutElsewhere.js"
 import type { Handlers } from "../handlers.js"
 import type { Bound } from "../listener/listener.js"
 import * as RealTime from "../node/realTime.js"
@@ -52,6 +52,7 @@ export const drain = Effect.fnUntraced(function*(server: Stopping) {
 
   registry.closing = true
   registry.stopping = true
+  recallCut(registry)
   yield* askToLeave(registry)
   const lameDuck = server.lameDuck()
   if (lameDuck > 0 && !server.isCloseCalled()) {
@@ -84,7 +85,7 @@ export const drain = Effect.fnUntraced(function*(server: Stopping) {
   if (graceful) hooks.start()
 
   const killingAt = now()
-  const lost = lostElsewhere(registry)
+  const lost = lostElsewhere(registry, startedAt)
   const killed = yield* kill(server, drainingAt).pipe(quiet(server) ? (nothing) => nothing : step("kill"))
 
   registry.wake = () => {}

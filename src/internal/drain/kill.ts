@@ -41,6 +41,7 @@ export const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: nu
   const killingAt = registry.now()
   const cutByUs = new Set<unknown>()
   registry.prune()
+  for (const open of registry.open) open.onDeadline?.()
   const victims = Array.from(registry.open).flatMap((open) => {
     const remoteAddress = remoteAddressOf(open.socket)
     return Array.from(open.owed, (owed) => victim(open, owed, remoteAddress))
@@ -166,13 +167,16 @@ const cutRequest = (
 })
 
 /** What other code in the process has cut by now, in spite of the drain. */
-export const lostElsewhere = ({ cutElsewhere }: Registry) => {
+export const lostElsewhere = ({ cutElsewhere }: Registry, startedAt: number) => {
   const requests = Array.from(
     cutElsewhere,
-    ([owed, { at, open, remoteAddress }]): CutRequest => ({
+    ([owed, { at, by, open, remoteAddress }]): CutRequest => ({
       ...cutRequest(open, owed, remoteAddress, at, answerOf(owed)),
-      by: "application"
+      by
     })
   )
-  return { requests, connections: new Set(requests.map(({ connection }) => connection)).size }
+  // what is open yet is counted as it is cut, and what had closed before is not of this shutdown
+  const closed = Array.from(cutElsewhere.values(), ({ open }) => open)
+    .filter(({ since, state }) => state === "Closed" && since >= startedAt)
+  return { requests, connections: new Set(closed).size }
 }

@@ -30,11 +30,13 @@ export interface CutRequest {
   readonly answer: "503" | "truncated" | "none"
   /**
    * Who cut it, where that was not the shutdown: `"application"`, other code in this process that has destroyed the
-   * socket or the HTTP/2 session before the answer had left.
+   * socket or the HTTP/2 session before the answer had left; `"rpc"`, a call over a WebSocket or a socket whose server
+   * of `@effect/rpc` runs without `withDrain` of `quiesce/rpc`: its client was asked to leave (close code 1001), or that
+   * server was released, while the call ran.
    *
    * @since 0.2.0
    */
-  readonly by?: "application"
+  readonly by?: "application" | "rpc"
 }
 
 /**
@@ -85,7 +87,7 @@ export interface Report {
   /**
    * `"Drained"`: every request got its whole answer, unless its client left or its own handler gave it up.
    * `"DeadlineExceeded"`: those in `cut` did not, before the deadline. `"Cut"` (since 0.2.0): those in `cut` did not,
-   * since other code in this process has destroyed their connections (`by`). `"Closed"`: `close` was called, by choice;
+   * since other code in this process has destroyed their connections, or RPC runs without `withDrain` (`by`). `"Closed"`: `close` was called, by choice;
    * what it cut is in `cut` too.
    */
   readonly outcome: "Drained" | "DeadlineExceeded" | "Cut" | "Closed"

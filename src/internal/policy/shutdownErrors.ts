@@ -51,6 +51,12 @@ export class DeadlineExceeded extends Data.TaggedError("DeadlineExceeded")<{ rea
       `${request.method} ${clip(request.path)} (${Duration.format(request.age)}, ${request.answer})`
     )
     const more = cut.length > shown.length ? ` and ${cut.length - shown.length} more` : ""
+    if (this.report.outcome === "Cut" && cut.every(({ by }) => by === "rpc")) {
+      return `${cut.length} call${
+        cut.length === 1 ? "" : "s"
+      } of RPC did not get the whole answer, since nothing waits `
+        + `for them: ${shown.join(", ")}${more}. Wrap the layer of the protocol in withDrain of quiesce/rpc.`
+    }
     if (this.report.outcome === "Cut") {
       return `${cut.length} request${
         cut.length === 1 ? "" : "s"

@@ -31,6 +31,7 @@ const leave = (open: Open): void => {
     open.told = true
     open.tell()
   }
+  if (open.told) open.onAsked?.()
 }
 
 const isSilent = ({ protocol, socket }: Open): boolean =>

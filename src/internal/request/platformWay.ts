@@ -17,7 +17,7 @@ import type * as Net from "node:net"
 import type { Handlers } from "../handlers.js"
 import { answerUpgrade, completeEnd, endUpgrade, upgradeOf } from "../protocol/http1.js"
 import { goingAway, hijack, tellWith } from "../protocol/upgraded.js"
-import { openOf } from "../registry.js"
+import { type Open, openOf } from "../registry.js"
 import { once } from "../sockets/socketServer.js"
 import { ending } from "./ending.js"
 
@@ -79,7 +79,7 @@ const track = <E, R>(
       // its answer, if it is writing one, is known to nobody else
       if (!upgraded) completeEnd(NodeHttpServerRequest.toServerResponse(request))
     })
-    const withUpgrade = upgradable(request, (socket) => {
+    const withUpgrade = upgradable(request, open, (socket) => {
       upgraded = true
       hijack(open, "websocket")
       tellWith(open, () => {
@@ -99,17 +99,19 @@ const ignore = () => {}
 /** The same request, which says when it is upgraded. */
 const upgradable = (
   request: HttpServerRequest,
+  open: Open,
   onUpgrade: (socket: Socket.Socket) => void
 ): HttpServerRequest =>
   Object.create(request, {
     upgrade: {
       value: Effect.map(request.upgrade, (socket) => {
         onUpgrade(socket)
-        return once(socket)
+        return once(socket, open)
       })
     },
     modify: {
-      value: (options: Parameters<HttpServerRequest["modify"]>[0]) => upgradable(request.modify(options), onUpgrade)
+      value: (options: Parameters<HttpServerRequest["modify"]>[0]) =>
+        upgradable(request.modify(options), open, onUpgrade)
     }
   })
 

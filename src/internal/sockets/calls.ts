@@ -122,6 +122,9 @@ const hangUp = (open: Open): void => {
 
 const known = new WeakMap<Open, Calls>()
 
+/** Its calls are awaited: it was served `withDrain`. */
+export const hasCalls = (open: Open): boolean => known.has(open)
+
 /** From now on, a connection is taken to be idle while it has no call in flight. */
 export const callsOf = (open: Open): Calls => {
   const before = known.get(open)

@@ -48,7 +48,7 @@ export const make = (
           if (open !== undefined) {
             open.tell = undefined
           }
-          Effect.zipRight(Sockets.betweenCalls(open), Sockets.fromConnection(conn)).pipe(
+          Effect.zipRight(Sockets.betweenCalls(open), Sockets.fromConnection(conn, open)).pipe(
             Effect.flatMap(handler),
             Effect.catchAllCause(reportUnhandledError),
             Effect.provideService(NodeSocket.NetSocket, conn),

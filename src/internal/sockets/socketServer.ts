@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import type * as Net from "node:net"
 import type { Open } from "../registry.js"
 import { callsOf } from "./calls.js"
+import { UndrainedCalls } from "./undrainedCalls.js"
 
 /** Whoever runs a socket server says how its connections are asked to leave: those of RPC, between their calls. */
 export class BetweenCalls extends Context.Reference<BetweenCalls>()("quiesce/internal/BetweenCalls", {
@@ -18,26 +19,36 @@ export class BetweenCalls extends Context.Reference<BetweenCalls>()("quiesce/int
 /**
  * The same socket, which is not opened a second time: what is written once it has ended fails. As it is, it would wait
  * for ever, and with it the call that has just finished when its client left.
+ *
+ * Calls of RPC that are spoken over it are seen, so that the report can name those that are cut.
  */
-export const once = (socket: Socket.Socket): Socket.Socket => {
+export const once = (socket: Socket.Socket, open: Open | undefined): Socket.Socket => {
   let ended = false
+  const calls = open === undefined ? undefined : new UndrainedCalls(open)
   const end = Effect.sync(() => {
+    calls?.end()
     ended = true
   })
   return Socket.Socket.of({
     [Socket.TypeId]: Socket.TypeId,
     run: (handler, options) => Effect.ensuring(socket.run(handler, options), end),
-    runRaw: (handler, options) => Effect.ensuring(socket.runRaw(handler, options), end),
+    runRaw: (handler, options) => {
+      const run = socket.runRaw(handler, options)
+      return Effect.ensuring(calls === undefined ? run : Effect.supervised(run, calls), end)
+    },
     writer: Effect.map(
       socket.writer,
       (write) => (chunk) =>
-        Effect.suspend(() => ended ? new Socket.SocketCloseError({ reason: "Close", code: 1000 }) : write(chunk))
+        Effect.withFiberRuntime((fiber) => {
+          calls?.sends(fiber, chunk)
+          return ended ? new Socket.SocketCloseError({ reason: "Close", code: 1000 }) : write(chunk)
+        })
     )
   })
 }
 
 /** The socket of a connection that was accepted. When its handler lets go of it, it is closed. */
-export const fromConnection = (conn: Net.Socket): Effect.Effect<Socket.Socket> =>
+export const fromConnection = (conn: Net.Socket, open: Open | undefined): Effect.Effect<Socket.Socket> =>
   Effect.map(
     NodeSocket.fromDuplex(
       Effect.acquireRelease(
@@ -51,7 +62,7 @@ export const fromConnection = (conn: Net.Socket): Effect.Effect<Socket.Socket> =
         (conn) => Effect.sync(() => conn.destroySoon())
       )
     ),
-    once
+    (socket) => once(socket, open)
   )
 
 /** Works for a connection until it ends: a drain awaits it, and interrupts it at the deadline. */

@@ -81,7 +81,7 @@ export const make = (
       stock.run((socket) =>
         Effect.flatMap(Effect.serviceOption(PlatformNode.IncomingMessage), (request) => {
           const open = openOf(Option.getOrUndefined(request)?.socket)
-          return Sockets.tracked(open, Effect.zipRight(Sockets.betweenCalls(open), handler(Sockets.once(socket))))
+          return Sockets.tracked(open, Effect.zipRight(Sockets.betweenCalls(open), handler(Sockets.once(socket, open))))
         })
       ))
   }).pipe(Effect.mapError((error) =>

@@ -127,7 +127,11 @@ export const hookEnded = (server: Stopping, { cause, duration, name, outcome }: 
 
 const cutRequest = ({ age, answer, by, method, path, remoteAddress }: CutRequest): string =>
   `${clip(method)} ${clip(path)} from ${remoteAddress} after ${print(age)} (${answer}${
-    by === undefined ? "" : ", its connection was destroyed by other code in this process"
+    by === undefined
+      ? ""
+      : by === "rpc"
+      ? ", RPC runs without withDrain of quiesce/rpc"
+      : ", its connection was destroyed by other code in this process"
   })`
 
 const endedStream = ({ age, method, path, remoteAddress }: EndedStream): string =>
