@@ -18,19 +18,32 @@ const alone = [
   "test/rules/hotPathBudget.test.ts",
   "test/scenarios/acceptQueue.test.ts",
   "test/scenarios/busyKeepAlive.test.ts",
-  "test/scenarios/connectionPerRequest.test.ts",
-  "test/scenarios/idleBurst.test.ts",
   "test/telemetry/hotPath.test.ts"
 ]
 
-/** What is a proof rather than a test, and takes long: `npm run test:proofs`, one file after the other. */
+/**
+ * What is a proof rather than a test, and takes long: many rounds, random histories, floods, long stories, and whatever is
+ * held against the stock server. `npm run test:proofs`, one file after the other.
+ */
 const proofs = [
   "test/demo.test.ts",
+  "test/handoff/failures.test.ts",
   "test/handoff/lossless.test.ts",
+  "test/handoff/triggers.test.ts",
   "test/handoff/workers.test.ts",
   "test/handoff/workersSignals.test.ts",
+  "test/hostile/onePipeline.test.ts",
+  "test/hostile/oneSession.test.ts",
+  "test/model/model.test.ts",
+  "test/nodeHttpServer/sameAborts.test.ts",
+  "test/nodeHttpServer/sameAsStock.test.ts",
+  "test/nodeHttpServer/sameErrors.test.ts",
+  "test/nodeHttpServer/sameResponses.test.ts",
   "test/rolling/rolling.test.ts",
+  "test/scenarios/connectionPerRequest.test.ts",
+  "test/scenarios/idleBurst.test.ts",
   "test/scenarios/promised.test.ts",
+  "test/soak/company.test.ts",
   "test/soak/soak.test.ts",
   "test/stock/stock.test.ts"
 ]

@@ -1,5 +1,5 @@
 // Shutdowns in company, and what was lost in them: nothing, or exit code 1.
-//   node --import tsx test/soak/companyMain.ts [--shutdowns 100] [--seed 1] [--at-once 2]
+//   npm run soak:company -- [--shutdowns 100] [--seed 1] [--at-once 2]
 import { parseArgs } from "node:util"
 import { allCompanions, playCompany } from "./company.js"
 
