@@ -259,7 +259,9 @@ describe("shutdown", () => {
     expect(process.exitCode).toBeUndefined()
     // the signal has asked for the end, and this process goes on
     await waitFor("the end of the process", () => exit.mock.calls.length > 0, limit)
-    expect(exit.mock.calls).toEqual([[0]])
+    // with what the program has set
+    expect(exit.mock.calls).toEqual([[]])
+    expect(process.exitCode).toBeUndefined()
   })
 })
 
@@ -308,8 +310,8 @@ describe("what cannot be", () => {
   })
 
   for (
-    const [target, words] of [
-      [express(), "a function (an express app?)"],
+    const [target, words, remedy] of [
+      [express(), "a function (an express app?)", "It has no Node server yet: pass what its `listen(…)` returns."],
       [undefined, "undefined"],
       [null, "null"],
       [3000, "a number (3000)"],
@@ -319,7 +321,7 @@ describe("what cannot be", () => {
       [{ server: {} }, "an object whose `server` is none"],
       [[], "an empty list"],
       [[[]], "an empty list"]
-    ] satisfies ReadonlyArray<readonly [unknown, string]>
+    ] satisfies ReadonlyArray<readonly [unknown, string, string?]>
   ) {
     it(`throws ListenError for ${words}, and says what to pass`, () => {
       const error = thrown(() => quiesce(target as unknown as Target))
@@ -327,8 +329,9 @@ describe("what cannot be", () => {
       expect(error).toMatchObject({
         message:
           `Cannot take over ${words}: it is no server of node:http, node:https, node:http2, node:net or node:tls. `
-          + "Pass what `createServer` or `app.listen(…)` returns, awaited if it is a promise; for ws and socket.io, the "
-          + "Node server that they are attached to."
+          + (remedy
+            ?? "Pass what `createServer` or `app.listen(…)` returns, awaited if it is a promise; for ws and socket.io, "
+              + "the Node server that they are attached to.")
       })
     })
   }

@@ -46,6 +46,7 @@ it("names all options there are", () => {
   expect(expected.split("there is ").at(-1)?.split(", ").sort()).toEqual([
     "endEventStreams",
     "finally",
+    "finallyTimeout",
     "idleGrace",
     "killTimeout",
     "lameDuck",

@@ -143,6 +143,21 @@ describe("handle", () => {
       for (const server of servers) expect(yield* server.closed).toMatchObject({ outcome: "Closed" })
     }).pipe(Effect.provide(silent)))
 
+  it.scoped("listens on for an echo of its signal when all is over, and not for longer", () =>
+    Effect.gen(function*() {
+      let atTheEnd: number | undefined
+      const fiber = yield* Effect.fork(Effect.ensuring(
+        handled(Effect.never),
+        Effect.sync(() => {
+          atTheEnd = process.listenerCount(signal)
+        })
+      ))
+      yield* send
+      yield* real("the program", Fiber.await(fiber))
+      expect(atTheEnd).toBe(1)
+      yield* until("it to listen no more", () => process.listenerCount(signal) === 0)
+    }).pipe(Effect.provide(silent)))
+
   it.scoped("interrupts the program when its caller is interrupted", () =>
     Effect.gen(function*() {
       const { fiber, server } = yield* launched()

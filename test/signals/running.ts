@@ -45,14 +45,18 @@ export const release = (child: Child) => child.write("release\n")
 /** How it ended; `what` was released in this order. */
 export const ending = async (child: Child) => {
   const { code, signal } = await child.exit(limit)
-  const none = { SIGTERM: 0, SIGINT: 0, SIGQUIT: 0, SIGHUP: 0 }
-  const exit = child.linesOf("exit")[0]
+  const byItself = child.linesOf("byItself").length > 0
+  const after = child.linesOf("exit")[0]?.["after"] as Readonly<Record<string, ReadonlyArray<string>>> | undefined
+  // what is ended within half a second of a signal hears its echo to the last
+  const mayHear = child.signalledAt !== undefined && !byItself
+  const isClean = (names: ReadonlyArray<string>) =>
+    names.length === 0 || (mayHear && names.length === 1 && names[0] === "quiesce")
   return {
     code: code ?? signal,
     outcome: child.linesOf("report")[0]?.["outcome"],
     released: child.linesOf("released").map(({ what }) => what),
-    /** No listener is left of ours or of `runMain`'s. */
-    clean: exit === undefined ? undefined : JSON.stringify(exit["after"]) === JSON.stringify(none),
-    byItself: child.linesOf("byItself").length > 0
+    /** No listener is left of `runMain`'s, nor of ours, but for one that an echo would come to. */
+    clean: after === undefined ? undefined : Object.values(after).every(isClean),
+    byItself
   }
 }
