@@ -32,7 +32,7 @@
  *
  * | how the program ended | exit code |
  * | --- | --- |
- * | clean drain, a lame duck that was ended early, stopped before it listened | 0 |
+ * | clean drain, a lame duck that was ended early, stopped before it listened | 0, or with {@link teardown} what the program has set as `process.exitCode` |
  * | requests were cut at the deadline | 1 |
  * | failed to start: the port is in use, the policy is invalid, … | 1 |
  * | a further signal closed a server | 128 + the number of that signal with {@link teardown} (SIGINT 130, SIGQUIT 131, SIGTERM 143), otherwise 1 |
@@ -263,7 +263,7 @@ export const teardown: Runtime.Teardown = (exit, onExit) => {
   const forced = Exit.isFailure(exit)
     ? Array.from(Cause.defects(exit.cause)).find((defect) => defect instanceof Forced)
     : undefined
-  const ends = (code: number) => endWith(exit, code, () => onExit(code))
+  const ends = (code: number) => endWith(exit, code, onExit)
   if (forced === undefined) Runtime.defaultTeardown(exit, ends)
   else ends(forced.exitCode)
 }

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { describe, expect, it } from "vitest"
+import { nodeArgs } from "../support/bundle.js"
 import { waitFor } from "../support/wait.js"
 import type { Options } from "./fixtures/process.js"
 import { fixture, limit, timesLogged, untilLogged, withProcess } from "./running.js"
@@ -16,7 +17,7 @@ describe.concurrent("a process that others use", { timeout: 90_000 }, () => {
     it(`is left to them, and the log says again and again what keeps it alive (${api})`, () =>
       Promise.all(
         (["once", "on", "on, and off"] as const).map((other) =>
-          withProcess({ api, other, work: 4500 }, async (child) => {
+          withProcess({ api, other, work: 6000 }, async (child) => {
             child.signal("SIGTERM")
             const text =
               /WARN.*the process has not ended after \d s: others handle SIGTERM, too \(consumer.*Alive: a timer/
@@ -58,9 +59,9 @@ describe.concurrent("a process that others use", { timeout: 90_000 }, () => {
 })
 
 /** A child with a channel to this process, as those of `node:cluster` and PM2 have. */
-const forked = async (options: Options, signal: NodeJS.Signals) => {
-  const child = fork(fileURLToPath(fixture), [JSON.stringify(options)], {
-    execArgv: ["--import", "tsx"],
+const forked = async (options: Options, signal: NodeJS.Signals, leftWhen?: string) => {
+  const child = fork(nodeArgs(fixture)[0]!, [JSON.stringify(options)], {
+    execArgv: [],
     stdio: ["ignore", "pipe", "pipe", "ipc"]
   })
   let out = ""
@@ -70,11 +71,16 @@ const forked = async (options: Options, signal: NodeJS.Signals) => {
     })
   }
   const ended = new Promise<number | NodeJS.Signals | null>((resolve) => {
-    child.once("close", (code, signal) => resolve(code ?? signal))
+    // Node says no "close" of a child that it was disconnected from
+    child.once(leftWhen === undefined ? "close" : "exit", (code, signal) => resolve(code ?? signal))
   })
   try {
     await waitFor(() => `it to listen: ${out}`, () => out.includes("listening"), limit)
     child.kill(signal)
+    if (leftWhen !== undefined) {
+      await waitFor(() => `"${leftWhen}": ${out}`, () => out.includes(leftWhen) || child.exitCode !== null, limit)
+      child.disconnect()
+    }
     const code = await waitFor(() => `the end: ${out}`, ended, limit)
     return { code, out }
   } finally {
@@ -85,10 +91,7 @@ const forked = async (options: Options, signal: NodeJS.Signals) => {
 
 describe.concurrent("the channel to a parent process", { timeout: 90_000 }, () => {
   for (
-    const [api, signal] of [["promise", "SIGTERM"], ["effect", "SIGTERM"], ["effect", "SIGQUIT"], [
-      "runFork",
-      "SIGTERM"
-    ]] as const
+    const [api, signal] of [["promise", "SIGTERM"], ["effect", "SIGTERM"], ["effect", "SIGQUIT"]] as const
   ) {
     it(`keeps no process alive, and is no matter for a warning (${api}, ${signal})`, async () => {
       const { code, out } = await forked({ api, messages: true }, signal)
@@ -98,7 +101,14 @@ describe.concurrent("the channel to a parent process", { timeout: 90_000 }, () =
     })
   }
 
-  it("nor does it where others handle the signal, too", async () => {
+  it("is left to the parent, and said, where nobody has asked us for the end", async () => {
+    const text = "it listens for messages of its parent process. To end it, call process.disconnect()"
+    const { code, out } = await forked({ api: "runFork", messages: true }, "SIGTERM", text)
+    expect(code).toBe(0)
+    expect(out).toMatch(/WARN.*the process has not ended after \d s: it listens for messages of its parent process/)
+  })
+
+  it("keeps none alive either where others handle the signal, too", async () => {
     const { code, out } = await forked({ api: "promise", messages: true, other: "once", work: 100 }, "SIGTERM")
     expect(code).toBe(0)
     expect(out).toContain("work done")
@@ -134,7 +144,7 @@ describe.concurrent("the end of a process that something keeps alive", { timeout
   it("waits until stdout has taken what was written to it", async () => {
     const lastWords = 3_000_000
     const options: Options = { api: "promise", held: true, lastWords, logToStderr: true }
-    const child = spawn(process.execPath, ["--import", "tsx", fileURLToPath(fixture), JSON.stringify(options)], {
+    const child = spawn(process.execPath, [...nodeArgs(fixture), JSON.stringify(options)], {
       stdio: ["pipe", "pipe", "pipe"]
     })
     let log = ""

@@ -1,5 +1,10 @@
+import { once } from "node:events"
+import { pathToFileURL } from "node:url"
+import { Worker } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
-import { pace } from "../support/wait.js"
+import { nodeArgs } from "../support/bundle.js"
+import { withClient } from "../support/rawClient.js"
+import { waitFor } from "../support/wait.js"
 import { answer, limit, timesLogged, untilLogged, whole, withProcess, withRequest } from "./running.js"
 
 // Other code in the process listens for the same signals, and sends them again; other programs send two for one.
@@ -47,7 +52,7 @@ describe.concurrent("a signal that the process sends to itself", { timeout: 90_0
           // given back when all is over
           expect(child.linesOf("exit")).toMatchObject([{ kill: "_kill" }])
         }),
-        withProcess({ api, other: "once", again: "kill", work: 1500, held: true, exitCode: 3 }, async (child) => {
+        withProcess({ api, other: "once", again: "kill", work: 2500, held: true, exitCode: 3 }, async (child) => {
           child.signal("SIGTERM")
           await child.line("last", limit)
           expect(child.linesOf("work done")).toEqual([])
@@ -61,16 +66,18 @@ describe.concurrent("a signal that the process sends to itself", { timeout: 90_0
 describe.concurrent("two signals", { timeout: 90_000 }, () => {
   for (const api of ["promise", "effect"] as const) {
     it(`within half a second are one, whatever their names (${api})`, () =>
-      withRequest({ api, timeout: "1 minute" }, async (child, client) => {
-        child.signal("SIGINT")
-        child.signal("SIGTERM")
-        await pace(100)
-        child.signal("SIGINT")
-        await pace(600)
-        expect(timesLogged(child, "Another")).toBe(0)
-        child.write("release\n")
-        expect(await answer(client)).toEqual(whole)
-        expect(await child.exit(limit)).toMatchObject({ code: 0, signal: null })
+      withProcess({ api, timeout: "1 minute" }, async (child) => {
+        await withClient(await child.listening(), async (client) => {
+          await client.write("GET /slow HTTP/1.1\r\nHost: test\r\n\r\n")
+          await child.line("request", limit)
+          for (const signal of ["SIGINT", "SIGTERM", "SIGINT", "SIGTERM"] as const) child.signal(signal)
+          await untilLogged(child, ": shutting down")
+          child.write("release\n")
+          // a second one that counted would have cut it
+          expect(await answer(client)).toEqual(whole)
+          expect(await child.exit(limit)).toMatchObject({ code: 0, signal: null })
+          expect(timesLogged(child, "Another")).toBe(0)
+        })
       }))
   }
 
@@ -102,4 +109,26 @@ describe.concurrent("other listeners for a signal", { timeout: 90_000 }, () => {
       expect(await child.exit(limit)).toMatchObject({ code: 0 })
       expect(child.stdout()).not.toContain("WARN")
     }))
+})
+
+describe.concurrent("signals in a worker thread, where none arrives", { timeout: 90_000 }, () => {
+  it("are an error that says what to do, and none are taken", async () => {
+    const worker = new Worker(pathToFileURL(nodeArgs(new URL("fixtures/worker.ts", import.meta.url))[0]!))
+    try {
+      const [said] = await waitFor("the worker's word", once(worker, "message"), limit)
+      const refused = (signals: string) => ({
+        tag: "InvalidPolicy",
+        field: "signals",
+        message: expect.stringMatching(
+          new RegExp(`^signals is .*${signals}.*worker thread, where no signal arrives: handle them in the main thread`)
+        ) as unknown
+      })
+      expect(said).toEqual({
+        promise: [refused("SIGTERM, SIGINT"), refused("SIGTERM"), "taken"],
+        effect: [refused("SIGTERM, SIGINT, SIGQUIT"), refused("SIGTERM"), "taken"]
+      })
+    } finally {
+      await worker.terminate()
+    }
+  })
 })

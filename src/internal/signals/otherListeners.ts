@@ -42,9 +42,12 @@ export const othersFor = (name: NodeJS.Signals): Others => {
   }
 }
 
-/** Whether this process is one whose program `runMain` runs: it listens for these two. */
+/** What `runMain` listens for. */
+export const runMainSignals = ["SIGINT", "SIGTERM"] as const
+
+/** Whether this process is one whose program `runMain` runs. */
 export const isUnderRunMain = (): boolean =>
-  (["SIGINT", "SIGTERM"] as const).some((name) => process.listeners(name).some((each) => ofRunMain.test(textOf(each))))
+  runMainSignals.some((name) => process.listeners(name).some((each) => ofRunMain.test(textOf(each))))
 
 const textOf = (listener: NodeJS.SignalsListener): string => Function.prototype.toString.call(listener)
 

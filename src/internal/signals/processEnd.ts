@@ -6,7 +6,7 @@ import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import { activeResources } from "../node/activeResources.js"
 import { clearTimeout, machineMillis, setTimeout } from "../node/timers.js"
-import type { Others } from "./otherListeners.js"
+import { type Others, runMainSignals } from "./otherListeners.js"
 import { shared } from "./shared.js"
 
 /** How long the process may take to end by itself when all is over. */
@@ -61,13 +61,16 @@ export const settle = (): void => {
 }
 
 /** The program that ended with `exit` is over: `onExit` ends the process, now, or when nobody else uses it. */
-export const endWith = (exit: Exit.Exit<unknown, unknown>, code: number, onExit: () => void): void => {
+export const endWith = (exit: Exit.Exit<unknown, unknown>, code: number, onExit: (code: number) => void): void => {
   // a program that no signal has ended is nothing of ours
-  if (owed?.fiber === undefined || owed.fiber.unsafePoll() !== exit) return onExit()
+  if (owed?.fiber === undefined || owed.fiber.unsafePoll() !== exit) return onExit(code)
   if (code !== 0) process.exitCode = code
+  // after its own signals `runMain` calls `process.exit` with what it is given: 0 would undo what the program has set
+  const isItsOwn = runMainSignals.some((name) => name === owed?.signal)
+  const given = () => isItsOwn ? Number(process.exitCode ?? 0) : code
   let called = false
   const once = () => {
-    if (!called) flushed(onExit)
+    if (!called) flushed(() => onExit(given()))
     called = true
   }
   owed = { ...owed, exits: true, exit: once }
@@ -111,8 +114,12 @@ const look = () => {
     // oxlint-disable-next-line no-process-exit -- the signal would have done it
     return flushed(() => process.exit())
   }
-  if (resources.length === 0) releaseChannel(owed)
-  else owed.warn(`All is over, and the process has not ended after ${seconds()} s: ${why(owed)}. Alive: ${alive}`)
+  const said = `All is over, and the process has not ended after ${seconds()} s`
+  if (resources.length > 0) owed.warn(`${said}: ${why(owed)}. Alive: ${alive}`)
+  else if (owed.exits) releaseChannel(owed)
+  else if (process.channel) {
+    owed.warn(`${said}: it listens for messages of its parent process. To end it, call process.disconnect()`)
+  }
   waits = Math.min(longestMillis, waits * 2)
   lookLater()
 }
