@@ -125,7 +125,7 @@ describe.each(protocols)("RPC over %s", (protocol) => {
           .pipe(Effect.scoped)
       const clients = yield* Effect.forkAll(Array.from({ length: 8 }, (_, name) =>
         busy(name)))
-      yield* until("all to be busy", () => calls.answered.length > 100)
+      yield* until("all to be busy", () => calls.answered.length > 40)
       const report = yield* running.stop
       yield* Fiber.join(clients)
       calls.areAnswered(report, backend)

@@ -6,7 +6,7 @@ import { RpcSerialization } from "@effect/rpc"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Logger, Scope, Stream } from "effect"
 import type { Shutdown } from "../../src/index.js"
-import { reportOf, silent, until, untilPhase } from "../support/running.js"
+import { real, reportOf, silent, until, untilPhase } from "../support/running.js"
 import { Backend, client, serving } from "./rpc.js"
 
 const webSockets = ["WebSockets of ws", "WebSockets of an HttpApp"] as const
@@ -69,6 +69,29 @@ describe.each(kinds)("RPC without withDrain over %s", (protocol) => {
       expect(last).toContain("2 requests cut")
       expect(last).toContain("withDrain")
     }))
+
+  it.scopedLive("clients that call all the time: what was begun is answered, or in the report", () =>
+    Effect.gen(function*() {
+      const backend = new Backend()
+      const running = yield* serving(protocol, backend, short, undrained)
+      const answered: Array<string> = []
+      const endless = (name: number) =>
+        Effect.gen(function*() {
+          const caller = yield* client(protocol, running)
+          for (let n = 0;; n++) {
+            const exit = yield* Effect.exit(caller.Slow({ id: `${name}.${n}` }))
+            if (Exit.isFailure(exit)) return
+            answered.push(exit.value)
+          }
+        }).pipe(Effect.scoped)
+      const clients = yield* Effect.forkAll(Array.from({ length: 8 }, (_, name) => endless(name)))
+      yield* until("all to be busy", () => answered.length > 20)
+      const report = yield* running.stop
+      yield* real("the clients to have failed", Fiber.join(clients))
+      const lost = backend.begun.filter((id) => !answered.includes(id))
+      expect(report.cut.length).toBe(lost.length)
+      expect(new Set(report.cut.map(({ path }) => path))).toEqual(new Set(lost.length > 0 ? ["Slow"] : []))
+    }).pipe(Effect.provide(silent)))
 
   it.scopedLive("a client that waits for nothing, and one that has left, are not in it", () =>
     Effect.gen(function*() {

@@ -98,12 +98,10 @@ export const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: nu
 
   const now = registry.now()
   const requests = victims.flatMap((victim) => outcome(victim, cutByUs, now, registry))
-  // a response that was ended midway has taken its connection with it
+  // a response that was ended midway has taken its connection with it, and so has a handler of RPC that was interrupted
   const lost = new Set([
     ...cut.map(({ id }) => id),
-    ...requests.flatMap(({ answer, connection, stream }) =>
-      answer === "truncated" && stream === undefined ? connection : []
-    )
+    ...requests.flatMap(({ answer, connection, stream }) => answer !== "503" && stream === undefined ? connection : [])
   ])
   return { requests, connections: lost.size, forced, interrupted }
 })
