@@ -112,6 +112,9 @@ export interface ServerService {
    * Fails with `ListenError` where it cannot bind; with `ServerClosed`, and without binding, once a shutdown has
    * begun (Go's rule B4).
    *
+   * Its own `close`, called by other code, closes it alone while this server listens with others, and starts this
+   * server's shutdown where it is the last of them, as that of an adopted one does.
+   *
    * ```ts
    * import { Effect } from "effect"
    * import { Server } from "quiesce"
@@ -132,7 +135,7 @@ export interface ServerService {
    * its own; from now on it is drained with this server. Adopt it before its first connection: of those that are open
    * already, Node keeps a list for HTTP/1.1 alone.
    *
-   * While it is adopted, or listened with, its own `close` (and what comes down to that: `Symbol.asyncDispose`,
+   * While it is adopted, its own `close` (and what comes down to that: `Symbol.asyncDispose`,
    * `cluster.worker.disconnect()`, a framework's or socket.io's) starts this server's shutdown, and calls back when it
    * has closed; after that, and until it listens again, it succeeds at once. `closeIdleConnections` and
    * `closeAllConnections` do nothing during a shutdown; outside of one, `closeAllConnections` cuts what is in flight,

@@ -27,6 +27,7 @@ import { Hooks } from "./drain/hooks.js"
 import { dismissIdle } from "./drain/settle.js"
 import { turn } from "./drain/turn.js"
 import { Handlers } from "./handlers.js"
+import * as ByHand from "./listener/byHand.js"
 import { adopt, bind, type Bound, isHttp, isHttp2 } from "./listener/listener.js"
 import { makeNodeServer, seemsToStart, whyNotAdopt, whyNotListen, wrongListenOption } from "./listener/listenErrors.js"
 import { seePassedOn } from "./listener/passedOn.js"
@@ -107,6 +108,7 @@ export const make = <A extends App | undefined>(
     }
 
     const listeners = new Set<Bound>()
+    const byHand = ByHand.make(listeners)
     const readers = new Set<(event: Event) => void>()
     const emit = (event: Event) => {
       for (const reader of readers) reader(event)
@@ -214,8 +216,16 @@ export const make = <A extends App | undefined>(
       app,
       registry,
       isStopping: () => stopping,
-      closeCalled: () => {
-        Effect.runSync(start)
+      closeCalled: (node, closeIdle) => {
+        const alone = stopping ? undefined : byHand.alone(node)
+        if (alone === undefined) return Effect.runSync(start)
+        run(Effect.zipRight(
+          alone,
+          Effect.sync(() => {
+            // as Node's own `close` does; a shutdown has rules of its own for them
+            if (!stopping) closeIdle()
+          })
+        ))
       },
       cutAll: (requests) => {
         run(
@@ -267,7 +277,10 @@ export const make = <A extends App | undefined>(
         get address() {
           return bound.address
         },
-        close: bound.close
+        close: Effect.suspend(() => {
+          byHand.ending(bound)
+          return bound.close
+        })
       })))
     const listen = (alwaysApp: boolean) => (evaluate: () => NodeServer, options: Options) =>
       opened(Effect.suspend(() => {
@@ -289,7 +302,10 @@ export const make = <A extends App | undefined>(
       // Node hands over a request to upgrade, and makes requests of streams, only where somebody listens for them
       if (withApp) node.on("upgrade", ofEffectApp)
       if (withApp && isHttp2(node)) node.on("request", ignore)
-      return Effect.tap(bind(node, options, watcher(node, withApp)), () => promisedGrace.check(node))
+      return Effect.tap(bind(node, options, watcher(node, withApp)), (bound) => {
+        byHand.listensWith(node, bound)
+        return promisedGrace.check(node)
+      })
     }
 
     const service: ServerService = {

@@ -145,6 +145,45 @@ it.scoped("B6: a Node server that its owner closes by hand ends neither the othe
     expect((yield* app.stop).outcome).toBe("Drained")
   }))
 
+it.scoped("B6: what is in flight on a Node server that its owner closes by hand is answered, and close waits for it", () =>
+  Effect.gen(function*() {
+    const app = yield* serve(ok)
+    let finish = () => {}
+    const byHand = Http.createServer((_, response) => {
+      finish = () => response.end("finished")
+      response.write("begun, ")
+    })
+    const { address } = yield* app.server.listen(() => byHand, loopback)
+    const busy = yield* client(targetOf(address))
+    yield* send(busy, get("/"))
+    yield* Effect.promise(() => busy.untilText("begun", 5000))
+    const calls: Array<string> = []
+    byHand.close(() => calls.push("first"))
+    byHand.close(() => calls.push("second"))
+    yield* until("the listener to have closed", () => !byHand.listening)
+    expect((yield* client(targetOf(address))).ending).toBe("refused")
+    expect([yield* app.server.phase.get, ...calls]).toEqual(["Serving"])
+    finish()
+    expect((yield* responses(busy, 1))[0]?.body.toString()).toBe("begun, finished")
+    busy.leave()
+    yield* until("its close to have called back", () => calls.length === 2)
+    expect(yield* app.server.phase.get).toBe("Serving")
+    expect((yield* app.stop).outcome).toBe("Drained")
+  }))
+
+it.scoped("B6: the last Node server that is closed by hand takes the server with it, however the others have closed", () =>
+  Effect.gen(function*() {
+    const app = yield* serve(ok)
+    const byHand = Http.createServer(ok)
+    yield* app.server.listen(() => byHand, loopback)
+    const listener = yield* app.server.listen(() => Http.createServer(ok), loopback)
+    yield* real("its close", Effect.promise(() => new Promise((resolve) => byHand.close(resolve))))
+    yield* real("the close of the listener", listener.close)
+    expect(yield* app.server.phase.get).toBe("Serving")
+    app.node.close()
+    expect((yield* real("the report", app.server.closed)).outcome).toBe("Drained")
+  }))
+
 const emfile = () => Object.assign(new Error("accept EMFILE"), { code: "EMFILE", errno: -24, syscall: "accept" })
 
 it.scoped("B7: an accept error is told as an event, and the listener goes on", () =>

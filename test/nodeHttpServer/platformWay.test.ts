@@ -11,11 +11,11 @@ const ways = {
   "our own way": { scope: "span,strategy", options: {} },
   "the platform's way, where its requests are others": {
     scope: "state,strategy",
-    options: { execArgv: ["--import", otherPlatform], env: { SHAPE: "request" } }
+    options: { modules: true, execArgv: ["--import", otherPlatform], env: { SHAPE: "request" } }
   },
   "the platform's way, where Effect's scopes are others": {
     scope: "something,state,strategy",
-    options: { execArgv: ["--import", otherPlatform], env: { SHAPE: "scope" } }
+    options: { modules: true, execArgv: ["--import", otherPlatform], env: { SHAPE: "scope" } }
   }
 }
 

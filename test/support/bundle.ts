@@ -36,6 +36,9 @@ const bundle = (root: string, fixture: URL): string =>
     }
   }).outputFiles[0]?.text ?? ""
 
+/** A fixture that is translated as it is loaded, module by module, so that hooks see what it imports. */
+export const asModules = (fixture: URL): ReadonlyArray<string> => ["--import", "tsx", fileURLToPath(fixture)]
+
 /**
  * What `node` is told to run the fixture. In a run of vitest, whose configuration makes a folder for them, each is
  * bundled once; elsewhere it is translated as it is loaded.
@@ -43,7 +46,7 @@ const bundle = (root: string, fixture: URL): string =>
 export const nodeArgs = (fixture: URL): ReadonlyArray<string> => {
   const folder = process.env["FIXTURES"]
   const source = fileURLToPath(fixture)
-  if (folder === undefined) return ["--import", "tsx", source]
+  if (folder === undefined) return asModules(fixture)
   // a fixture may start others: there, this module is part of a bundle
   const root = join(folder, "../../")
   const name = source.slice(root.length).replaceAll(/[^\w.]/g, "-").replace(/\.ts$/, ".mjs")

@@ -4,7 +4,7 @@
  * A fixture prints one JSON object a line. `{ "event": "listening", "port": 1234 }` (or `"path"`) says where it is.
  */
 import { type ChildProcess, spawn } from "node:child_process"
-import { nodeArgs } from "./bundle.js"
+import { asModules, nodeArgs } from "./bundle.js"
 import { pathOf, type Under } from "./program.js"
 import type { Target } from "./rawClient.js"
 import { now, pace, waitFor, within } from "./wait.js"
@@ -28,6 +28,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string | undefined>>
   /** For example `["--expose-gc"]`. */
   readonly execArgv?: ReadonlyArray<string>
+  /** It loads its modules one by one, and not as a bundle: hooks of `node:module` see them. */
+  readonly modules?: boolean
   /** A command that runs the command that follows it. It is what is signalled. */
   readonly under?: Under
   /** It leads a process group of its own, which a negative pid signals. */
@@ -62,8 +64,8 @@ const alive = new Set<ChildProcess>()
 process.on("exit", () => alive.forEach((child) => child.kill("SIGKILL")))
 
 export const start = (fixture: URL, args: ReadonlyArray<string> = [], options: StartOptions = {}): Child => {
-  const { execArgv = [], ownGroup = false, under } = options
-  const own = [...execArgv, ...nodeArgs(fixture), ...args]
+  const { execArgv = [], modules = false, ownGroup = false, under } = options
+  const own = [...execArgv, ...(modules ? asModules(fixture) : nodeArgs(fixture)), ...args]
   const spawned = {
     detached: ownGroup,
     env: { ...withoutVitest(process.env), ...options.env },

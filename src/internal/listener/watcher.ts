@@ -16,9 +16,11 @@ import { type Open, openOf, type Registry } from "../registry.js"
 import { isHttp } from "./listener.js"
 import type { Watcher } from "./nodeEvents.js"
 
-export interface Watched extends Pick<Watcher, "isStopping" | "closeCalled" | "acceptFailed"> {
+export interface Watched extends Pick<Watcher, "isStopping" | "acceptFailed"> {
   readonly app: App | undefined
   readonly registry: Registry
+  /** Other code wants that Node server closed; it may close those of its connections that are idle. */
+  readonly closeCalled: (node: NodeServer, closeIdle: () => void) => void
   /** Other code has cut so many requests, outside of a shutdown. */
   readonly cutAll: (requests: number) => void
 }
@@ -44,6 +46,15 @@ export const watcherOf = (server: Watched) => (node: NodeServer, withApp: boolea
   const release = (socket: Net.Socket) => {
     const open = openOf(socket)
     if (open !== undefined) open.registry.release(open)
+  }
+  const closeIdle = () => {
+    const now = registry.now()
+    const grace = { newConnection: Number.POSITIVE_INFINITY, idle: 0, since: 0 }
+    for (const open of connectionsOf(registry, node)) {
+      if (open.state === "Idle" && open.protocol === http1 && http1.staysUntil(open, grace) <= now) {
+        registry.dismiss(open)
+      }
+    }
   }
   return {
     sends: () => {
@@ -98,16 +109,8 @@ export const watcherOf = (server: Watched) => (node: NodeServer, withApp: boolea
     isTooLate: () => registry.killing,
     refuse,
     refuseStream: Http2.refuse,
-    closeCalled: server.closeCalled,
-    closeIdle: () => {
-      const now = registry.now()
-      const grace = { newConnection: Number.POSITIVE_INFINITY, idle: 0, since: 0 }
-      for (const open of connectionsOf(registry, node)) {
-        if (open.state === "Idle" && open.protocol === http1 && http1.staysUntil(open, grace) <= now) {
-          registry.dismiss(open)
-        }
-      }
-    },
+    closeCalled: () => server.closeCalled(node, closeIdle),
+    closeIdle,
     closeAll: (close) => {
       const requests = connectionsOf(registry, node).reduce((sum, { owed }) => sum + owed.size, 0)
       close()
