@@ -24,7 +24,7 @@ export const letRead = (socket: Net.Socket): void => {
 /**
  * Over TLS, the rest of what has been decrypted is handed to the parser after reading has stopped. Node pauses its parser
  * as well, which takes what comes then for an error (`HPE_PAUSED`), and closes the connection with answers on their way
- * (seen in Node 20 to 26). That pause stands for nothing: what is not read does not come to the parser.
+ * (seen in Node 20). That pause stands for nothing: what is not read does not come to the parser.
  */
 export const keepParsing = (socket: Net.Socket): void => {
   const { parser } = socket as { readonly parser?: { pause?: () => void } | null }
