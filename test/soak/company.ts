@@ -59,7 +59,12 @@ const choices = (seed: number) => {
 export const playShutdown = async (seed: number): Promise<Shutdown> => {
   const random = choices(seed)
   const api = random() < 0.5 ? "plain" : "effect"
-  const companions = allCompanions.filter(() => random() < 0.4)
+  const drawn = allCompanions.filter(() => random() < 0.4)
+  // `runMain` clears the timer that keeps the process alive with a `clearInterval` that has been faked by then: such a
+  // process ends only where Signals ends it, and not where the end is left to somebody else
+  const companions = api === "effect" && drawn.includes("clock")
+    ? drawn.filter((name) => name !== "job" && name !== "listener")
+    : drawn
   const untilSignalMillis = 100 + random() * 300
   const directory = Fs.mkdtempSync(Path.join(Os.tmpdir(), "quiesce-company-"))
   const file = Path.join(directory, "said")
