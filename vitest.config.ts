@@ -11,6 +11,7 @@ const out = `${root}.out/`
  * They run one after the other, after the rest.
  */
 const alone = [
+  "test/examples.test.ts",
   "test/examplesFrameworks.test.ts",
   "test/hostile/flood.test.ts",
   "test/hostile/memory.test.ts",
