@@ -1,14 +1,11 @@
-// What the model has found, each in a file of its own, in one process: to load what they need costs more than to play them.
-import "./found/beforeACutStream.js"
-import "./found/behindACutAnswer.js"
-import "./found/behindACutStream.js"
-import "./found/endsBeforeItsTurn.js"
-import "./found/failsBeforeItsTurn.js"
-import "./found/http2ResetAsItEnds.js"
-import "./found/keptAnswer.js"
-import "./found/lateBody.js"
-import "./found/refusedBehindOthers.js"
-import "./found/refusedIsNotServed.js"
-import "./found/unreadPipelined.js"
-import "./found/upgradeTooLate.js"
-import "./found/writtenAsItIsCut.js"
+// What the model has found, each in a file of its own, in one process: to load what they need costs more than to play
+// them.
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import { fileURLToPath } from "node:url"
+
+const found = fileURLToPath(new URL("found", import.meta.url))
+
+for (const name of Fs.readdirSync(found)) {
+  if (name !== "scenario.ts") await import(/* @vite-ignore */ Path.join(found, name))
+}
