@@ -63,7 +63,7 @@ export const playShutdown = async (seed: number): Promise<Shutdown> => {
   // `runMain` clears the timer that keeps the process alive with a `clearInterval` that has been faked by then: such a
   // process ends only where Signals ends it, and not where the end is left to somebody else
   const companions = api === "effect" && drawn.includes("clock")
-    ? drawn.filter((name) => name !== "job" && name !== "listener")
+    ? drawn.filter((name) => !["job", "listener", "closer"].includes(name))
     : drawn
   const untilSignalMillis = 100 + random() * 300
   const directory = Fs.mkdtempSync(Path.join(Os.tmpdir(), "quiesce-company-"))

@@ -19,7 +19,7 @@ describe("cycles of mixed load and shutdowns in one process", { timeout: 180_000
         expect(tally[name], name).toBeGreaterThan(cycles)
       }
       expect(exit).toMatchObject({ code: 0, signal: null })
-    }, { execArgv: ["--expose-gc"] }))
+    }, { execArgv: ["--expose-gc"], modules: true }))
 
   it("a heap snapshot shows what is kept, by the name of its class", async () => {
     class Kept {
