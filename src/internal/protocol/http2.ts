@@ -294,7 +294,8 @@ class Session implements Protocol {
   /** Whether other code has ended it, or the socket under it; not a client that breaks the protocol, or has given up. */
   isDestroyedHere(open: Open, { own }: Stream): boolean {
     if (open.socket.destroyed) return open.destroyedHere
-    return this.#session.destroyed && !this.#isGivenUp
+    // its client may have reset it without an error just before, which is not an abort
+    return this.#session.destroyed && !this.#isGivenUp && (own.aborted || own.rstCode !== NGHTTP2_NO_ERROR)
       && (own.errored as { readonly code?: unknown } | null)?.code !== "ERR_HTTP2_ERROR"
   }
 
