@@ -89,7 +89,8 @@ export interface Policy {
    * that request. `"promised"` waits out the `Keep-Alive: timeout` that the last response promised, which loses
    * nothing to a client that honours it; `timeout` must then be longer than that promise and a second (less than a
    * second is an error). 0 closes idle connections at once, as Go does; otherwise one that has been idle for longer is
-   * still given 50 milliseconds. Default: 500 milliseconds.
+   * still given 50 milliseconds, and as long again after each request or answer on another one. Default: 500
+   * milliseconds.
    */
   readonly idleGrace?: Duration.DurationInput | "promised" | undefined
   /**

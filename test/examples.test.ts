@@ -161,7 +161,7 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
   it("configuration: the policy comes from the environment", () =>
     withExample("configuration", async ({ child, logged, target }) => {
       child.signal("SIGTERM")
-      await logged(/Shutting down: serving on for 500ms, then draining for up to 20s/)
+      await logged(/Shutting down: serving on for 2s, then draining for up to 20s/)
       // the lame duck still accepts and serves, and asks to leave
       await withClient(target, async (client) => {
         await client.write(get("/"))
@@ -171,8 +171,8 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
       })
       const exit = await child.exit(5000)
       expect(exit.code).toBe(0)
-      expect(exit.msSinceSignal).toBeGreaterThanOrEqual(500)
-    }, { SHUTDOWN_LAME_DUCK: "500 millis", SHUTDOWN_TIMEOUT: "20 seconds" }))
+      expect(exit.msSinceSignal).toBeGreaterThanOrEqual(2000)
+    }, { SHUTDOWN_LAME_DUCK: "2 seconds", SHUTDOWN_TIMEOUT: "20 seconds" }))
 
   for (
     const [name, env, says] of [

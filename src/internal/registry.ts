@@ -192,8 +192,8 @@ export class Registry {
   look: Map<unknown, unknown> | undefined = undefined
   /** Connections that are owed nothing are closed, after these graces. */
   grace: Grace | undefined = undefined
-  /** When an idle connection last was used again, in a drain. */
-  lastReuse = 0
+  /** When a request last came or was answered, since every client is asked to leave. */
+  lastUse = 0
   /** When the drain looks at all connections next. */
   nextLook = Number.POSITIVE_INFINITY
   /** Keep the head of each response: the policy waits for what it promised. */

@@ -71,6 +71,9 @@ export interface Result {
 /** What is pooled may grow by some objects; what leaks grows with every cycle. */
 const allowed = 3
 
+/** Once all servers have stopped, there is none of these. */
+const ours: ReadonlyArray<string> = ["Open", "Registry", "Handlers", "Hooks", "Telemetry", "ServerRequestImpl"]
+
 /** A server that is kept is some 100 KB. */
 const allowedBytesPerCycle = 64 * 1024
 
@@ -130,6 +133,10 @@ export const soak = async ({ cycleMillis = 1500, onCycle, seconds }: Options): P
   const leaked = all.filter(({ after, before, name }) => watched.includes(name) && after - before > allowed)
   const perCycle = (late.bytes - early.bytes) / (cycles - earlyCycle)
   if (perCycle > allowedBytesPerCycle) failures.push(`the heap has grown by ${Math.round(perCycle)} bytes a cycle`)
+  for (const name of ours) {
+    const kept = late.objects.get(name) ?? 0
+    if (kept > 0) failures.push(`${kept} of ${name} are kept although every server has stopped`)
+  }
   for (const { after, before, name } of leaked) failures.push(`${name}: ${before} have become ${after}`)
   failures.push(...tally.wronged, ...complaints)
   return {

@@ -24,11 +24,14 @@ const guests = new WeakMap<Net.Server, Guest>()
 
 const registries = new Map<Registry, (node: NodeServer) => Watcher>()
 
+// made here, where it can hold no server that has been closed
+const hear = (server: Net.Server, _: unknown, socket: Net.Socket): void => notice(server, socket)
+
 let stopHearing = (): void => {}
 
 /** Until it is told not to: sees which connections of a registry are passed on, and takes their new protocol for theirs. */
 export const seePassedOn = (registry: Registry, watcherOf: (node: NodeServer) => Watcher): () => void => {
-  if (registries.size === 0) stopHearing = onPassing((server, _, socket) => notice(server, socket))
+  if (registries.size === 0) stopHearing = onPassing(hear)
   registries.set(registry, watcherOf)
   return () => {
     if (registries.delete(registry) && registries.size === 0) stopHearing()

@@ -19,8 +19,9 @@ const lingerMillis = 500
 
 /**
  * How long a connection that was idle when draining started is given at the least: its next request may be on the
- * wire, in a kernel buffer or behind a busy event loop. Each request that comes on another idle connection shows that
- * such requests are still coming, and gives the rest as long again, for `idleGrace` at the most.
+ * wire, in a kernel buffer or behind a busy event loop. Each request that comes on another connection shows that such
+ * requests are still coming, and each answer may make its client ask again, on any connection of its pool: they give the
+ * rest as long again, for `idleGrace` at the most.
  */
 const crossingMillis = 50
 
@@ -208,7 +209,7 @@ export const begin = (
   // a user's listener for `checkContinue` hands the same one on as a request
   if (find(open, response) !== undefined) return true
   add(open, new Request(request, response, path, ofApp, registry.now()))
-  if (open.state === "Idle" && registry.grace !== undefined) registry.lastReuse = registry.now()
+  if (registry.closing) registry.lastUse = registry.now()
   if (open.state !== "Active") registry.change(open, "Active")
   response.on("close", onResponseClose)
   if (registry.closing) sayClose(open, response)
@@ -341,6 +342,7 @@ const settle = (open: Open, response: Http.ServerResponse): void => {
   open.pipeline?.settled()
   const { registry } = open
   owed.left(flushed(open, response))
+  if (registry.closing) registry.lastUse = registry.now()
   if (registry.serve(open, owed)) {
     if (registry.keepHeads) open.lastHead = (response as { readonly _header?: string })._header
   } else {
@@ -511,8 +513,8 @@ const staysUntil = (open: Open, grace: Grace): number => {
   return until <= open.registry.now() && midMessage(open.socket) ? Number.POSITIVE_INFINITY : until
 }
 
-const crossing = ({ lastReuse }: Registry, since: number, idleGrace: number): number =>
-  Math.min(since + idleGrace, Math.max(since, lastReuse) + crossingMillis)
+const crossing = ({ lastUse }: Registry, since: number, idleGrace: number): number =>
+  Math.min(since + idleGrace, Math.max(since, lastUse) + crossingMillis)
 
 /** The `Keep-Alive: timeout` of the last response, in milliseconds; what the server would announce if it had none. */
 const promised = (open: Open): number => {
