@@ -29,6 +29,8 @@ export interface Running {
 
 const policy = { timeout: 8000, killTimeout: 1000, idleGrace: 300, newConnectionGrace: 500 } satisfies Shutdown.Policy
 const silent = Logger.remove(Logger.defaultLogger)
+// a heap snapshot may hold up the process for longer than Node's own 5 seconds, after which it closes what is idle
+const nodeOptions: Http.ServerOptions = { keepAliveTimeout: 60_000 }
 const onLoopback = { host: "127.0.0.1", port: 0 }
 
 const portOf = (node: Net.Server): number => (node.address() as Net.AddressInfo).port
@@ -53,7 +55,7 @@ const launched = async <E>(name: string, node: Net.Server, layer: Layer.Layer<Se
 
 const effectApp = (): Promise<Running> => {
   const site = makeSite()
-  const node = Http.createServer()
+  const node = Http.createServer(nodeOptions)
   const socket = Effect.gen(function*() {
     const socket = yield* HttpServerRequest.upgrade
     const write = yield* socket.writer
@@ -82,7 +84,7 @@ const effectApp = (): Promise<Running> => {
 const adoptedExpress = async (): Promise<Running> => {
   const site = makeSite()
   const app = express().get("/express", (_, response) => void response.send("express")).use(site.listener)
-  const node = Http.createServer(app)
+  const node = Http.createServer(nodeOptions, app)
   const webSockets = new WebSocketServer({ server: node, path: "/socket" })
   webSockets.on("connection", (socket) => {
     socket.on("message", (message, isBinary) => socket.send(message, { binary: isBinary }))
