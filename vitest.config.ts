@@ -12,10 +12,6 @@ const out = `${root}.out/`
  */
 const alone = [
   "test/examples.test.ts",
-  "test/examplesFrameworks.test.ts",
-  "test/hostile/flood.test.ts",
-  "test/hostile/memory.test.ts",
-  "test/rules/cycles.test.ts",
   "test/rules/eventLoop.test.ts",
   "test/rules/hotPathBudget.test.ts",
   "test/scenarios/acceptQueue.test.ts",
@@ -34,6 +30,8 @@ const proofs = [
   "test/handoff/triggers.test.ts",
   "test/handoff/workers.test.ts",
   "test/handoff/workersSignals.test.ts",
+  "test/hostile/flood.test.ts",
+  "test/hostile/memory.test.ts",
   "test/hostile/onePipeline.test.ts",
   "test/hostile/oneSession.test.ts",
   "test/model/model.test.ts",
@@ -42,6 +40,7 @@ const proofs = [
   "test/nodeHttpServer/sameErrors.test.ts",
   "test/nodeHttpServer/sameResponses.test.ts",
   "test/rolling/rolling.test.ts",
+  "test/rules/cycles.test.ts",
   "test/scenarios/connectionPerRequest.test.ts",
   "test/scenarios/idleBurst.test.ts",
   "test/scenarios/promised.test.ts",

@@ -39,7 +39,7 @@ const exits = async (child: Child) => {
   position(child, drained)
 }
 
-describe.concurrent("examples of frameworks and protocols", { timeout: 60_000 }, () => {
+describe("examples of frameworks and protocols", { timeout: 60_000 }, () => {
   for (const name of ["express", "fastify", "hono", "koa", "plainNode"]) {
     it(`${name}: a request that is running at SIGTERM is answered, and told to close`, () =>
       withExample(name, async ({ child, logged, target }) => {

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import * as Net from "node:net"
-import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
+import { nodeArgs } from "../support/bundle.js"
 import { deferred, waitFor } from "../support/wait.js"
 import type { Kind } from "./fixtures/flooded.js"
 
@@ -10,7 +10,7 @@ import type { Kind } from "./fixtures/flooded.js"
 
 const limit = 60_000
 
-const fixture = fileURLToPath(new URL("fixtures/flooded.ts", import.meta.url))
+const fixture = new URL("fixtures/flooded.ts", import.meta.url)
 
 /** Two that are held by this process until the child has them. */
 const holders = () =>
@@ -26,7 +26,7 @@ const descriptorOf = (holder: Net.Server) =>
 /** The lengths that each queue was given while its server stopped. */
 const lengths = async (mode: "alone" | "cluster"): Promise<ReadonlyArray<unknown>> => {
   const held = await holders()
-  const child = spawn(process.execPath, ["--import", "tsx", fixture, mode], {
+  const child = spawn(process.execPath, [...nodeArgs(fixture), mode], {
     stdio: ["ignore", "pipe", "inherit", ...held.map(descriptorOf)]
   })
   const closed = deferred()

@@ -2,9 +2,9 @@ import { type ChildProcess, fork } from "node:child_process"
 import { once } from "node:events"
 import * as Http from "node:http"
 import * as Net from "node:net"
-import { fileURLToPath } from "node:url"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { quiesce } from "../../src/promise.js"
+import { nodeArgs } from "../support/bundle.js"
 import { startLimit, withChild } from "../support/child.js"
 import { connect } from "../support/rawClient.js"
 import { limit } from "../support/running.js"
@@ -14,7 +14,8 @@ import { waitFor } from "../support/wait.js"
 
 let child: ChildProcess
 beforeAll(async () => {
-  child = fork(fileURLToPath(new URL("fixtures/taking.ts", import.meta.url)), { execArgv: ["--import", "tsx"] })
+  const args = nodeArgs(new URL("fixtures/taking.ts", import.meta.url))
+  child = fork(args.at(-1)!, { execArgv: args.slice(0, -1) })
   await waitFor("the other process", once(child, "message"), startLimit)
 }, startLimit)
 afterAll(() => void child.kill("SIGKILL"))

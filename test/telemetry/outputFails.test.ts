@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process"
 import * as Fs from "node:fs"
 import type { Readable } from "node:stream"
-import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
+import { nodeArgs } from "../support/bundle.js"
 import { withClient } from "../support/rawClient.js"
 import { waitFor } from "../support/wait.js"
 
@@ -21,14 +21,14 @@ interface Case {
   readonly stderrWorks?: boolean
 }
 
-const fixture = fileURLToPath(new URL("./fixtures/outputs.ts", import.meta.url))
+const fixture = new URL("./fixtures/outputs.ts", import.meta.url)
 
 const limit = 60_000
 
 const shutdownOf = async ({ api, fails, logger, stderrWorks = false }: Case) => {
   const full = fails === "full" ? Fs.openSync("/dev/full", "w") : undefined
   const output = full ?? "pipe"
-  const child = spawn(process.execPath, ["--import", "tsx", fixture, api, logger], {
+  const child = spawn(process.execPath, [...nodeArgs(fixture), api, logger], {
     stdio: ["pipe", output, stderrWorks ? "pipe" : output, "pipe"]
   })
   try {
