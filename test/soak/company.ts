@@ -60,10 +60,10 @@ export const playShutdown = async (seed: number): Promise<Shutdown> => {
   const random = choices(seed)
   const api = random() < 0.5 ? "plain" : "effect"
   const drawn = allCompanions.filter(() => random() < 0.4)
-  // `runMain` clears the timer that keeps the process alive with a `clearInterval` that has been faked by then: such a
-  // process ends only where Signals ends it, and not where the end is left to somebody else
+  // `runMain` keeps the process alive by a timer (platform-node-shared, runtime.ts), and stops it with a `clearInterval`
+  // that has been faked by then: such a process ends where Signals ends it, and not where others decide when it ends
   const companions = api === "effect" && drawn.includes("clock")
-    ? drawn.filter((name) => !["job", "listener", "closer"].includes(name))
+    ? drawn.filter((name) => !["job", "closer"].includes(name))
     : drawn
   const untilSignalMillis = 100 + random() * 300
   const directory = Fs.mkdtempSync(Path.join(Os.tmpdir(), "quiesce-company-"))
