@@ -166,7 +166,7 @@ for (const wire of wires) {
       }))
 
     // Node 20 does not notice that nghttp2 has ended such a session, and will neither read nor write any more. Since
-    // Node 22 it closes the session at once, but not one that has sent a GOAWAY.
+    // Node 22 it closes the session at once; one that has sent a GOAWAY only in the later releases of 22 and 24.
     const notices = Number.parseInt(process.versions.node, 10) >= 22
     const endings = {
       "on a stream that never was open": Frames.data(99, "x"),
@@ -196,6 +196,12 @@ for (const wire of wires) {
           expect(await honest.answer).toBe("first last")
           const { report } = await ended
           const lost = { path: "/slow", answer: "truncated" }
+          if (notices && report.outcome === "Drained") {
+            expect(report.cut).toEqual([])
+            expect(report.connections).toMatchObject({ open: 2, cut: 0, left: 2 })
+            return
+          }
+          expect(report.outcome).toBe("DeadlineExceeded")
           expect(report.cut).toMatchObject(notices ? [lost] : [lost, lost])
           expect(report.connections).toMatchObject(notices ? { open: 2, cut: 1 } : { open: 4, cut: 2 })
         }, short))
