@@ -1,0 +1,40 @@
+import { readFileSync } from "node:fs"
+import { describe, expect, it } from "vitest"
+import { startLimit } from "../support/child.js"
+import { withExample } from "../support/example.js"
+import { withClient } from "../support/rawClient.js"
+import { get } from "../support/running.js"
+import { pace } from "../support/wait.js"
+
+// What the README shows of the log is what is printed: all but times, durations, ports and the numbers of fibers.
+
+const shape = (text: string): ReadonlyArray<string> =>
+  text.trim().split("\n").map((line) =>
+    line
+      .replace(/^\[[\d:.]+\]/, "[time]")
+      .replace(/\(#\d+\)/, "(#fiber)")
+      .replaceAll(/127\.0\.0\.1:\d+/g, "127.0.0.1:port")
+      .replaceAll(/(\d+s )?\d+ms/g, "duration")
+  )
+
+const shown = () => {
+  const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8")
+  const block = readme.split("A request of 2 s and a SIGTERM")[1]?.split("```text\n")[1]?.split("\n```")[0]
+  return shape(block ?? "")
+}
+
+describe("the log in the README", () => {
+  it("is what its example prints", () =>
+    withExample("quickstart", async ({ child, logged, target }) => {
+      await withClient({ host: "127.0.0.1", ...target }, async (client) => {
+        await client.write(get("/slow"))
+        await pace(500)
+        child.signal("SIGTERM")
+        await logged(/Draining: waiting/)
+        await client.untilResponses(1, startLimit)
+      })
+      expect(await child.exit(startLimit)).toMatchObject({ code: 0 })
+      expect(shape(child.stdout())).toEqual(shown())
+      expect(shown()).toHaveLength(4)
+    }))
+})
