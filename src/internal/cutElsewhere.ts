@@ -1,26 +1,38 @@
 /**
- * Answers that other code in the process cuts in spite of us, during a shutdown: it destroys a socket that it has kept
- * (http-terminator, stoppable, a list of `connection`s) or an HTTP/2 session. They are no clients that have left, and
+ * Answers that other code in the process cuts in spite of us, during a shutdown: it destroys or ends a socket that
+ * it has kept (http-terminator, stoppable, terminus, a list of `connection`s) or an HTTP/2 session. They are no clients that have left, and
  * the report names them.
  */
 import type * as Net from "node:net"
 import { type Open, type Owed, type Registry, remoteAddressOf } from "./registry.js"
 
-type Destroy = (error: Error | null, callback: (error?: Error | null) => void) => void
+interface Internals {
+  _destroy: (error: Error | null, callback: (error?: Error | null) => void) => void
+  _final: (callback: (error?: Error | null) => void) => void
+}
 
-/** Sees who destroys the socket of a connection from now on. `_destroy` is what every way of destroying a stream calls. */
-export const watchDestroy = (open: Open): void => {
+/**
+ * Sees who destroys or ends the socket of a connection from now on. `_destroy` and `_final` are what every way of doing
+ * so calls.
+ */
+export const watchSocket = (open: Open): void => {
   const { socket } = open
   if (open.watchedSocket === socket) return
   open.watchedSocket = socket
-  const destroyable = socket as { _destroy: Destroy }
-  const destroy = destroyable._destroy
-  if (typeof destroy !== "function") return
-  destroyable._destroy = function(this: Net.Socket, error, callback) {
+  const internals = socket as unknown as Internals
+  const { _destroy: destroy, _final: final } = internals
+  if (typeof destroy !== "function" || typeof final !== "function") return
+  internals._destroy = function(this: Net.Socket, error, callback) {
     // the name of its peer is forgotten with its handle
     if (open.owed.size > 0) open.peer = remoteAddressOf(socket)
     if (open.owed.size > 0 && !hasPeerLeft(open, error) && open.protocol.destroyed(open)) open.destroyedHere = true
     Reflect.apply(destroy, this, [error, callback])
+  }
+  internals._final = function(this: Net.Socket, callback) {
+    if (open.owed.size > 0 && !hasPeerLeft(open, null) && open.protocol.ended?.(open) === true) {
+      open.destroyedHere = true
+    }
+    Reflect.apply(final, this, [callback])
   }
 }
 

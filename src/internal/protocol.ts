@@ -1,4 +1,8 @@
+import { setTimeout } from "./node/timers.js"
 import type { Open } from "./registry.js"
+
+/** Go's `rstAvoidanceDelay` (rule C11): how long a connection is read from after its last answer and our FIN. */
+export const lingerMillis = 500
 
 /**
  * What the drain needs to know of a protocol: what is it doing now, ask it to leave, cut it; and what to do when
@@ -24,6 +28,11 @@ export interface Protocol {
   readonly cut: (open: Open) => Iterable<void> | void
   /** Its socket is about to be destroyed with answers still owed: false where a handler has given its own answer up. */
   readonly destroyed: (open: Open) => boolean
+  /**
+   * Our side of its socket is about to be ended with answers still owed: whether other code does that, in the middle of
+   * one. Absent where a handler has the socket.
+   */
+  readonly ended?: (open: Open) => boolean
   /** Its socket has closed with answers still owed. */
   readonly closed: (open: Open) => void
 }
@@ -38,4 +47,9 @@ export interface Grace {
 /** Closes what needs no word of farewell. */
 export const destroy = ({ socket }: Open): void => {
   socket.destroy()
+}
+
+/** Other code has ended our side in the middle of an answer: whatever the peer does now, it gets no more. */
+export const destroyEnded = ({ socket }: Open): void => {
+  socket.once("finish", () => setTimeout(() => socket.destroy(), lingerMillis))
 }

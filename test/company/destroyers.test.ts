@@ -12,6 +12,16 @@ const cuts: ReadonlyArray<readonly [string, ReadonlyArray<Kind>, (running: Runni
     sockets.forEach((socket) => socket.on("error", () => {}).destroy(new Error("go away")))
   }],
   ["sockets by a reset", ["http", "h2c"], ({ sockets }) => sockets.forEach((socket) => socket.resetAndDestroy())],
+  ["sockets by their end", ["http", "https", "h2c"], ({ sockets }) => sockets.forEach((socket) => socket.end())],
+  ["sockets when all is written", ["http", "https", "h2c"], ({ sockets }) => {
+    sockets.forEach((socket) => socket.destroySoon())
+  }],
+  ["sockets by their end, and then at once, as terminus does", ["http", "https", "h2c"], ({ sockets }) => {
+    for (const socket of sockets) {
+      socket.end()
+      setImmediate(() => socket.destroy())
+    }
+  }],
   ["sessions", ["h2c", "h2"], ({ sessions }) => sessions.forEach((session) => session.destroy())],
   [
     "sessions with a code",

@@ -5,7 +5,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Phase, Report } from "../../Shutdown.js"
-import { recallCut, watchDestroy } from "../cutElsewhere.js"
+import { recallCut, watchSocket } from "../cutElsewhere.js"
 import type { Handlers } from "../handlers.js"
 import type { Bound } from "../listener/listener.js"
 import * as RealTime from "../node/realTime.js"
@@ -141,7 +141,7 @@ const drained = Effect.fnUntraced(function*(server: Stopping, since: number) {
 const askToLeave = (registry: Registry) =>
   inBatches(registry.open, (open) => {
     const { leaving, told } = open
-    watchDestroy(open)
+    watchSocket(open)
     open.protocol.leave(open)
     // a GOAWAY or a close frame costs as much as closing does
     return open.leaving !== leaving || open.told !== told

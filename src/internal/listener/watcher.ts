@@ -5,7 +5,7 @@ import * as Net from "node:net"
 import * as Tls from "node:tls"
 import type { NodeServer } from "../../Listener.js"
 import type { App } from "../app.js"
-import { watchDestroy } from "../cutElsewhere.js"
+import { watchSocket } from "../cutElsewhere.js"
 import { whenTaken } from "../node/sentSocket.js"
 import type { Protocol } from "../protocol.js"
 import { begin, beginUpgrade, http1, misread, pipelineOf, refuse, refuseUpgrade, rest } from "../protocol/http1.js"
@@ -37,7 +37,7 @@ export const watcherOf = (server: Watched) => (node: NodeServer, withApp: boolea
     return open
   }
   const speak = (open: Open) => {
-    if (registry.stopping) watchDestroy(open)
+    if (registry.stopping) watchSocket(open)
     if (!speaksHttp) hijack(open, "tcp")
     else if (registry.closing) open.protocol.leave(open)
   }

@@ -9,13 +9,10 @@ import { endEarly } from "../node/earlyEnd.js"
 import { callEndCallbacks } from "../node/endCallbacks.js"
 import { isPausedByNode } from "../node/reading.js"
 import { nextTick, setImmediate } from "../node/timers.js"
-import { destroy, type Grace, type Protocol } from "../protocol.js"
+import { destroy, destroyEnded, type Grace, lingerMillis, type Protocol } from "../protocol.js"
 import { type Open, openOf, type Owed, type Registry } from "../registry.js"
 import { endsByItself, hasEndedByItself, isEventStreamHead, wantsEventStream } from "./eventStream.js"
 import { Pipeline } from "./pipeline.js"
-
-/** Go's `rstAvoidanceDelay` (rule C11): how long a connection is read from after its last answer and our FIN. */
-const lingerMillis = 500
 
 /**
  * How long a connection that was idle when draining started is given at the least: its next request may be on the
@@ -488,7 +485,7 @@ const parsersOf = (server: Http.Server): Parsers | undefined => {
 function destroySoon(this: Net.Socket): void {
   const open = openOf(this)
   // keep-alives are on again: nothing is watching over those that linger
-  if (open?.registry.closing !== true) return Net.Socket.prototype.destroySoon.call(this)
+  if (open?.registry.closing !== true || isMidAnswer(open)) return Net.Socket.prototype.destroySoon.call(this)
   this.end()
   lingerOn(open)
 }
@@ -587,4 +584,16 @@ const destroyed = (open: Open): boolean => {
   return true
 }
 
-export const http1: Protocol = { name: "http/1.1", staysUntil, leave, dismiss: destroy, cut, destroyed, closed }
+/** Whoever ends a connection now cuts an answer; Node does so after the last one, and we as we tell of a 503. */
+const isMidAnswer = (open: Open): boolean => {
+  const first = firstOf(open)
+  return first?.response !== undefined && !first.response.writableEnded && !first.told503
+}
+
+const ended = (open: Open): boolean => {
+  if (open.leaving || !isMidAnswer(open) || !destroyed(open)) return false
+  destroyEnded(open)
+  return true
+}
+
+export const http1: Protocol = { name: "http/1.1", staysUntil, leave, dismiss: destroy, cut, destroyed, ended, closed }

@@ -14,13 +14,10 @@ import { endStreamEarly } from "../node/earlyEnd.js"
 import { callEndCallbacks } from "../node/endCallbacks.js"
 import { isResetUnseen } from "../node/resetStream.js"
 import { setImmediate, setTimeout } from "../node/timers.js"
-import type { Grace, Protocol } from "../protocol.js"
+import { destroyEnded, type Grace, lingerMillis, type Protocol } from "../protocol.js"
 import { type Open, openOf, type Owed } from "../registry.js"
 import { endsByItself, hasEndedByItself, isEventStreamWith, wantsEventStream } from "./eventStream.js"
 import { completeEnd } from "./http1.js"
-
-/** Go's `rstAvoidanceDelay` (rule C11), as for HTTP/1.1: how long we read on after our FIN. */
-const lingerMillis = 500
 
 /**
  * How long a session that appears during a drain may take to open its first stream. Whoever is late loses nothing:
@@ -288,6 +285,13 @@ class Session implements Protocol {
   }
 
   destroyed(): boolean {
+    return true
+  }
+
+  /** The socket under a session that goes on. */
+  ended(open: Open): boolean {
+    if (this.#session.destroyed) return false
+    destroyEnded(open)
     return true
   }
 

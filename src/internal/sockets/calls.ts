@@ -4,11 +4,9 @@
  */
 import { noteCutElsewhere } from "../cutElsewhere.js"
 import { setImmediate } from "../node/timers.js"
+import { lingerMillis } from "../protocol.js"
 import { goAway, tellWith } from "../protocol/upgraded.js"
 import type { Open, Owed } from "../registry.js"
-
-/** Go's `rstAvoidanceDelay` (rule C11), as for HTTP/1.1: how long we read on after our FIN. */
-const lingerMillis = 500
 
 export class Call implements Owed {
   readonly method = "RPC"
