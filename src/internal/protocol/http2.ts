@@ -186,6 +186,11 @@ class Session implements Protocol {
     for (const owed of this.#lingering ?? []) {
       if (owed.lingersUntil > now) return owed.lingersUntil
       this.#lingering?.delete(owed)
+      if (!hasSentEnd(owed.own)) {
+        owed.lingersUntil = now + lingerMillis
+        this.#lingering?.add(owed)
+        continue
+      }
       // what of its request nobody has read keeps it from closing
       if (!owed.own.closed) owed.own.resume().close(NGHTTP2_NO_ERROR)
     }
@@ -268,7 +273,7 @@ class Session implements Protocol {
       const { own } = owed
       if (!owed.isInFlight) continue
       // one that was reset has been ended, too
-      owed.answered = hasAnswered(own) && own.rstCode === NGHTTP2_NO_ERROR && !flushing
+      owed.answered = hasAnswered(own) && hasSentEnd(own) && own.rstCode === NGHTTP2_NO_ERROR && !flushing
       if (own.destroyed || own.closed || own.headersSent) continue
       owed.told503 = true
       own.on("error", ignore)
@@ -318,6 +323,12 @@ const streamsOf = (open: Open): Iterable<Stream> => open.owed as Iterable<Stream
 const firstOf = (open: Open): Stream | undefined => open.owed.first as Stream | undefined
 
 const hasAnswered = (stream: Http2.ServerHttp2Stream): boolean => stream.headersSent && stream.writableFinished
+
+/**
+ * Whether END_STREAM has been sent. A stream that answers with a file is finished before any of it has been, and one that
+ * waits for trailers before they are there. Of one that has closed Node says nothing any more.
+ */
+const hasSentEnd = (stream: Http2.ServerHttp2Stream): boolean => stream.state.localClose !== 0
 
 const key = Symbol("quiesce/stream")
 
