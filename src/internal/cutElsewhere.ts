@@ -36,11 +36,18 @@ export const watchSocket = (open: Open): void => {
   }
 }
 
+interface Peer {
+  readonly readableEnded: boolean
+  readonly _readableState?: { readonly ended?: boolean }
+  readonly server?: { readonly httpAllowHalfOpen?: boolean }
+}
+
 /** What a system call or a parser has to say of a socket is its peer's doing. */
 const hasPeerLeft = (open: Open, error: Error | null): boolean => {
-  if (open.socket.readableEnded || open.isMisread) return true
-  const { _readableState } = open.socket as { readonly _readableState?: { readonly ended?: boolean } }
-  if (_readableState?.ended === true) return true
+  if (open.isMisread) return true
+  const { _readableState, readableEnded, server } = open.socket as unknown as Peer
+  // of a server that lets its clients end their side, one that has done so may be waiting for its answer
+  if ((readableEnded || _readableState?.ended === true) && server?.httpAllowHalfOpen !== true) return true
   const { code, syscall } = (error ?? {}) as { readonly code?: unknown; readonly syscall?: unknown }
   return typeof syscall === "string" ||
     (typeof code === "string" && /^(HPE_|ERR_SSL|ERR_TLS|ERR_HTTP_|EPROTO)/.test(code))

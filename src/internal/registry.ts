@@ -63,6 +63,8 @@ export class Open {
   finalizer: Effect.Effect<void> | undefined = undefined
   /** What its client has sent behind requests that were not answered yet, if it ever has. */
   pipeline: Pipeline | undefined = undefined
+  /** Its client may still be sending the rest of a request that was answered before. */
+  late: Late | undefined = undefined
   /** How to ask an upgraded peer to leave, once something knows how. */
   tell: (() => void) | undefined = undefined
   /** An upgraded peer has been asked to leave. */
@@ -78,6 +80,7 @@ export class Open {
     this.state = "New"
     this.since = this.registry.now()
     this.owed.clear()
+    this.late = undefined
     this.leaving = false
     this.lingersUntil = Number.POSITIVE_INFINITY
     this.tell = undefined
@@ -151,6 +154,13 @@ export const remoteAddressOf = ({ remoteAddress, remoteFamily, remotePort }: Net
     : `${remoteAddress}:${remotePort}`
 
 const noop = () => {}
+
+/** The rest of a request that has been answered, and how far its client had come with it when it was looked at last. */
+export interface Late {
+  readonly request: { readonly complete: boolean }
+  bytesRead: number
+  until: number
+}
 
 interface CutElsewhere {
   readonly open: Open

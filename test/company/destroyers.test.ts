@@ -1,4 +1,8 @@
+import { once } from "node:events"
+import * as Http from "node:http"
+import * as Net from "node:net"
 import { expect, it } from "vitest"
+import { quiesce } from "../../src/promise.js"
 import { waitFor } from "../support/wait.js"
 import { apis, type Kind, limit, reading, type Running, running, untilPhase } from "./servers.js"
 
@@ -79,4 +83,22 @@ it("before a shutdown, closeAllConnections is what it is in Node, and the log sa
   await waitFor("the warning", () => lines.some((line) => /^warn: closeAllConnections.*1 request/.test(line)), limit)
   expect(server.phase()).toBe("Serving")
   expect(await server.shutdown()).toMatchObject({ outcome: "Drained", cut: [], connections: { open: 0 } })
+})
+
+it("a client that has ended its side, and waits for its answer, has not left", async () => {
+  const node = Http.createServer((_, response) => void response.write("half"))
+  // an option of Node's that its types leave out
+  Object.assign(node, { httpAllowHalfOpen: true })
+  const sockets: Array<Net.Socket> = []
+  node.on("connection", (socket: Net.Socket) => sockets.push(socket))
+  await once(node.listen(0, "127.0.0.1"), "listening")
+  const server = quiesce(node, { logger: false })
+  const client = Net.connect({ port: (node.address() as Net.AddressInfo).port, host: "127.0.0.1", allowHalfOpen: true })
+  client.on("error", () => {}).end("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+  await waitFor("half an answer", once(client, "data"), limit)
+  const report = server.shutdown()
+  await waitFor("the end of its side", () => sockets[0]?.readableEnded === true, limit)
+  sockets[0]?.destroy()
+  expect(await report).toMatchObject({ outcome: "Cut", cut: [{ by: "application" }], connections: { cut: 1 } })
+  client.destroy()
 })

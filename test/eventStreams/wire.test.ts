@@ -25,6 +25,30 @@ const compressed = (response: Http.ServerResponse): Http.ServerResponse => {
   return response
 }
 
+/** The body of an answer over either protocol, once it has ended. */
+const reading = async (protocol: "http" | "h2c", port: number): Promise<() => Promise<Buffer>> => {
+  const pieces: Array<Buffer> = []
+  const ended = deferred()
+  if (protocol === "http") {
+    const client = await Raw.connect({ port })
+    await client.write("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+    void client.untilResponses(1, limit).then(({ responses }) => {
+      pieces.push(responses[0]!.body)
+      ended.resolve()
+    })
+  } else {
+    const session = Http2.connect(`http://127.0.0.1:${port}`)
+    session.request({ ":path": "/" }).on("data", (piece: Buffer) => pieces.push(piece)).on("close", () => {
+      session.close()
+      ended.resolve()
+    })
+  }
+  return async () => {
+    await waitFor("the end", ended.promise, limit)
+    return Buffer.concat(pieces)
+  }
+}
+
 it.each(["http", "h2c"] as const)(
   "over %s, a compressed event stream is a whole one, with all that was kept",
   async (protocol) => {
@@ -35,26 +59,10 @@ it.each(["http", "h2c"] as const)(
       begun.resolve()
     })
     const begun = deferred()
-    const pieces: Array<Buffer> = []
-    const ended = deferred()
-    if (protocol === "http") {
-      const client = await Raw.connect({ port })
-      await client.write("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
-      void client.untilResponses(1, limit).then(({ responses }) => {
-        pieces.push(responses[0]!.body)
-        ended.resolve()
-      })
-    } else {
-      const session = Http2.connect(`http://127.0.0.1:${port}`)
-      session.request({ ":path": "/" }).on("data", (piece: Buffer) => pieces.push(piece)).on("close", () => {
-        session.close()
-        ended.resolve()
-      })
-    }
+    const body = await reading(protocol, port)
     await waitFor("the request", begun.promise, limit)
     const { endedStreams } = await stop()
-    await waitFor("the end", ended.promise, limit)
-    assert.strictEqual(gunzipSync(Buffer.concat(pieces)).toString(), "data: 1\n\n")
+    assert.strictEqual(gunzipSync(await body()).toString(), "data: 1\n\n")
     assert.strictEqual(endedStreams.length, 1)
   }
 )
@@ -166,3 +174,24 @@ it("a thousand event streams end together, and each client gets its whole", asyn
   await waitFor(() => `a thousand ends, of which there are ${gone}`, () => gone === 1000, crowdLimit)
   assert.deepStrictEqual([endedStreams.length, whole, outcome], [1000, 1000, "Drained"])
 })
+
+it.each(["http", "h2c"] as const)(
+  "over %s, one that a compressor is piped into is not cut off in its encoding",
+  async (protocol) => {
+    const begun = deferred()
+    const { port, stop } = await serving(protocol, (_, response) => {
+      response.writeHead(200, { ...events, "content-encoding": "gzip" })
+      const gzip = createGzip({ flush: constants.Z_SYNC_FLUSH })
+      gzip.pipe(response)
+      gzip.write("data: 1\n\n")
+      setTimeout(() => gzip.end("data: 2\n\n"), 700)
+      begun.resolve()
+    })
+    const body = await reading(protocol, port)
+    await waitFor("the request", begun.promise, limit)
+    const { endedStreams, outcome } = await stop()
+    assert.strictEqual(gunzipSync(await body()).toString(), "data: 1\n\ndata: 2\n\n")
+    assert.strictEqual(endedStreams.length, 0)
+    assert.strictEqual(outcome, "Drained")
+  }
+)

@@ -1,4 +1,9 @@
+import * as Duration from "effect/Duration"
+import { once } from "node:events"
+import * as Http from "node:http"
+import type * as Net from "node:net"
 import { describe, expect, it } from "vitest"
+import { quiesce } from "../../src/promise.js"
 import { get } from "../stock/scenario.js"
 import { saysClose } from "../support/httpResponses.js"
 import { connect, type RawClient, type Target } from "../support/rawClient.js"
@@ -108,5 +113,50 @@ describe("after a real signal", () => {
       )
       expect(await ended()).toMatchObject({ outcome: "Drained", cut: 0, served: cases.length })
     })
+  })
+})
+
+// Nobody is owed the end of a request that was answered before it was whole: its client has the idle grace, and for as
+// long as it goes on sending.
+describe("a request that was answered before its body had come", () => {
+  const refused = (framing: string) => `POST /early HTTP/1.1\r\nHost: test\r\n${framing}\r\n\r\n`
+  const begun = {
+    "some of a body": `${refused("Content-Length: 1000")}hello`,
+    "some of a chunked body": `${refused("Transfer-Encoding: chunked")}5\r\nhello\r\n`
+  }
+
+  for (const [what, sent] of Object.entries(begun)) {
+    it(`does not hold a drain when its client has sent ${what}, and stalls`, async () => {
+      const node = Http.createServer((_, response) => void response.end("early"))
+      await once(node.listen(0, "127.0.0.1"), "listening")
+      const server = quiesce(node, { timeout: 8000, idleGrace: 100, logger: false })
+      const client = await connect({ port: (node.address() as Net.AddressInfo).port })
+      await client.write(sent)
+      await client.untilResponses(1, 5000)
+      await pace(300)
+      const report = await server.shutdown()
+      expect(report).toMatchObject({ outcome: "Drained", cut: [], connections: { open: 1, dismissed: 1, cut: 0 } })
+      expect(Duration.toMillis(report.duration)).toBeLessThan(4000)
+      client.leave()
+    })
+  }
+
+  it("is read while it comes", async () => {
+    const node = Http.createServer((_, response) => void response.end("early"))
+    await once(node.listen(0, "127.0.0.1"), "listening")
+    const server = quiesce(node, { timeout: 8000, idleGrace: 100, logger: false })
+    const client = await connect({ port: (node.address() as Net.AddressInfo).port })
+    await client.write(`${refused("Content-Length: 1000")}`)
+    await client.untilResponses(1, 5000)
+    const report = server.shutdown()
+    for (let sent = 0; sent < 1000; sent += 50) {
+      await client.write("x".repeat(50))
+      await pace(50)
+    }
+    expect(client.ending).toBe("open")
+    await client.write(get("/"))
+    expect((await client.untilResponses(2, 5000)).responses[1]?.body.toString()).toBe("early")
+    client.leave()
+    expect(await report).toMatchObject({ outcome: "Drained", cut: [], connections: { cut: 0 } })
   })
 })

@@ -40,6 +40,16 @@ const dropLateWrites = (writer: Writer, hasLeft: () => boolean): void => {
 
 const ignore = () => {}
 
+/**
+ * Whether ending it ends what encodes it: a compressor that stands before the response has put its own `end` there. One
+ * that is piped into it would be cut off, and what it has written is no whole encoding.
+ */
+export const endsWithEncoder = (response: object): boolean => Object.hasOwn(response, "end")
+
+/** The same of HTTP/2, where it may stand before the stream. */
+export const streamEndsWithEncoder = (stream: Http2.ServerHttp2Stream): boolean =>
+  endsWithEncoder(responseOf(stream) ?? stream)
+
 /** Says of a response what is so when its client has left it unfinished. */
 const looksUnfinished = (response: object): void => {
   for (const name of ["writableEnded", "writableFinished"]) {

@@ -56,6 +56,9 @@ export const isEventStreamWith = (headers: Readonly<Record<string, unknown>>): b
 export const isEventStreamHead = (head: string): boolean =>
   /^content-type:[ \t]*text\/event-stream[ \t]*(?:;|\r?$)/im.test(head) && !/^content-length:/im.test(head)
 
+/** Whether a head says that what follows is encoded. */
+export const isEncodedHead = (head: string): boolean => /^content-encoding:[ \t]*(?!identity\b)\S/im.test(head)
+
 /** The event streams of Effect apps: it is their `Stream` that ends, so that its finalizers run. True once it has. */
 const byItself = new WeakMap<object, { ended: boolean }>()
 

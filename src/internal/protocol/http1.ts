@@ -5,13 +5,13 @@ import type * as Http from "node:http"
 import * as Net from "node:net"
 import { noteCutElsewhere } from "../cutElsewhere.js"
 import { hidden } from "../hidden.js"
-import { endEarly } from "../node/earlyEnd.js"
+import { endEarly, endsWithEncoder } from "../node/earlyEnd.js"
 import { callEndCallbacks } from "../node/endCallbacks.js"
 import { isPausedByNode } from "../node/reading.js"
 import { nextTick, setImmediate } from "../node/timers.js"
 import { destroy, destroyEnded, type Grace, lingerMillis, type Protocol } from "../protocol.js"
 import { type Open, openOf, type Owed, type Registry } from "../registry.js"
-import { endsByItself, hasEndedByItself, isEventStreamHead, wantsEventStream } from "./eventStream.js"
+import { endsByItself, hasEndedByItself, isEncodedHead, isEventStreamHead, wantsEventStream } from "./eventStream.js"
 import { Pipeline } from "./pipeline.js"
 
 /**
@@ -98,7 +98,9 @@ class Request implements Owed {
     const { request, response } = this
     if (this.endedEarly || response?.headersSent !== true || response.writableEnded || response.destroyed) return false
     if (!wantsEventStream(request.method, request.headers.accept)) return false
-    if (!isEventStreamHead(headOf(response)) || endsByItself(response)) return false
+    const head = headOf(response)
+    if (!isEventStreamHead(head) || endsByItself(response)) return false
+    if (isEncodedHead(head) && !endsWithEncoder(response)) return false
     this.endedEarly = true
     const open = openOf(request.socket)
     endEarly(response, () => {
@@ -358,7 +360,10 @@ const settle = (open: Open, response: Http.ServerResponse): void => {
     // else it goes from Active to Closed (Go's rule A8): Node has ended it with its last response, or its peer has gone
     registry.change(open, "Idle")
     // its client finishes what it sends before it asks again
-    if (!owed.request.complete) owed.request.once("end", onLateEnd)
+    if (!owed.request.complete) {
+      owed.request.once("end", onLateEnd)
+      open.late = { request: owed.request, bytesRead: open.socket.bytesRead, until: 0 }
+    }
     registry.consider(open)
   }
 }
@@ -507,7 +512,20 @@ const staysUntil = (open: Open, grace: Grace): number => {
     ? open.since + promised(open) + promiseBufferMillis
     : Math.max(open.since + grace.idle, crossing(open.registry, grace.since, grace.idle))
   // asked last, for it costs the most
-  return until <= open.registry.now() && midMessage(open.socket) ? Number.POSITIVE_INFINITY : until
+  return until <= open.registry.now() && midMessage(open.socket) ? lateUntil(open, until) : until
+}
+
+/**
+ * In the middle of a message: one that comes is waited for, and the rest of one that has been answered for as long as it
+ * goes on coming, so that its client reads the answer and meets no RST.
+ */
+const lateUntil = ({ late, registry, socket }: Open, until: number): number => {
+  if (late === undefined || late.request.complete) return Number.POSITIVE_INFINITY
+  if (late.bytesRead !== socket.bytesRead) {
+    late.bytesRead = socket.bytesRead
+    late.until = registry.now() + lingerMillis
+  }
+  return Math.max(until, late.until)
 }
 
 const crossing = ({ lastUse }: Registry, since: number, idleGrace: number): number =>

@@ -10,7 +10,7 @@
  */
 import * as Http2 from "node:http2"
 import { noteCutElsewhere } from "../cutElsewhere.js"
-import { endStreamEarly } from "../node/earlyEnd.js"
+import { endStreamEarly, streamEndsWithEncoder } from "../node/earlyEnd.js"
 import { callEndCallbacks } from "../node/endCallbacks.js"
 import { isResetUnseen } from "../node/resetStream.js"
 import { setImmediate, setTimeout } from "../node/timers.js"
@@ -80,6 +80,8 @@ class Stream implements Owed {
       return false
     }
     if (!isEventStreamWith(own.sentHeaders)) return false
+    const encoding = own.sentHeaders["content-encoding"]
+    if (encoding !== undefined && encoding !== "identity" && !streamEndsWithEncoder(own)) return false
     if (response !== undefined && endsByItself(response)) return false
     this.endedEarly = true
     endStreamEarly(own)
