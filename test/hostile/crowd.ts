@@ -28,7 +28,10 @@ export interface Site {
   readonly shutdown: () => Promise<Report>
 }
 
-export type Answers = "never" | "at once" | "soon"
+export type Answers = "never" | "at once" | "soon" | "late"
+
+/** In milliseconds. Late is when it has been noticed that reading has stopped. */
+const after = { soon: 5, late: 150 }
 
 const urlIsBody = (url: string) => url.slice(1)
 
@@ -41,7 +44,7 @@ export const plain = async (node: Node, answers: Answers, policy: Policy): Promi
     begun++
     const answer = () => response.end(urlIsBody(request.url ?? ""))
     if (answers === "at once") answer()
-    else if (answers === "soon") setTimeout(answer, 5)
+    else if (answers !== "never") setTimeout(answer, after[answers])
   })
   await once(node.listen(0, "127.0.0.1"), "listening")
   const server = quiesce(node, { ...policy, logger: false })
@@ -63,7 +66,7 @@ export const effect = async (node: Node, answers: Answers, policy: Policy): Prom
     const answer = Effect.sync(() => HttpServerResponse.text(urlIsBody(url)))
     return answers === "at once"
       ? answer
-      : Effect.interruptible(answers === "never" ? Effect.never : Effect.zipRight(Effect.sleep(5), answer))
+      : Effect.interruptible(answers === "never" ? Effect.never : Effect.zipRight(Effect.sleep(after[answers]), answer))
   })
   const scope = Effect.runSync(Scope.make())
   const context = await Effect.runPromise(

@@ -440,7 +440,8 @@ const isLast = (open: Open, response: Http.ServerResponse): boolean => {
 }
 
 /** Its client may have sent what has not been read. */
-const hasMore = ({ pipeline, socket }: Open): boolean => pipeline?.isStopped === true || isPausedByNode(socket)
+const hasMore = ({ pipeline, socket }: Open): boolean =>
+  pipeline !== undefined && (pipeline.isStopped || socket.readableLength > 0) || isPausedByNode(socket)
 
 /** Headers as `writeHead` takes them (an object, pairs, or a flat list), without `Connection`. */
 const withoutConnection = (headers: unknown): unknown => {

@@ -4,8 +4,8 @@
  * loop. So only so many of them are handed over in a turn, and no more are read where too many are in flight.
  */
 import { inOwnContext } from "../node/asyncContext.js"
-import { keepParsing, letRead, readOn, stopReading } from "../node/reading.js"
-import { setImmediate } from "../node/timers.js"
+import { hasLeft, keepParsing, letRead, readOn, stopReading } from "../node/reading.js"
+import { clearInterval, setImmediate, setInterval } from "../node/timers.js"
 import { Queue } from "../queue.js"
 import type { Open } from "../registry.js"
 
@@ -21,6 +21,9 @@ const resumeAt = maxInFlight / 2
 /** How many requests of one connection are handed over before others have their turn. */
 const burst = 128
 
+/** How often it is looked whether a client has left whose requests are not read. */
+const lookMillis = 100
+
 /** Made for a connection with its first request behind another. */
 export class Pipeline {
   readonly #open: Open
@@ -32,6 +35,8 @@ export class Pipeline {
   #isStopped = false
   #isFull = false
   #isScheduled = false
+  #look: (() => void) | undefined
+  #looking: NodeJS.Timeout | undefined
 
   constructor(open: Open) {
     this.#open = open
@@ -62,6 +67,7 @@ export class Pipeline {
   stop(): void {
     this.#isFull = true
     this.#stop()
+    this.#keepLooking()
   }
 
   /** A request has come that is too late for an answer. Who sends thousands of those is no longer read from. */
@@ -87,6 +93,7 @@ export class Pipeline {
   release(): void {
     if (this.#isStopped) letRead(this.#open.socket)
     this.#isStopped = false
+    this.#stopLooking()
   }
 
   #count(): void {
@@ -98,7 +105,23 @@ export class Pipeline {
   #stop(): void {
     if (this.#isStopped) return
     this.#isStopped = true
+    // made while the request is parsed: later, it may be in the context of another one
+    this.#look ??= inOwnContext(() => {
+      if (hasLeft(this.#open.socket)) this.#stopLooking()
+    })
     stopReading(this.#open.socket)
+  }
+
+  /** The client may leave while nobody reads. Not for a stop that is over in the next turn. */
+  #keepLooking(): void {
+    if (!this.#isStopped || this.#isScheduled || this.#look === undefined) return
+    this.#looking ??= setInterval(this.#look, lookMillis).unref()
+  }
+
+  #stopLooking(): void {
+    if (this.#looking === undefined) return
+    clearInterval(this.#looking)
+    this.#looking = undefined
   }
 
   #schedule(): void {
@@ -119,6 +142,7 @@ export class Pipeline {
       // a listener that throws ends the process or not, as Node and the user see fit; the others are not its business
       if (this.#waiting.size === 0) this.#readOn()
       else if (this.#withHandlers < maxInFlight) this.#schedule()
+      this.#keepLooking()
     }
   }
 
@@ -127,6 +151,7 @@ export class Pipeline {
     if (!this.#isStopped || this.#dropped > maxInFlight || (this.#isFull && owed.size > resumeAt)) return
     this.#isFull = false
     this.#isStopped = false
+    this.#stopLooking()
     readOn(socket)
   }
 }
