@@ -11,6 +11,7 @@ const out = `${root}.out/`
  * They run one after the other, after the rest.
  */
 const alone = [
+  "test/company/oneCtrlC.test.ts",
   "test/examples.test.ts",
   "test/rules/eventLoop.test.ts",
   "test/rules/hotPathBudget.test.ts",

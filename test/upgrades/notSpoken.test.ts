@@ -179,6 +179,25 @@ describe.each(servers)("%s answers", (name, start) => {
     socket.destroy()
   })
 
+  it.each([9000, 20_000, 100_000])("a body of %i bytes, and another one right behind it", async (length) => {
+    const server = await start()
+    const body = "x".repeat(length)
+    const { answers, socket } = await ask(
+      server,
+      3,
+      post("/a", offers("h2c"), body) + post("/b", offers("h2c"), body) + post("/c", "Host: test\r\n", body)
+    )
+    expect(answers).toEqual(["a", "b", "c"].map((path) => `[POST /${path} ${length}]`))
+    socket.destroy()
+  })
+
+  it("more of them in one write than are read at once", async () => {
+    const server = await start()
+    const { answers, socket } = await ask(server, 1500, get("/a", offers("h2c")).repeat(1500))
+    expect(answers).toHaveLength(1500)
+    socket.destroy()
+  })
+
   it("it in a drain, with its whole answer", async () => {
     const server = await start()
     const { answers, socket } = await ask(server, 1, get("/a"))

@@ -6,6 +6,8 @@
  */
 import * as Net from "node:net"
 import { getSystemErrorName } from "node:util"
+import { isPausedByNode } from "./paused.js"
+import { readWithoutParser } from "./unusedUpgrade.js"
 
 export const stopReading = (socket: Net.Socket): void => {
   socket.on("resume", stayStopped)
@@ -38,10 +40,6 @@ const noop = () => {}
 function stayStopped(this: Net.Socket): void {
   this.pause()
 }
-
-/** Node reads no further requests while a pipelined client has more answers to come than it takes. */
-export const isPausedByNode = (socket: Net.Socket): boolean =>
-  (socket as { readonly _paused?: boolean })._paused === true
 
 interface Handle {
   reading?: boolean
@@ -99,6 +97,6 @@ const isReset = (handle: Handle): boolean => {
 /** The parser reads from the handle by itself, until somebody listens for what is read. */
 const readsIntoBuffer = (socket: Net.Socket): boolean => {
   const { parser } = socket as Inner
-  if (parser?._consumed === true && socket.readableFlowing === false) socket.on("data", noop).off("data", noop)
+  if (parser?._consumed === true && socket.readableFlowing === false) readWithoutParser(socket)
   return parser?._consumed === false && socket.readableFlowing === false
 }

@@ -5,6 +5,7 @@
  */
 import type * as Http from "node:http"
 import type * as Net from "node:net"
+import { isPausedByNode } from "./paused.js"
 import { setImmediate } from "./timers.js"
 
 /**
@@ -19,17 +20,7 @@ interface Parser {
   [index: number]: unknown
 }
 
-interface Handle {
-  reading?: boolean
-  readonly readStart?: () => unknown
-  readonly readStop?: () => unknown
-}
-
-type Socket = Net.Socket & {
-  readonly parser?: Parser | null
-  readonly _handle?: Handle | null
-  readonly _paused?: boolean
-}
+type Socket = Net.Socket & { readonly parser?: Parser | null }
 
 /** How many numbers a parser has for its callbacks, at the most. */
 const callbacks = 10
@@ -47,50 +38,61 @@ export const continueAfter = (request: Http.IncomingMessage): void => {
   if (index === undefined || typeof executed !== "function") return
   const seeing = (parsed: unknown) => {
     const data = typeof parsed === "number" ? parser.getCurrentBuffer?.() : undefined
+    const isOver = data !== undefined && typeof parsed === "number" && parsed < data.length
+    if ((request.complete || isOver) && parser[index] === seeing) parser[index] = executed
     Reflect.apply(executed, undefined, [parsed])
-    if (socket.parser !== parser) return
-    if (request.complete && parser[index] === seeing) parser[index] = executed
-    if (data !== undefined && typeof parsed === "number" && parsed < data.length) {
-      readOn(socket, parser, data.subarray(parsed))
+    if (isOver && parsed >= 0 && socket.parser === parser && !socket.destroyed) {
+      parseLater(socket, parser, data.subarray(parsed))
     }
   }
   parser[index] = seeing
 }
 
-/** Not in this turn: the parser is still in use. Until then nothing else may come between. */
-const readOn = (socket: Socket, parser: Parser, rest: Uint8Array): void => {
-  const { _handle: handle } = socket
-  if (handle === null || handle === undefined) return
-  handle.reading = false
-  handle.readStop?.()
+/**
+ * The parser is still in use in this turn. What comes meanwhile must not be parsed before the rest: over TLS more may have
+ * been decrypted already, and is not stopped. So the socket reads into its own buffer from now on.
+ */
+const parseLater = (socket: Socket, parser: Parser, rest: Uint8Array): void => {
+  // before the pause, for which Node would stop the handle, and not start it again
+  readWithoutParser(socket)
+  socket.pause()
+  socket.unshift(rest)
   setImmediate(() => {
-    if (socket.destroyed || socket.parser !== parser) return
-    withLoop(parser, () => socket.unshift(rest))
-    // while the client takes no more answers, Node reads no more requests, and begins again by itself
-    if (socket.destroyed || socket._paused === true || handle.reading === true) return
-    handle.reading = true
-    handle.readStart?.()
+    // Node ends its own pause by itself
+    if (!socket.destroyed && socket.parser === parser && !isPausedByNode(socket)) socket.resume()
   })
 }
 
-/** There may be another such request in the rest. */
-const withLoop = (parser: Parser, feed: () => void): void => {
+/** Node's parser reads no more by itself: it is given what the socket has read. */
+export const readWithoutParser = (socket: Net.Socket): void => {
+  const { parser } = socket as Socket
+  if (parser === null || parser === undefined) return
+  // Node lets go of it for whoever listens for what is read
+  socket.on("data", ignore).off("data", ignore)
+  parseWhole(socket, parser)
+}
+
+const ignore = () => {}
+
+/** There may be such a request in anything that is parsed from now on. */
+const parseWhole = (socket: Net.Socket, parser: Parser): void => {
   const { execute } = parser
-  if (execute === undefined) return feed()
+  if (execute === undefined || Object.hasOwn(parser, "execute")) return
   const whole = (data: Uint8Array): unknown => {
     let parsed = 0
     for (;;) {
       const result: unknown = Reflect.apply(execute, parser, [data.subarray(parsed)])
       if (typeof result !== "number") return result
+      // it has lost its place, and would be asked for ever
+      if (result < 0) return Object.assign(new Error("Parse Error"), { code: "HPE_INTERNAL", bytesParsed: 0 })
       parsed += result
       const { upgrade } = (parser.incoming ?? {}) as { readonly upgrade?: unknown }
       if (result === 0 || parsed >= data.length || upgrade === true) return parsed
     }
   }
   Object.defineProperty(parser, "execute", { value: whole, configurable: true, writable: true })
-  try {
-    feed()
-  } finally {
-    Reflect.deleteProperty(parser, "execute")
-  }
+  // Node keeps parsers for other connections
+  socket.once("close", () => {
+    if (parser.execute === whole) Reflect.deleteProperty(parser, "execute")
+  })
 }
