@@ -146,7 +146,7 @@ describe("a request that was answered before its body had come", () => {
     await once(node.listen(0, "127.0.0.1"), "listening")
     const server = quiesce(node, { timeout: 8000, idleGrace: 100, logger: false })
     const client = await connect({ port: (node.address() as Net.AddressInfo).port })
-    await client.write(`${refused("Content-Length: 1000")}`)
+    await client.write(refused("Content-Length: 1000"))
     await client.untilResponses(1, 5000)
     const report = server.shutdown()
     for (let sent = 0; sent < 1000; sent += 50) {
