@@ -54,8 +54,7 @@ const adopted = async (
   return { port: portOf(node), connections, shutdown, secure }
 }
 
-const effect = async (): Promise<Running> => {
-  const node = Http.createServer()
+const effect = async (node: Http.Server = Http.createServer()): Promise<Running> => {
   const scope = await Effect.runPromise(Scope.make())
   const app = Effect.gen(function*() {
     const request = yield* HttpServerRequest.HttpServerRequest
@@ -68,7 +67,8 @@ const effect = async (): Promise<Running> => {
   const server = Context.get(await Effect.runPromise(Layer.buildWithScope(live, scope)), Server.Server)
   const shutdown = () => Effect.runPromise(Effect.merge(Effect.mapError(server.shutdown, ({ report }) => report)))
   ends.push(shutdown)
-  return { port: portOf(node), connections: () => Effect.runSync(server.connections), shutdown }
+  const secure = node instanceof Https.Server
+  return { port: portOf(node), connections: () => Effect.runSync(server.connections), shutdown, secure }
 }
 
 const byHand = (node: Http.Server) => {
@@ -81,7 +81,8 @@ const byHand = (node: Http.Server) => {
 const plain = () => Http.createServer(echo)
 
 const servers: ReadonlyArray<readonly [name: string, start: () => Promise<Running>]> = [
-  ["an Effect app", effect],
+  ["an Effect app", () => effect()],
+  ["an Effect app over TLS", () => effect(Https.createServer(certificate))],
   ["a server without WebSockets", () => adopted(plain(), () => {})],
   ["ws", () => adopted(plain(), (server) => new WebSocketServer({ server }))],
   ["ws on another path", () => adopted(plain(), (server) => new WebSocketServer({ server, path: "/ws" }))],
@@ -106,7 +107,7 @@ const ask = async ({ port, secure = false }: Running, count: number, ...pieces: 
   }
   const answers = () => text.match(/\[.*?\]/g) ?? []
   await waitFor(() => `${count} answers: ${text}`, () => answers().length >= count || socket.destroyed, limit)
-  return { answers: answers(), statuses: text.match(/^HTTP\/1\.1 \d+/gm) ?? [], socket }
+  return { answers: answers(), statuses: text.match(/HTTP\/1\.1 \d+/g) ?? [], socket }
 }
 
 const offers = (name: string) =>
@@ -198,6 +199,62 @@ describe.each(servers)("%s answers", (name, start) => {
     socket.destroy()
   })
 
+  it("them behind so many others that reading has been stopped", async () => {
+    const server = await start()
+    const body = "x".repeat(100_000)
+    const { answers, socket } = await ask(
+      server,
+      1001,
+      get("/a").repeat(400) + get("/b", offers("h2c")).repeat(200) + post("/c", offers("h2c"), body)
+        + get("/d").repeat(400)
+    )
+    expect(answers).toEqual([
+      ...Array<string>(400).fill("[GET /a 0]"),
+      ...Array<string>(200).fill("[GET /b 0]"),
+      "[POST /c 100000]",
+      ...Array<string>(400).fill("[GET /d 0]")
+    ])
+    socket.destroy()
+  })
+
+  it.each([9000, 20_000, 100_000])("in a drain what came behind a body of %i bytes", async (length) => {
+    const server = await start()
+    const second = post("/b", offers("h2c"), "x".repeat(length))
+    const { answers, socket } = await ask(
+      server,
+      1,
+      post("/a", offers("h2c"), "x".repeat(length)) + second.slice(0, -5)
+    )
+    expect(answers).toEqual([`[POST /a ${length}]`])
+    await waitFor("the second to be active", () => server.connections()[0]?.state === "Active", limit)
+    let text = ""
+    socket.on("data", (data) => (text += String(data)))
+    const report = server.shutdown()
+    socket.write(second.slice(-5))
+    expect(await report).toMatchObject({ outcome: "Drained", served: 1 })
+    expect(text).toContain(`[POST /b ${length}]`)
+  })
+
+  it.each<readonly [what: string, pieces: ReadonlyArray<string>]>([
+    ["behind it", [get("/a", offers("h2c")) + "\u0001\r\n\r\n" + get("/b")]],
+    ["behind a long one", [post("/a", offers("h2c"), "x".repeat(20_000)) + "\u0001\r\n\r\n" + get("/b")]],
+    ["in its body", [chunked("/a", offers("h2c"), "abc").replace("0\r\n\r\n", "zz\r\n"), get("/b")]]
+  ])("by closing the connection, what is no HTTP %s", async (_, pieces) => {
+    const { answers, socket } = await ask(await start(), Number.POSITIVE_INFINITY, ...pieces)
+    expect(socket.destroyed).toBe(true)
+    expect(answers.join()).not.toContain("/b")
+  })
+
+  it("with an error what is no HTTP and comes later", async () => {
+    const { answers, socket } = await ask(await start(), 1, get("/a", offers("h2c")))
+    expect(answers).toEqual(["[GET /a 0]"])
+    let text = ""
+    socket.on("data", (data) => (text += String(data)))
+    socket.write("\u0001\r\n\r\n" + get("/b"))
+    await waitFor("the connection to close", () => socket.destroyed, limit)
+    expect(text).toMatch(/^HTTP\/1\.1 400/)
+  })
+
   it("it in a drain, with its whole answer", async () => {
     const server = await start()
     const { answers, socket } = await ask(server, 1, get("/a"))
@@ -221,6 +278,20 @@ describe.each(servers)("%s answers", (name, start) => {
     socket.close()
     await waitFor("the WebSocket to close", once(socket, "close"), limit)
   })
+})
+
+it.each([Http, Https])("whoever looks at what a connection reads loses nothing behind it", async (protocol) => {
+  const node = protocol === Http ? plain() : Https.createServer(certificate, echo)
+  const look = (node: Http.Server) =>
+    node.on(protocol === Http ? "connection" : "secureConnection", (socket: Net.Socket) => socket.on("data", () => {}))
+  const server = await adopted(node, look, protocol === Https)
+  const { answers, socket } = await ask(
+    server,
+    3,
+    get("/a", offers("h2c")) + post("/b", offers("h2c"), "x".repeat(20_000)) + get("/c")
+  )
+  expect(answers).toEqual(["[GET /a 0]", "[POST /b 20000]", "[GET /c 0]"])
+  socket.destroy()
 })
 
 describe("who listens for upgrades by himself gets", () => {

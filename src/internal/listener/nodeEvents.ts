@@ -9,6 +9,7 @@ import type { NodeServer } from "../../Listener.js"
 import { sendsOf } from "../node/sentSocket.js"
 import { emitOf } from "../node/serverEmit.js"
 import { setImmediate } from "../node/timers.js"
+import { parseRest } from "../node/unusedUpgrade.js"
 import { isSpokenBy, upgradesOf } from "../node/upgrades.js"
 import type { Pipeline } from "../protocol/pipeline.js"
 import type * as AcceptQueue from "./acceptQueue.js"
@@ -85,6 +86,11 @@ export const seeing = (
     if (!watcher.answer(request, response) && !heard) watcher.unheard(response)
     return true
   }
+  const taken = (server: NodeServer, args: ReadonlyArray<unknown>): boolean => {
+    const heard = Reflect.apply(emit, server, args)
+    parseRest(args[1] as Net.Socket)
+    return heard
+  }
   return function(this: NodeServer, ...args: ReadonlyArray<unknown>): boolean {
     switch (args[0]) {
       case "request":
@@ -136,11 +142,11 @@ export const seeing = (
       case "connection": {
         queue.accepted()
         watcher.connection(args[1] as Net.Socket)
-        break
+        return taken(this, args)
       }
       case "secureConnection": {
         watcher.secureConnection(args[1] as Tls.TLSSocket)
-        break
+        return taken(this, args)
       }
       case "upgrade":
       case "connect": {

@@ -5,8 +5,6 @@
  */
 import type * as Http from "node:http"
 import type * as Net from "node:net"
-import { isPausedByNode } from "./paused.js"
-import { setImmediate } from "./timers.js"
 
 /**
  * Node's parser of a connection that it reads without JavaScript (`_consumed`): it calls the bound `onParserExecute`,
@@ -20,59 +18,64 @@ interface Parser {
   [index: number]: unknown
 }
 
-type Socket = Net.Socket & { readonly parser?: Parser | null }
+interface Handle {
+  reading?: boolean
+  readonly readStart?: () => unknown
+}
+
+type Socket = Net.Socket & { readonly parser?: Parser | null; readonly _handle?: Handle | null }
 
 /** How many numbers a parser has for its callbacks, at the most. */
 const callbacks = 10
+
+/** The requests with an unused upgrade that are being parsed. Node's parser stops once for each: where its message ends. */
+const unused = new WeakMap<Parser, Http.IncomingMessage>()
 
 /** Reads on behind `request`, whose head has just been parsed. Where Node keeps none of this, it is as Node has it. */
 export const continueAfter = (request: Http.IncomingMessage): void => {
   const socket = request.socket as Socket
   const { parser } = socket
-  if (parser?._consumed !== true || typeof parser.getCurrentBuffer !== "function") return
+  if (parser === null || parser === undefined) return
+  unused.set(parser, request)
+  if (parser._consumed !== true || typeof parser.getCurrentBuffer !== "function") return
   const index = Array.from({ length: callbacks }, (_, index) => index).find((index) => {
     const callback = parser[index]
     return typeof callback === "function" && callback.name === "bound onParserExecute"
   })
   const executed = index === undefined ? undefined : parser[index]
   if (index === undefined || typeof executed !== "function") return
-  const seeing = (parsed: unknown) => {
-    const data = typeof parsed === "number" ? parser.getCurrentBuffer?.() : undefined
-    const isOver = data !== undefined && typeof parsed === "number" && parsed < data.length
-    if ((request.complete || isOver) && parser[index] === seeing) parser[index] = executed
-    Reflect.apply(executed, undefined, [parsed])
-    if (isOver && parsed >= 0 && socket.parser === parser && !socket.destroyed) {
-      parseLater(socket, parser, data.subarray(parsed))
-    }
-  }
-  parser[index] = seeing
-}
-
-/**
- * The parser is still in use in this turn. What comes meanwhile must not be parsed before the rest: over TLS more may have
- * been decrypted already, and is not stopped. So the socket reads into its own buffer from now on.
- */
-const parseLater = (socket: Socket, parser: Parser, rest: Uint8Array): void => {
-  // before the pause, for which Node would stop the handle, and not start it again
+  // what comes next must come to the parser behind the rest of this read, and over TLS it cannot be held back
   readWithoutParser(socket)
-  socket.pause()
-  socket.unshift(rest)
-  setImmediate(() => {
-    // Node ends its own pause by itself
-    if (!socket.destroyed && socket.parser === parser && !isPausedByNode(socket)) socket.resume()
-  })
+  parser[index] = (result: unknown) => {
+    parser[index] = executed
+    const data = typeof result === "number" ? parser.getCurrentBuffer?.() : undefined
+    const parsed = data === undefined ? result : parsedOf(parser, result, data)
+    Reflect.apply(executed, undefined, [parsed])
+    if (data === undefined || typeof parsed !== "number" || parsed >= data.length) return
+    if (socket.parser === parser && !socket.destroyed) socket.unshift(data.subarray(parsed))
+  }
 }
 
 /** Node's parser reads no more by itself: it is given what the socket has read. */
 export const readWithoutParser = (socket: Net.Socket): void => {
-  const { parser } = socket as Socket
+  const { _handle: handle, parser } = socket as Socket
   if (parser === null || parser === undefined) return
   // Node lets go of it for whoever listens for what is read
   socket.on("data", ignore).off("data", ignore)
   parseWhole(socket, parser)
+  // a pause has stopped the handle for the parser. For the stream it still reads, and nothing would start it again
+  if (handle?.reading !== false || typeof handle.readStart !== "function") return
+  handle.reading = true
+  handle.readStart()
 }
 
 const ignore = () => {}
+
+/** Where Node gives the parser what a new connection has read, it would drop the rest as well. */
+export const parseRest = (socket: Net.Socket): void => {
+  const { parser } = socket as Socket
+  if (parser?._consumed === false) parseWhole(socket, parser)
+}
 
 /** There may be such a request in anything that is parsed from now on. */
 const parseWhole = (socket: Net.Socket, parser: Parser): void => {
@@ -81,18 +84,36 @@ const parseWhole = (socket: Net.Socket, parser: Parser): void => {
   const whole = (data: Uint8Array): unknown => {
     let parsed = 0
     for (;;) {
-      const result: unknown = Reflect.apply(execute, parser, [data.subarray(parsed)])
+      const rest = data.subarray(parsed)
+      const result = parsedOf(parser, Reflect.apply(execute, parser, [rest]), rest)
       if (typeof result !== "number") return result
-      // it has lost its place, and would be asked for ever
-      if (result < 0) return Object.assign(new Error("Parse Error"), { code: "HPE_INTERNAL", bytesParsed: 0 })
       parsed += result
-      const { upgrade } = (parser.incoming ?? {}) as { readonly upgrade?: unknown }
-      if (result === 0 || parsed >= data.length || upgrade === true) return parsed
+      if (isUpgraded(parser)) restore()
+      if (parsed >= data.length || isUpgraded(parser)) return parsed
     }
   }
+  // Node keeps parsers for other connections, and takes that of an upgraded one before it has closed
+  const restore = () => {
+    socket.off("close", restore)
+    if (parser.execute !== whole) return
+    Reflect.deleteProperty(parser, "execute")
+    unused.delete(parser)
+  }
   Object.defineProperty(parser, "execute", { value: whole, configurable: true, writable: true })
-  // Node keeps parsers for other connections
-  socket.once("close", () => {
-    if (parser.execute === whole) Reflect.deleteProperty(parser, "execute")
-  })
+  socket.once("close", restore)
+}
+
+const isUpgraded = ({ incoming }: Parser): boolean =>
+  (incoming as { readonly upgrade?: unknown } | null | undefined)?.upgrade === true
+
+/**
+ * What the parser has said of `data`. From the head of a request that asks for an upgrade to the next head, it hides its
+ * errors behind a number: that of the byte it stopped at, and then any number, also a negative one. It is an error if it
+ * has not parsed everything, and no such request has just ended.
+ */
+const parsedOf = (parser: Parser, result: unknown, data: Uint8Array): unknown => {
+  const isOver = unused.get(parser)?.complete === true
+  if (isOver) unused.delete(parser)
+  if (typeof result !== "number" || result === data.length || isOver || isUpgraded(parser)) return result
+  return Object.assign(new Error("Parse Error"), { code: "HPE_INTERNAL", bytesParsed: 0 })
 }
