@@ -1,7 +1,7 @@
 /**
- * Answers that other code in the process cuts in spite of us, during a shutdown: it destroys or ends a socket that
- * it has kept (http-terminator, stoppable, terminus, a list of `connection`s) or an HTTP/2 session. They are no clients that have left, and
- * the report names them.
+ * Answers that other code in the process cuts in spite of us, during a shutdown: it destroys or ends a socket that it
+ * has kept (http-terminator, stoppable, terminus, a list of `connection`s), or destroys an HTTP/2 session. They are no
+ * clients that have left, and the report names them.
  */
 import type * as Net from "node:net"
 import { type Open, type Owed, type Registry, remoteAddressOf } from "./registry.js"
