@@ -84,9 +84,11 @@ export default defineConfig({
     ]
   },
   test: {
-    // A process for each file. Tests mostly wait, so that more of them run at once than a small machine has cores.
+    // Tests mostly wait, so that more of them run at once than a small machine has cores. Their processes are shared:
+    // each would spend more time on loading Effect than on its tests. What speaks of a whole process starts one.
+    // As many at the least as at the most: a worker that is ended for being idle may just have been given a file.
     pool: "forks",
-    poolOptions: { forks: { minForks: 1, maxForks: 6 } },
+    poolOptions: { forks: { isolate: false, minForks: 6, maxForks: 6 } },
     // A test that passes only on the second try has failed.
     retry: 0,
     // servers log how they stop: of interest where a test has failed

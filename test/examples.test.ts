@@ -18,7 +18,7 @@ const answer = async (client: RawClient, nth = 1) => (await client.untilResponse
 
 const drained = /^Shut down in .* \(Drained\)/
 
-describe("examples", { timeout: 60_000 }, () => {
+describe.concurrent("examples", { timeout: 60_000 }, () => {
   it("quickstart: a request that is running at SIGTERM is answered, and told to close", () =>
     withExample("quickstart", async ({ child, logged, target }) => {
       await withClient(target, async (client) => {

@@ -22,7 +22,7 @@ const whose = (child: Child, text: string) =>
 const byPid = (one: { readonly pid: number | undefined }, other: { readonly pid: number | undefined }) =>
   (one.pid ?? 0) - (other.pid ?? 0)
 
-describe("whose a line in the log is", { timeout: 120_000 }, () => {
+describe.concurrent("whose a line in the log is", { timeout: 120_000 }, () => {
   it(
     "says a program that hands over",
     running(() => ({ json: true }), async (app) => {

@@ -50,7 +50,7 @@ const deleteUnderLoad = async (old: Pod, other: Pod, removed: () => Promise<void
   }
 }
 
-describe("a pod that is deleted", { timeout: 60_000 }, () => {
+describe.concurrent("a pod that is deleted", { timeout: 60_000 }, () => {
   it("serves what the nodes still send to it: nothing is lost, and it exits 0 within its grace period", () =>
     withPods([{ name: "old", kubernetes }, { name: "new", kubernetes }], async (old, other) => {
       let slow: RawClient | undefined

@@ -19,7 +19,7 @@ const ways = {
   }
 }
 
-describe("requests are served, interrupted and drained", () => {
+describe.concurrent("requests are served, interrupted and drained", () => {
   for (const [name, { options, scope }] of Object.entries(ways)) {
     it(name, () =>
       withChild(exchanges, [], async (child) => {
