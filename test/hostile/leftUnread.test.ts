@@ -6,13 +6,14 @@ import * as Tls from "node:tls"
 import { describe, expect, it } from "vitest"
 import type { Policy } from "../../src/Shutdown.js"
 import { certificate } from "../support/certificate.js"
-import { now, pace, waitFor } from "../support/wait.js"
+import { pace, waitFor } from "../support/wait.js"
 import { type Answers, effect, plain, type Site } from "./crowd.js"
 
 // With a thousand requests in flight, no more of a connection are read. Its client may leave meanwhile: nobody is owed
 // anything then, in steady state as in a drain.
 
-const policy: Policy = { timeout: "5 seconds", killTimeout: "300 millis" }
+/** A drain that waits for somebody here does not end in the time that a test has. */
+const policy: Policy = { timeout: "1 minute", killTimeout: "300 millis" }
 const limit = 10_000
 
 const requests = (count: number): string =>
@@ -76,11 +77,9 @@ const ways = {
 const drained = async ({ site }: Run, leave: () => void): Promise<void> => {
   const ending = site.shutdown()
   await pace(200)
-  const left = now()
   leave()
   const { cut, outcome } = await ending
   expect([outcome, cut.length]).toEqual(["Drained", 0])
-  expect(now() - left).toBeLessThan(2500)
 }
 
 for (const [api, make] of [["an Effect app", effect], ["an adopted node:http server", plain]] as const) {
