@@ -88,7 +88,7 @@ export default defineConfig({
     // each would spend more time on loading Effect than on its tests. What speaks of a whole process starts one.
     // As many at the least as at the most: a worker that is ended for being idle may just have been given a file.
     pool: "forks",
-    poolOptions: { forks: { isolate: false, minForks: 6, maxForks: 6 } },
+    poolOptions: { forks: { isolate: false, minForks: 5, maxForks: 5 } },
     // A test that passes only on the second try has failed.
     retry: 0,
     // servers log how they stop: of interest where a test has failed

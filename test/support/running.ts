@@ -22,7 +22,7 @@ import * as Raw from "./rawClient.js"
 import { waitFor } from "./wait.js"
 
 /** The limit of every wait that a correct server satisfies in milliseconds: only a failing test ever takes it. */
-export const limit = 5000
+export const limit = 10_000
 
 export interface Running<A = never> {
   readonly server: Server.ServerService
