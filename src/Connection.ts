@@ -15,9 +15,9 @@ import { HttpServerRequest } from "@effect/platform/HttpServerRequest"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
-import * as internal from "./internal/connectionScope.js"
+import * as internal from "./internal/http/connectionScope.js"
 import type { Connection } from "./internal/model/connection.js"
-import { type Open, openOf, snapshot } from "./internal/registry.js"
+import { type Open, openOf, snapshot } from "./internal/core/connections.js"
 
 export type { Connection, ConnectionState } from "./internal/model/connection.js"
 

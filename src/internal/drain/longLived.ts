@@ -5,7 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as RealTime from "../node/realTime.js"
 import { clearTimeout, setTimeout } from "../node/timers.js"
-import type { Registry } from "../registry.js"
+import type { Registry } from "../core/connections.js"
 import type { Stopping } from "./drain.js"
 import { inBatches } from "./settle.js"
 import { turn } from "./turn.js"

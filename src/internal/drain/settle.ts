@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as RealTime from "../node/realTime.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
-import type { Registry } from "../registry.js"
+import type { Registry } from "../core/connections.js"
 import type { Stopping } from "./drain.js"
 import { turn } from "./turn.js"
 

@@ -8,7 +8,7 @@ import type { Answer, CheckOptions, CheckResult, HealthService } from "../../Hea
 import { Server } from "../../Server.js"
 import { InvalidPolicy } from "../../Shutdown.js"
 import * as RealTime from "../node/realTime.js"
-import { steady } from "../now.js"
+import { steady } from "../core/clock.js"
 import { checkNames } from "../policy/optionNames.js"
 import { duration } from "../policy/policy.js"
 import { type Check, Checks } from "./checks.js"

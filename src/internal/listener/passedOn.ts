@@ -6,7 +6,7 @@
 import type * as Net from "node:net"
 import type { NodeServer } from "../../Listener.js"
 import { emitOf, onPassing } from "../node/serverEmit.js"
-import { openOf, type Registry } from "../registry.js"
+import { openOf, type Registry } from "../core/connections.js"
 import { isWatched, seeing, type Watcher } from "./nodeEvents.js"
 
 type Seeing = ReturnType<typeof seeing>

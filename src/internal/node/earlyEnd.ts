@@ -9,7 +9,7 @@
  */
 import type * as Http from "node:http"
 import type * as Http2 from "node:http2"
-import { hidden } from "../hidden.js"
+import { hidden } from "./symbols.js"
 import { nextTick, setImmediate } from "./timers.js"
 
 type Args = ReadonlyArray<unknown>

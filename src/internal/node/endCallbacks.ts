@@ -3,7 +3,7 @@
  * response that is destroyed before, Node calls none of them while it holds the answer back (pipelining). Up to Node 22
  * they are `once` listeners of `finish`, since Node 24.2x an array under a symbol of its own.
  */
-import { hidden } from "../hidden.js"
+import { hidden } from "./symbols.js"
 
 interface Ended {
   readonly rawListeners: (event: string) => ReadonlyArray<unknown>

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import type * as Net from "node:net"
 import type { Options as ListenOptions } from "../../Listener.js"
 import type { Policy } from "../../Shutdown.js"
-import { InvalidPolicy } from "./shutdownErrors.js"
+import { InvalidPolicy } from "../model/errors.js"
 
 type NamesOf<A> = { readonly [K in keyof A]-?: true }
 

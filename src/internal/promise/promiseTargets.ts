@@ -4,7 +4,7 @@
 import * as Net from "node:net"
 import type { NodeServer } from "../../Listener.js"
 import type { Framework, Target } from "../../promise.js"
-import * as Given from "../given.js"
+import * as Given from "../policy/validateFunction.js"
 import { whyNotAdopt } from "../listener/listenErrors.js"
 
 /** Looks at all of them before one is touched. */

@@ -3,14 +3,14 @@
  */
 import type * as Http from "node:http"
 import * as Net from "node:net"
-import { noteCutElsewhere } from "../cutElsewhere.js"
-import { hidden } from "../hidden.js"
+import { noteCutElsewhere } from "../core/cutElsewhere.js"
+import { hidden } from "../node/symbols.js"
 import { endEarly, endsWithEncoder } from "../node/earlyEnd.js"
 import { callEndCallbacks } from "../node/endCallbacks.js"
 import { isPausedByNode } from "../node/paused.js"
 import { nextTick, setImmediate } from "../node/timers.js"
-import { destroy, destroyEnded, type Grace, lingerMillis, type Protocol } from "../protocol.js"
-import { type Open, openOf, type Owed, type Registry } from "../registry.js"
+import { destroy, destroyEnded, type Grace, lingerMillis, type Protocol } from "../core/protocol.js"
+import { type Open, openOf, type Owed, type Registry } from "../core/connections.js"
 import { endsByItself, hasEndedByItself, isEncodedHead, isEventStreamHead, wantsEventStream } from "./eventStream.js"
 import { Pipeline } from "./pipeline.js"
 

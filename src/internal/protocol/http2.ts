@@ -9,13 +9,13 @@
  * notice of the streams that follow.
  */
 import * as Http2 from "node:http2"
-import { noteCutElsewhere } from "../cutElsewhere.js"
+import { noteCutElsewhere } from "../core/cutElsewhere.js"
 import { endStreamEarly, streamEndsWithEncoder } from "../node/earlyEnd.js"
 import { callEndCallbacks } from "../node/endCallbacks.js"
 import { isResetUnseen } from "../node/resetStream.js"
 import { setImmediate, setTimeout } from "../node/timers.js"
-import { destroyEnded, type Grace, lingerMillis, type Protocol } from "../protocol.js"
-import { type Open, openOf, type Owed } from "../registry.js"
+import { destroyEnded, type Grace, lingerMillis, type Protocol } from "../core/protocol.js"
+import { type Open, openOf, type Owed } from "../core/connections.js"
 import { endsByItself, hasEndedByItself, isEventStreamWith, wantsEventStream } from "./eventStream.js"
 import { completeEnd } from "./http1.js"
 

@@ -6,8 +6,8 @@
 import { inOwnContext } from "../node/asyncContext.js"
 import { hasLeft, keepParsing, letRead, readOn, stopReading } from "../node/reading.js"
 import { clearInterval, setImmediate, setInterval } from "../node/timers.js"
-import { Queue } from "../queue.js"
-import type { Open } from "../registry.js"
+import { Queue } from "../core/queue.js"
+import type { Open } from "../core/connections.js"
 
 /**
  * How many requests of one connection are in flight before no more of them are read, and with their handlers at the most.

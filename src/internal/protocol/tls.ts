@@ -4,8 +4,8 @@
  */
 import type * as Net from "node:net"
 import type * as Tls from "node:tls"
-import { destroy, type Protocol } from "../protocol.js"
-import { attach, type Open, openOf } from "../registry.js"
+import { destroy, type Protocol } from "../core/protocol.js"
+import { attach, type Open, openOf } from "../core/connections.js"
 
 export const handshake: Protocol = {
   name: "tls",

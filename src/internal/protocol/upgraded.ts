@@ -3,9 +3,9 @@
  * that speaks no HTTP. Unlike Go, which forgets it (rule F8), it is told when draining starts, awaited, and cut at the
  * deadline.
  */
-import { hidden } from "../hidden.js"
-import { destroy, type Protocol } from "../protocol.js"
-import type { Open } from "../registry.js"
+import { hidden } from "../node/symbols.js"
+import { destroy, type Protocol } from "../core/protocol.js"
+import type { Open } from "../core/connections.js"
 
 const make = (name: string): Protocol => ({
   name,

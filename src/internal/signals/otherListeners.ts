@@ -2,7 +2,7 @@
  * Who else in this process listens for a signal, and what to do about it. What is known of a listener is its name and
  * its text.
  */
-import { clip } from "../oneLine.js"
+import { clip } from "../model/text.js"
 import { shared } from "./shared.js"
 
 export interface Others {

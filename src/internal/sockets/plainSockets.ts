@@ -14,7 +14,7 @@ import type { Options } from "../../NodeSocketServer.js"
 import { inOwnContext } from "../node/asyncContext.js"
 import { checkNames, listenNames, policyNames, socketNames, without } from "../policy/optionNames.js"
 import { tellWith } from "../protocol/upgraded.js"
-import { openOf } from "../registry.js"
+import { openOf } from "../core/connections.js"
 import { makeServer, type Services, services } from "./socketHandler.js"
 import * as Sockets from "./socketServer.js"
 

@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { Server } from "../../Server.js"
 import type * as Shutdown from "../../Shutdown.js"
-import * as internal from "../server.js"
+import * as internal from "../server/make.js"
 import * as Line from "../telemetry/line.js"
 import { BetweenCalls, socketServerError } from "./socketServer.js"
 

@@ -7,8 +7,8 @@ import * as SocketServer from "@effect/platform/SocketServer"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Net from "node:net"
-import type { Open } from "../registry.js"
-import { callsOf } from "./calls.js"
+import type { Open } from "../core/connections.js"
+import { callsOf } from "../protocol/rpcCalls.js"
 import { UndrainedCalls } from "./undrainedCalls.js"
 
 /** Whoever runs a socket server says how its connections are asked to leave: those of RPC, between their calls. */

@@ -16,9 +16,9 @@ import * as Option from "effect/Option"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Supervisor from "effect/Supervisor"
 import type { AnySpan } from "effect/Tracer"
-import { noteUndrained } from "../cutElsewhere.js"
-import type { Open } from "../registry.js"
-import { Call, hasCalls } from "./calls.js"
+import { noteUndrained } from "../core/cutElsewhere.js"
+import type { Open } from "../core/connections.js"
+import { Call, hasCalls } from "../protocol/rpcCalls.js"
 
 type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
 

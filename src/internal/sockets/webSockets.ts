@@ -12,7 +12,7 @@ import type * as Net from "node:net"
 import type { WebSocketOptions } from "../../NodeSocketServer.js"
 import { turn } from "../drain/turn.js"
 import { policyNames, wrongNameAmongOthers } from "../policy/optionNames.js"
-import { openOf } from "../registry.js"
+import { openOf } from "../core/connections.js"
 import { makeServer, type Services, services } from "./socketHandler.js"
 import * as Sockets from "./socketServer.js"
 

@@ -14,7 +14,7 @@ import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import { inspect } from "node:util"
-import { clip, escaped } from "../oneLine.js"
+import { clip, escaped } from "../model/text.js"
 import { countLogError } from "./logErrors.js"
 import { holdOutputs, isOutputLost, writeElsewhere } from "./outputs.js"
 

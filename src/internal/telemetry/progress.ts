@@ -4,8 +4,8 @@
  */
 import * as Duration from "effect/Duration"
 import type { Stopping } from "../drain/drain.js"
-import { clip } from "../oneLine.js"
-import { type Open, type Owed, remoteAddressOf } from "../registry.js"
+import { clip } from "../model/text.js"
+import { type Open, type Owed, remoteAddressOf } from "../core/connections.js"
 
 /** A request that has not got its whole answer. */
 export interface InFlight {

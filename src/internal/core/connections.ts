@@ -4,13 +4,13 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as Net from "node:net"
-import type { Connection, ConnectionState } from "../Connection.js"
-import type { Handlers } from "./handlers.js"
-import { InFlight, type Linked } from "./inFlight.js"
-import { isTaken } from "./node/sentSocket.js"
-import { nextTick } from "./node/timers.js"
+import type { Connection, ConnectionState } from "../../Connection.js"
+import type { Handlers } from "./requestFibers.js"
+import { InFlight, type Linked } from "./exchangeList.js"
+import { isTaken } from "../node/sentSocket.js"
+import { nextTick } from "../node/timers.js"
 import type { Grace, Protocol } from "./protocol.js"
-import type { Pipeline } from "./protocol/pipeline.js"
+import type { Pipeline } from "../protocol/pipeline.js"
 
 /** A request that has been received and whose answer has not left yet. */
 export interface Owed extends Linked<Owed> {

@@ -4,7 +4,7 @@
 import type * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import type * as Option from "effect/Option"
-import type { Connection } from "../model/connection.js"
+import type { Connection } from "./connection.js"
 
 /**
  * A request that did not get its whole answer before the deadline.

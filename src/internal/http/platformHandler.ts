@@ -14,12 +14,12 @@ import * as FiberId from "effect/FiberId"
 import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import type * as Net from "node:net"
-import type { Handlers } from "../handlers.js"
+import type { Handlers } from "../core/requestFibers.js"
 import { answerUpgrade, completeEnd, endUpgrade, upgradeOf } from "../protocol/http1.js"
 import { goingAway, hijack, tellWith } from "../protocol/upgraded.js"
-import { type Open, openOf } from "../registry.js"
+import { type Open, openOf } from "../core/connections.js"
 import { once } from "../sockets/socketServer.js"
-import { ending } from "./ending.js"
+import { ending } from "./fastPath/endEventStreams.js"
 
 export interface PlatformWay {
   readonly request: (request: Http.IncomingMessage, response: Http.ServerResponse) => void

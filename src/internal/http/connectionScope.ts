@@ -7,7 +7,7 @@ import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import { type Open, released } from "./registry.js"
+import { type Open, released } from "../core/connections.js"
 
 const scopes = new WeakMap<Open, Scope.CloseableScope>()
 

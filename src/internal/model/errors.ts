@@ -4,7 +4,7 @@
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Inspectable from "effect/Inspectable"
-import { clip } from "../oneLine.js"
+import { clip } from "./text.js"
 import type { Report } from "./report.js"
 
 /**

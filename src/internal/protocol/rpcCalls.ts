@@ -2,11 +2,11 @@
  * The calls of a protocol that is spoken over a connection which a handler took over: RPC over a plain socket or a
  * WebSocket. While it is owed the result of a call, it is not asked to leave.
  */
-import { noteCutElsewhere } from "../cutElsewhere.js"
+import { noteCutElsewhere } from "../core/cutElsewhere.js"
 import { setImmediate } from "../node/timers.js"
-import { lingerMillis } from "../protocol.js"
-import { goAway, tellWith } from "../protocol/upgraded.js"
-import type { Open, Owed } from "../registry.js"
+import { lingerMillis } from "../core/protocol.js"
+import { goAway, tellWith } from "./upgraded.js"
+import type { Open, Owed } from "../core/connections.js"
 
 export class Call implements Owed {
   readonly method = "RPC"

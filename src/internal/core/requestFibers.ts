@@ -3,7 +3,7 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import { type Open, released } from "./registry.js"
+import { type Open, released } from "./connections.js"
 
 type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
 

@@ -1,5 +1,5 @@
-import { setTimeout } from "./node/timers.js"
-import type { Open } from "./registry.js"
+import { setTimeout } from "../node/timers.js"
+import type { Open } from "./connections.js"
 
 /** Go's `rstAvoidanceDelay` (rule C11): how long a connection is read from after its last answer and our FIN. */
 export const lingerMillis = 500

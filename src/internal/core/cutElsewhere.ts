@@ -4,7 +4,7 @@
  * clients that have left, and the report names them.
  */
 import type * as Net from "node:net"
-import { type Open, type Owed, type Registry, remoteAddressOf } from "./registry.js"
+import { type Open, type Owed, type Registry, remoteAddressOf } from "./connections.js"
 
 interface Internals {
   _destroy: (error: Error | null, callback: (error?: Error | null) => void) => void

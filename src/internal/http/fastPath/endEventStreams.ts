@@ -7,8 +7,8 @@ import type { HttpServerRequest } from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { endsWithStream, isEventStream, wantsEventStream } from "../protocol/eventStream.js"
-import { openOf } from "../registry.js"
+import { endsWithStream, isEventStream, wantsEventStream } from "../../protocol/eventStream.js"
+import { openOf } from "../../core/connections.js"
 
 type Response = HttpServerResponse.HttpServerResponse
 

@@ -10,8 +10,8 @@ import * as Exit from "effect/Exit"
 import * as Tracer from "effect/Tracer"
 import { DeadlineExceeded, type Report } from "../../Shutdown.js"
 import type { Stopping } from "../drain/drain.js"
-import { clip } from "../oneLine.js"
-import { isFailure } from "../policy/report.js"
+import { clip } from "../model/text.js"
+import { isFailure } from "../model/report.js"
 
 interface Options<A> {
   readonly root?: boolean
