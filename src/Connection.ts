@@ -15,9 +15,9 @@ import { HttpServerRequest } from "@effect/platform/HttpServerRequest"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
+import { connectionOf, snapshot, type TrackedConnection } from "./internal/core/connection.js"
 import * as internal from "./internal/http/connectionScope.js"
 import type { Connection } from "./internal/model/connection.js"
-import { type Open, openOf, snapshot } from "./internal/core/connections.js"
 
 export type { Connection, ConnectionState } from "./internal/model/connection.js"
 
@@ -35,11 +35,18 @@ export class NoConnection extends Data.TaggedError("NoConnection")<{ readonly me
   }
 }
 
-const open: Effect.Effect<Open, NoConnection, HttpServerRequest> = Effect.flatMap(HttpServerRequest, (request) => {
-  const source: { readonly socket?: Parameters<typeof openOf>[0] } = NodeHttpServerRequest.toIncomingMessage(request)
-  const open = openOf(source.socket)
-  return open === undefined ? new NoConnection({ method: request.method, url: request.url }) : Effect.succeed(open)
-})
+const open: Effect.Effect<TrackedConnection, NoConnection, HttpServerRequest> = Effect.flatMap(
+  HttpServerRequest,
+  (request) => {
+    const source: { readonly socket?: Parameters<typeof connectionOf>[0] } = NodeHttpServerRequest.toIncomingMessage(
+      request
+    )
+    const connection = connectionOf(source.socket)
+    return connection === undefined
+      ? new NoConnection({ method: request.method, url: request.url })
+      : Effect.succeed(connection)
+  }
+)
 
 /**
  * The connection that the current request came on.

@@ -25,10 +25,10 @@
 import * as Duration from "effect/Duration"
 import * as Schedule from "effect/Schedule"
 
+export { DeadlineExceeded, InvalidPolicy, ServerClosed } from "./internal/model/errors.js"
+export type { CutRequest, EndedStream, HookReport, Report } from "./internal/model/report.js"
 export { config } from "./internal/policy/policyConfig.js"
 export { development, docker, kubernetes, systemd } from "./internal/policy/presets.js"
-export type { CutRequest, EndedStream, HookReport, Report } from "./internal/model/report.js"
-export { DeadlineExceeded, InvalidPolicy, ServerClosed } from "./internal/model/errors.js"
 
 /**
  * Where a server is in its life. It only ever moves forward.

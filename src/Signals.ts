@@ -70,8 +70,8 @@ import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as EffectRuntime from "effect/Runtime"
 import * as Os from "node:os"
+import { monotonicMillis } from "./internal/core/clock.js"
 import * as RealTime from "./internal/node/realTime.js"
-import { steady } from "./internal/core/clock.js"
 import { checkNames } from "./internal/policy/optionNames.js"
 import { sayWhatRuns } from "./internal/signals/finalizing.js"
 import { isUnderRunMain } from "./internal/signals/otherListeners.js"
@@ -194,7 +194,7 @@ export const handle =
         let runner: typeof fiber | undefined
         let finalizing: { readonly stop: () => void } | undefined
         const listening = listen(signals, {
-          now: steady(clock),
+          now: monotonicMillis(clock),
           run: (effect) => around.run(effect),
           servers: () => around.servers,
           begin: () => {

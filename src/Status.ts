@@ -24,7 +24,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { WriteStream } from "node:tty"
-import type { Stopping } from "./internal/drain/drain.js"
+import type { ServerContext } from "./internal/drain/drain.js"
 import { checkNames } from "./internal/policy/optionNames.js"
 import { besides, connections, count, progressOf, request, timeLeft } from "./internal/telemetry/progress.js"
 import * as Terminal from "./internal/telemetry/terminal.js"
@@ -101,7 +101,7 @@ const dim = 2
 
 const yellow = 33
 
-const lines = (inside: Stopping, paint: (code: number, text: string) => string): ReadonlyArray<string> => {
+const lines = (inside: ServerContext, paint: (code: number, text: string) => string): ReadonlyArray<string> => {
   const { phase } = inside.telemetry
   const progress = progressOf(inside, named)
   if (phase === "Serving") {

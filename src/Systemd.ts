@@ -60,7 +60,7 @@ import { duration } from "./internal/policy/policy.js"
 import { sender } from "./internal/supervisor/sdNotify.js"
 import * as Line from "./internal/telemetry/line.js"
 import { connections, count, print, progressOf, request, timeLeft } from "./internal/telemetry/progress.js"
-import { insideOf } from "./internal/telemetry/telemetry.js"
+import { viewOf } from "./internal/telemetry/telemetry.js"
 import { Server, type ServerService } from "./Server.js"
 import type { InvalidPolicy } from "./Shutdown.js"
 
@@ -229,7 +229,7 @@ const life = (
 
 /** One line of it: `systemctl status` has no room for more. */
 const status = (server: ServerService): string => {
-  const inside = insideOf(server)
+  const inside = viewOf(server)
   if (inside === undefined) return "Shutting down"
   const progress = progressOf(inside, 1)
   const left = timeLeft(progress)

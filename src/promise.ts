@@ -37,10 +37,10 @@ import * as Exit from "effect/Exit"
 import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import { setMaxListeners } from "node:events"
+import { monotonicMillis } from "./internal/core/clock.js"
 import type { Connection } from "./internal/model/connection.js"
 import { inOwnContext } from "./internal/node/asyncContext.js"
 import * as RealTime from "./internal/node/realTime.js"
-import { steady } from "./internal/core/clock.js"
 import { failuresOf, FinallyTimedOut, type LastTask } from "./internal/promise/lastTasks.js"
 import { logging } from "./internal/promise/promiseLog.js"
 import { finallyLimit, look, lookAtHook, signalNames } from "./internal/promise/promiseOptions.js"
@@ -326,7 +326,7 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
 
   const clock = sync(Effect.clock)
   const listening = listen(names, {
-    now: steady(clock),
+    now: monotonicMillis(clock),
     run: begin,
     servers: () => [server],
     begin: () => begin(server.shutdown),

@@ -54,7 +54,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import * as Supervisor from "effect/Supervisor"
-import { type Open, openOf } from "./internal/core/connections.js"
+import { connectionOf, type TrackedConnection } from "./internal/core/connection.js"
 import { type Call, callsOf } from "./internal/protocol/rpcCalls.js"
 import { BetweenCalls } from "./internal/sockets/socketServer.js"
 import { Server } from "./Server.js"
@@ -114,7 +114,7 @@ export const withDrain = <E, R>(
 type Protocol = RpcServer.Protocol["Type"]
 
 interface InFlight {
-  readonly open: Open
+  readonly connection: TrackedConnection
   readonly call: Call
 }
 
@@ -130,21 +130,21 @@ const draining = (protocol: Protocol, shutdown: Effect.Effect<unknown, unknown>)
 
   const begin = (clientId: number, { id, tag }: RpcMessage.RequestEncoded, handle: Effect.Effect<void>) =>
     Effect.contextWithEffect((context: Context.Context<never>) => {
-      const open = openOfContext(context)
+      const connection = openOfContext(context)
       // a request of HTTP has been taken note of as such
-      if (open?.state !== "Hijacked") return handle
-      const calls = callsOf(open)
+      const calls = connection?.state === "Hijacked" ? callsOf(connection) : undefined
+      if (connection === undefined || calls === undefined) return handle
       const call = calls.begin(tag)
       if (call === undefined) return Effect.void
       const client = inFlight(clientId)
-      client.set(id, { open, call })
+      client.set(id, { connection, call })
       const end = () => {
         calls.end(call)
         if (client.get(id)?.call !== call) return
         client.delete(id)
         if (client.size === 0) clients.delete(clientId)
       }
-      const starts = new Starts((fiber) => open.registry.track(fiber, open, end))
+      const starts = new Starts((fiber) => connection.registry.track(fiber, connection, end))
       return Effect.supervised(handle, starts).pipe(
         // what could not be decoded, or has no handler, has been answered without one
         Effect.ensuring(Effect.sync(() => {
@@ -160,13 +160,13 @@ const draining = (protocol: Protocol, shutdown: Effect.Effect<unknown, unknown>)
       if (response._tag !== "Exit" && response._tag !== "Chunk") return sent
       const known = clients.get(clientId)?.get(response.requestId)
       if (known === undefined) return sent
-      const { call, open } = known
+      const { call, connection } = known
       if (response._tag === "Chunk") {
         call.begun = true
         return sent
       }
       // at the deadline: its client learns from the end of the connection that it has no result
-      if (open.registry.killing && isInterrupted(response.exit)) return Effect.void
+      if (connection.registry.lifecycle.isAborting && isInterrupted(response.exit)) return Effect.void
       return Effect.zipRight(
         sent,
         Effect.sync(() => {
@@ -220,13 +220,15 @@ class Starts extends Supervisor.AbstractSupervisor<void> {
 }
 
 /** The connection that a message has come on, whatever has received it. */
-const openOfContext = (context: Context.Context<never>): Open | undefined => {
+const openOfContext = (context: Context.Context<never>): TrackedConnection | undefined => {
   const socket = Context.getOption(context, NodeSocket.NetSocket)
-  if (Option.isSome(socket)) return openOf(socket.value)
+  if (Option.isSome(socket)) return connectionOf(socket.value)
   const message = Context.getOption(context, IncomingMessage)
-  if (Option.isSome(message)) return openOf(message.value.socket)
+  if (Option.isSome(message)) return connectionOf(message.value.socket)
   const request = Context.getOption(context, HttpServerRequest)
-  return Option.isSome(request) ? openOf(NodeHttpServerRequest.toIncomingMessage(request.value).socket) : undefined
+  return Option.isSome(request)
+    ? connectionOf(NodeHttpServerRequest.toIncomingMessage(request.value).socket)
+    : undefined
 }
 
 const isInterrupted = (exit: Schema.ExitEncoded<unknown, unknown, unknown>): boolean =>

@@ -10,7 +10,7 @@ import * as Tracer from "effect/Tracer"
 import { vi } from "vitest"
 import { Metrics, Server, Status } from "../../src/index.js"
 import { Sampler } from "../../src/internal/telemetry/sampler.js"
-import { insideOf } from "../../src/internal/telemetry/telemetry.js"
+import { viewOf } from "../../src/internal/telemetry/telemetry.js"
 import { makeApp } from "../support/handlers.js"
 import { client, get, responses, send, serving } from "../support/running.js"
 import { makeScreen } from "./screen.js"
@@ -52,7 +52,7 @@ const costs = (watch: (server: Server.ServerService) => Effect.Effect<() => numb
       const kept = yield* client(target)
       yield* send(kept, get("/"))
       yield* responses(kept, 1)
-      const before = { fibers: fibers.started, looks: looks(), served: insideOf(server)!.registry.served, ...count }
+      const before = { fibers: fibers.started, looks: looks(), served: viewOf(server)!.registry.served, ...count }
       for (let n = 2; n <= requests + 1; n++) {
         yield* send(kept, get("/"))
         yield* responses(kept, n)
@@ -64,7 +64,7 @@ const costs = (watch: (server: Server.ServerService) => Effect.Effect<() => numb
         raw.leave()
       }
       const cost = {
-        requests: insideOf(server)!.registry.served - before.served,
+        requests: viewOf(server)!.registry.served - before.served,
         looks: looks() - before.looks,
         fibers: fibers.started - before.fibers,
         spans: count.spans - before.spans,
@@ -93,7 +93,7 @@ describe("the hot path", () => {
         )).pipe(
           Effect.zipRight(TestClock.adjust("1 second")),
           // nothing of ours is called when a connection changes
-          Effect.tap(() => expect(insideOf(server)?.registry.observers.size).toBe(0)),
+          Effect.tap(() => expect(viewOf(server)?.registry.observers.size).toBe(0)),
           Effect.as(looks)
         )
       )

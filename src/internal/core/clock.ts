@@ -5,4 +5,4 @@
  */
 import type * as Clock from "effect/Clock"
 
-export const steady = (clock: Clock.Clock) => (): number => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)
+export const monotonicMillis = (clock: Clock.Clock) => (): number => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)

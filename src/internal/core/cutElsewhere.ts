@@ -4,34 +4,49 @@
  * clients that have left, and the report names them.
  */
 import type * as Net from "node:net"
-import { type Open, type Owed, type Registry, remoteAddressOf } from "./connections.js"
+import { remoteAddressOf, type TrackedConnection } from "./connection.js"
+import type { ConnectionRegistry } from "./connectionRegistry.js"
+import type { Exchange } from "./exchange.js"
 
 interface Internals {
   _destroy: (error: Error | null, callback: (error?: Error | null) => void) => void
   _final: (callback: (error?: Error | null) => void) => void
 }
 
+/** What is known of the socket of a connection since a shutdown has begun. */
+interface Watch {
+  /** The one whose destruction is watched. */
+  socket: Net.Socket | undefined
+  /** Its peer, as it was before its socket was destroyed. */
+  peer: string | undefined
+  destroyedHere: boolean
+}
+
+const watches = new WeakMap<TrackedConnection, Watch>()
+
 /**
  * Sees who destroys or ends the socket of a connection from now on. `_destroy` and `_final` are what every way of doing
  * so calls.
  */
-export const watchSocket = (open: Open): void => {
-  const { socket } = open
-  if (open.watchedSocket === socket) return
-  open.watchedSocket = socket
+export const watchSocket = (connection: TrackedConnection): void => {
+  const { socket } = connection
+  const watch = watches.get(connection) ?? { socket: undefined, peer: undefined, destroyedHere: false }
+  if (watch.socket === socket) return
+  watch.socket = socket
+  watches.set(connection, watch)
   const internals = socket as unknown as Internals
   const { _destroy: destroy, _final: final } = internals
   if (typeof destroy !== "function" || typeof final !== "function") return
   internals._destroy = function(this: Net.Socket, error, callback) {
     // the name of its peer is forgotten with its handle
-    if (open.owed.size > 0) open.peer = remoteAddressOf(socket)
-    if (open.owed.size > 0 && !hasPeerLeft(open, error) && open.protocol.destroyed(open)) open.destroyedHere = true
+    const { exchanges, protocol } = connection
+    if (exchanges.size > 0) watch.peer = remoteAddressOf(socket)
+    if (exchanges.size > 0 && !hasPeerLeft(connection, error) && protocol.onDestroyed()) watch.destroyedHere = true
     Reflect.apply(destroy, this, [error, callback])
   }
   internals._final = function(this: Net.Socket, callback) {
-    if (open.owed.size > 0 && !hasPeerLeft(open, null) && open.protocol.ended?.(open) === true) {
-      open.destroyedHere = true
-    }
+    const { exchanges, protocol } = connection
+    if (exchanges.size > 0 && !hasPeerLeft(connection, null) && protocol.onEnded()) watch.destroyedHere = true
     Reflect.apply(final, this, [callback])
   }
 }
@@ -43,9 +58,9 @@ interface Peer {
 }
 
 /** What a system call or a parser has to say of a socket is its peer's doing. */
-const hasPeerLeft = (open: Open, error: Error | null): boolean => {
-  if (open.isMisread) return true
-  const { _readableState, readableEnded, server } = open.socket as unknown as Peer
+const hasPeerLeft = (connection: TrackedConnection, error: Error | null): boolean => {
+  if (connection.protocol.parseFailed) return true
+  const { _readableState, readableEnded, server } = connection.socket as unknown as Peer
   // of a server that lets its clients end their side, one that has done so may be waiting for its answer
   if ((readableEnded || _readableState?.ended === true) && server?.httpAllowHalfOpen !== true) return true
   const { code, syscall } = (error ?? {}) as { readonly code?: unknown; readonly syscall?: unknown }
@@ -53,40 +68,51 @@ const hasPeerLeft = (open: Open, error: Error | null): boolean => {
     (typeof code === "string" && /^(HPE_|ERR_SSL|ERR_TLS|ERR_HTTP_|EPROTO)/.test(code))
 }
 
+/** Other code in the process, or a drain, has destroyed it with exchanges in flight. */
+export const wasDestroyedHere = (connection: TrackedConnection): boolean =>
+  watches.get(connection)?.destroyedHere === true
+
+/** Its answer has not left, and never will, where that is the doing of other code. */
+export const noteIfDestroyedHere = (connection: TrackedConnection, exchange: Exchange): void => {
+  if (wasDestroyedHere(connection)) noteCutElsewhere(connection, exchange)
+}
+
 /** Its answer has not left, and never will. */
-export const noteCutElsewhere = (open: Open, owed: Owed): void => {
-  if (open.registry.stopping && !owed.told503) open.registry.cutElsewhere.set(owed, cutNow(open, "application"))
+export const noteCutElsewhere = (connection: TrackedConnection, exchange: Exchange): void => {
+  if (connection.registry.lifecycle.isStopping && !exchange.answered503) {
+    connection.registry.cutElsewhere.set(exchange, cutNow(connection, "application"))
+  }
 }
 
 /** Calls of RPC that nobody waits for are cut as their peer is asked to leave, or when their server is released. */
-export const noteUndrained = (open: Open, owed: Owed): void => {
-  const { registry } = open
-  if (registry.stopping) registry.cutElsewhere.set(owed, cutNow(open, "rpc"))
+export const noteUndrained = (connection: TrackedConnection, exchange: Exchange): void => {
+  const { registry } = connection
+  if (registry.lifecycle.isStopping) registry.cutElsewhere.set(exchange, cutNow(connection, "rpc"))
   else {
     forgetOld(registry)
-    registry.cutBefore.set(owed, cutNow(open, "rpc"))
+    registry.cutBefore.set(exchange, cutNow(connection, "rpc"))
   }
 }
 
 /** A shutdown has begun: it is what calls of RPC were cut for just before. */
-export const recallCut = (registry: Registry): void => {
+export const recallCut = (registry: ConnectionRegistry): void => {
   forgetOld(registry)
-  for (const [owed, cut] of registry.cutBefore) registry.cutElsewhere.set(owed, cut)
+  for (const [exchange, cut] of registry.cutBefore) registry.cutElsewhere.set(exchange, cut)
   registry.cutBefore.clear()
 }
 
 /** How long, in milliseconds, the release of a server of RPC may come before the shutdown that it is part of. */
 const releaseMillis = 10_000
 
-const forgetOld = ({ cutBefore, now }: Registry): void => {
-  for (const [owed, { at, open }] of cutBefore) {
-    if (open.state === "Closed" && now() - at > releaseMillis) cutBefore.delete(owed)
+const forgetOld = ({ cutBefore, now }: ConnectionRegistry): void => {
+  for (const [exchange, { at, connection }] of cutBefore) {
+    if (connection.state === "Closed" && now() - at > releaseMillis) cutBefore.delete(exchange)
   }
 }
 
-const cutNow = (open: Open, by: "application" | "rpc") => ({
-  open,
-  at: open.registry.now(),
-  remoteAddress: open.peer ?? remoteAddressOf(open.socket),
+const cutNow = (connection: TrackedConnection, by: "application" | "rpc") => ({
+  connection,
+  at: connection.registry.now(),
+  remoteAddress: watches.get(connection)?.peer ?? remoteAddressOf(connection.socket),
   by
 })

@@ -4,14 +4,14 @@
  */
 
 /** A member, and its neighbours. It is in one list at the most, once. */
-export interface Linked<A> {
-  previous: A | undefined
-  next: A | undefined
+export interface Linked {
+  previous: Linked | undefined
+  next: Linked | undefined
   /** It is in the list. */
   isInFlight: boolean
 }
 
-export class InFlight<A extends Linked<A>> {
+export class ExchangeList<A extends Linked> {
   /** The oldest. */
   first: A | undefined = undefined
   /** The newest. */
@@ -30,7 +30,8 @@ export class InFlight<A extends Linked<A>> {
   /** False where it has been taken out before. */
   delete(one: A): boolean {
     if (!one.isInFlight) return false
-    const { next, previous } = one
+    // whoever is beside it was added here
+    const { next, previous } = one as { readonly next: A | undefined; readonly previous: A | undefined }
     one.isInFlight = false
     one.next = undefined
     one.previous = undefined
@@ -45,7 +46,10 @@ export class InFlight<A extends Linked<A>> {
   /** Of the oldest. */
   map<B>(limit: number, f: (one: A) => B): Array<B> {
     const all: Array<B> = []
-    for (let one = this.first; one !== undefined && all.length < limit; one = one.next) all.push(f(one))
+    for (const one of this) {
+      if (all.length === limit) break
+      all.push(f(one))
+    }
     return all
   }
 
@@ -57,7 +61,7 @@ export class InFlight<A extends Linked<A>> {
   *[Symbol.iterator](): Generator<A, void> {
     let one = this.first
     while (one !== undefined) {
-      const { next } = one
+      const next = one.next as A | undefined
       yield one
       one = next
     }

@@ -1,55 +1,53 @@
+/**
+ * What can be asked of a connection in the protocol that it speaks. Each protocol is a file in `protocol/`, and an object
+ * for each connection, which has what only this protocol has to know.
+ */
+import type * as Net from "node:net"
 import { setTimeout } from "../node/timers.js"
-import type { Open } from "./connections.js"
+import type { Exchange } from "./exchange.js"
+import type { ExchangeList } from "./exchangeList.js"
+import type { Grace } from "./lifecycle.js"
 
 /** Go's `rstAvoidanceDelay` (rule C11): how long a connection is read from after its last answer and our FIN. */
 export const lingerMillis = 500
 
-/**
- * What the drain needs to know of a protocol: what is it doing now, ask it to leave, cut it; and what to do when
- * the socket is gone. A new protocol
- * is a new file in `protocol/`.
- */
 export interface Protocol {
   /** As it is called in `connections` and in the report. */
   readonly name: string
-  /** What is it doing now? Until when may a drain leave it alone: `Infinity` while it is owed something. */
-  readonly staysUntil: (open: Open, grace: Grace) => number
+  /** What is in flight, oldest first; more than one with pipelining, and with streams. */
+  readonly exchanges: ExchangeList<Exchange>
+  /** What the peer has sent could not be read. */
+  readonly parseFailed: boolean
+  /** Until when a drain may leave it alone: `Infinity` while an exchange is in flight. */
+  keepUntil(grace: Grace): number
   /**
-   * Ask it to leave. Called when keep-alives are turned off, when a shutdown begins, and when draining starts; and
-   * for a connection that appears after that.
+   * Asks it to leave. Called when keep-alives are turned off, when a shutdown begins, and when draining starts; and for a
+   * connection that appears after that. True where the peer has been told something: that costs as much as closing does.
    */
-  readonly leave: (open: Open) => void
-  /** Close it: it is owed nothing, and its grace is over. */
-  readonly dismiss: (open: Open) => void
+  gracefulClose(): boolean
+  /** Closes it: no exchange is in flight, and its grace is over. */
+  closeIdle(): void
   /**
-   * Cut it, and tell the peer what can still be told; step by step where that takes long, with turns of the event loop
+   * Cuts it, and tells the peer what can still be told; step by step where that takes long, with turns of the event loop
    * between the steps.
    */
-  readonly cut: (open: Open) => Iterable<void> | void
-  /** Its socket is about to be destroyed with answers still owed: false where a handler has given its own answer up. */
-  readonly destroyed: (open: Open) => boolean
+  abort(): Iterable<void> | void
+  /** The time is up, and what is in flight is about to be listed. */
+  onDeadline(): void
   /**
-   * Our side of its socket is about to be ended with answers still owed: whether other code does that, in the middle of
-   * one. Absent where a handler has the socket.
+   * Its socket is about to be destroyed with exchanges in flight: false where a handler has given its own answer up.
    */
-  readonly ended?: (open: Open) => boolean
-  /** Its socket has closed with answers still owed. */
-  readonly closed: (open: Open) => void
-}
-
-/** How long connections that are owed nothing may stay, in milliseconds, and since when we are draining. */
-export interface Grace {
-  readonly newConnection: number
-  readonly idle: number | "promised"
-  readonly since: number
-}
-
-/** Closes what needs no word of farewell. */
-export const destroy = ({ socket }: Open): void => {
-  socket.destroy()
+  onDestroyed(): boolean
+  /**
+   * Our side of its socket is about to be ended with exchanges in flight: whether other code does that, in the middle of
+   * an answer. Never where a handler has the socket.
+   */
+  onEnded(): boolean
+  /** Its socket has closed with exchanges in flight. */
+  onClosed(): void
 }
 
 /** Other code has ended our side in the middle of an answer: whatever the peer does now, it gets no more. */
-export const destroyEnded = ({ socket }: Open): void => {
+export const destroyEnded = (socket: Net.Socket): void => {
   socket.once("finish", () => setTimeout(() => socket.destroy(), lingerMillis))
 }

@@ -3,11 +3,11 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import { type Open, released } from "./connections.js"
+import type { TrackedConnection } from "./connection.js"
 
 type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
 
-export class Handlers {
+export class RequestFibers {
   readonly fibers = new Set<AnyFiber>()
   /** What we run on behalf of a connection: a close frame, the finalizers of its scope. */
   readonly #errands = new Set<AnyFiber>()
@@ -20,15 +20,14 @@ export class Handlers {
     this.#wake = wake
   }
 
-  add(fiber: AnyFiber, open: Open, onEnd: () => void): void {
+  add(fiber: AnyFiber, connection: TrackedConnection, onEnd: () => void): void {
     if (this.fibers.has(fiber)) return
     this.fibers.add(fiber)
-    open.handlers++
+    connection.fiberStarted()
     fiber.addObserver(() => {
       this.fibers.delete(fiber)
-      open.handlers--
       onEnd()
-      released(open)
+      connection.fiberEnded()
       if (this.fibers.size === 0) this.#wake()
     })
   }
@@ -43,7 +42,7 @@ export class Handlers {
     return errand
   }
 
-  get errands(): number {
+  get backgroundFibers(): number {
     return this.#errands.size
   }
 

@@ -5,28 +5,28 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Phase, Report } from "../../Shutdown.js"
+import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import { recallCut, watchSocket } from "../core/cutElsewhere.js"
-import type { Handlers } from "../core/requestFibers.js"
-import type { Bound } from "../listener/listener.js"
+import type { RequestFibers } from "../core/requestFibers.js"
+import type { BoundListener } from "../listener/listener.js"
 import * as RealTime from "../node/realTime.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
-import type { Registry } from "../core/connections.js"
 import { step } from "../telemetry/shutdownSpans.js"
 import type { Telemetry } from "../telemetry/telemetry.js"
 import type { Hooks } from "./hooks.js"
-import { kill, lostElsewhere } from "./kill.js"
+import { abortRemaining, lostElsewhere } from "./kill.js"
 import { endLongLived } from "./longLived.js"
-import { inBatches, quiet, settled } from "./settle.js"
+import { awaitDrained, inBatches, isQuiescent } from "./settle.js"
 
-export interface Stopping {
+export interface ServerContext {
   readonly policy: ResolvedPolicy
-  readonly registry: Registry
-  readonly handlers: Handlers
+  readonly registry: ConnectionRegistry
+  readonly handlers: RequestFibers
   readonly hooks: Hooks
-  readonly listeners: ReadonlySet<Bound>
+  readonly listeners: ReadonlySet<BoundListener>
   readonly telemetry: Telemetry
   /** Requests that wait for an app to be attached wait in vain. */
-  readonly giveUp: () => void
+  readonly rejectPending: () => void
   /** The event streams of an Effect app end, if the policy says so. */
   readonly endEventStreams: () => void
   readonly enter: (phase: Phase) => Effect.Effect<void>
@@ -43,15 +43,13 @@ export interface Stopping {
   readonly lameDuck: () => number
 }
 
-export const drain = Effect.fnUntraced(function*(server: Stopping) {
+export const drain = Effect.fnUntraced(function*(server: ServerContext) {
   const { handlers, hooks, listeners, policy, registry } = server
   const { now } = registry
   const startedAt = now()
-  const open = registry.open.size
+  const open = registry.connections.size
   const { accepted, closed, dismissed, served } = registry
 
-  registry.closing = true
-  registry.stopping = true
   recallCut(registry)
   yield* askToLeave(registry)
   const lameDuck = server.lameDuck()
@@ -70,7 +68,7 @@ export const drain = Effect.fnUntraced(function*(server: Stopping) {
     )
     // said before the drain lets go of what it holds
     const tooLate = Effect.sync(() => {
-      registry.killing = true
+      registry.advance({ to: "Aborting" })
     })
     yield* Effect.raceFirst(drained(server, drainingAt), Effect.zipRight(deadline, tooLate)).pipe(
       step("draining", {
@@ -81,12 +79,14 @@ export const drain = Effect.fnUntraced(function*(server: Stopping) {
     )
   }
   for (const listener of listeners) listener.closeNow()
-  server.giveUp()
+  server.rejectPending()
   if (graceful) hooks.start()
 
   const killingAt = now()
   const lost = lostElsewhere(registry, startedAt)
-  const killed = yield* kill(server, drainingAt).pipe(quiet(server) ? (nothing) => nothing : step("kill"))
+  const killed = yield* abortRemaining(server, drainingAt).pipe(
+    isQuiescent(server) ? (nothing) => nothing : step("kill")
+  )
 
   registry.wake = () => {}
   const endedAt = now()
@@ -124,25 +124,21 @@ export const drain = Effect.fnUntraced(function*(server: Stopping) {
 })
 
 /** Stops accepting, starts the hooks, and waits until nothing is owed to anybody. */
-const drained = Effect.fnUntraced(function*(server: Stopping, since: number) {
+const drained = Effect.fnUntraced(function*(server: ServerContext, since: number) {
   yield* Effect.forEach(server.listeners, (listener) => listener.close, { concurrency: "unbounded", discard: true })
     .pipe(step("close_listeners", { attributes: { "quiesce.listeners": server.listeners.size } }))
-  server.giveUp()
-  server.registry.grace = {
-    newConnection: server.policy.newConnectionGrace,
-    idle: server.policy.idleGrace,
-    since
-  }
+  server.rejectPending()
+  server.registry.advance({
+    to: "Draining",
+    grace: { newConnection: server.policy.newConnectionGrace, idle: server.policy.idleGrace, since }
+  })
   yield* askToLeave(server.registry)
   server.hooks.start()
-  yield* Effect.raceFirst(settled(server), Effect.zipRight(endLongLived(server), Effect.never)).pipe(step("wait"))
+  yield* Effect.raceFirst(awaitDrained(server), Effect.zipRight(endLongLived(server), Effect.never)).pipe(step("wait"))
 })
 
-const askToLeave = (registry: Registry) =>
-  inBatches(registry.open, (open) => {
-    const { leaving, told } = open
-    watchSocket(open)
-    open.protocol.leave(open)
-    // a GOAWAY or a close frame costs as much as closing does
-    return open.leaving !== leaving || open.told !== told
+const askToLeave = (registry: ConnectionRegistry) =>
+  inBatches(registry.connections, (connection) => {
+    watchSocket(connection)
+    return connection.protocol.gracefulClose()
   })

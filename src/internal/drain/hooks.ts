@@ -11,7 +11,7 @@ import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import type { HookReport } from "../../Shutdown.js"
 import * as RealTime from "../node/realTime.js"
-import { turn } from "./turn.js"
+import { nextMacrotask } from "./turn.js"
 
 interface Hook {
   readonly name: string
@@ -71,7 +71,7 @@ export class Hooks {
    * parallel: the turn gives its server's the time to begin.
    */
   remove(hook: Hook): Effect.Effect<void> {
-    return Effect.flatMap(turn, () => {
+    return Effect.flatMap(nextMacrotask, () => {
       if (this.#started || (this.#expected && !this.#finished)) return Deferred.await(hook.done)
       this.#hooks.delete(hook)
       return Effect.void

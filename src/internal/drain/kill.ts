@@ -5,13 +5,15 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import type { CutRequest } from "../../Shutdown.js"
-import type { Open, Owed, Registry } from "../core/connections.js"
-import { remoteAddressOf, snapshot } from "../core/connections.js"
+import type { TrackedConnection } from "../core/connection.js"
+import { remoteAddressOf, snapshot } from "../core/connection.js"
+import type { ConnectionRegistry } from "../core/connectionRegistry.js"
+import type { Exchange } from "../core/exchange.js"
 import { cuts } from "../telemetry/log.js"
-import type { Stopping } from "./drain.js"
+import type { ServerContext } from "./drain.js"
 import { sayGoingAway } from "./longLived.js"
-import { inBatches, quiet, settled, until } from "./settle.js"
-import { turn } from "./turn.js"
+import { awaitDrained, inBatches, isQuiescent, until } from "./settle.js"
+import { nextMacrotask } from "./turn.js"
 
 /** How many turns of the event loop the last word to a peer takes: to be framed, encrypted and written. */
 const lastWordTurns = 4
@@ -23,33 +25,35 @@ const cutTurns = 1000
 const atOnce = 64
 
 /** Nothing is left that more time could help: no handler, no hook, no answer on its way. */
-const hopeless = ({ handlers, hooks, registry }: Stopping): boolean =>
+const nothingLeftToAwait = ({ handlers, hooks, registry }: ServerContext): boolean =>
   handlers.idle && hooks.idle
-  && Array.from(registry.open).every(({ leaving, owed }) => owed.size === 0 && !leaving)
+  && Array.from(registry.connections).every(({ isClosing, exchanges }) => exchanges.size === 0 && !isClosing)
 
 /**
  * The deadline has passed, or `close` was called: interrupts the handlers, gives them `killTimeout` to finish their
  * finalizers, and cuts what is still open.
  */
-export const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: number) {
+export const abortRemaining = Effect.fnUntraced(function*(server: ServerContext, drainingAt: number) {
   const { handlers, hooks, policy, registry } = server
   const none: ReadonlyArray<CutRequest> = []
-  if (quiet(server)) return { requests: none, connections: 0, forced: [], interrupted: 0 }
+  if (isQuiescent(server)) return { requests: none, connections: 0, forced: [], interrupted: 0 }
 
-  registry.killing = true
+  registry.advance({ to: "Aborting" })
   yield* sayGoingAway(registry)
   const killingAt = registry.now()
   const cutByUs = new Set<unknown>()
   registry.prune()
-  for (const open of registry.open) open.onDeadline?.()
-  const victims = Array.from(registry.open).flatMap((open) => {
-    const remoteAddress = remoteAddressOf(open.socket)
-    return Array.from(open.owed, (owed) => victim(open, owed, remoteAddress))
+  for (const connection of registry.connections) connection.protocol.onDeadline()
+  const remaining = Array.from(registry.connections).flatMap((connection) => {
+    const remoteAddress = remoteAddressOf(connection.socket)
+    return Array.from(connection.exchanges, (exchange) => victim(connection, exchange, remoteAddress))
   })
-  yield* inBatches(victims, ({ begun, open, owed }) => {
-    owed.interrupted = owed.ofApp && !begun
+  yield* inBatches(remaining, ({ begun, connection, exchange }) => {
+    exchange.interrupted = exchange.fromEffectApp && !begun
     // an interrupted stream would be ended as if it were whole; with HTTP/1.1 it takes its connection with it
-    if (owed.ofApp) owed.guard(() => cutByUs.add(owed.stream === undefined ? open : owed))
+    if (exchange.fromEffectApp) {
+      exchange.abortOnEnd(() => cutByUs.add(exchange.stream === undefined ? connection : exchange))
+    }
     return false
   })
   const interrupted = handlers.fibers.size
@@ -64,40 +68,42 @@ export const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: nu
   yield* cuts(server, interrupted)
   const over = Effect.suspend(() =>
     Effect.raceFirst(
-      Effect.zipRight(interrupt, settled(server, hopeless)),
+      Effect.zipRight(interrupt, awaitDrained(server, nothingLeftToAwait)),
       until(killingAt + policy.killTimeout - registry.now())
     )
   )
   if (!server.isCloseCalled()) {
-    registry.endingLongLived = true
-    registry.grace ??= { newConnection: policy.newConnectionGrace, idle: policy.idleGrace, since: drainingAt }
+    registry.advance({
+      to: "EndLongLived",
+      grace: { newConnection: policy.newConnectionGrace, idle: policy.idleGrace, since: drainingAt }
+    })
     yield* Effect.raceFirst(over, server.closeCalled)
   }
 
   yield* interrupt
   // an answer that has just been ended is written at the end of this turn
-  yield* turn
-  const left = Array.from(registry.open)
+  yield* nextMacrotask
+  const left = Array.from(registry.connections)
   // one that has had its last answer and our FIN leaves with those
-  const cut = left.filter((open) => open.lingersUntil === Number.POSITIVE_INFINITY)
-  const forced = cut.filter((open) => open.owed.size === 0).map(snapshot)
+  const cut = left.filter(({ isLingering }) => !isLingering)
+  const forced = cut.filter((connection) => connection.exchanges.size === 0).map(snapshot)
   const cutting = function*() {
-    for (const open of left) {
-      cutByUs.add(open)
-      yield* open.protocol.cut(open) ?? []
+    for (const connection of left) {
+      cutByUs.add(connection)
+      yield* connection.protocol.abort() ?? []
       yield
     }
   }
   yield* inBatches(cutting(), () => true)
-  for (let turns = 0; registry.open.size > 0 && turns < cutTurns; turns++) {
-    yield* turn
+  for (let turns = 0; registry.connections.size > 0 && turns < cutTurns; turns++) {
+    yield* nextMacrotask
     // the last word to a peer has had its turns
-    if (turns === lastWordTurns) { for (const open of registry.open) open.socket.destroy() }
+    if (turns === lastWordTurns) { for (const connection of registry.connections) connection.socket.destroy() }
   }
   if (server.isCloseCalled()) yield* over
 
   const now = registry.now()
-  const requests = victims.flatMap((victim) => outcome(victim, cutByUs, now, registry))
+  const requests = remaining.flatMap((atDeadline) => outcome(atDeadline, cutByUs, now, registry))
   // a response that was ended midway has taken its connection with it, and so has a handler of RPC that was interrupted
   const lost = new Set([
     ...cut.map(({ id }) => id),
@@ -106,51 +112,51 @@ export const kill = Effect.fnUntraced(function*(server: Stopping, drainingAt: nu
   return { requests, connections: lost.size, forced, interrupted }
 })
 
-interface Victim {
-  readonly open: Open
-  readonly owed: Owed
+interface ExchangeAtDeadline {
+  readonly connection: TrackedConnection
+  readonly exchange: Exchange
   readonly begun: boolean
   readonly remoteAddress: string
 }
 
-const victim = (open: Open, owed: Owed, remoteAddress: string): Victim => ({
-  open,
-  owed,
-  begun: owed.status !== undefined,
+const victim = (connection: TrackedConnection, exchange: Exchange, remoteAddress: string): ExchangeAtDeadline => ({
+  connection,
+  exchange,
+  begun: exchange.status !== undefined,
   remoteAddress
 })
 
 /** Its handler was interrupted, and answered in full that it could not answer. */
-const isLate503 = ({ begun, owed: { answered, ofApp, status } }: Victim): boolean =>
-  answered && ofApp && !begun && status === 503
+const isLate503 = ({ begun, exchange: { answered, fromEffectApp, status } }: ExchangeAtDeadline): boolean =>
+  answered && fromEffectApp && !begun && status === 503
 
 /** What the client of a request got that was in flight at the deadline; nothing if that was the whole answer. */
 const outcome = (
-  victim: Victim,
+  atDeadline: ExchangeAtDeadline,
   cutByUs: ReadonlySet<unknown>,
   now: number,
-  { cutElsewhere }: Registry
+  { cutElsewhere }: ConnectionRegistry
 ): ReadonlyArray<CutRequest> => {
-  const { begun, open, owed, remoteAddress } = victim
-  const { answered, ofApp, status, told503 } = owed
-  const cut = (answer: CutRequest["answer"]) => [cutRequest(open, owed, remoteAddress, now, answer)]
-  if (isLate503(victim) || told503) return cut("503")
+  const { begun, connection, exchange, remoteAddress } = atDeadline
+  const { answered, fromEffectApp, status, answered503 } = exchange
+  const cut = (answer: CutRequest["answer"]) => [cutRequest(connection, exchange, remoteAddress, now, answer)]
+  if (isLate503(atDeadline) || answered503) return cut("503")
   if (answered) return []
-  if (!cutByUs.has(open) && !cutByUs.has(owed)) {
+  if (!cutByUs.has(connection) && !cutByUs.has(exchange)) {
     // else its client left of its own accord
-    return cutElsewhere.has(owed)
-      ? [{ ...cutRequest(open, owed, remoteAddress, now, answerOf(owed)), by: "application" }]
+    return cutElsewhere.has(exchange)
+      ? [{ ...cutRequest(connection, exchange, remoteAddress, now, answerOf(exchange)), by: "application" }]
       : []
   }
   // its handler answered that it could not, and what was behind it took the connection away before Node said so
-  return cut(ofApp && !begun && status === 503 ? "503" : answerOf(owed))
+  return cut(fromEffectApp && !begun && status === 503 ? "503" : answerOf(exchange))
 }
 
-const answerOf = ({ status }: Owed): CutRequest["answer"] => status === undefined ? "none" : "truncated"
+const answerOf = ({ status }: Exchange): CutRequest["answer"] => status === undefined ? "none" : "truncated"
 
 const cutRequest = (
-  { id }: Open,
-  { method, path, since, stream }: Owed,
+  { id }: TrackedConnection,
+  { method, path, since, stream }: Exchange,
   remoteAddress: string,
   now: number,
   answer: CutRequest["answer"]
@@ -165,16 +171,16 @@ const cutRequest = (
 })
 
 /** What other code in the process has cut by now, in spite of the drain. */
-export const lostElsewhere = ({ cutElsewhere }: Registry, startedAt: number) => {
+export const lostElsewhere = ({ cutElsewhere }: ConnectionRegistry, startedAt: number) => {
   const requests = Array.from(
     cutElsewhere,
-    ([owed, { at, by, open, remoteAddress }]): CutRequest => ({
-      ...cutRequest(open, owed, remoteAddress, at, answerOf(owed)),
+    ([exchange, { at, by, connection, remoteAddress }]): CutRequest => ({
+      ...cutRequest(connection, exchange, remoteAddress, at, answerOf(exchange)),
       by
     })
   )
   // what is open yet is counted as it is cut, and what had closed before is not of this shutdown
-  const closed = Array.from(cutElsewhere.values(), ({ open }) => open)
+  const closed = Array.from(cutElsewhere.values(), ({ connection }) => connection)
     .filter(({ since, state }) => state === "Closed" && since >= startedAt)
   return { requests, connections: new Set(closed).size }
 }

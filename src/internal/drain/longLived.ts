@@ -3,12 +3,12 @@
  * event streams end. Hooks, and whoever has heard of the shutdown, may send them a last message before that.
  */
 import * as Effect from "effect/Effect"
+import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import * as RealTime from "../node/realTime.js"
 import { clearTimeout, setTimeout } from "../node/timers.js"
-import type { Registry } from "../core/connections.js"
-import type { Stopping } from "./drain.js"
+import type { ServerContext } from "./drain.js"
 import { inBatches } from "./settle.js"
-import { turn } from "./turn.js"
+import { nextMacrotask } from "./turn.js"
 
 /**
  * How long, in milliseconds, hooks that still run may keep long-lived connections and responses open; and never longer
@@ -22,42 +22,39 @@ const leastMillis = 50
 /** How many turns of the event loop a message takes that a hook has sent last, through queues and transforms. */
 const lastMessageTurns = 4
 
-export const endLongLived = Effect.fnUntraced(function*(server: Stopping) {
+export const endLongLived = Effect.fnUntraced(function*(server: ServerContext) {
   const { hooks, policy, registry } = server
   const limit = Math.min(lastMessageMillis, Math.floor(policy.timeout / 2))
   const least = Math.min(leastMillis, policy.idleGrace === "promised" ? leastMillis : policy.idleGrace, limit)
   yield* Effect.raceFirst(Effect.zipRight(rest(least), hooks.ended), RealTime.sleep(limit))
-  for (let turns = 0; turns < lastMessageTurns; turns++) yield* turn
-  registry.endingLongLived = true
+  for (let turns = 0; turns < lastMessageTurns; turns++) yield* nextMacrotask
+  registry.advance({ to: "EndLongLived" })
   server.endEventStreams()
   yield* endAll(registry)
 })
 
-const endAll = (registry: Registry) =>
-  inBatches(registry.open, (open) => {
-    const { told } = open
+const endAll = (registry: ConnectionRegistry) =>
+  inBatches(registry.connections, (connection) => {
     let ended = 0
     if (registry.endsEventStreams) {
       // what a handler does when it sees its client leave may be anything
-      for (const owed of Array.from(open.owed)) if (owed.endEventStream()) ended++
+      for (const exchange of Array.from(connection.exchanges)) if (exchange.endEventStream()) ended++
     }
-    if (open.state === "Hijacked") open.protocol.leave(open)
-    return ended > 0 || open.told !== told
+    const isTold = connection.state === "Hijacked" && connection.protocol.gracefulClose()
+    return ended > 0 || isTold
   })
 
 /** The time is up, or `close` was called, before a drain has come to that: upgraded peers are told why they are cut. */
-export const sayGoingAway = Effect.fnUntraced(function*(registry: Registry) {
-  if (registry.grace === undefined || registry.endingLongLived) return
-  registry.endingLongLived = true
+export const sayGoingAway = Effect.fnUntraced(function*(registry: ConnectionRegistry) {
+  if (registry.lifecycle.grace === undefined || registry.lifecycle.endsLongLived) return
+  registry.advance({ to: "EndLongLived" })
   let count = 0
-  yield* inBatches(registry.open, (open) => {
-    const { told } = open
-    if (open.state === "Hijacked") open.protocol.leave(open)
-    if (open.told === told) return false
+  yield* inBatches(registry.connections, (connection) => {
+    if (connection.state !== "Hijacked" || !connection.protocol.gracefulClose()) return false
     count++
     return true
   })
-  for (let turns = 0; count > 0 && turns < lastMessageTurns; turns++) yield* turn
+  for (let turns = 0; count > 0 && turns < lastMessageTurns; turns++) yield* nextMacrotask
 })
 
 /** Not by the server's clock: how long a message is on its way does not depend on anybody's idea of the time. */

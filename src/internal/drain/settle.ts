@@ -3,34 +3,34 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
+import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import * as RealTime from "../node/realTime.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
-import type { Registry } from "../core/connections.js"
-import type { Stopping } from "./drain.js"
-import { turn } from "./turn.js"
+import type { ServerContext } from "./drain.js"
+import { nextMacrotask } from "./turn.js"
 
 /** Connections are closed in batches, with a turn of the event loop between: 9,000 at once stalled it for 190 ms. */
 const batch = 64
 
 /** Nothing is open, and nothing runs. */
-export const quiet = ({ handlers, hooks, registry }: Stopping): boolean =>
-  registry.open.size === 0 && handlers.idle && hooks.idle
+export const isQuiescent = ({ handlers, hooks, registry }: ServerContext): boolean =>
+  registry.connections.size === 0 && handlers.idle && hooks.idle
 
 /**
  * Closes connections as their graces run out, and returns when all have closed and every handler and hook has ended.
  * Looks again at each tick of the poll schedule, when the earliest grace runs out, and when the last one has ended.
  */
-export const settled = Effect.fnUntraced(function*(server: Stopping, isOver = quiet) {
+export const awaitDrained = Effect.fnUntraced(function*(server: ServerContext, isOver = isQuiescent) {
   const { policy, registry, woken } = server
   const poll = yield* Schedule.driver(policy.pollSchedule)
   // a schedule that has ended, or is broken, leaves the wake-ups; one that never waits, the event loop
-  const tick = Effect.zipLeft(Effect.catchAllCause(poll.next(undefined), () => Effect.never), turn)
+  const tick = Effect.zipLeft(Effect.catchAllCause(poll.next(undefined), () => Effect.never), nextMacrotask)
   while (true) {
     woken.unsafeClose()
     // a process that was not scheduled for a while finds its timers due, and requests that it has not read; woken
     // while it reads, it needs a second turn to read the rest
-    if (registry.open.size > 0) yield* Effect.zipRight(turn, turn)
-    const next = yield* dismissDue(registry)
+    if (registry.connections.size > 0) yield* Effect.zipRight(nextMacrotask, nextMacrotask)
+    const next = yield* closeDue(registry)
     if (isOver(server)) return
     yield* Effect.raceFirst(Effect.raceFirst(tick, woken.await), until(next - registry.now()))
   }
@@ -43,42 +43,44 @@ export const until = (millis: number): Effect.Effect<void> =>
  * With keep-alives off, outside of a shutdown: closes connections as their graces run out (Go's rule C9), until
  * interrupted.
  */
-export const dismissIdle = Effect.fnUntraced(
-  function*(policy: ResolvedPolicy, registry: Registry, woken: Effect.Latch) {
+export const closeIdleConnections = Effect.fnUntraced(
+  function*(policy: ResolvedPolicy, registry: ConnectionRegistry, woken: Effect.Latch) {
     const first = { newConnection: policy.newConnectionGrace, idle: policy.idleGrace, since: registry.now() }
-    registry.grace = first
-    yield* dismissDue(registry)
+    registry.advance({ to: "KeepAlivesOff", grace: first })
+    yield* closeDue(registry)
     // the server still accepts: what is new from now on is about to send, and its answer will say close
-    if (registry.grace === first) registry.grace = { ...first, newConnection: Number.POSITIVE_INFINITY }
+    if (registry.lifecycle.grace === first) {
+      registry.advance({ to: "KeepAlivesOff", grace: { ...first, newConnection: Number.POSITIVE_INFINITY } })
+    }
     while (true) {
       woken.unsafeClose()
-      const next = yield* dismissDue(registry)
+      const next = yield* closeDue(registry)
       yield* Effect.raceFirst(woken.await, until(next - registry.now()))
-      yield* turn
+      yield* nextMacrotask
     }
   }
 )
 
 /** Closes every connection that is owed nothing and whose grace is over; returns when the next grace will be. */
-const dismissDue = Effect.fnUntraced(function*(registry: Registry) {
-  const { grace } = registry
+const closeDue = Effect.fnUntraced(function*(registry: ConnectionRegistry) {
+  const { grace } = registry.lifecycle
   let next = Number.POSITIVE_INFINITY
   if (grace === undefined) return next
   registry.prune()
-  registry.look = new Map()
-  yield* inBatches(registry.open, (open) => {
-    const stays = open.protocol.staysUntil(open, grace)
+  registry.parserCache = new Map()
+  yield* inBatches(registry.connections, (connection) => {
+    const stays = connection.protocol.keepUntil(grace)
     if (stays > registry.now()) next = Math.min(next, stays)
-    else if (!open.socket.destroyed) {
-      registry.dismiss(open)
+    else if (!connection.socket.destroyed) {
+      connection.closeIdle()
       return true
     }
     return false
   }, () => {
-    registry.look = new Map()
+    registry.parserCache = new Map()
   })
-  registry.look = undefined
-  registry.nextLook = next
+  registry.parserCache = undefined
+  registry.nextSweepAt = next
   return next
 })
 
@@ -93,7 +95,7 @@ export const inBatches = Effect.fnUntraced(
       work += visit(a) ? 16 : 1
       if (work < batch * 16) continue
       work = 0
-      yield* turn
+      yield* nextMacrotask
       afterTurn()
     }
   }

@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import { clearImmediate, setImmediate } from "../node/timers.js"
 
 /** One turn of the event loop: what has arrived by now is read in it. */
-export const turn: Effect.Effect<void> = Effect.async<void>((resume) => {
+export const nextMacrotask: Effect.Effect<void> = Effect.async<void>((resume) => {
   const immediate = setImmediate(() => resume(Effect.void))
   return Effect.sync(() => clearImmediate(immediate))
 })

@@ -7,12 +7,12 @@
 import * as Effect from "effect/Effect"
 import Cluster from "node:cluster"
 import type { ServerService } from "../../Server.js"
-import { turn } from "../drain/turn.js"
+import { nextMacrotask } from "../drain/turn.js"
 import { deliver } from "../signals/processSignals.js"
 import type { ProgramService } from "../signals/program.js"
 import { invalid, stillOpen } from "../signals/signals.js"
 import * as Line from "../telemetry/line.js"
-import { insideOf } from "../telemetry/telemetry.js"
+import { viewOf } from "../telemetry/telemetry.js"
 
 /** What workers and their primary say to each other. */
 type Word = "ready" | "stop" | "further" | "leaving" | "left"
@@ -56,7 +56,7 @@ export const sayReady = ({ servers }: ProgramService): Effect.Effect<void> =>
   Effect.sync(() => {
     if (!Cluster.isWorker || !process.connected) return
     const drains = Array.from(servers, (server) => {
-      const policy = insideOf(server)?.policy
+      const policy = viewOf(server)?.policy
       return policy === undefined ? 0 : policy.lameDuck + policy.timeout + policy.killTimeout
     })
     process.send?.(say("ready", { drain: String(drains.reduce((sum, millis) => sum + millis, 0)) }))
@@ -78,7 +78,7 @@ export const obey = ({ handlesSignals, isStopping, program }: Obeying) =>
   Effect.acquireRelease(
     Effect.sync(() => {
       const signals = ["SIGTERM", "SIGINT"] as const
-      const told = Effect.zipRight(turn, turn).pipe(
+      const told = Effect.zipRight(nextMacrotask, nextMacrotask).pipe(
         Effect.map(() => {
           if (isStopping()) return
           process.kill(process.pid, "SIGTERM")

@@ -4,8 +4,8 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Successor } from "../../Handoff.js"
+import { monotonicMillis } from "../core/clock.js"
 import * as RealTime from "../node/realTime.js"
-import { steady } from "../core/clock.js"
 import type { ProgramService } from "../signals/program.js"
 import * as Line from "../telemetry/line.js"
 import { HandoffFailed, notServing } from "./handoffFailed.js"
@@ -33,7 +33,7 @@ export const handOver = (
       handover.isOffered = true
       const successor = Conversation.start(command, listeners)
       const clock = yield* Effect.clock
-      const now = steady(clock)
+      const now = monotonicMillis(clock)
       const until = now() + timeout
       const expect = (word: string, what: string) =>
         Effect.suspend(() =>

@@ -15,7 +15,7 @@
 import * as Effect from "effect/Effect"
 import * as ChildProcess from "node:child_process"
 import * as Net from "node:net"
-import { turn } from "../drain/turn.js"
+import { nextMacrotask } from "../drain/turn.js"
 import { descriptorFor, inheritDescriptor } from "../supervisor/sdNotify.js"
 import * as Line from "../telemetry/line.js"
 import type { HandoffFailed } from "./handoffFailed.js"
@@ -166,7 +166,7 @@ const predecessorOf = ({ channel, listeners, notify, predecessor }: Message): Pr
     pid: predecessor,
     listeners,
     ready: Effect.zipRight(
-      Effect.zipRight(turn, turn),
+      Effect.zipRight(nextMacrotask, nextMacrotask),
       Effect.async<boolean>((resume) => {
         answered = (value) => resume(Effect.succeed(value))
         if (answer !== undefined) return answered(answer)

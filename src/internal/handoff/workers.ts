@@ -6,8 +6,8 @@ import * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
 import type { WorkersOptions } from "../../Handoff.js"
 import { InvalidPolicy } from "../../Shutdown.js"
+import { monotonicMillis } from "../core/clock.js"
 import * as RealTime from "../node/realTime.js"
-import { steady } from "../core/clock.js"
 import { checkNames } from "../policy/optionNames.js"
 import { duration } from "../policy/policy.js"
 import { Program } from "../signals/program.js"
@@ -207,7 +207,7 @@ const listenForFurther = (passOn: (signal: NodeJS.Signals) => ReadonlyArray<numb
     return () => {
       if (program !== undefined) return
       listening ??= listenForStops(stopSignals, {
-        now: steady(clock),
+        now: monotonicMillis(clock),
         run,
         servers: () => [],
         begin: () => {},

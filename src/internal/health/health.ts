@@ -7,8 +7,8 @@ import type * as Scope from "effect/Scope"
 import type { Answer, CheckOptions, CheckResult, HealthService } from "../../Health.js"
 import { Server } from "../../Server.js"
 import { InvalidPolicy } from "../../Shutdown.js"
+import { monotonicMillis } from "../core/clock.js"
 import * as RealTime from "../node/realTime.js"
-import { steady } from "../core/clock.js"
 import { checkNames } from "../policy/optionNames.js"
 import { duration } from "../policy/policy.js"
 import { type Check, Checks } from "./checks.js"
@@ -24,7 +24,7 @@ export const make: Effect.Effect<HealthService, never, Server | Scope.Scope> = E
   const clock = yield* Effect.clock
   const runtime = yield* RealTime.runtime
   const run = (effect: Effect.Effect<unknown>) => Runtime.runFork(runtime)(Effect.interruptible(effect))
-  const checks = new Checks(steady(clock), run)
+  const checks = new Checks(monotonicMillis(clock), run)
 
   let stopping = false
   const stop = Effect.sync(() => {

@@ -7,34 +7,33 @@ import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import { type Open, released } from "../core/connections.js"
+import type { TrackedConnection } from "../core/connection.js"
 
-const scopes = new WeakMap<Open, Scope.CloseableScope>()
+const scopes = new WeakMap<TrackedConnection, Scope.CloseableScope>()
 
 /** The scope of a connection, made when it is first asked for. */
-export const scopeOf = (open: Open): Scope.Scope => {
-  const known = scopes.get(open)
+export const scopeOf = (connection: TrackedConnection): Scope.Scope => {
+  const known = scopes.get(connection)
   if (known !== undefined) return known
   const scope = Effect.runSync(Scope.make())
-  scopes.set(open, scope)
-  open.finalizer = Scope.close(scope, Exit.void)
-  released(open)
+  scopes.set(connection, scope)
+  connection.onReleased(() => connection.registry.finalize(Scope.close(scope, Exit.void)))
   return scope
 }
 
 /** One value for each connection, in its scope. */
 export const once = <A, E, R>(
   acquire: (scope: Scope.Scope) => Effect.Effect<A, E, R>
-): (open: Open) => Effect.Effect<A, E, R> => {
-  const slots = new WeakMap<Open, { readonly lock: Effect.Semaphore; value: Option.Option<A> }>()
-  return (open) =>
+): (connection: TrackedConnection) => Effect.Effect<A, E, R> => {
+  const slots = new WeakMap<TrackedConnection, { readonly lock: Effect.Semaphore; value: Option.Option<A> }>()
+  return (connection) =>
     Effect.suspend(() => {
-      const slot = slots.get(open) ?? { lock: Effect.unsafeMakeSemaphore(1), value: Option.none<A>() }
-      slots.set(open, slot)
+      const slot = slots.get(connection) ?? { lock: Effect.unsafeMakeSemaphore(1), value: Option.none<A>() }
+      slots.set(connection, slot)
       if (Option.isSome(slot.value)) return Effect.succeed(slot.value.value)
       return slot.lock.withPermits(1)(Effect.suspend(() =>
         Option.isSome(slot.value) ? Effect.succeed(slot.value.value) : Effect.tap(
-          acquireIn(scopeOf(open), acquire),
+          acquireIn(scopeOf(connection), acquire),
           (value) =>
             Effect.sync(() => {
               slot.value = Option.some(value)

@@ -7,13 +7,13 @@ import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import type * as Http from "node:http"
 import type { Http2ServerResponse } from "node:http2"
-import type { Handlers } from "../core/requestFibers.js"
+import { connectionOf, type TrackedConnection } from "../core/connection.js"
+import { Queue } from "../core/queue.js"
+import type { RequestFibers } from "../core/requestFibers.js"
 import { inOwnContext } from "../node/asyncContext.js"
 import { clearTimeout, setImmediate, setTimeout } from "../node/timers.js"
-import { refuse, refuseUpgrade } from "../protocol/http1.js"
+import { reject503, rejectUpgrade503 } from "../protocol/http1.js"
 import * as Http2 from "../protocol/http2.js"
-import { Queue } from "../core/queue.js"
-import { type Open, openOf } from "../core/connections.js"
 import * as Listener from "./fastPath/listener.js"
 import * as PlatformWay from "./platformHandler.js"
 
@@ -29,15 +29,15 @@ const batch = 64
 /** How many of one connection, so that one client does not take the place of all others. */
 const maxHeldOfOne = 250
 
-export interface App extends PlatformWay.PlatformWay {
+export interface App extends PlatformWay.PlatformHandler {
   /** No app will come any more: those that still wait are answered with 503. */
-  readonly giveUp: () => void
+  readonly rejectPending: () => void
   /** An app has been attached, now or before: there is one in the life of a server. */
   readonly taken: () => boolean
 }
 
 export const make = (
-  handlers: Handlers,
+  handlers: RequestFibers,
   eventStreamsEnd: Effect.Effect<void>
 ): Effect.Effect<App, never, Scope.Scope> =>
   Effect.gen(function*() {
@@ -46,7 +46,7 @@ export const make = (
 
     const held = new Queue<{ readonly deliver: () => void; readonly refuse: () => void }>()
     /** How many of them have come on each connection. */
-    const shares = new Map<Open | undefined, number>()
+    const shares = new Map<TrackedConnection | undefined, number>()
     let taken = false
     let attached = false
     let over = false
@@ -68,14 +68,14 @@ export const make = (
       }
     }
     const hold = (request: Http.IncomingMessage, deliver: () => void, refuse: () => void) => {
-      const open = openOf(request.socket)
-      const share = shares.get(open) ?? 0
+      const connection = connectionOf(request.socket)
+      const share = shares.get(connection) ?? 0
       // once it is there, the others are before it for a moment only
       if (!attached) {
         if (over || held.size >= maxHeld || share >= maxHeldOfOne) return refuse()
         timer ??= setTimeout(refuseHeld, attachMillis)
       }
-      shares.set(open, share + 1)
+      shares.set(connection, share + 1)
       held.add({ deliver: inOwnContext(deliver), refuse })
     }
 
@@ -86,7 +86,7 @@ export const make = (
         else {
           hold(request, () => {
             if (!response.destroyed) answer(request, response)
-          }, () => refuse(response))
+          }, () => reject503(response))
         }
       },
       upgrade: (request, socket, head) => {
@@ -94,10 +94,10 @@ export const make = (
         else {
           hold(request, () => {
             if (!socket.destroyed) platform.upgrade(request, socket, head)
-          }, () => refuseUpgrade(request, socket))
+          }, () => rejectUpgrade503(request, socket))
         }
       },
-      giveUp: () => {
+      rejectPending: () => {
         over = true
         if (!attached) refuseHeld()
       },

@@ -14,14 +14,15 @@ import * as FiberId from "effect/FiberId"
 import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import type * as Net from "node:net"
-import type { Handlers } from "../core/requestFibers.js"
-import { answerUpgrade, completeEnd, endUpgrade, upgradeOf } from "../protocol/http1.js"
-import { goingAway, hijack, tellWith } from "../protocol/upgraded.js"
-import { type Open, openOf } from "../core/connections.js"
+import { connectionOf, type TrackedConnection } from "../core/connection.js"
+import type { RequestFibers } from "../core/requestFibers.js"
+import { completeEnd } from "../node/endCallbacks.js"
+import { answerUpgrade, http1Of } from "../protocol/http1.js"
+import { goingAway, hijack } from "../protocol/upgraded.js"
 import { once } from "../sockets/socketServer.js"
 import { ending } from "./fastPath/endEventStreams.js"
 
-export interface PlatformWay {
+export interface PlatformHandler {
   readonly request: (request: Http.IncomingMessage, response: Http.ServerResponse) => void
   readonly upgrade: (request: Http.IncomingMessage, socket: Net.Socket, head: Buffer) => void
   readonly serve: (
@@ -35,9 +36,9 @@ export interface PlatformWay {
  * listens, so that requests reach them when we say so, from as many listeners as there are.
  */
 export const make = (
-  handlers: Handlers,
+  handlers: RequestFibers,
   eventStreamsEnd: Effect.Effect<void>
-): Effect.Effect<PlatformWay, never, Scope.Scope> =>
+): Effect.Effect<PlatformHandler, never, Scope.Scope> =>
   Effect.gen(function*() {
     const facade = Object.assign(Http.createServer(), {
       listen: (_options: unknown, listening: () => void) => {
@@ -60,36 +61,41 @@ export const make = (
 /** Knows each request fiber from the inside, without forking one. */
 const track = <E, R>(
   app: HttpApp.Default<E, R>,
-  handlers: Handlers,
+  handlers: RequestFibers,
   eventStreamsEnd: Effect.Effect<void>
 ): HttpApp.Default<E, R> =>
   Effect.withFiberRuntime((fiber) => {
     const request = Context.unsafeGet(fiber.currentContext, HttpServerRequest)
     const source = NodeHttpServerRequest.toIncomingMessage(request)
-    const open = openOf(source.socket)
-    if (open === undefined) return app
-    const owed = upgradeOf(open, source)
-    if (owed === undefined) {
-      handlers.add(fiber, open, ignore)
+    const connection = connectionOf(source.socket)
+    if (connection === undefined) return app
+    const http1 = http1Of(source.socket)
+    const exchange = http1?.upgradeOf(source)
+    if (http1 === undefined || exchange === undefined) {
+      handlers.add(fiber, connection, ignore)
       return Effect.map(app, (response) => ending(response, request, eventStreamsEnd))
     }
     let upgraded = false
-    handlers.add(fiber, open, () => endUpgrade(open, owed, () => NodeHttpServerRequest.toServerResponse(request)))
-    open.socket.once("close", () => {
+    handlers.add(fiber, connection, () =>
+      http1.endUpgrade(exchange, () =>
+        NodeHttpServerRequest.toServerResponse(request)))
+    connection.socket.once("close", () => {
       // its answer, if it is writing one, is known to nobody else
-      if (!upgraded) completeEnd(NodeHttpServerRequest.toServerResponse(request))
+      if (!upgraded) {
+        completeEnd(NodeHttpServerRequest.toServerResponse(request))
+      }
     })
-    const withUpgrade = upgradable(request, open, (socket) => {
+    const withUpgrade = upgradable(request, connection, (socket) => {
       upgraded = true
-      hijack(open, "websocket")
-      tellWith(open, () => {
+      hijack(connection, "websocket").goAwayBy(() => {
         const errand = handlers.fork(goAway(socket))
-        open.socket.once("close", () => errand.unsafeInterruptAsFork(FiberId.none))
+        connection.socket.once("close", () =>
+          errand.unsafeInterruptAsFork(FiberId.none))
       })
     })
     return Effect.map(Effect.provideService(app, HttpServerRequest, withUpgrade), (response) => {
       // it has declined to upgrade, and answers as it would any request
-      if (!upgraded) answerUpgrade(owed, NodeHttpServerRequest.toServerResponse(request))
+      if (!upgraded) answerUpgrade(exchange, NodeHttpServerRequest.toServerResponse(request))
       return ending(response, request, eventStreamsEnd)
     })
   })
@@ -99,19 +105,19 @@ const ignore = () => {}
 /** The same request, which says when it is upgraded. */
 const upgradable = (
   request: HttpServerRequest,
-  open: Open,
+  connection: TrackedConnection,
   onUpgrade: (socket: Socket.Socket) => void
 ): HttpServerRequest =>
   Object.create(request, {
     upgrade: {
       value: Effect.map(request.upgrade, (socket) => {
         onUpgrade(socket)
-        return once(socket, open)
+        return once(socket, connection)
       })
     },
     modify: {
       value: (options: Parameters<HttpServerRequest["modify"]>[0]) =>
-        upgradable(request.modify(options), open, onUpgrade)
+        upgradable(request.modify(options), connection, onUpgrade)
     }
   })
 

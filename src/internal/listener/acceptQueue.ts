@@ -10,9 +10,9 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Net from "node:net"
+import { Queue } from "../core/queue.js"
 import { inOwnContext } from "../node/asyncContext.js"
 import { clearImmediate, clearTimeout, machineMillis, setImmediate, setTimeout } from "../node/timers.js"
-import { Queue } from "../core/queue.js"
 
 /** How long the queue may take to run dry, in milliseconds, before it is made as short as can be. */
 const patienceMillis = 100

@@ -5,19 +5,19 @@
  */
 import * as Effect from "effect/Effect"
 import type { NodeServer } from "../../Listener.js"
-import type { Bound } from "./listener.js"
+import type { BoundListener } from "./listener.js"
 
 export interface ByHand {
-  readonly listensWith: (node: NodeServer, bound: Bound) => void
+  readonly listensWith: (node: NodeServer, bound: BoundListener) => void
   /** It closes, or has closed, by whatever way. */
-  readonly ending: (bound: Bound) => void
+  readonly ending: (bound: BoundListener) => void
   /** What closes this Node server alone: nothing, where the whole server is to shut down. */
   readonly alone: (node: NodeServer) => Effect.Effect<void> | undefined
 }
 
-export const make = (listeners: ReadonlySet<Bound>): ByHand => {
-  const listened = new WeakMap<NodeServer, Bound>()
-  const over = new WeakSet<Bound>()
+export const make = (listeners: ReadonlySet<BoundListener>): ByHand => {
+  const listened = new WeakMap<NodeServer, BoundListener>()
+  const over = new WeakSet<BoundListener>()
   return {
     listensWith: (node, bound) => {
       listened.set(node, bound)

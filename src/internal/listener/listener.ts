@@ -8,18 +8,18 @@ import * as Https from "node:https"
 import * as Net from "node:net"
 import type { Address, ListenError, NodeServer, Options } from "../../Listener.js"
 import { CurrentHandover } from "../handoff/handover.js"
-import { hidden } from "../node/symbols.js"
 import { originOf } from "../node/listeningSocket.js"
 import { fileOf, type SocketFile, sparing } from "../node/socketFile.js"
 import * as Successor from "../node/successor.js"
+import { symbolNamed } from "../node/symbols.js"
 import { setImmediate } from "../node/timers.js"
 import { maxInFlight } from "../protocol/pipeline.js"
 import * as AcceptQueue from "./acceptQueue.js"
 import { explain, whyNotListen } from "./listenErrors.js"
-import { watch, type Watcher } from "./nodeEvents.js"
+import { type NodeServerEvents, watch } from "./nodeEvents.js"
 import { listensHere } from "./ownAddresses.js"
 
-export interface Bound {
+export interface BoundListener {
   readonly address: Address
   /** Stops accepting, once the kernel's queue has run dry. */
   readonly close: Effect.Effect<void>
@@ -38,8 +38,8 @@ export interface Bound {
 export const bind = (
   server: NodeServer,
   options: Options,
-  watcher: Watcher
-): Effect.Effect<Bound, ListenError> =>
+  watcher: NodeServerEvents
+): Effect.Effect<BoundListener, ListenError> =>
   Effect.flatMap(CurrentHandover, (handover) => {
     const place = handover?.place(options)
     const { closeNow: stop, hasBound } = closer(server)
@@ -59,7 +59,7 @@ export const bind = (
       () => handover?.isOffered === true ? "holders" : place?.isInherited === true ? "nobody" : sharedWith(server)
     )
     const address = () => place?.address ?? addressOf(server, options.fd)
-    const bound = (): Bound => ({
+    const bound = (): BoundListener => ({
       address: address(),
       // what is queued on an inherited descriptor is its other holders' too
       close: Effect.suspend(() => {
@@ -120,8 +120,8 @@ export const bind = (
 /** Takes over a server that somebody else has made listen, or will. Whoever calls it has asked {@link whyNotAdopt}. */
 export const adopt = (
   server: NodeServer,
-  watcher: Watcher
-): Effect.Effect<Bound> =>
+  watcher: NodeServerEvents
+): Effect.Effect<BoundListener> =>
   Effect.suspend(() => {
     const { closeNow: stop, hasBound } = closer(server)
     let unlist = () => {}
@@ -201,7 +201,7 @@ export const isHttp2 = (server: NodeServer): boolean => "updateSettings" in serv
  */
 const limitStreams = (server: NodeServer): void => {
   if (!("updateSettings" in server)) return
-  const options = hidden(server, "options") as { readonly settings?: Http2.Settings } | undefined
+  const options = symbolNamed(server, "options") as { readonly settings?: Http2.Settings } | undefined
   if (options === undefined || options.settings?.maxConcurrentStreams !== undefined) return
   server.updateSettings({ maxConcurrentStreams: maxInFlight })
 }
@@ -217,13 +217,13 @@ const isCutOff = (path: string | undefined): boolean =>
 
 /** The connections that a server has accepted before it was adopted, as far as Node keeps a list of them. */
 const socketsOf = (server: NodeServer): ReadonlyArray<Net.Socket> => {
-  const list = hidden(server, "http.server.connections") as {
+  const list = symbolNamed(server, "http.server.connections") as {
     readonly all?: () => ReadonlyArray<{ readonly socket?: Net.Socket }>
   } | undefined
   return list?.all?.().flatMap(({ socket }) => socket ?? []) ?? []
 }
 
-const adoptSocket = (watcher: Watcher, socket: Net.Socket): void => {
+const adoptSocket = (watcher: NodeServerEvents, socket: Net.Socket): void => {
   watcher.connection(socket)
   const { _httpMessage: response } = socket as { readonly _httpMessage?: Http.ServerResponse | null }
   if (response === null || response === undefined) return watcher.resting(socket)

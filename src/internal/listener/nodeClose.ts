@@ -7,7 +7,7 @@ import * as Net from "node:net"
 import { promisify } from "node:util"
 import type { NodeServer } from "../../Listener.js"
 import { setImmediate } from "../node/timers.js"
-import type { Watcher } from "./nodeEvents.js"
+import type { NodeServerEvents } from "./nodeEvents.js"
 
 /** Methods of a server, by their names. */
 export type Methods = ReadonlyArray<readonly [name: PropertyKey, value: unknown]>
@@ -21,7 +21,7 @@ export interface Life {
 }
 
 /** What stands in for them as long as the server is ours. */
-export const closingMethods = (server: NodeServer, watcher: Watcher, life: Life): Methods => {
+export const closingMethods = (server: NodeServer, watcher: NodeServerEvents, life: Life): Methods => {
   const { close } = server
   const methods: Array<readonly [PropertyKey, unknown]> = [dispose(server), [
     "close",

@@ -16,7 +16,7 @@ import type * as AcceptQueue from "./acceptQueue.js"
 import { closedMethods, closingMethods, type Methods } from "./nodeClose.js"
 
 /** What a Node server tells us about, before its own listeners, which do not hear of it if we say `false`. */
-export interface Watcher {
+export interface NodeServerEvents {
   readonly connection: (socket: Net.Socket) => void
   /** Somebody has sent a socket of this server to another process, the first one to that one. */
   readonly sends: () => void
@@ -31,7 +31,7 @@ export interface Watcher {
   /** Reads no more from its connection until it has been answered. */
   readonly stopReading: (request: Http.IncomingMessage) => void
   /** Nobody listens for requests: answers in place of a handler. */
-  readonly unheard: (response: Http.ServerResponse) => void
+  readonly onUnhandled: (response: Http.ServerResponse) => void
   /** A request that a server was answering when it was adopted: `path` is what its client has asked for. */
   readonly underWay: (request: Http.IncomingMessage, response: Http.ServerResponse, path: string | undefined) => void
   /** A connection that was there before its server was adopted owes nobody an answer. */
@@ -70,7 +70,7 @@ export const isWatched = (server: Net.Server): boolean => watched.has(server)
 /** What stands in for the `emit` of a server: `onClose` says whether nobody else is to hear of its end. */
 export const seeing = (
   server: NodeServer,
-  watcher: Watcher,
+  watcher: NodeServerEvents,
   queue: Pick<AcceptQueue.AcceptQueue, "accepted" | "hold" | "isFull" | "isHolding">,
   emit: NodeServer["emit"],
   onClose: () => boolean
@@ -83,7 +83,7 @@ export const seeing = (
     const heard: boolean = Reflect.apply(emit, server, args)
     // whoever listens for the others answers them, or hands them on as a request
     if (args[0] !== "request") return heard
-    if (!watcher.answer(request, response) && !heard) watcher.unheard(response)
+    if (!watcher.answer(request, response) && !heard) watcher.onUnhandled(response)
     return true
   }
   const taken = (server: NodeServer, args: ReadonlyArray<unknown>): boolean => {
@@ -150,7 +150,7 @@ export const seeing = (
       }
       case "upgrade":
       case "connect": {
-        const [event, request, socket, head] = args as unknown as Parameters<Watcher["upgrade"]>
+        const [event, request, socket, head] = args as unknown as Parameters<NodeServerEvents["upgrade"]>
         // CONNECT of HTTP/2 is a stream like any other
         if (request.httpVersionMajor > 1) break
         if (!watcher.upgrade(event, request, socket, head)) return true
@@ -180,7 +180,7 @@ export const seeing = (
  */
 export const watch = (
   server: NodeServer,
-  watcher: Watcher,
+  watcher: NodeServerEvents,
   queue: AcceptQueue.AcceptQueue,
   life: { readonly isComing: () => boolean; readonly hasListened: () => boolean }
 ): () => void => {

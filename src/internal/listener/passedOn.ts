@@ -5,9 +5,10 @@
  */
 import type * as Net from "node:net"
 import type { NodeServer } from "../../Listener.js"
+import { connectionOf } from "../core/connection.js"
+import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import { emitOf, onPassing } from "../node/serverEmit.js"
-import { openOf, type Registry } from "../core/connections.js"
-import { isWatched, seeing, type Watcher } from "./nodeEvents.js"
+import { isWatched, type NodeServerEvents, seeing } from "./nodeEvents.js"
 
 type Seeing = ReturnType<typeof seeing>
 
@@ -15,14 +16,14 @@ type Seeing = ReturnType<typeof seeing>
 interface Guest {
   /** How many of them are open. */
   connections: number
-  readonly seen: Map<Registry, Seeing>
+  readonly seen: Map<ConnectionRegistry, Seeing>
   readonly emit: NodeServer["emit"]
   readonly replaced: unknown
 }
 
 const guests = new WeakMap<Net.Server, Guest>()
 
-const registries = new Map<Registry, (node: NodeServer) => Watcher>()
+const registries = new Map<ConnectionRegistry, (node: NodeServer) => NodeServerEvents>()
 
 // made here, where it can hold no server that has been closed
 const hear = (server: Net.Server, _: unknown, socket: Net.Socket): void => notice(server, socket)
@@ -30,7 +31,10 @@ const hear = (server: Net.Server, _: unknown, socket: Net.Socket): void => notic
 let stopHearing = (): void => {}
 
 /** Until it is told not to: sees which connections of a registry are passed on, and takes their new protocol for theirs. */
-export const seePassedOn = (registry: Registry, watcherOf: (node: NodeServer) => Watcher): () => void => {
+export const seePassedOn = (
+  registry: ConnectionRegistry,
+  watcherOf: (node: NodeServer) => NodeServerEvents
+): () => void => {
   if (registries.size === 0) stopHearing = onPassing(hear)
   registries.set(registry, watcherOf)
   return () => {
@@ -41,7 +45,7 @@ export const seePassedOn = (registry: Registry, watcherOf: (node: NodeServer) =>
 const noticed = new WeakMap<Net.Socket, Net.Server>()
 
 const notice = (server: Net.Server, socket: Net.Socket): void => {
-  const { registry } = openOf(socket) ?? {}
+  const { registry } = connectionOf(socket) ?? {}
   const watcherOf = registry === undefined ? undefined : registries.get(registry)
   if (registry === undefined || watcherOf === undefined || isWatched(server) || noticed.get(socket) === server) return
   noticed.set(socket, server)
@@ -61,8 +65,8 @@ const takeIn = (server: Net.Server): Guest => {
   const emit = emitOf(server)
   const seen = function(this: NodeServer, ...args: ReadonlyArray<unknown>): boolean {
     if (args[0] === "connection" || args[0] === "secureConnection") notice(server, args[1] as Net.Socket)
-    const open = openOf(socketIn(args))
-    const own = open === undefined ? undefined : guest.seen.get(open.registry)
+    const connection = connectionOf(socketIn(args))
+    const own = connection === undefined ? undefined : guest.seen.get(connection.registry)
     return Reflect.apply(own ?? emit, this, args)
   }
   const guest: Guest = { connections: 0, seen: new Map(), emit, replaced: seen }
@@ -101,7 +105,7 @@ const socketIn = ([event, first, second]: ReadonlyArray<unknown>): Net.Socket | 
 }
 
 const known = (socket: Net.Socket | undefined): Net.Socket | undefined =>
-  openOf(socket) === undefined
+  connectionOf(socket) === undefined
     ? (socket as { readonly _parent?: Net.Socket | null } | undefined)?._parent ?? undefined
     : socket
 

@@ -4,63 +4,69 @@
 import * as Net from "node:net"
 import * as Tls from "node:tls"
 import type { NodeServer } from "../../Listener.js"
-import type { App } from "../http/dispatch.js"
+import { connectionOf, type TrackedConnection } from "../core/connection.js"
+import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import { watchSocket } from "../core/cutElsewhere.js"
-import { whenTaken } from "../node/sentSocket.js"
 import type { Protocol } from "../core/protocol.js"
-import { begin, beginUpgrade, http1, misread, pipelineOf, refuse, refuseUpgrade, rest } from "../protocol/http1.js"
+import type { App } from "../http/dispatch.js"
+import { whenTaken } from "../node/sentSocket.js"
+import { Http1, http1Of, reject503, rejectUpgrade503 } from "../protocol/http1.js"
 import * as Http2 from "../protocol/http2.js"
-import { handshake, rejectPlain, secured } from "../protocol/tls.js"
+import { Handshake, rejectPlain, secured } from "../protocol/tls.js"
 import { hijack } from "../protocol/upgraded.js"
-import { type Open, openOf, type Registry } from "../core/connections.js"
 import { isHttp } from "./listener.js"
-import type { Watcher } from "./nodeEvents.js"
+import type { NodeServerEvents } from "./nodeEvents.js"
 
-export interface Watched extends Pick<Watcher, "isStopping" | "acceptFailed"> {
+export interface Watched extends Pick<NodeServerEvents, "isStopping" | "acceptFailed"> {
   readonly app: App | undefined
-  readonly registry: Registry
+  readonly registry: ConnectionRegistry
   /** Other code wants that Node server closed; it may close those of its connections that are idle. */
   readonly closeCalled: (node: NodeServer, closeIdle: () => void) => void
   /** Other code has cut so many requests, outside of a shutdown. */
   readonly cutAll: (requests: number) => void
 }
 
-export const watcherOf = (server: Watched) => (node: NodeServer, withApp: boolean): Watcher => {
+const http1 = (connection: TrackedConnection) => new Http1(connection)
+
+const handshake = (connection: TrackedConnection) => new Handshake(connection)
+
+export const watcherOf = (server: Watched) => (node: NodeServer, withApp: boolean): NodeServerEvents => {
   const { app, registry } = server
   const isTls = node instanceof Tls.Server
   const speaksHttp = isHttp(node)
-  const accept = (socket: Net.Socket, protocol: Protocol) => {
+  const accept = (socket: Net.Socket, protocol: (connection: TrackedConnection) => Protocol) => {
     // another Node server may have passed it on to this one: from now on it is a connection of this one
-    const known = openOf(socket)
-    const open = known === undefined ? registry.accept(socket, protocol) : registry.receive(known, socket, protocol)
-    open.secure = socket instanceof Tls.TLSSocket
-    return open
+    const known = connectionOf(socket)
+    const connection = known === undefined
+      ? registry.accept(socket, protocol)
+      : registry.receive(known, socket, protocol)
+    connection.setSecure(socket instanceof Tls.TLSSocket)
+    return connection
   }
-  const speak = (open: Open) => {
-    if (registry.stopping) watchSocket(open)
-    if (!speaksHttp) hijack(open, "tcp")
-    else if (registry.closing) open.protocol.leave(open)
+  const speak = (connection: TrackedConnection) => {
+    if (registry.lifecycle.isStopping) watchSocket(connection)
+    if (!speaksHttp) hijack(connection, "tcp")
+    else if (registry.lifecycle.asksToLeave) connection.protocol.gracefulClose()
   }
   /** Its sockets are sent to other processes. */
   let isSending = false
   const release = (socket: Net.Socket) => {
-    const open = openOf(socket)
-    if (open !== undefined) open.registry.release(open)
+    const connection = connectionOf(socket)
+    if (connection !== undefined) connection.registry.release(connection)
   }
   const closeIdle = () => {
     const now = registry.now()
     const grace = { newConnection: Number.POSITIVE_INFINITY, idle: 0, since: 0 }
-    for (const open of connectionsOf(registry, node)) {
-      if (open.state === "Idle" && open.protocol === http1 && http1.staysUntil(open, grace) <= now) {
-        registry.dismiss(open)
-      }
+    for (const connection of connectionsOf(registry, node)) {
+      const { protocol, state } = connection
+      if (state === "Idle" && protocol instanceof Http1 && protocol.keepUntil(grace) <= now) connection.closeIdle()
     }
   }
   return {
     sends: () => {
       isSending = true
       registry.prune()
-      for (const { socket } of registry.open) whenTaken(socket, release)
+      for (const { socket } of registry.connections) whenTaken(socket, release)
     },
     connection: (socket) => {
       if (isSending) whenTaken(socket, release)
@@ -69,77 +75,70 @@ export const watcherOf = (server: Watched) => (node: NodeServer, withApp: boolea
     },
     secureConnection: (socket) => {
       // whoever has made it of a raw socket passes it on
-      const open = openOf(socket) === undefined ? secured(socket) ?? accept(socket, http1) : accept(socket, http1)
-      open.protocol = http1
-      speak(open)
+      const connection = connectionOf(socket) === undefined
+        ? secured(socket) ?? accept(socket, http1)
+        : accept(socket, http1)
+      connection.speak(http1(connection))
+      speak(connection)
     },
     session: (session) => {
-      const open = openOf(session.socket)
-      if (open !== undefined) Http2.converse(open, session)
+      const connection = connectionOf(session.socket)
+      if (connection !== undefined) Http2.attachSession(connection, session)
     },
     stream: (stream, headers) => {
-      const open = openOf(stream.session?.socket)
-      return open === undefined || Http2.begin(open, stream, headers, withApp)
+      const connection = connectionOf(stream.session?.socket)
+      return connection === undefined || Http2.beginStream(connection, stream, headers, withApp)
     },
     request: (request, response) => {
-      const open = openOf(request.socket)
-      return open === undefined || begin(open, request, response, withApp)
+      if (connectionOf(request.socket) === undefined) return true
+      const spoken = http1Of(request.socket)
+      return spoken === undefined || spoken.begin(request, response, withApp)
     },
-    pipeline: (request) => openOf(request.socket)?.pipeline,
-    stopReading: (request) => {
-      const open = openOf(request.socket)
-      if (open !== undefined) pipelineOf(open).stop()
-    },
+    pipeline: (request) => http1Of(request.socket)?.pipeline,
+    stopReading: (request) => http1Of(request.socket)?.stopReading(),
     answer: (request, response) => {
       if (!withApp) return false
       app?.request(request, response)
       return true
     },
-    unheard: refuse,
+    onUnhandled: reject503,
     underWay: (request, response, path) => {
-      const open = openOf(request.socket)
-      if (open !== undefined) begin(open, request, response, withApp, path)
+      http1Of(request.socket)?.begin(request, response, withApp, path)
     },
-    resting: (socket) => {
-      const open = openOf(socket)
-      if (open !== undefined) rest(open)
-    },
-    isClosing: () => registry.closing,
+    resting: (socket) => http1Of(socket)?.markIdleIfUsed(),
+    isClosing: () => registry.lifecycle.asksToLeave,
     isStopping: server.isStopping,
-    isTooLate: () => registry.killing,
-    refuse,
-    refuseStream: Http2.refuse,
+    isTooLate: () => registry.lifecycle.isAborting,
+    refuse: reject503,
+    refuseStream: Http2.refuseStream,
     closeCalled: () => server.closeCalled(node, closeIdle),
     closeIdle,
     closeAll: (close) => {
-      const requests = connectionsOf(registry, node).reduce((sum, { owed }) => sum + owed.size, 0)
+      const requests = connectionsOf(registry, node).reduce((sum, { exchanges }) => sum + exchanges.size, 0)
       close()
       if (requests > 0) server.cutAll(requests)
     },
     upgrade: (event, request, socket, head) => {
       // with a body still to come, Node 26 hands over a stream around the socket
-      const open = openOf(request.socket)
-      if (open === undefined) return true
+      const connection = connectionOf(request.socket)
+      if (connection === undefined) return true
       // Node has taken its own listener off, and a reset would end the process
       socket.on("error", ignore)
       if (withApp && event === "upgrade") {
-        if (beginUpgrade(open, request)) app?.upgrade(request, socket, head)
-        else refuseUpgrade(request, socket)
-      } else if (open.leaving) {
+        if (http1Of(request.socket)?.beginUpgrade(request) === true) app?.upgrade(request, socket, head)
+        else rejectUpgrade503(request, socket)
+      } else if (connection.isClosing) {
         socket.destroy()
         return false
-      } else if (registry.killing) {
-        refuseUpgrade(request, socket)
+      } else if (registry.lifecycle.isAborting) {
+        rejectUpgrade503(request, socket)
         return false
       } else {
-        hijack(open, event === "connect" ? "connect" : request.headers.upgrade?.toLowerCase() ?? "upgrade")
+        hijack(connection, event === "connect" ? "connect" : request.headers.upgrade?.toLowerCase() ?? "upgrade")
       }
       return true
     },
-    clientError: (error, socket) => {
-      const open = openOf(socket)
-      if (open !== undefined) misread(open, error)
-    },
+    clientError: (error, socket) => http1Of(socket)?.onParseError(error),
     tlsClientError: (error, socket) => {
       if (speaksHttp) rejectPlain(error, socket)
     },
@@ -148,7 +147,7 @@ export const watcherOf = (server: Watched) => (node: NodeServer, withApp: boolea
 }
 
 /** Node writes on a socket which server has accepted it. */
-const connectionsOf = (registry: Registry, node: NodeServer): ReadonlyArray<Open> =>
-  Array.from(registry.open).filter(({ socket }) => (socket as { readonly server?: unknown }).server === node)
+const connectionsOf = (registry: ConnectionRegistry, node: NodeServer): ReadonlyArray<TrackedConnection> =>
+  Array.from(registry.connections).filter(({ socket }) => (socket as { readonly server?: unknown }).server === node)
 
 const ignore = () => {}

@@ -4,8 +4,8 @@
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Inspectable from "effect/Inspectable"
-import { clip } from "./text.js"
 import type { Report } from "./report.js"
+import { clip } from "./text.js"
 
 /**
  * A field of a {@link Policy} (or the limit of a hook) has a value that it cannot have. The message names the field,

@@ -9,7 +9,7 @@
  */
 import type * as Http from "node:http"
 import type * as Http2 from "node:http2"
-import { hidden } from "./symbols.js"
+import { symbolNamed } from "./symbols.js"
 import { nextTick, setImmediate } from "./timers.js"
 
 type Args = ReadonlyArray<unknown>
@@ -76,7 +76,7 @@ export const endEarly = (
     if ("_closed" in response) response._closed = true
     response.off("close", onClose)
     if (!request.readableEnded || !request.complete) request.emit("aborted")
-    const controller = hidden(request, "kAbortController")
+    const controller = symbolNamed(request, "kAbortController")
     if (controller instanceof AbortController) controller.abort()
     Reflect.apply(emit, response, ["close"])
   }
@@ -103,7 +103,9 @@ export const endEarly = (
 
 /** Node 22 and 24 write what a response has been given while corked behind its end. */
 const uncork = (response: Http.ServerResponse): void => {
-  for (let corked = hidden(response, "corked"); typeof corked === "number" && corked > 0; corked--) response.uncork()
+  for (let corked = symbolNamed(response, "corked"); typeof corked === "number" && corked > 0; corked--) {
+    response.uncork()
+  }
 }
 
 /** Of HTTP/2: what has been written to a stream, and by a response in the manner of HTTP/1.1 where there is one. */
@@ -127,7 +129,7 @@ export const endStreamEarly = (stream: Http2.ServerHttp2Stream): void => {
 
 /** Node keeps the response that a `request` listener was given on its stream, under a symbol of its own. */
 const responseOf = (stream: Http2.ServerHttp2Stream): Writer & { end: () => unknown } | undefined => {
-  const response = hidden(stream, "response")
+  const response = symbolNamed(stream, "response")
   return isWriter(response) ? response : undefined
 }
 

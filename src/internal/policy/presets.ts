@@ -4,9 +4,9 @@
  */
 import * as Duration from "effect/Duration"
 import type { Policy } from "../../Shutdown.js"
+import { InvalidPolicy } from "../model/errors.js"
 import { millisOf } from "./durations.js"
 import { assertNames } from "./optionNames.js"
-import { InvalidPolicy } from "../model/errors.js"
 
 /** What is left to the release of everything else, and to the process to end. */
 const marginMillis = 1000

@@ -3,9 +3,9 @@
  */
 import type { Options } from "../../promise.js"
 import { InvalidPolicy, type Policy } from "../../Shutdown.js"
-import * as Given from "../policy/validateFunction.js"
 import { millisOf } from "../policy/durations.js"
 import { assertNames, policyNames } from "../policy/optionNames.js"
+import * as Given from "../policy/validateFunction.js"
 import { invalid } from "../signals/signals.js"
 
 const optionNames: ReadonlyArray<string> = [

@@ -4,8 +4,8 @@
 import * as Net from "node:net"
 import type { NodeServer } from "../../Listener.js"
 import type { Framework, Target } from "../../promise.js"
-import * as Given from "../policy/validateFunction.js"
 import { whyNotAdopt } from "../listener/listenErrors.js"
+import * as Given from "../policy/validateFunction.js"
 
 /** Looks at all of them before one is touched. */
 export const sorted = (targets: Target | ReadonlyArray<Target>) => {

@@ -9,15 +9,16 @@
  * notice of the streams that follow.
  */
 import * as Http2 from "node:http2"
-import { noteCutElsewhere } from "../core/cutElsewhere.js"
-import { endStreamEarly, streamEndsWithEncoder } from "../node/earlyEnd.js"
-import { callEndCallbacks } from "../node/endCallbacks.js"
+import { connectionOf, type TrackedConnection } from "../core/connection.js"
+import { noteCutElsewhere, wasDestroyedHere } from "../core/cutElsewhere.js"
+import { ExchangeList } from "../core/exchangeList.js"
+import type { Grace } from "../core/lifecycle.js"
+import { destroyEnded, lingerMillis, type Protocol } from "../core/protocol.js"
+import { callEndCallbacks, completeEnd } from "../node/endCallbacks.js"
 import { isResetUnseen } from "../node/resetStream.js"
 import { setImmediate, setTimeout } from "../node/timers.js"
-import { destroyEnded, type Grace, lingerMillis, type Protocol } from "../core/protocol.js"
-import { type Open, openOf, type Owed } from "../core/connections.js"
-import { endsByItself, hasEndedByItself, isEventStreamWith, wantsEventStream } from "./eventStream.js"
-import { completeEnd } from "./http1.js"
+import { hasEndedByItself } from "./eventStream.js"
+import { hasAnswered, hasSentEnd, Http2Exchange, reset } from "./http2Exchange.js"
 
 /**
  * How long a session that appears during a drain may take to open its first stream. Whoever is late loses nothing:
@@ -34,93 +35,15 @@ const resetMillis = 50
 
 const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = Http2.constants
 
-/** A stream that a handler answers. */
-class Stream implements Owed {
-  previous: Owed | undefined = undefined
-  next: Owed | undefined = undefined
-  isInFlight = false
-  answered = false
-  endedEarly = false
-  told503 = false
-  interrupted = false
-  /** What `@effect/platform-node` answers with, once it has been made. */
-  response: Http2.Http2ServerResponse | undefined = undefined
-  /** Its whole answer has left, and it is read from until then, if its client does not end its request before. */
-  lingersUntil = Number.POSITIVE_INFINITY
-  readonly own: Http2.ServerHttp2Stream
-  readonly method: string
-  readonly path: string
-  readonly accept: string | undefined
-  readonly ofApp: boolean
-  readonly since: number
-
-  constructor(stream: Http2.ServerHttp2Stream, headers: Http2.IncomingHttpHeaders, ofApp: boolean, since: number) {
-    this.own = stream
-    this.method = headers[":method"] ?? ""
-    this.path = headers[":path"] ?? headers[":authority"] ?? ""
-    this.accept = headers.accept
-    this.ofApp = ofApp
-    this.since = since
-  }
-
-  get stream(): number | undefined {
-    return this.own.id
-  }
-
-  get status(): number | undefined {
-    return this.own.headersSent ? Number(this.own.sentHeaders[":status"]) : undefined
-  }
-
-  endEventStream(): boolean {
-    const { own, response } = this
-    if (this.endedEarly || own.destroyed || own.closed || own.writableEnded) return false
-    if (!wantsEventStream(this.method, this.accept)) return false
-    if (!own.headersSent) {
-      this.#endWhenBegun()
-      return false
-    }
-    if (!isEventStreamWith(own.sentHeaders)) return false
-    const encoding = own.sentHeaders["content-encoding"]
-    if (encoding !== undefined && encoding !== "identity" && !streamEndsWithEncoder(own)) return false
-    if (response !== undefined && endsByItself(response)) return false
-    this.endedEarly = true
-    endStreamEarly(own)
-    return true
-  }
-
-  /** What comes with its head goes out first. */
-  #endWhenBegun(): void {
-    const { own } = this
-    const { respond } = own
-    own.respond = (...args) => {
-      own.respond = respond
-      own.respond(...args)
-      setImmediate(() => this.endEventStream())
-    }
-  }
-
-  guard(onCut: () => void): void {
-    const { own, response } = this
-    if (response === undefined || !own.headersSent || own.writableEnded) return
-    response.end = () => {
-      onCut()
-      reset(own, NGHTTP2_INTERNAL_ERROR)
-      return response
-    }
-  }
-}
-
-/** An error code would be an `error` event, which ends the process where nobody listens. */
-const reset = (stream: Http2.ServerHttp2Stream, code: number): void => {
-  stream.on("error", ignore)
-  stream.close(code)
-}
-
 const ignore = () => {}
 
+const key = Symbol("quiesce/stream")
+
 /** A session, and whether it has been told to leave. */
-class Session implements Protocol {
-  readonly name = "h2"
+export class Session implements Protocol {
+  readonly exchanges = new ExchangeList<Http2Exchange>()
+  readonly parseFailed = false
+  readonly #connection: TrackedConnection
   /** Its client takes pushed streams, as far as we know. */
   allowsPush = true
   readonly #session: Http2.ServerHttp2Session
@@ -129,12 +52,17 @@ class Session implements Protocol {
   #used = false
   #isGivenUp = false
   /** Streams whose whole answer has left, in the order in which they are to be ended. */
-  #lingering: Set<Stream> | undefined
+  #lingering: Set<Http2Exchange> | undefined
   /** When all streams were last looked at for those that their client has reset. */
   #lookedAt = Number.NEGATIVE_INFINITY
 
-  constructor(session: Http2.ServerHttp2Session) {
+  constructor(connection: TrackedConnection, session: Http2.ServerHttp2Session) {
+    this.#connection = connection
     this.#session = session
+  }
+
+  get name(): string {
+    return "h2"
   }
 
   get #isTold(): boolean {
@@ -170,141 +98,154 @@ class Session implements Protocol {
   }
 
   /** A client that has its whole answer may leave its request without an end, as no HTTP/1.1 client may either. */
-  #lingerOn(open: Open, owed: Stream): void {
+  #lingerOn(exchange: Http2Exchange): void {
     const finished = () => {
-      if (!owed.isInFlight) return
-      owed.lingersUntil = open.registry.now() + lingerMillis
+      if (!exchange.isInFlight) return
+      exchange.lingersUntil = this.#connection.registry.now() + lingerMillis
       const lingering = this.#lingering ??= new Set()
-      lingering.add(owed)
+      lingering.add(exchange)
       // those before it are due before it
-      if (lingering.size === 1) open.registry.consider(open)
+      if (lingering.size === 1) this.#connection.closeIfDue()
     }
-    if (hasAnswered(owed.own)) finished()
-    else owed.own.once("finish", finished)
+    if (hasAnswered(exchange.own)) finished()
+    else exchange.own.once("finish", finished)
   }
 
   /** Ends the streams that have been answered and have lingered (RFC 9113 §8.1), and returns when the next one will be. */
   #lingered(now: number): number {
-    for (const owed of this.#lingering ?? []) {
-      if (owed.lingersUntil > now) return owed.lingersUntil
-      this.#lingering?.delete(owed)
-      if (!hasSentEnd(owed.own)) {
-        owed.lingersUntil = now + lingerMillis
-        this.#lingering?.add(owed)
+    for (const exchange of this.#lingering ?? []) {
+      if (exchange.lingersUntil > now) return exchange.lingersUntil
+      this.#lingering?.delete(exchange)
+      if (!hasSentEnd(exchange.own)) {
+        exchange.lingersUntil = now + lingerMillis
+        this.#lingering?.add(exchange)
         continue
       }
       // what of its request nobody has read keeps it from closing
-      if (!owed.own.closed) owed.own.resume().close(NGHTTP2_NO_ERROR)
+      if (!exchange.own.closed) exchange.own.resume().close(NGHTTP2_NO_ERROR)
     }
     return Number.POSITIVE_INFINITY
   }
 
   /** Streams that their client has reset, and Node has not seen: nobody waits for them. Not again and again for many. */
-  #forgetReset(open: Open): void {
-    const now = open.registry.now()
-    if (open.registry.look === undefined || now < this.#lookedAt + resetMillis) return
+  #forgetReset(): void {
+    const { registry } = this.#connection
+    const now = registry.now()
+    if (registry.parserCache === undefined || now < this.#lookedAt + resetMillis) return
     this.#lookedAt = now
-    for (const { own } of streamsOf(open)) if (isResetUnseen(own)) own.destroy()
+    for (const { own } of this.exchanges) if (isResetUnseen(own)) own.destroy()
   }
 
-  staysUntil(open: Open, grace: Grace): number {
-    if (open.owed.size > 0) {
-      this.#forgetReset(open)
-      return this.#lingered(open.registry.now())
+  keepUntil(grace: Grace): number {
+    if (this.exchanges.size > 0) {
+      this.#forgetReset()
+      return this.#lingered(this.#connection.registry.now())
     }
-    if (this.#isTold) return open.lingersUntil
+    if (this.#isTold) return this.#connection.lingersUntil
     // its preface has not come
-    if (open.state === "New") return open.connectedAt + grace.newConnection
-    return open.registry.stopping ? open.since + firstStreamMillis : Number.POSITIVE_INFINITY
+    if (this.#connection.state === "New") return this.#connection.connectedAt + grace.newConnection
+    return this.#connection.registry.lifecycle.isStopping
+      ? this.#connection.since + firstStreamMillis
+      : Number.POSITIVE_INFINITY
   }
 
-  dismiss(open: Open): void {
-    if (this.#isTold || open.state === "New") open.socket.destroy()
-    else this.tell(open)
+  closeIdle(): void {
+    if (this.#isTold || this.#connection.state === "New") this.#connection.socket.destroy()
+    else this.tell()
   }
 
-  leave(open: Open): void {
-    if (open.owed.size > 0 ? open.registry.stopping : this.#used) this.tell(open)
+  gracefulClose(): boolean {
+    return (this.exchanges.size > 0 ? this.#connection.registry.lifecycle.isStopping : this.#used) && this.tell()
+  }
+
+  /** It is in flight until it closes. */
+  track(stream: Http2.ServerHttp2Stream, headers: Http2.IncomingHttpHeaders, fromEffectApp: boolean): void {
+    const connection = this.#connection
+    const exchange = new Http2Exchange(stream, headers, fromEffectApp, connection.registry.now())
+    Object.defineProperty(stream, key, { value: exchange })
+    this.exchanges.add(exchange)
+    if (connection.state !== "Active") connection.become("Active")
+    stream.once("close", () => {
+      if (!this.isFlushing()) this.settle(exchange)
+    })
   }
 
   /** A stream has come in: of those that came with it none is refused. */
-  begun(open: Open): void {
+  begun(): void {
     this.#used = true
     // one for each that comes: they do not pile up
-    const oldest = firstOf(open)?.own
+    const oldest = this.exchanges.first?.own
     if (oldest !== undefined && isResetUnseen(oldest)) oldest.destroy()
-    if (open.registry.grace !== undefined && open.registry.stopping) setImmediate(() => this.tell(open))
+    if (this.#connection.registry.lifecycle.grace !== undefined && this.#connection.registry.lifecycle.isStopping) {
+      setImmediate(() => this.tell())
+    }
   }
 
-  /** A stream has closed. */
-  forget(owed: Stream): void {
-    this.#lingering?.delete(owed)
-  }
-
-  /** Nothing is owed any more. */
-  settled(open: Open): void {
-    if (open.registry.closing) this.tell(open)
-  }
-
-  tell(open: Open): void {
-    if (this.#isTold) return
-    open.leaving = true
+  tell(): boolean {
+    if (this.#isTold) return false
+    this.#connection.startClosing()
     const finished = () => {
-      for (const owed of Array.from(streamsOf(open))) if (owed.own.closed) settle(open, owed)
-      open.lingersUntil = open.registry.now() + lingerMillis
-      open.registry.consider(open)
+      for (const exchange of Array.from(this.exchanges)) {
+        if (exchange.own.closed) this.settle(exchange)
+      }
+      this.#connection.linger()
     }
     // its client, or a handler, may have closed it before, and the client have kept its own side open
-    if (open.socket.writableFinished) finished()
-    else open.socket.once("finish", finished)
+    if (this.#connection.socket.writableFinished) finished()
+    else this.#connection.socket.once("finish", finished)
     this.#sayGoaway()
-    for (const owed of streamsOf(open)) this.#lingerOn(open, owed)
+    for (const exchange of this.exchanges) this.#lingerOn(exchange)
+    return true
   }
 
   /** Its last answers have left when the socket says so: they are handed to the system after their stream has closed. */
-  isFlushing(open: Open): boolean {
-    const { _handle } = open.socket as unknown as { readonly _handle?: { readonly writeQueueSize?: number } | null }
+  isFlushing(): boolean {
+    const { _handle } = this.#connection.socket as unknown as {
+      readonly _handle?: { readonly writeQueueSize?: number } | null
+    }
     return this.#isTold && (_handle?.writeQueueSize ?? 0) > 0
   }
 
-  *cut(open: Open): Generator<void, void> {
-    open.leaving = true
-    const flushing = this.isFlushing(open)
-    const streams = Array.from(streamsOf(open))
-    for (const owed of streams) {
-      const { own } = owed
-      if (!owed.isInFlight) continue
+  *abort(): Generator<void, void> {
+    this.#connection.startClosing()
+    const flushing = this.isFlushing()
+    const streams = Array.from(this.exchanges)
+    for (const exchange of streams) {
+      const { own } = exchange
+      if (!exchange.isInFlight) continue
       // one that was reset has been ended, too
-      owed.answered = hasAnswered(own) && hasSentEnd(own) && own.rstCode === NGHTTP2_NO_ERROR && !flushing
+      exchange.answered = hasAnswered(own) && hasSentEnd(own) && own.rstCode === NGHTTP2_NO_ERROR && !flushing
       if (own.destroyed || own.closed || own.headersSent) continue
-      owed.told503 = true
+      exchange.answered503 = true
       own.on("error", ignore)
       own.respond({ ":status": 503, "content-length": "0" }, { endStream: true })
       own.close(NGHTTP2_NO_ERROR)
       yield
     }
-    for (const { answered, isInFlight, own, told503 } of streams) {
-      if (told503 || !isInFlight) continue
+    for (const { answered, isInFlight, own, answered503 } of streams) {
+      if (answered503 || !isInFlight) continue
       reset(own, answered ? NGHTTP2_NO_ERROR : NGHTTP2_INTERNAL_ERROR)
       yield
     }
     this.#sayGoaway()
   }
 
-  destroyed(): boolean {
+  onDeadline(): void {}
+
+  onDestroyed(): boolean {
     return true
   }
 
   /** The socket under a session that goes on. */
-  ended(open: Open): boolean {
+  onEnded(): boolean {
     if (this.#session.destroyed) return false
-    destroyEnded(open)
+    destroyEnded(this.#connection.socket)
     return true
   }
 
   /** Whether other code has ended it, or the socket under it; not a client that breaks the protocol, or has given up. */
-  isDestroyedHere(open: Open, { own }: Stream): boolean {
-    if (open.socket.destroyed) return open.destroyedHere
+  isDestroyedHere({ own }: Http2Exchange): boolean {
+    if (this.#connection.socket.destroyed) return wasDestroyedHere(this.#connection)
     // its client may have reset it without an error just before, which is not an abort
     return this.#session.destroyed && !this.#isGivenUp && (own.aborted || own.rstCode !== NGHTTP2_NO_ERROR)
       && (own.errored as { readonly code?: unknown } | null)?.code !== "ERR_HTTP2_ERROR"
@@ -315,31 +256,45 @@ class Session implements Protocol {
     this.#isGivenUp = true
   }
 
-  closed(open: Open): void {
-    for (const owed of Array.from(streamsOf(open))) settle(open, owed)
+  onClosed(): void {
+    for (const exchange of Array.from(this.exchanges)) this.settle(exchange)
+  }
+
+  settle(exchange: Http2Exchange): void {
+    if (!this.exchanges.delete(exchange)) return
+    this.#lingering?.delete(exchange)
+    const connection = this.#connection
+    const { registry, socket } = connection
+    const { own, response } = exchange
+    exchange.answered ||= !exchange.answered503 && hasAnswered(own) && own.rstCode === NGHTTP2_NO_ERROR &&
+      // a client that leaves as soon as it has its answer has the socket destroyed before its stream closes
+      (!socket.destroyed || socket.writableFinished)
+    if (!connection.complete(exchange)) {
+      if (this.isDestroyedHere(exchange)) noteCutElsewhere(connection, exchange)
+      if (response !== undefined) {
+        // before its stream had ended, Node has kept the callback there
+        if (response.writableEnded) callEndCallbacks(own)
+        completeEnd(response)
+      }
+    }
+    if (registry.lifecycle.endsLongLived) {
+      exchange.endedEarly ||= response !== undefined && hasEndedByItself(response)
+      registry.recordEndedStream(connection, exchange)
+    }
+    if (this.exchanges.size > 0 || socket.destroyed) return
+    connection.become("Idle")
+    if (registry.lifecycle.asksToLeave) this.tell()
+    connection.closeIfDue()
   }
 }
 
-/** Only what this file has put on a connection is on one of its protocol. */
-const streamsOf = (open: Open): Iterable<Stream> => open.owed as Iterable<Stream>
-const firstOf = (open: Open): Stream | undefined => open.owed.first as Stream | undefined
-
-const hasAnswered = (stream: Http2.ServerHttp2Stream): boolean => stream.headersSent && stream.writableFinished
-
-/**
- * Whether END_STREAM has been sent. A stream that answers with a file is finished before any of it has been, and one that
- * waits for trailers before they are there. Of one that has closed Node says nothing any more.
- */
-const hasSentEnd = (stream: Http2.ServerHttp2Stream): boolean => stream.state.localClose !== 0
-
-const key = Symbol("quiesce/stream")
-
-const owedOf = (stream: Http2.ServerHttp2Stream): Stream | undefined => (stream as { readonly [key]?: Stream })[key]
+const exchangeOf = (stream: Http2.ServerHttp2Stream): Http2Exchange | undefined =>
+  (stream as { readonly [key]?: Http2Exchange })[key]
 
 /** A session has been made on a connection. */
-export const converse = (open: Open, session: Http2.ServerHttp2Session): void => {
-  const protocol = new Session(session)
-  open.protocol = protocol
+export const attachSession = (connection: TrackedConnection, session: Http2.ServerHttp2Session): void => {
+  const protocol = new Session(connection, session)
+  connection.speak(protocol)
   session.on("goaway", (code) => {
     if (code !== NGHTTP2_NO_ERROR) protocol.givenUp()
   })
@@ -348,43 +303,34 @@ export const converse = (open: Open, session: Http2.ServerHttp2Session): void =>
     protocol.allowsPush = enablePush !== false
   })
   session.once("remoteSettings", () => {
-    if (open.state !== "New") return
-    open.registry.change(open, "Active")
-    open.registry.change(open, "Idle")
-    open.registry.consider(open)
+    if (connection.state !== "New") return
+    connection.become("Active")
+    connection.become("Idle")
+    connection.closeIfDue()
   })
 }
 
 /** A stream has been opened: false if it is too late for it, and no handler may run. */
-export const begin = (
-  open: Open,
+export const beginStream = (
+  connection: TrackedConnection,
   stream: Http2.ServerHttp2Stream,
   headers: Http2.IncomingHttpHeaders,
-  ofApp: boolean
+  fromEffectApp: boolean
 ): boolean => {
-  const { protocol, registry } = open
+  const { protocol, registry } = connection
   if (stream.destroyed) return false
   if (protocol instanceof Session && protocol.ignores(stream)) {
     stream.on("error", ignore)
     return false
   }
-  if (registry.killing || !(protocol instanceof Session)) {
-    refuse(stream)
+  if (registry.lifecycle.isAborting || !(protocol instanceof Session)) {
+    refuseStream(stream)
     return false
   }
-  owe(open, protocol, stream, new Stream(stream, headers, ofApp, registry.now()))
+  protocol.track(stream, headers, fromEffectApp)
   if (protocol.allowsPush) stream.pushStream = pushStream
-  protocol.begun(open)
+  protocol.begun()
   return true
-}
-
-const owe = (open: Open, protocol: Session, stream: Http2.ServerHttp2Stream, owed: Stream): void => {
-  Object.defineProperty(stream, key, { value: owed })
-  open.owed.add(owed)
-  if (open.state !== "Active") open.registry.change(open, "Active")
-  stream.once("close", () => {
-    if (!protocol.isFlushing(open)) settle(open, owed)
-  })
 }
 
 type OnPush = (error: Error | null, pushed: Http2.ServerHttp2Stream, headers: Http2.OutgoingHttpHeaders) => void
@@ -397,16 +343,12 @@ function pushStream(
   callback?: OnPush
 ): void {
   const then = typeof options === "function" ? options : callback
-  const open = openOf(this.session?.socket)
+  const connection = connectionOf(this.session?.socket)
   const { pushStream: push } = Object.getPrototypeOf(this) as Pick<Http2.ServerHttp2Stream, "pushStream">
   const promised: OnPush = (error, pushed, request) => {
-    if (error === null && open?.protocol instanceof Session && !pushed.destroyed) {
-      owe(
-        open,
-        open.protocol,
-        pushed,
-        new Stream(pushed, request as Http2.IncomingHttpHeaders, false, open.registry.now())
-      )
+    const protocol = connection?.protocol
+    if (error === null && protocol instanceof Session && !pushed.destroyed) {
+      protocol.track(pushed, request as Http2.IncomingHttpHeaders, false)
     }
     then?.(error, pushed, request)
   }
@@ -417,35 +359,9 @@ function pushStream(
 
 /** The stream is answered with this response, of an Effect app. */
 export const answerWith = (response: Http2.Http2ServerResponse): void => {
-  const owed = owedOf(response.stream)
-  if (owed !== undefined) owed.response = response
+  const exchange = exchangeOf(response.stream)
+  if (exchange !== undefined) exchange.response = response
 }
 
 /** RFC 9113 §8.7: a refused stream has not been processed, and can be sent again. */
-export const refuse = (stream: Http2.ServerHttp2Stream): void => reset(stream, NGHTTP2_REFUSED_STREAM)
-
-const settle = (open: Open, owed: Stream): void => {
-  if (!open.owed.delete(owed)) return
-  if (open.protocol instanceof Session) open.protocol.forget(owed)
-  const { own, response } = owed
-  const { registry } = open
-  owed.answered ||= !owed.told503 && hasAnswered(own) && own.rstCode === NGHTTP2_NO_ERROR &&
-    // a client that leaves as soon as it has its answer has the socket destroyed before its stream closes
-    (!open.socket.destroyed || open.socket.writableFinished)
-  if (!registry.serve(open, owed)) {
-    if (open.protocol instanceof Session && open.protocol.isDestroyedHere(open, owed)) noteCutElsewhere(open, owed)
-    if (response !== undefined) {
-      // before its stream had ended, Node has kept the callback there
-      if (response.writableEnded) callEndCallbacks(own)
-      completeEnd(response)
-    }
-  }
-  if (registry.endingLongLived) {
-    owed.endedEarly ||= response !== undefined && hasEndedByItself(response)
-    registry.ended(open, owed)
-  }
-  if (open.owed.size > 0 || open.socket.destroyed) return
-  registry.change(open, "Idle")
-  if (open.protocol instanceof Session) open.protocol.settled(open)
-  registry.consider(open)
-}
+export const refuseStream = (stream: Http2.ServerHttp2Stream): void => reset(stream, NGHTTP2_REFUSED_STREAM)

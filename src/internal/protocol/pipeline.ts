@@ -3,11 +3,11 @@
  * all that it reads, however many there are: 64 KiB hold 2,400, and it reads 32 times as much in one turn of the event
  * loop. So only so many of them are handed over in a turn, and no more are read where too many are in flight.
  */
+import type { TrackedConnection } from "../core/connection.js"
+import { Queue } from "../core/queue.js"
 import { inOwnContext } from "../node/asyncContext.js"
 import { hasLeft, keepParsing, letRead, readOn, stopReading } from "../node/reading.js"
 import { clearInterval, setImmediate, setInterval } from "../node/timers.js"
-import { Queue } from "../core/queue.js"
-import type { Open } from "../core/connections.js"
 
 /**
  * How many requests of one connection are in flight before no more of them are read, and with their handlers at the most.
@@ -26,7 +26,7 @@ const lookMillis = 100
 
 /** Made for a connection with its first request behind another. */
 export class Pipeline {
-  readonly #open: Open
+  readonly #connection: TrackedConnection
   /** Requests that have been read, and are handed over one turn of the event loop after the other. */
   readonly #waiting = new Queue<() => void>()
   /** Since others last had their turn. */
@@ -38,9 +38,9 @@ export class Pipeline {
   #look: (() => void) | undefined
   #looking: NodeJS.Timeout | undefined
 
-  constructor(open: Open) {
-    this.#open = open
-    if (open.secure) keepParsing(open.socket)
+  constructor(connection: TrackedConnection) {
+    this.#connection = connection
+    if (connection.secure) keepParsing(connection.socket)
   }
 
   /** There may be more to read. */
@@ -54,12 +54,12 @@ export class Pipeline {
   }
 
   get #withHandlers(): number {
-    return this.#open.owed.size - this.#waiting.size
+    return this.#connection.exchanges.size - this.#waiting.size
   }
 
   /** A request has begun. */
   begun(): void {
-    if (this.#open.owed.size >= maxInFlight) this.stop()
+    if (this.#connection.exchanges.size >= maxInFlight) this.stop()
     this.#count()
   }
 
@@ -91,7 +91,7 @@ export class Pipeline {
 
   /** The connection is somebody else's, who reads as they like. */
   release(): void {
-    if (this.#isStopped) letRead(this.#open.socket)
+    if (this.#isStopped) letRead(this.#connection.socket)
     this.#isStopped = false
     this.#stopLooking()
   }
@@ -107,9 +107,9 @@ export class Pipeline {
     this.#isStopped = true
     // made while the request is parsed: later, it may be in the context of another one
     this.#look ??= inOwnContext(() => {
-      if (hasLeft(this.#open.socket)) this.#stopLooking()
+      if (hasLeft(this.#connection.socket)) this.#stopLooking()
     })
-    stopReading(this.#open.socket)
+    stopReading(this.#connection.socket)
   }
 
   /** The client may leave while nobody reads. Not for a stop that is over in the next turn. */
@@ -147,8 +147,8 @@ export class Pipeline {
   }
 
   #readOn(): void {
-    const { owed, socket } = this.#open
-    if (!this.#isStopped || this.#dropped > maxInFlight || (this.#isFull && owed.size > resumeAt)) return
+    const { exchanges, socket } = this.#connection
+    if (!this.#isStopped || this.#dropped > maxInFlight || (this.#isFull && exchanges.size > resumeAt)) return
     this.#isFull = false
     this.#isStopped = false
     this.#stopLooking()

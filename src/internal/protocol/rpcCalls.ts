@@ -2,34 +2,22 @@
  * The calls of a protocol that is spoken over a connection which a handler took over: RPC over a plain socket or a
  * WebSocket. While it is owed the result of a call, it is not asked to leave.
  */
-import { noteCutElsewhere } from "../core/cutElsewhere.js"
+import type { TrackedConnection } from "../core/connection.js"
+import { noteIfDestroyedHere } from "../core/cutElsewhere.js"
+import { Exchange } from "../core/exchange.js"
 import { setImmediate } from "../node/timers.js"
-import { lingerMillis } from "../core/protocol.js"
-import { goAway, tellWith } from "./upgraded.js"
-import type { Open, Owed } from "../core/connections.js"
+import { type Upgraded, upgradedOf } from "./upgraded.js"
 
-export class Call implements Owed {
-  readonly method = "RPC"
-  readonly path: string
+export class Call extends Exchange {
   readonly stream = undefined
-  readonly ofApp = true
-  readonly since: number
   /** It was there when draining started, or on its way: for as long as it takes, others are served as well. */
   readonly awaited: boolean
-  answered = false
-  told503 = false
-  interrupted = false
-  readonly endedEarly = false
   /** The first part of its result has been sent. */
   begun = false
-  previous: Owed | undefined = undefined
-  next: Owed | undefined = undefined
-  isInFlight = false
   #onCut = () => {}
 
   constructor(path: string, since: number, awaited: boolean) {
-    this.path = path
-    this.since = since
+    super("RPC", path, true, since)
     this.awaited = awaited
   }
 
@@ -41,7 +29,7 @@ export class Call implements Owed {
     return false
   }
 
-  guard(onCut: () => void): void {
+  abortOnEnd(onCut: () => void): void {
     this.#onCut = onCut
   }
 
@@ -52,7 +40,8 @@ export class Call implements Owed {
 
 /** The calls of one connection. */
 export class Calls {
-  readonly #open: Open
+  readonly #connection: TrackedConnection
+  readonly #upgraded: Upgraded
   readonly #goodbye: () => void
   readonly #calls = new Set<Call>()
   #awaited = 0
@@ -60,39 +49,38 @@ export class Calls {
   #crossed = false
   #refusing = false
 
-  constructor(open: Open) {
-    const { tell, told } = open
-    this.#open = open
-    this.#goodbye = tell ?? (() => goAway(open) || hangUp(open))
-    this.#refusing = told
-    tellWith(open, () => this.#leave())
+  constructor(connection: TrackedConnection, upgraded: Upgraded) {
+    const { goingAwaySent, sendGoingAway } = upgraded
+    this.#connection = connection
+    this.#upgraded = upgraded
+    this.#goodbye = sendGoingAway ?? (() => upgraded.goAway() || hangUp(connection))
+    this.#refusing = goingAwaySent
+    upgraded.goAwayBy(() => this.#leave())
   }
 
   /** A call has arrived: `undefined` if it must not be executed. Its client learns of that when we close. */
   begin(path: string): Call | undefined {
-    const { owed, registry } = this.#open
-    if (this.#refusing || registry.killing || this.#open.state === "Closed") return undefined
-    const draining = registry.endingLongLived
+    const { registry, state } = this.#connection
+    if (this.#refusing || registry.lifecycle.isAborting || state === "Closed") return undefined
+    const draining = registry.lifecycle.endsLongLived
     if (draining && (this.#calls.size === 0 ? this.#crossed : this.#awaited === 0)) return undefined
     const call = new Call(path, registry.now(), !draining || this.#calls.size === 0)
     this.#calls.add(call)
     if (call.awaited) this.#awaited++
-    owed.add(call)
+    this.#upgraded.exchanges.add(call)
     return call
   }
 
   end(call: Call): void {
-    const open = this.#open
-    const { owed, registry } = open
+    const connection = this.#connection
     if (!this.#calls.delete(call)) return
     if (call.awaited) this.#awaited--
-    owed.delete(call)
+    this.#upgraded.exchanges.delete(call)
     call.ended()
-    if (!registry.serve(open, call) && open.destroyedHere) noteCutElsewhere(open, call)
-    if (this.#calls.size > 0 || !registry.endingLongLived) return
+    if (!connection.complete(call)) noteIfDestroyedHere(connection, call)
+    if (this.#calls.size > 0 || !connection.registry.lifecycle.endsLongLived) return
     this.#crossed = true
-    open.told = false
-    open.protocol.leave(open)
+    this.#upgraded.goAwayAgain()
   }
 
   /** It is idle, and it is time to leave. What has reached the kernel takes a turn to be read, and one to be handled. */
@@ -111,23 +99,27 @@ export class Calls {
 }
 
 /** Ends our side and reads on, until the peer has closed its own: no RST destroys what it has not read yet. */
-const hangUp = (open: Open): void => {
-  open.leaving = true
-  open.lingersUntil = open.registry.now() + lingerMillis
-  open.socket.end()
-  open.registry.consider(open)
+const hangUp = (connection: TrackedConnection): void => {
+  connection.startClosing()
+  connection.socket.end()
+  connection.linger()
 }
 
-const known = new WeakMap<Open, Calls>()
+const known = new WeakMap<Upgraded, Calls>()
 
 /** Its calls are awaited: it was served `withDrain`. */
-export const hasCalls = (open: Open): boolean => known.has(open)
+export const hasCalls = (connection: TrackedConnection): boolean => {
+  const upgraded = upgradedOf(connection)
+  return upgraded !== undefined && known.has(upgraded)
+}
 
 /** From now on, a connection is taken to be idle while it has no call in flight. */
-export const callsOf = (open: Open): Calls => {
-  const before = known.get(open)
+export const callsOf = (connection: TrackedConnection): Calls | undefined => {
+  const upgraded = upgradedOf(connection)
+  if (upgraded === undefined) return undefined
+  const before = known.get(upgraded)
   if (before !== undefined) return before
-  const calls = new Calls(open)
-  known.set(open, calls)
+  const calls = new Calls(connection, upgraded)
+  known.set(upgraded, calls)
   return calls
 }

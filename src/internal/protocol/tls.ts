@@ -4,35 +4,67 @@
  */
 import type * as Net from "node:net"
 import type * as Tls from "node:tls"
-import { destroy, type Protocol } from "../core/protocol.js"
-import { attach, type Open, openOf } from "../core/connections.js"
+import { connectionOf, type TrackedConnection } from "../core/connection.js"
+import type { Exchange } from "../core/exchange.js"
+import { ExchangeList } from "../core/exchangeList.js"
+import type { Grace } from "../core/lifecycle.js"
+import type { Protocol } from "../core/protocol.js"
 
-export const handshake: Protocol = {
-  name: "tls",
-  staysUntil: (open, grace) => open.connectedAt + grace.newConnection,
-  leave: () => {},
-  dismiss: destroy,
-  cut: destroy,
-  destroyed: () => true,
-  closed: () => {}
+export class Handshake implements Protocol {
+  readonly name = "tls"
+  readonly parseFailed = false
+  readonly exchanges = new ExchangeList<Exchange>()
+  readonly #connection: TrackedConnection
+
+  constructor(connection: TrackedConnection) {
+    this.#connection = connection
+  }
+
+  keepUntil(grace: Grace): number {
+    return this.#connection.connectedAt + grace.newConnection
+  }
+
+  gracefulClose(): boolean {
+    return false
+  }
+
+  closeIdle(): void {
+    this.#connection.socket.destroy()
+  }
+
+  abort(): void {
+    this.#connection.socket.destroy()
+  }
+
+  onDeadline(): void {}
+
+  onDestroyed(): boolean {
+    return true
+  }
+
+  onEnded(): boolean {
+    return false
+  }
+
+  onClosed(): void {}
 }
 
 /**
  * The handshake is through: from now on its connection is read and written decrypted. `undefined` where nothing is
  * known of the raw socket, as when somebody else has accepted it.
  */
-export const secured = (socket: Tls.TLSSocket): Open | undefined => {
+export const secured = (socket: Tls.TLSSocket): TrackedConnection | undefined => {
   const { _parent } = socket as unknown as { readonly _parent?: Net.Socket | null }
-  const open = openOf(_parent)
-  if (open === undefined) return undefined
-  open.secure = true
-  attach(open, socket)
-  return open
+  const connection = connectionOf(_parent)
+  if (connection === undefined) return undefined
+  connection.setSecure(true)
+  connection.bindSocket(socket)
+  return connection
 }
 
 /** Plain HTTP has come where TLS was expected: says so, in what its client can read (Go's rule G9). */
 export const rejectPlain = (error: Error, socket: Tls.TLSSocket): void => {
   const { _parent: raw } = socket as unknown as { readonly _parent?: Net.Socket | null }
-  if ((error as { readonly code?: unknown }).code !== "ERR_SSL_HTTP_REQUEST" || openOf(raw) === undefined) return
+  if ((error as { readonly code?: unknown }).code !== "ERR_SSL_HTTP_REQUEST" || connectionOf(raw) === undefined) return
   raw?.end("HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
 }

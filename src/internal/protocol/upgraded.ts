@@ -3,73 +3,143 @@
  * that speaks no HTTP. Unlike Go, which forgets it (rule F8), it is told when draining starts, awaited, and cut at the
  * deadline.
  */
-import { hidden } from "../node/symbols.js"
-import { destroy, type Protocol } from "../core/protocol.js"
-import type { Open } from "../core/connections.js"
+import type { TrackedConnection } from "../core/connection.js"
+import type { Exchange } from "../core/exchange.js"
+import { ExchangeList } from "../core/exchangeList.js"
+import type { Grace } from "../core/lifecycle.js"
+import type { Protocol } from "../core/protocol.js"
+import { symbolNamed } from "../node/symbols.js"
+import { Http1 } from "./http1.js"
 
-const make = (name: string): Protocol => ({
-  name,
-  staysUntil: (open, grace) => {
-    // it has not shown yet what it is, and is not passed on before it has
-    if (open.registry.passesOn && isSilent(open)) return open.connectedAt + grace.newConnection
-    // an upgrade that was still under way when draining started is told once it is through
-    if (!open.leaving) leave(open)
-    return open.leaving ? open.lingersUntil : Number.POSITIVE_INFINITY
-  },
-  leave: (open) => leave(open),
-  dismiss: destroy,
-  cut: destroy,
-  destroyed: () => true,
-  closed: () => {}
-})
+export class Upgraded implements Protocol {
+  readonly name: string
+  readonly parseFailed = false
+  /** Calls of RPC. */
+  readonly exchanges = new ExchangeList<Exchange>()
+  readonly #connection: TrackedConnection
+  #goingAwaySent = false
+  /** How to ask the peer to leave, once something knows how. */
+  #sendGoingAway: (() => void) | undefined = undefined
+  #onGoingAway: (() => void) | undefined = undefined
+  #onDeadline: (() => void) | undefined = undefined
 
-const leave = (open: Open): void => {
-  // who is in the middle of a call is asked when it has had its answer
-  if (open.told || open.owed.size > 0 || !open.registry.endingLongLived) return
-  if (open.tell === undefined) open.told = goAway(open)
-  else {
-    open.told = true
-    open.tell()
+  constructor(connection: TrackedConnection, name: string) {
+    this.#connection = connection
+    this.name = name
   }
-  if (open.told) open.onAsked?.()
+
+  /** The peer has been asked to leave. */
+  get goingAwaySent(): boolean {
+    return this.#goingAwaySent
+  }
+
+  get sendGoingAway(): (() => void) | undefined {
+    return this.#sendGoingAway
+  }
+
+  /** Something knows how to ask this peer to leave; if it is already time to, it is asked. */
+  goAwayBy(send: () => void): void {
+    this.#sendGoingAway = send
+    this.gracefulClose()
+  }
+
+  /** A handler serves it: nobody else asks it to leave. */
+  served(): void {
+    this.#sendGoingAway = undefined
+  }
+
+  /** It has been asked before it had anything to do; now it has, and is asked again. */
+  goAwayAgain(): void {
+    this.#goingAwaySent = false
+    this.gracefulClose()
+  }
+
+  /** Whoever runs calls over it hears that its peer has been asked to leave, and that the time is up. */
+  watch(on: { readonly goingAway: () => void; readonly deadline: () => void }): void {
+    this.#onGoingAway = on.goingAway
+    this.#onDeadline = on.deadline
+  }
+
+  keepUntil(grace: Grace): number {
+    const connection = this.#connection
+    // it has not shown yet what it is, and is not passed on before it has
+    if (connection.registry.passesOn && this.#isSilent) return connection.connectedAt + grace.newConnection
+    // an upgrade that was still under way when draining started is told once it is through
+    if (!connection.isClosing) this.gracefulClose()
+    return connection.isClosing ? connection.lingersUntil : Number.POSITIVE_INFINITY
+  }
+
+  gracefulClose(): boolean {
+    // who is in the middle of a call is asked when it has had its answer
+    if (this.#goingAwaySent || this.exchanges.size > 0) return false
+    if (!this.#connection.registry.lifecycle.endsLongLived) return false
+    if (this.#sendGoingAway === undefined) this.#goingAwaySent = this.goAway()
+    else {
+      this.#goingAwaySent = true
+      this.#sendGoingAway()
+    }
+    if (this.#goingAwaySent) this.#onGoingAway?.()
+    return this.#goingAwaySent
+  }
+
+  /**
+   * Closes a WebSocket of `ws`, which whatever is built on `ws` uses too: it keeps itself on its socket, under a symbol
+   * of its own. False where there is none.
+   */
+  goAway(): boolean {
+    const webSocket = this.name === "websocket" ? symbolNamed(this.#connection.socket, "websocket") : undefined
+    if (!isWebSocket(webSocket)) return false
+    webSocket.close(goingAway.code, goingAway.reason)
+    return true
+  }
+
+  closeIdle(): void {
+    this.#connection.socket.destroy()
+  }
+
+  abort(): void {
+    this.#connection.socket.destroy()
+  }
+
+  onDeadline(): void {
+    this.#onDeadline?.()
+  }
+
+  onDestroyed(): boolean {
+    return true
+  }
+
+  onEnded(): boolean {
+    return false
+  }
+
+  onClosed(): void {}
+
+  get #isSilent(): boolean {
+    const { socket } = this.#connection
+    return this.name === "tcp" && socket.bytesRead === 0 && socket.bytesWritten === 0
+  }
 }
-
-const isSilent = ({ protocol, socket }: Open): boolean =>
-  protocol === tcp && socket.bytesRead === 0 && socket.bytesWritten === 0
-
-const websocket = make("websocket")
-const tcp = make("tcp")
 
 /** The connection is no longer Node's: its request is answered by the upgrade itself. */
-export const hijack = (open: Open, name: string): void => {
-  open.protocol = name === "websocket" ? websocket : name === "tcp" ? tcp : make(name)
-  open.owed.clear()
-  open.pipeline?.release()
+export const hijack = (connection: TrackedConnection, name: string): Upgraded => {
+  const { protocol } = connection
+  if (protocol instanceof Http1) protocol.release()
+  const upgraded = new Upgraded(connection, name)
+  connection.speak(upgraded)
   // a user's own listener takes it over before anything else has seen the request (Go's rule A1: Active → Hijacked)
-  if (open.state !== "Active") open.registry.change(open, "Active")
-  open.registry.change(open, "Hijacked")
-  open.protocol.leave(open)
+  if (connection.state !== "Active") connection.become("Active")
+  connection.become("Hijacked")
+  upgraded.gracefulClose()
+  return upgraded
 }
 
-/** Something knows how to ask this peer to leave; if it is already time to, it is asked. */
-export const tellWith = (open: Open, ask: () => void): void => {
-  open.tell = ask
-  open.protocol.leave(open)
-}
+/** What a connection that was taken over is known as; `undefined` where it was not, or is none of ours. */
+export const upgradedOf = (connection: TrackedConnection | undefined): Upgraded | undefined =>
+  connection?.protocol instanceof Upgraded ? connection.protocol : undefined
 
 /** RFC 6455 §7.4.1: what a server says that is going down. */
 export const goingAway = { code: 1001, reason: "the server is shutting down" }
-
-/**
- * Closes a WebSocket of `ws`, which whatever is built on `ws` uses too: it keeps itself on its socket, under a symbol
- * of its own. False where there is none.
- */
-export const goAway = (open: Open): boolean => {
-  const webSocket = open.protocol === websocket ? hidden(open.socket, "websocket") : undefined
-  if (!isWebSocket(webSocket)) return false
-  webSocket.close(goingAway.code, goingAway.reason)
-  return true
-}
 
 const isWebSocket = (
   value: unknown

@@ -21,25 +21,26 @@ import {
   type Report,
   ServerClosed
 } from "../../Shutdown.js"
-import type { App } from "../http/dispatch.js"
-import { drain, type Stopping } from "../drain/drain.js"
+import { monotonicMillis } from "../core/clock.js"
+import { snapshot } from "../core/connection.js"
+import { ConnectionRegistry } from "../core/connectionRegistry.js"
+import { RequestFibers } from "../core/requestFibers.js"
+import { drain, type ServerContext } from "../drain/drain.js"
 import { Hooks } from "../drain/hooks.js"
-import { dismissIdle } from "../drain/settle.js"
-import { turn } from "../drain/turn.js"
-import { Handlers } from "../core/requestFibers.js"
+import { closeIdleConnections } from "../drain/settle.js"
+import { nextMacrotask } from "../drain/turn.js"
+import type { App } from "../http/dispatch.js"
 import * as ByHand from "../listener/byHand.js"
-import { adopt, bind, type Bound, isHttp, isHttp2 } from "../listener/listener.js"
+import { adopt, bind, type BoundListener, isHttp, isHttp2 } from "../listener/listener.js"
 import { makeNodeServer, seemsToStart, whyNotAdopt, whyNotListen, wrongListenOption } from "../listener/listenErrors.js"
 import { seePassedOn } from "../listener/passedOn.js"
 import { watcherOf } from "../listener/watcher.js"
+import { isFailure } from "../model/report.js"
 import { inOwnContext } from "../node/asyncContext.js"
 import * as RealTime from "../node/realTime.js"
 import { ofEffectApp } from "../node/upgrades.js"
-import { steady } from "../core/clock.js"
 import { checkNames } from "../policy/optionNames.js"
 import { duration, resolve } from "../policy/policy.js"
-import { isFailure } from "../model/report.js"
-import { Registry, snapshot } from "../core/connections.js"
 import { begins, isOver } from "../signals/processEnd.js"
 import { Program } from "../signals/program.js"
 import { warnAboutNpm } from "../supervisor/npm.js"
@@ -56,7 +57,7 @@ const eventBuffer = 4096
 const forever = Number.POSITIVE_INFINITY
 
 /** A server, and what an app needs of it beyond what a user sees. */
-export interface Made<A> {
+export interface ServerHandle<A> {
   readonly service: ServerService
   readonly app: A
   /** Listens, and answers with the app even where the Node server has listeners of its own. */
@@ -70,13 +71,13 @@ export interface MakeOptions<A> {
   /** Says what is no failure at the level of debugging only. */
   readonly quiet: boolean
   /** The app that answers where a Node server has no `request` listener of its own. It outlives the connections. */
-  readonly app: (handlers: Handlers, eventStreamsEnd: Effect.Effect<void>) => Effect.Effect<A, never, Scope.Scope>
+  readonly app: (handlers: RequestFibers, eventStreamsEnd: Effect.Effect<void>) => Effect.Effect<A, never, Scope.Scope>
 }
 
 export const make = <A extends App | undefined>(
   policyInput: Policy,
   options: MakeOptions<A>
-): Effect.Effect<Made<A>, InvalidPolicy, Scope.Scope> =>
+): Effect.Effect<ServerHandle<A>, InvalidPolicy, Scope.Scope> =>
   Effect.gen(function*() {
     const policy = yield* resolve(policyInput)
     const clock = yield* Effect.clock
@@ -87,8 +88,8 @@ export const make = <A extends App | undefined>(
     const run = <A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> =>
       Runtime.runFork(runtime)(Effect.interruptible(effect))
 
-    const now = steady(clock)
-    const registry = new Registry(now, (error) => run(Line.warning("A connection observer threw", {}, error)))
+    const now = monotonicMillis(clock)
+    const registry = new ConnectionRegistry(now, (error) => run(Line.warning("A connection observer threw", {}, error)))
     const woken = Effect.unsafeMakeLatch(false)
     const wake = () => {
       woken.unsafeOpen()
@@ -96,8 +97,8 @@ export const make = <A extends App | undefined>(
     registry.wake = wake
     registry.keepHeads = policy.idleGrace === "promised"
     registry.endsEventStreams = policy.endEventStreams
-    const handlers = new Handlers(run, wake)
-    registry.track = (fiber, open, onEnd) => handlers.add(fiber, open, onEnd)
+    const handlers = new RequestFibers(run, wake)
+    registry.track = (fiber, connection, onEnd) => handlers.add(fiber, connection, onEnd)
     registry.finalize = (finalizer) => {
       handlers.fork(
         Effect.catchAllCause(
@@ -107,7 +108,7 @@ export const make = <A extends App | undefined>(
       )
     }
 
-    const listeners = new Set<Bound>()
+    const listeners = new Set<BoundListener>()
     const byHand = ByHand.make(listeners)
     const readers = new Set<(event: Event) => void>()
     const emit = (event: Event) => {
@@ -136,7 +137,6 @@ export const make = <A extends App | undefined>(
 
     const app = yield* options.app(handlers, eventStreamsEnd.await)
     const ownScope = yield* Effect.scope
-    let stopping = false
     let closeCalled = false
     const shuttingDown = Effect.unsafeMakeLatch(false)
     const lameDuckOver = Effect.unsafeMakeLatch(false)
@@ -145,7 +145,7 @@ export const make = <A extends App | undefined>(
     let dismissing: Fiber.RuntimeFiber<void> | undefined = undefined
 
     const hasApp = () => app === undefined || app.taken() || registry.served > 0
-    const server: Stopping = {
+    const server: ServerContext = {
       policy,
       registry,
       handlers,
@@ -154,7 +154,7 @@ export const make = <A extends App | undefined>(
       telemetry,
       woken,
       enter,
-      giveUp: () => app?.giveUp(),
+      rejectPending: () => app?.rejectPending(),
       endEventStreams: () => {
         eventStreamsEnd.unsafeOpen()
       },
@@ -172,7 +172,10 @@ export const make = <A extends App | undefined>(
           shutdownSpan(server),
           Effect.tap((report) => telemetry.report(report)),
           Effect.tap(() => Effect.sync(() => stopSeeing())),
-          Effect.tap(() => enter("Closed")),
+          Effect.tap(() => {
+            registry.advance({ to: "Closed" })
+            return enter("Closed")
+          }),
           Effect.tap(() =>
             Effect.sync(() => {
               program?.servers.delete(service)
@@ -186,13 +189,12 @@ export const make = <A extends App | undefined>(
     )
     let releaseOutputs = () => {}
     const start = Effect.sync(() => {
-      if (stopping) return
-      stopping = true
+      if (registry.lifecycle.isStopping) return
+      registry.advance({ to: "Stopping" })
       releaseOutputs = holdOutputs()
       begins(server)
       hooks.expect()
       dismissing?.unsafeInterruptAsFork(FiberId.none)
-      registry.grace = undefined
       telemetry.startedAt = now()
       shuttingDown.unsafeOpen()
       for (const listener of listeners) listener.makeWay()
@@ -215,15 +217,15 @@ export const make = <A extends App | undefined>(
     const watcher = watcherOf({
       app,
       registry,
-      isStopping: () => stopping,
+      isStopping: () => registry.lifecycle.isStopping,
       closeCalled: (node, closeIdle) => {
-        const alone = stopping ? undefined : byHand.alone(node)
+        const alone = registry.lifecycle.isStopping ? undefined : byHand.alone(node)
         if (alone === undefined) return Effect.runSync(start)
         run(Effect.zipRight(
           alone,
           Effect.sync(() => {
             // as Node's own `close` does; a shutdown has rules of its own for them
-            if (!stopping) closeIdle()
+            if (!registry.lifecycle.isStopping) closeIdle()
           })
         ))
       },
@@ -245,9 +247,9 @@ export const make = <A extends App | undefined>(
     const stopSeeing = seePassedOn(registry, (node) => watcher(node, false))
 
     /** Scopes of one application close in parallel: where a shutdown has begun by now, the order is its own. */
-    const leaveOrClose = (bound: Bound) =>
+    const leaveOrClose = (bound: BoundListener) =>
       Effect.suspend(() =>
-        stopping ? Effect.void : Effect.zipRight(
+        registry.lifecycle.isStopping ? Effect.void : Effect.zipRight(
           bound.close,
           Effect.sync(() => {
             listeners.delete(bound)
@@ -255,11 +257,11 @@ export const make = <A extends App | undefined>(
           })
         )
       )
-    const opened = (bound: Effect.Effect<Bound, ListenError>) =>
+    const opened = (bound: Effect.Effect<BoundListener, ListenError>) =>
       Effect.acquireRelease(
         Effect.suspend(() =>
-          stopping ? new ServerClosed({ operation: "listen" }) : Effect.flatMap(bound, (bound) => {
-            if (stopping) {
+          registry.lifecycle.isStopping ? new ServerClosed({ operation: "listen" }) : Effect.flatMap(bound, (bound) => {
+            if (registry.lifecycle.isStopping) {
               bound.closeNow()
               return new ServerClosed({ operation: "listen" })
             }
@@ -272,7 +274,7 @@ export const make = <A extends App | undefined>(
             // it closes with its server, and so the server's lame duck comes first
             scope === ownScope
               ? finalize
-              : Effect.zipRight(turn, leaveOrClose(bound)))
+              : Effect.zipRight(nextMacrotask, leaveOrClose(bound)))
       ).pipe(Effect.map((bound): Listener => ({
         get address() {
           return bound.address
@@ -290,7 +292,7 @@ export const make = <A extends App | undefined>(
         if (node instanceof ListenError) return node
         return Effect.zipRight(
           // then it will listen in the next turn
-          seemsToStart(node) ? turn : Effect.void,
+          seemsToStart(node) ? nextMacrotask : Effect.void,
           Effect.suspend(() => listenWith(node, options, alwaysApp))
         )
       }))
@@ -352,7 +354,7 @@ export const make = <A extends App | undefined>(
       shuttingDown: shuttingDown.await,
       connections: Effect.sync(() => {
         registry.prune()
-        return Array.from(registry.open, snapshot)
+        return Array.from(registry.connections, snapshot)
       }),
       observe: (observer: (connection: Connection) => void) =>
         Effect.acquireRelease(
@@ -386,16 +388,17 @@ export const make = <A extends App | undefined>(
         ), { bufferSize: eventBuffer, strategy: "sliding" }),
       setKeepAlives: (enabled: boolean) =>
         Effect.suspend(() => {
-          if (stopping) return Effect.void
-          registry.closing = !enabled
+          if (registry.lifecycle.isStopping) return Effect.void
           if (enabled) {
             // what was told to leave is still watched until it has left
-            if (dismissing !== undefined) registry.grace = { newConnection: forever, idle: forever, since: now() }
+            const grace = dismissing === undefined ? undefined : { newConnection: forever, idle: forever, since: now() }
+            registry.advance({ to: "Serving", grace })
             return Effect.void
           }
+          registry.advance({ to: "KeepAlivesOff", grace: registry.lifecycle.grace })
           const before = dismissing
-          for (const open of registry.open) open.protocol.leave(open)
-          dismissing = run(dismissIdle(policy, registry, woken))
+          for (const connection of registry.connections) connection.protocol.gracefulClose()
+          dismissing = run(closeIdleConnections(policy, registry, woken))
           return before === undefined ? Effect.void : Fiber.interrupt(before)
         })
     }
@@ -408,7 +411,7 @@ export const make = <A extends App | undefined>(
       app,
       listenApp: listen(true),
       finalize,
-      isStopping: () => stopping
+      isStopping: () => registry.lifecycle.isStopping
     }
   })
 

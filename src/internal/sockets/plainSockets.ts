@@ -11,10 +11,10 @@ import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Net from "node:net"
 import type { Options } from "../../NodeSocketServer.js"
+import { connectionOf } from "../core/connection.js"
 import { inOwnContext } from "../node/asyncContext.js"
 import { checkNames, listenNames, policyNames, socketNames, without } from "../policy/optionNames.js"
-import { tellWith } from "../protocol/upgraded.js"
-import { openOf } from "../core/connections.js"
+import { upgradedOf } from "../protocol/upgraded.js"
 import { makeServer, type Services, services } from "./socketHandler.js"
 import * as Sockets from "./socketServer.js"
 
@@ -28,9 +28,9 @@ export const make = (
     const made = yield* makeServer(options)
     const pending: Array<() => void> = []
     let connected = (conn: Net.Socket): void => {
-      const open = openOf(conn)
+      const connection = connectionOf(conn)
       // when a shutdown begins, nobody will serve it any more
-      if (open !== undefined) tellWith(open, () => conn.destroy())
+      upgradedOf(connection)?.goAwayBy(() => conn.destroy())
       pending.push(inOwnContext(() => connected(conn)))
     }
     const listener = yield* made.service.listen(
@@ -44,16 +44,14 @@ export const make = (
     return services(made, listener.address, <R, E, _>(handler: (socket: Socket.Socket) => Effect.Effect<_, E, R>) =>
       Effect.flatMap(Effect.runtime<R>(), (runtime) => {
         connected = (conn) => {
-          const open = openOf(conn)
-          if (open !== undefined) {
-            open.tell = undefined
-          }
-          Effect.zipRight(Sockets.betweenCalls(open), Sockets.fromConnection(conn, open)).pipe(
+          const connection = connectionOf(conn)
+          upgradedOf(connection)?.served()
+          Effect.zipRight(Sockets.betweenCalls(connection), Sockets.fromConnection(conn, connection)).pipe(
             Effect.flatMap(handler),
             Effect.catchAllCause(reportUnhandledError),
             Effect.provideService(NodeSocket.NetSocket, conn),
             (effect) =>
-              Sockets.tracked(open, effect),
+              Sockets.tracked(connection, effect),
             Effect.interruptible,
             Runtime.runFork(runtime)
           )

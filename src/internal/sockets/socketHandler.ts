@@ -37,7 +37,7 @@ type Attach = <R, E, _>(handler: (socket: Socket.Socket) => Effect.Effect<_, E, 
 >
 
 export const services = (
-  { isStopping, service }: internal.Made<undefined>,
+  { isStopping, service }: internal.ServerHandle<undefined>,
   address: SocketServer.Address,
   attach: Attach
 ): Services => {

@@ -7,7 +7,7 @@ import * as SocketServer from "@effect/platform/SocketServer"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Net from "node:net"
-import type { Open } from "../core/connections.js"
+import type { TrackedConnection } from "../core/connection.js"
 import { callsOf } from "../protocol/rpcCalls.js"
 import { UndrainedCalls } from "./undrainedCalls.js"
 
@@ -22,9 +22,9 @@ export class BetweenCalls extends Context.Reference<BetweenCalls>()("quiesce/int
  *
  * Calls of RPC that are spoken over it are seen, so that the report can name those that are cut.
  */
-export const once = (socket: Socket.Socket, open: Open | undefined): Socket.Socket => {
+export const once = (socket: Socket.Socket, connection: TrackedConnection | undefined): Socket.Socket => {
   let ended = false
-  const calls = open === undefined ? undefined : new UndrainedCalls(open)
+  const calls = connection === undefined ? undefined : new UndrainedCalls(connection)
   const end = Effect.sync(() => {
     calls?.end()
     ended = true
@@ -48,7 +48,10 @@ export const once = (socket: Socket.Socket, open: Open | undefined): Socket.Sock
 }
 
 /** The socket of a connection that was accepted. When its handler lets go of it, it is closed. */
-export const fromConnection = (conn: Net.Socket, open: Open | undefined): Effect.Effect<Socket.Socket> =>
+export const fromConnection = (
+  conn: Net.Socket,
+  connection: TrackedConnection | undefined
+): Effect.Effect<Socket.Socket> =>
   Effect.map(
     NodeSocket.fromDuplex(
       Effect.acquireRelease(
@@ -62,22 +65,25 @@ export const fromConnection = (conn: Net.Socket, open: Open | undefined): Effect
         (conn) => Effect.sync(() => conn.destroySoon())
       )
     ),
-    (socket) => once(socket, open)
+    (socket) => once(socket, connection)
   )
 
 /** Works for a connection until it ends: a drain awaits it, and interrupts it at the deadline. */
-export const tracked = <A, E, R>(open: Open | undefined, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+export const tracked = <A, E, R>(
+  connection: TrackedConnection | undefined,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
   Effect.withFiberRuntime((fiber) => {
-    if (open !== undefined) open.registry.track(fiber, open, ignore)
+    if (connection !== undefined) connection.registry.track(fiber, connection, ignore)
     return effect
   })
 
 const ignore = () => {}
 
 /** RPC is awaited call by call. */
-export const betweenCalls = (open: Open | undefined): Effect.Effect<void> =>
+export const betweenCalls = (connection: TrackedConnection | undefined): Effect.Effect<void> =>
   Effect.map(BetweenCalls, (asked) => {
-    if (asked && open !== undefined) callsOf(open)
+    if (asked && connection !== undefined) callsOf(connection)
   })
 
 /** An error of a socket server that says what its cause says. */

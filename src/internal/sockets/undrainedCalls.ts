@@ -16,9 +16,10 @@ import * as Option from "effect/Option"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Supervisor from "effect/Supervisor"
 import type { AnySpan } from "effect/Tracer"
+import type { TrackedConnection } from "../core/connection.js"
 import { noteUndrained } from "../core/cutElsewhere.js"
-import type { Open } from "../core/connections.js"
 import { Call, hasCalls } from "../protocol/rpcCalls.js"
+import { upgradedOf } from "../protocol/upgraded.js"
 
 type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
 
@@ -42,7 +43,7 @@ const unnamed = "(unnamed)"
 
 export class UndrainedCalls extends Supervisor.AbstractSupervisor<void> {
   override readonly value = Effect.void
-  readonly #open: Open
+  readonly #connection: TrackedConnection
   readonly #running = new Map<AnyFiber, Running>()
   /** What works for a call: its fiber, and those that it has forked, as streams do. */
   readonly #calls = new WeakMap<AnyFiber, Running>()
@@ -51,14 +52,16 @@ export class UndrainedCalls extends Supervisor.AbstractSupervisor<void> {
   /** Nothing is read or written any more. */
   #ended = false
 
-  constructor(open: Open) {
+  constructor(connection: TrackedConnection) {
     super()
-    this.#open = open
-    open.onAsked = () => {
-      this.#asked = true
-      this.#cut()
-    }
-    open.onDeadline = () => this.#await()
+    this.#connection = connection
+    upgradedOf(connection)?.watch({
+      goingAway: () => {
+        this.#asked = true
+        this.#cut()
+      },
+      deadline: () => this.#await()
+    })
   }
 
   override onStart<A, E, R>(
@@ -72,13 +75,13 @@ export class UndrainedCalls extends Supervisor.AbstractSupervisor<void> {
       if (call !== undefined) this.#calls.set(fiber, call)
       return
     }
-    if (hasCalls(this.#open)) return
+    if (hasCalls(this.#connection)) return
     const refs = fiber.getFiberRefs()
     const flags = FiberRefs.getOrDefault(refs, FiberRef.currentRuntimeFlags)
     if (RuntimeFlags.interruption(flags)) return
     const call: Running = {
       isQuiet: Option.isNone(FiberRefs.getOrDefault(refs, FiberRef.unhandledErrorLogLevel)),
-      since: this.#open.registry.now(),
+      since: this.#connection.registry.now(),
       path: undefined,
       parts: 0,
       last: undefined,
@@ -96,12 +99,12 @@ export class UndrainedCalls extends Supervisor.AbstractSupervisor<void> {
     const released = isReleased(fiber)
     const answered = last !== undefined && !(released && (this.#ended || saysInterrupted(last)))
     if (call !== undefined) {
-      if (!this.#open.owed.delete(call)) return
+      if (!this.#connection.exchanges.delete(call)) return
       call.answered = answered
       call.ended()
     } // one that has crossed our request to leave
     else if (this.#asked && path !== undefined) this.#note(running, path)
-    else if (released && !this.#ended && !answered && !this.#open.socket.readableEnded) {
+    else if (released && !this.#ended && !answered && !this.#connection.socket.readableEnded) {
       // the last part says that there will be no more
       if (running.parts > 0) running.parts--
       this.#note(running, path ?? unnamed)
@@ -141,13 +144,13 @@ export class UndrainedCalls extends Supervisor.AbstractSupervisor<void> {
       const path = pathOf(fiber, running)
       if (running.call !== undefined || path === undefined) continue
       running.call = callOf(running, path)
-      this.#open.owed.add(running.call)
+      this.#connection.exchanges.add(running.call)
     }
   }
 
   #note(running: Running, path: string): void {
     running.call = callOf(running, path)
-    noteUndrained(this.#open, running.call)
+    noteUndrained(this.#connection, running.call)
   }
 }
 

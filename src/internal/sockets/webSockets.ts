@@ -10,9 +10,9 @@ import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import type * as Net from "node:net"
 import type { WebSocketOptions } from "../../NodeSocketServer.js"
-import { turn } from "../drain/turn.js"
+import { connectionOf } from "../core/connection.js"
+import { nextMacrotask } from "../drain/turn.js"
 import { policyNames, wrongNameAmongOthers } from "../policy/optionNames.js"
-import { openOf } from "../core/connections.js"
 import { makeServer, type Services, services } from "./socketHandler.js"
 import * as Sockets from "./socketServer.js"
 
@@ -63,7 +63,7 @@ export const make = (
     const facade = Object.assign(Http.createServer(), { address: () => ({ address: "", family: "", port: 0 }) })
     const [stock] = yield* Effect.all([
       PlatformNode.makeWebSocket({ ...options, server: facade }),
-      Effect.zipRight(turn, Effect.sync(() => facade.emit("listening")))
+      Effect.zipRight(nextMacrotask, Effect.sync(() => facade.emit("listening")))
     ], { concurrency: "unbounded" })
     const made = yield* makeServer(options)
     const relay = (request: Http.IncomingMessage, socket: Net.Socket, head: Buffer) => {
@@ -80,8 +80,11 @@ export const make = (
     return services(made, address, (handler) =>
       stock.run((socket) =>
         Effect.flatMap(Effect.serviceOption(PlatformNode.IncomingMessage), (request) => {
-          const open = openOf(Option.getOrUndefined(request)?.socket)
-          return Sockets.tracked(open, Effect.zipRight(Sockets.betweenCalls(open), handler(Sockets.once(socket, open))))
+          const connection = connectionOf(Option.getOrUndefined(request)?.socket)
+          return Sockets.tracked(
+            connection,
+            Effect.zipRight(Sockets.betweenCalls(connection), handler(Sockets.once(socket, connection)))
+          )
         })
       ))
   }).pipe(Effect.mapError((error) =>

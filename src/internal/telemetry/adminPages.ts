@@ -7,10 +7,10 @@ import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import type { Connection } from "../../Connection.js"
 import { Server } from "../../Server.js"
-import { steady } from "../core/clock.js"
+import { monotonicMillis } from "../core/clock.js"
 import { clip } from "../model/text.js"
 import * as Prometheus from "./prometheus.js"
-import { insideOf } from "./telemetry.js"
+import { viewOf } from "./telemetry.js"
 
 /** Without the query: it may be a secret, and a label is kept for as long as the metrics are. */
 const pathname = (path: string): string => path.split("?", 1)[0] ?? path
@@ -32,7 +32,7 @@ interface InFlight {
 }
 
 /** What the times of a connection are measured with. */
-const currentTime = Effect.clockWith((clock) => Effect.sync(steady(clock)))
+const currentTime = Effect.clockWith((clock) => Effect.sync(monotonicMillis(clock)))
 
 /** Oldest first. */
 const inFlight = (connections: ReadonlyArray<Connection>, now: number): ReadonlyArray<InFlight> =>
@@ -117,7 +117,7 @@ const waitedFor = Effect.gen(function*() {
   if (phase === "Serving") return []
   const connections = yield* server.connections
   const requests = inFlight(connections, yield* currentTime)
-  const name = insideOf(server)?.telemetry.name
+  const name = viewOf(server)?.telemetry.name
   const own = name === undefined ? [] : [["server", name]] as const
   return [
     Prometheus.gauge(

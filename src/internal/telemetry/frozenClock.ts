@@ -3,7 +3,7 @@
  * never comes, and sees nothing.
  */
 import * as Effect from "effect/Effect"
-import type { Stopping } from "../drain/drain.js"
+import type { ServerContext } from "../drain/drain.js"
 import { isReplaced } from "../node/realTime.js"
 import { clearTimeout, setTimeout } from "../node/timers.js"
 import * as Line from "./line.js"
@@ -19,7 +19,7 @@ const second = Effect.async<void>((resume) => {
 })
 
 /** Says once, in real time, that a clock which is not the system's stands still while the server stops. */
-export const saysIfFrozen = Effect.fnUntraced(function*({ policy, registry }: Stopping) {
+export const saysIfFrozen = Effect.fnUntraced(function*({ policy, registry }: ServerContext) {
   if (!isReplaced(yield* Effect.clock)) return
   for (let last = registry.now(), still = 0; still < patience;) {
     yield* second

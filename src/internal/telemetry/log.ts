@@ -8,9 +8,9 @@ import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type { CutRequest, EndedStream, HookReport, Phase, Report } from "../../Shutdown.js"
-import type { Stopping } from "../drain/drain.js"
-import { clip } from "../model/text.js"
+import type { ServerContext } from "../drain/drain.js"
 import { isFailure } from "../model/report.js"
+import { clip } from "../model/text.js"
 import { saysIfFrozen } from "./frozenClock.js"
 import * as Line from "./line.js"
 import { besides, connections, count, millis, print, type Progress, progressOf, request, timeLeft } from "./progress.js"
@@ -25,7 +25,7 @@ const named = 5
 const listed = 20
 
 /** Says that a shutdown begins, what it waits for while it lasts, and how it ended. */
-export const narrated = (server: Stopping) => (drain: Effect.Effect<Report>): Effect.Effect<Report> =>
+export const narrated = (server: ServerContext) => (drain: Effect.Effect<Report>): Effect.Effect<Report> =>
   Effect.gen(function*() {
     const { registry, telemetry } = server
     // where a server has failed to start, that is the more important thing to say
@@ -42,7 +42,7 @@ export const narrated = (server: Stopping) => (drain: Effect.Effect<Report>): Ef
     return report
   })
 
-const begins = (server: Stopping) => {
+const begins = (server: ServerContext) => {
   const { timeout } = server.policy
   const lameDuck = server.lameDuck()
   const progress = progressOf(server, listed)
@@ -58,7 +58,7 @@ const begins = (server: Stopping) => {
 }
 
 /** Says which phase comes, where the line before did not. */
-export const enters = (server: Stopping, phase: Phase): Effect.Effect<void> => {
+export const enters = (server: ServerContext, phase: Phase): Effect.Effect<void> => {
   if (phase !== "Draining" || server.lameDuck() === 0) return Effect.void
   const progress = progressOf(server, listed)
   return say(
@@ -73,7 +73,7 @@ export const enters = (server: Stopping, phase: Phase): Effect.Effect<void> => {
   )
 }
 
-const waits = (server: Stopping) => {
+const waits = (server: ServerContext) => {
   const { phase, statusShown, usual } = server.telemetry
   const progress = progressOf(server, listed)
   const more = progress.inFlight - Math.min(named, progress.oldest.length)
@@ -98,7 +98,7 @@ const waits = (server: Stopping) => {
 }
 
 /** Says that the deadline has passed, or that `close` was called, and what is cut unless it ends now. */
-export const cuts = (server: Stopping, handlers: number): Effect.Effect<void> => {
+export const cuts = (server: ServerContext, handlers: number): Effect.Effect<void> => {
   const closing = server.isCloseCalled()
   const progress = progressOf(server, listed)
   const parts = [
@@ -115,7 +115,7 @@ export const cuts = (server: Stopping, handlers: number): Effect.Effect<void> =>
   )
 }
 
-export const hookEnded = (server: Stopping, { cause, duration, name, outcome }: HookReport): Effect.Effect<void> =>
+export const hookEnded = (server: ServerContext, { cause, duration, name, outcome }: HookReport): Effect.Effect<void> =>
   say(
     server,
     outcome === "Succeeded" ? server.telemetry.usual : LogLevel.Warning,
@@ -146,7 +146,7 @@ const plain = ({ age, answer, by, method, path, remoteAddress }: CutRequest) => 
   ...(by === undefined ? undefined : { by })
 })
 
-const ended = (server: Stopping, report: Report) => {
+const ended = (server: ServerContext, report: Report) => {
   const { connections, cut, endedStreams, forced, handlers, hooks } = report
   const level = isFailure(report)
     ? LogLevel.Error
@@ -215,7 +215,7 @@ const seen = (progress: Progress) => ({
 
 /** A line about a server, with the addresses that it listens on. */
 const say = (
-  { listeners }: Stopping,
+  { listeners }: ServerContext,
   level: LogLevel.LogLevel,
   event: string,
   message: string,
@@ -230,5 +230,5 @@ const say = (
   )
 
 const addressed = (
-  address: Stopping["listeners"] extends ReadonlySet<{ readonly address: infer A }> ? A : never
+  address: ServerContext["listeners"] extends ReadonlySet<{ readonly address: infer A }> ? A : never
 ): string => address._tag === "UnixAddress" ? address.path : `${address.hostname}:${address.port}`

@@ -3,9 +3,10 @@
  * bounded, whatever is open.
  */
 import * as Duration from "effect/Duration"
-import type { Stopping } from "../drain/drain.js"
+import { remoteAddressOf, type TrackedConnection } from "../core/connection.js"
+import type { Exchange } from "../core/exchange.js"
+import type { ServerContext } from "../drain/drain.js"
 import { clip } from "../model/text.js"
-import { type Open, type Owed, remoteAddressOf } from "../core/connections.js"
 
 /** A request that has not got its whole answer. */
 export interface InFlight {
@@ -35,38 +36,38 @@ export interface Progress {
 }
 
 /** Looks at all connections, and at the oldest `limit` requests more closely. */
-export const progressOf = (server: Stopping, limit: number): Progress => {
+export const progressOf = (server: ServerContext, limit: number): Progress => {
   const { handlers, hooks, policy, registry, telemetry } = server
   const now = registry.now()
   const byState: Record<string, number> = {}
-  const oldest: Array<readonly [Open, Owed]> = []
+  const oldest: Array<readonly [TrackedConnection, Exchange]> = []
   let inFlight = 0
-  for (const open of registry.open) {
-    byState[open.state] = (byState[open.state] ?? 0) + 1
-    inFlight += open.owed.size
-    for (const owed of open.owed) {
+  for (const connection of registry.connections) {
+    byState[connection.state] = (byState[connection.state] ?? 0) + 1
+    inFlight += connection.exchanges.size
+    for (const exchange of connection.exchanges) {
       let at = oldest.length
-      while (at > 0 && oldest[at - 1]![1].since > owed.since) at--
+      while (at > 0 && oldest[at - 1]![1].since > exchange.since) at--
       // those behind it are younger
       if (at === limit) break
-      oldest.splice(at, 0, [open, owed])
+      oldest.splice(at, 0, [connection, exchange])
       if (oldest.length > limit) oldest.pop()
     }
   }
   const { phase, phaseSince } = telemetry
   const isLameDuck = phase === "LameDuck"
   return {
-    connections: registry.open.size,
+    connections: registry.connections.size,
     byState,
-    oldest: oldest.map(([open, { method, path, since }]) => ({
+    oldest: oldest.map(([connection, { method, path, since }]) => ({
       method: clip(method, 32),
       path: clip(path),
-      remoteAddress: remoteAddressOf(open.socket),
+      remoteAddress: remoteAddressOf(connection.socket),
       ageMillis: now - since
     })),
     inFlight,
     handlers: handlers.fibers.size,
-    finalizers: handlers.errands,
+    finalizers: handlers.backgroundFibers,
     hooks: phase === "Draining" ? hooks.running : [],
     left: isLameDuck || phase === "Draining"
       ? phaseSince + (isLameDuck ? policy.lameDuck : policy.timeout) - now

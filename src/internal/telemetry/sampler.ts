@@ -6,7 +6,7 @@ import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as MetricLabel from "effect/MetricLabel"
 import type { Phase, Report } from "../../Shutdown.js"
-import type { Stopping } from "../drain/drain.js"
+import type { ServerContext } from "../drain/drain.js"
 
 type Labels = ReadonlyArray<MetricLabel.MetricLabel>
 
@@ -66,13 +66,13 @@ interface Series {
 }
 
 export class Sampler {
-  readonly #server: Stopping
+  readonly #server: ServerContext
   readonly #common: Labels
   readonly #connections = new Map<string, Series>()
   readonly #phases: ReadonlyArray<readonly [Phase, Labels]>
   readonly #seen = { accepted: 0, acceptErrors: 0, served: 0, dismissed: 0 }
 
-  constructor(server: Stopping, common: Labels) {
+  constructor(server: ServerContext, common: Labels) {
     this.#server = server
     this.#common = common
     this.#phases = allPhases.map((phase) => [phase, this.#labels({ phase })])
@@ -89,8 +89,8 @@ export class Sampler {
     const { registry, telemetry } = this.#server
     let requests = 0
     for (const series of this.#connections.values()) series.count = 0
-    for (const { owed, protocol, state } of registry.open) {
-      requests += owed.size
+    for (const { exchanges, protocol, state } of registry.connections) {
+      requests += exchanges.size
       this.#seriesOf(state, protocol.name).count++
     }
     for (const { count, labels } of this.#connections.values()) openConnections.unsafeUpdate(count, labels)

@@ -9,9 +9,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Tracer from "effect/Tracer"
 import { DeadlineExceeded, type Report } from "../../Shutdown.js"
-import type { Stopping } from "../drain/drain.js"
-import { clip } from "../model/text.js"
+import type { ServerContext } from "../drain/drain.js"
 import { isFailure } from "../model/report.js"
+import { clip } from "../model/text.js"
 
 interface Options<A> {
   readonly root?: boolean
@@ -57,11 +57,11 @@ const end = <A>(
 const listed = 20
 
 /** The whole of it. Nobody's child: what built the server has ended long ago, or never will. */
-export const shutdownSpan = ({ policy, registry }: Stopping) =>
+export const shutdownSpan = ({ policy, registry }: ServerContext) =>
   step<Report>("shutdown", {
     root: true,
     attributes: {
-      "quiesce.connections.open": registry.open.size,
+      "quiesce.connections.open": registry.connections.size,
       "quiesce.policy.lame_duck": policy.lameDuck,
       ...(Number.isFinite(policy.timeout) ? { "quiesce.policy.timeout": policy.timeout } : undefined)
     },
@@ -90,5 +90,5 @@ export const shutdownSpan = ({ policy, registry }: Stopping) =>
   })
 
 /** A hook, in the step in which the hooks start; whoever registers one late is in time for none. */
-export const hookSpan = ({ telemetry }: Stopping, name: string) =>
+export const hookSpan = ({ telemetry }: ServerContext, name: string) =>
   step("hook", { parent: telemetry.draining, attributes: { "quiesce.hook": name } })

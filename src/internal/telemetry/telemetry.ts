@@ -6,7 +6,7 @@ import * as LogLevel from "effect/LogLevel"
 import type * as Tracer from "effect/Tracer"
 import type { ServerService } from "../../Server.js"
 import type { Phase, Report } from "../../Shutdown.js"
-import type { Stopping } from "../drain/drain.js"
+import type { ServerContext } from "../drain/drain.js"
 
 let named = 0
 
@@ -54,12 +54,12 @@ export class Telemetry {
 const key = Symbol("quiesce/server")
 
 interface Inside {
-  readonly [key]?: Stopping
+  readonly [key]?: ServerContext
 }
 
 /** Lets those who watch a server look inside. A copy of the service, as decorators make them, keeps it. */
-export const withInside = (service: ServerService, stopping: Stopping): ServerService =>
+export const withInside = (service: ServerService, stopping: ServerContext): ServerService =>
   Object.assign(service, { [key]: stopping } satisfies Inside)
 
 /** The inside of a server, unless somebody else has made it. */
-export const insideOf = (service: ServerService & Inside): Stopping | undefined => service[key]
+export const viewOf = (service: ServerService & Inside): ServerContext | undefined => service[key]

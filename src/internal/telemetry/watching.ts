@@ -5,10 +5,10 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { ServerService } from "../../Server.js"
 import type { Report } from "../../Shutdown.js"
-import type { Stopping } from "../drain/drain.js"
+import type { ServerContext } from "../drain/drain.js"
 import * as RealTime from "../node/realTime.js"
 import * as Line from "./line.js"
-import { insideOf } from "./telemetry.js"
+import { viewOf } from "./telemetry.js"
 
 export interface Watch {
   readonly look: () => void
@@ -26,10 +26,10 @@ export interface Watch {
  */
 export const watch = (
   server: ServerService,
-  make: (inside: Stopping) => Watch
+  make: (inside: ServerContext) => Watch
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.suspend(() => {
-    const inside = insideOf(server)
+    const inside = viewOf(server)
     if (inside === undefined || inside.telemetry.phase === "Closed") return Effect.void
     const { telemetry } = inside
     const { look, onRelease, onReport, pause } = make(inside)

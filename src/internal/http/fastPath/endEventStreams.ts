@@ -7,19 +7,19 @@ import type { HttpServerRequest } from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { connectionOf } from "../../core/connection.js"
 import { endsWithStream, isEventStream, wantsEventStream } from "../../protocol/eventStream.js"
-import { openOf } from "../../core/connections.js"
 
 type Response = HttpServerResponse.HttpServerResponse
 
 /** The same response; if it is an event stream, one that ends when `end` does. */
 export const ending = (response: Response, request: HttpServerRequest, end: Effect.Effect<void>): Response => {
   if (!isStreamed(response)) return response
-  const open = openOf(NodeHttpServerRequest.toIncomingMessage(request).socket)
-  if (open === undefined) return response
+  const connection = connectionOf(NodeHttpServerRequest.toIncomingMessage(request).socket)
+  if (connection === undefined) return response
   // interrupted before its first byte, such a body would be sent as an empty one that is whole
-  if (open.registry.killing) return tooLate
-  return open.registry.endsEventStreams ? endingWhen(end, response, request) : response
+  if (connection.registry.lifecycle.isAborting) return tooLate
+  return connection.registry.endsEventStreams ? endingWhen(end, response, request) : response
 }
 
 const isStreamed = ({ body }: Response): boolean =>

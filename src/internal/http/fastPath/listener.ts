@@ -16,9 +16,9 @@ import * as RuntimeFlags from "effect/RuntimeFlags"
 import * as Scope from "effect/Scope"
 import { ParentSpan } from "effect/Tracer"
 import type * as Http from "node:http"
-import type { Handlers } from "../../core/requestFibers.js"
+import { connectionOf } from "../../core/connection.js"
+import type { RequestFibers } from "../../core/requestFibers.js"
 import { withScheduler } from "../../node/realTime.js"
-import { openOf } from "../../core/connections.js"
 import { ending } from "./endEventStreams.js"
 import { handled, type Write } from "./handled.js"
 import { requestClass } from "./platformRequest.js"
@@ -38,7 +38,7 @@ let known: {
 export const make = (
   httpApp: HttpApp.Default<unknown>,
   middleware: HttpMiddleware | undefined,
-  handlers: Handlers,
+  handlers: RequestFibers,
   eventStreamsEnd: Effect.Effect<void>
 ): Effect.Effect<RequestListener | undefined> =>
   Effect.map(Effect.runtime<never>(), (runtime) => {
@@ -72,11 +72,11 @@ export const make = (
       const context = Context.unsafeMake<HttpServerRequest>(services)
       const fiber = Runtime.runFork(Runtime.make({ context, fiberRefs, runtimeFlags }), effect)
       if (fiber.unsafePoll() !== null) return
-      const open = openOf(nodeRequest.socket)
-      if (open !== undefined) {
-        handlers.add(fiber, open, ignore)
+      const connection = connectionOf(nodeRequest.socket)
+      if (connection !== undefined) {
+        handlers.add(fiber, connection, ignore)
         // it began before the deadline, and nobody knew of it when the others were interrupted
-        if (open.registry.killing) fiber.unsafeInterruptAsFork(FiberId.none)
+        if (connection.registry.lifecycle.isAborting) fiber.unsafeInterruptAsFork(FiberId.none)
       }
       const abortable: Abortable = nodeResponse
       abortable[key] = fiber

@@ -1,0 +1,229 @@
+/**
+ * One accepted socket, from accept to close: what every connection has, whatever it speaks. What it is is written here,
+ * and nowhere else. This is the hot path.
+ */
+import type * as Net from "node:net"
+import type { Connection, ConnectionState } from "../model/connection.js"
+import type { ConnectionRegistry } from "./connectionRegistry.js"
+import type { Exchange } from "./exchange.js"
+import type { ExchangeList } from "./exchangeList.js"
+import { lingerMillis, type Protocol } from "./protocol.js"
+
+export class TrackedConnection {
+  readonly id: number
+  readonly registry: ConnectionRegistry
+  readonly connectedAt: number
+  #socket: Net.Socket
+  #secure = false
+  #protocol: Protocol
+  #state: ConnectionState = "New"
+  #since: number
+  #served = 0
+  #isClosing = false
+  #lingersUntil = Number.POSITIVE_INFINITY
+  #fibers = 0
+  #onReleased: (() => void) | undefined = undefined
+
+  constructor(
+    registry: ConnectionRegistry,
+    socket: Net.Socket,
+    protocol: (connection: TrackedConnection) => Protocol,
+    id: number,
+    now: number
+  ) {
+    this.registry = registry
+    this.id = id
+    this.connectedAt = now
+    this.#since = now
+    this.#socket = socket
+    this.bindSocket(socket)
+    this.#protocol = protocol(this)
+  }
+
+  /** What is read from and written to: with TLS, the decrypted side once there is one. */
+  get socket(): Net.Socket {
+    return this.#socket
+  }
+
+  get secure(): boolean {
+    return this.#secure
+  }
+
+  get protocol(): Protocol {
+    return this.#protocol
+  }
+
+  get state(): ConnectionState {
+    return this.#state
+  }
+
+  /** Since when it is in its state. */
+  get since(): number {
+    return this.#since
+  }
+
+  get served(): number {
+    return this.#served
+  }
+
+  get exchanges(): ExchangeList<Exchange> {
+    return this.#protocol.exchanges
+  }
+
+  /** We have begun to close it: whatever arrives now is refused, and never reaches a handler. */
+  get isClosing(): boolean {
+    return this.#isClosing
+  }
+
+  /** It was sent its last answer and a FIN, and is read from until then, so that no RST destroys that answer. */
+  get lingersUntil(): number {
+    return this.#lingersUntil
+  }
+
+  get isLingering(): boolean {
+    return this.#lingersUntil !== Number.POSITIVE_INFINITY
+  }
+
+  /** Makes a socket known as the one that it is read from and written to. */
+  bindSocket(socket: Net.Socket): void {
+    Object.defineProperty(socket, key, { value: this, configurable: true })
+    this.#socket = socket
+  }
+
+  setSecure(secure: boolean): void {
+    this.#secure = secure
+  }
+
+  /** From now on it speaks this. */
+  speak(protocol: Protocol): void {
+    this.#protocol = protocol
+  }
+
+  /** It begins anew: the Node server that has accepted it has passed it on to another one. */
+  restart(protocol: (connection: TrackedConnection) => Protocol): void {
+    this.exchanges.clear()
+    this.#state = "New"
+    this.#since = this.registry.now()
+    this.#isClosing = false
+    this.#lingersUntil = Number.POSITIVE_INFINITY
+    this.#protocol = protocol(this)
+  }
+
+  become(state: ConnectionState): void {
+    if (this.#state === "Closed") return
+    this.#state = state
+    this.#since = this.registry.now()
+    this.registry.changed(this)
+  }
+
+  /** What it was used for last has come to its end only now. */
+  touch(): void {
+    this.#since = this.registry.now()
+  }
+
+  startClosing(): void {
+    this.#isClosing = true
+  }
+
+  /** It has its last answer, and our FIN has been sent or is about to be. */
+  linger(): void {
+    this.#isClosing = true
+    this.#lingersUntil = this.registry.now() + lingerMillis
+    this.closeIfDue()
+  }
+
+  /** What it was awaited for is over: it is closed now, or when its grace is over. */
+  closeIfDue(): void {
+    const { registry } = this
+    const { grace } = registry.lifecycle
+    if (grace === undefined) return
+    const until = this.#protocol.keepUntil(grace)
+    if (until <= registry.now()) this.closeIdle()
+    else registry.wakeFor(until)
+  }
+
+  /** No exchange is in flight. `end` would let Node run a handler that can no longer answer. */
+  closeIdle(): void {
+    this.#isClosing = true
+    if (!this.isLingering) this.registry.dismissed++
+    this.#protocol.closeIdle()
+  }
+
+  /** An exchange is over: true if its client has received the response. */
+  complete(exchange: Exchange): boolean {
+    // its handler was interrupted, and has answered that it could not answer
+    if (exchange.answered && exchange.interrupted && exchange.status === 503) {
+      exchange.answered = false
+      exchange.answered503 = true
+    }
+    if (!exchange.answered) return false
+    this.#served++
+    this.registry.served++
+    return true
+  }
+
+  fiberStarted(): void {
+    this.#fibers++
+  }
+
+  fiberEnded(): void {
+    this.#fibers--
+    this.releaseIfDone()
+  }
+
+  /** What is left to do when it has closed and its last request fiber has ended. */
+  onReleased(release: () => void): void {
+    this.#onReleased = release
+    this.releaseIfDone()
+  }
+
+  releaseIfDone(): void {
+    if (this.#state !== "Closed" || this.#fibers > 0 || this.#onReleased === undefined) return
+    const release = this.#onReleased
+    this.#onReleased = undefined
+    release()
+  }
+}
+
+const key = Symbol("quiesce/connection")
+
+/** The connection that a socket belongs to, if one of our listeners accepted it. */
+export const connectionOf = (socket: Net.Socket | null | undefined): TrackedConnection | undefined =>
+  (socket as { readonly [key]?: TrackedConnection } | null | undefined)?.[key]
+
+/** How many of the requests in flight on a connection a snapshot lists: it is made anew for each change. */
+const listed = 100
+
+/** What an observer, a report or a handler sees of it. */
+export const snapshot = (connection: TrackedConnection): Connection => {
+  const { exchanges } = connection
+  return {
+    id: connection.id,
+    state: connection.state,
+    protocol: connection.protocol.name,
+    secure: connection.secure,
+    remoteAddress: remoteAddressOf(connection.socket),
+    connectedAt: connection.connectedAt,
+    since: connection.since,
+    served: connection.served,
+    serving: exchanges.map(listed, ({ method, path, since, stream }) => ({
+      method,
+      path,
+      since,
+      ...(stream === undefined ? undefined : { stream })
+    })),
+    ...(exchanges.size > listed ? { moreInFlight: exchanges.size - listed } : undefined)
+  }
+}
+
+/** How a socket that listens on `::` names a peer that came over IPv4 (RFC 4291 §2.5.5.2). */
+const mapped = /^::ffff:(?=\d+\.)/i
+
+export const remoteAddressOf = ({ remoteAddress, remoteFamily, remotePort }: Net.Socket): string =>
+  remoteAddress === undefined
+    ? "unknown"
+    : mapped.test(remoteAddress)
+    ? `${remoteAddress.replace(mapped, "")}:${remotePort}`
+    : remoteFamily === "IPv6"
+    ? `[${remoteAddress}]:${remotePort}`
+    : `${remoteAddress}:${remotePort}`

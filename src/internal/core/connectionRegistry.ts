@@ -1,0 +1,179 @@
+/**
+ * The connections of one server: who is open, what has been counted, and who wants to hear of it. This is the hot path:
+ * plain collections and plain callbacks.
+ */
+import type * as Effect from "effect/Effect"
+import type * as Net from "node:net"
+import type { Connection } from "../model/connection.js"
+import { isTaken } from "../node/sentSocket.js"
+import { nextTick } from "../node/timers.js"
+import { connectionOf, remoteAddressOf, snapshot, TrackedConnection } from "./connection.js"
+import type { Exchange } from "./exchange.js"
+import * as Lifecycle from "./lifecycle.js"
+import type { Protocol } from "./protocol.js"
+import type { RequestFibers } from "./requestFibers.js"
+
+const noop = () => {}
+
+interface CutElsewhere {
+  readonly connection: TrackedConnection
+  readonly at: number
+  readonly remoteAddress: string
+  readonly by: "application" | "rpc"
+}
+
+interface EndedBy {
+  readonly connection: number
+  readonly remoteAddress: string
+  readonly endedAt: number
+}
+
+/** How many connections there have to be before one that nobody tells of is looked for as another one comes. */
+const leastToPrune = 64
+
+/** All open connections of one server. */
+export class ConnectionRegistry {
+  readonly now: () => number
+  readonly connections = new Set<TrackedConnection>()
+  readonly observers = new Set<(connection: Connection) => void>()
+  /** Where the server is. */
+  lifecycle: Lifecycle.Lifecycle = Lifecycle.serving
+  /** Event streams end with the drain: the policy says so. */
+  endsEventStreams = false
+  /** The event streams that have been ended, and received in full. */
+  readonly endedStreams: Array<Connection["serving"][number] & EndedBy> = []
+  /** What protocols have found out about all connections in this turn of the event loop, while all are looked at. */
+  parserCache: Map<unknown, unknown> | undefined = undefined
+  /** When a request last came or was answered, since every client is asked to leave. */
+  lastUse = 0
+  /** When the drain looks at all connections next. */
+  nextSweepAt = Number.POSITIVE_INFINITY
+  /** Keep the head of each response: the policy waits for what it promised. */
+  keepHeads = false
+  /** Something that a drain may be waiting for has happened. */
+  wake: () => void = noop
+  /** A fiber works for a connection: a drain awaits it, and interrupts it at the deadline. */
+  track: RequestFibers["add"] = noop
+  /** Runs what is left to do for a connection that is gone. */
+  finalize: (finalizer: Effect.Effect<void>) => void = noop
+  /** Requests that other code in the process has cut during a shutdown. */
+  readonly cutElsewhere = new Map<Exchange, CutElsewhere>()
+  /** Calls of RPC that were cut by its own release, before a shutdown that may follow. */
+  readonly cutBefore = new Map<Exchange, CutElsewhere>()
+  /** One of its Node servers passes connections on, once it has seen what they begin with. */
+  passesOn = false
+  accepted = 0
+  closed = 0
+  dismissed = 0
+  served = 0
+  #lastId = 0
+  #pruneAt = leastToPrune
+  readonly #onObserverError: (error: unknown) => void
+
+  constructor(now: () => number, onObserverError: (error: unknown) => void) {
+    this.now = now
+    this.#onObserverError = onObserverError
+  }
+
+  advance(step: Lifecycle.Step): void {
+    this.lifecycle = Lifecycle.advance(this.lifecycle, step)
+  }
+
+  accept(socket: Net.Socket, protocol: (connection: TrackedConnection) => Protocol): TrackedConnection {
+    if (this.connections.size >= this.#pruneAt) this.prune()
+    const connection = new TrackedConnection(this, socket, protocol, ++this.#lastId, this.now())
+    this.connections.add(connection)
+    this.accepted++
+    socket.on("close", onSocketClose)
+    this.changed(connection)
+    return connection
+  }
+
+  /** It is no connection of ours any more. */
+  remove(connection: TrackedConnection): void {
+    if (!this.connections.delete(connection)) return
+    this.closed++
+    connection.become("Closed")
+    // Node tells the response that it was writing after us, and those queued behind it never
+    if (connection.exchanges.size > 0) nextTick(onClosed, connection.protocol)
+    connection.releaseIfDone()
+    if (this.connections.size === 0) this.wake()
+  }
+
+  /** Its socket is somebody else's from now on. */
+  release(connection: TrackedConnection): void {
+    connection.socket.off("close", onSocketClose)
+    this.remove(connection)
+  }
+
+  /** A Node server of this one has been passed a connection that may be of another one. */
+  receive(
+    connection: TrackedConnection,
+    socket: Net.Socket,
+    protocol: (connection: TrackedConnection) => Protocol
+  ): TrackedConnection {
+    const { registry } = connection
+    registry.passesOn = true
+    if (registry === this) {
+      connection.restart(protocol)
+      return connection
+    }
+    // what was attached to it there is let go there
+    const { _parent: raw } = socket as { readonly _parent?: Net.Socket | null }
+    connection.exchanges.clear()
+    registry.release(connection)
+    const received = this.accept(socket, protocol)
+    if (connectionOf(raw) !== undefined && raw !== null && raw !== undefined) {
+      received.bindSocket(raw)
+      received.bindSocket(socket)
+    }
+    return received
+  }
+
+  /** Those whose sockets somebody has taken by hand, of which nobody tells. */
+  prune(): void {
+    for (const connection of this.connections) if (isTaken(connection.socket)) this.release(connection)
+    this.#pruneAt = Math.max(leastToPrune, 2 * this.connections.size)
+  }
+
+  /** Something that a drain may be waiting for will happen at that time, which may be before it looks again. */
+  wakeFor(time: number): void {
+    if (time < this.nextSweepAt) this.wake()
+  }
+
+  /** An exchange is over. */
+  recordEndedStream(connection: TrackedConnection, exchange: Exchange): void {
+    if (!exchange.endedEarly || !exchange.answered) return
+    const { method, path, since, stream } = exchange
+    this.endedStreams.push({
+      connection: connection.id,
+      remoteAddress: remoteAddressOf(connection.socket),
+      method,
+      path,
+      since,
+      endedAt: this.now(),
+      ...(stream === undefined ? undefined : { stream })
+    })
+  }
+
+  /** A throwing observer must not take a connection, or the drain, with it. */
+  changed(connection: TrackedConnection): void {
+    if (this.observers.size === 0) return
+    const seen = snapshot(connection)
+    for (const observer of this.observers) {
+      try {
+        observer(seen)
+      } catch (error) {
+        this.#onObserverError(error)
+      }
+    }
+  }
+}
+
+function onSocketClose(this: Net.Socket): void {
+  const connection = connectionOf(this)
+  if (connection === undefined || !connection.registry.connections.has(connection)) return
+  connection.registry.remove(connection)
+}
+
+const onClosed = (protocol: Protocol): void => protocol.onClosed()

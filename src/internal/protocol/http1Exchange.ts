@@ -1,0 +1,142 @@
+/**
+ * A request of HTTP/1.1 and its response: what of it has gone to the kernel, and how it ends before its handler ends it.
+ */
+import type * as Http from "node:http"
+import type * as Net from "node:net"
+import { Exchange } from "../core/exchange.js"
+import { endEarly, endsWithEncoder } from "../node/earlyEnd.js"
+import { endsByItself, isEncodedHead, isEventStreamHead, wantsEventStream } from "./eventStream.js"
+
+/** The connection that it has come on. */
+export interface Pipelined {
+  readonly socket: Net.Socket
+  /** Nothing more of what is in flight goes out: what has left by now is all that has. */
+  freezeOutcomes(): void
+  /** What listens for the close of a response. */
+  readonly onResponseClose: (this: Http.ServerResponse) => void
+}
+
+export class Http1Exchange extends Exchange {
+  readonly stream = undefined
+  readonly on: Pipelined
+  readonly request: Http.IncomingMessage
+  /** Absent while a handler decides about an upgrade: then the answer, if any, is the handler's own. */
+  response: Http.ServerResponse | undefined
+  /** It was kept from its handler until it was too late: all that its client is to be told is so. */
+  rejected = false
+  private last: { readonly status: number | undefined } | undefined
+
+  constructor(
+    on: Pipelined,
+    request: Http.IncomingMessage,
+    response: Http.ServerResponse | undefined,
+    path: string | undefined,
+    fromEffectApp: boolean,
+    since: number
+  ) {
+    // as they arrived: a router that is mounted somewhere rewrites `url` for the handlers below it
+    super(request.method ?? "", path ?? "", fromEffectApp, since)
+    this.on = on
+    this.request = request
+    this.response = response
+  }
+
+  get status(): number | undefined {
+    if (this.last !== undefined) return this.last.status
+    const { response } = this
+    return response?.headersSent === true && !isKept(response) ? response.statusCode : undefined
+  }
+
+  get isFrozen(): boolean {
+    return this.last !== undefined
+  }
+
+  /**
+   * Its connection is about to be destroyed: nothing more goes out, although Node hands the answers that it has kept to
+   * the dead socket, one after the other.
+   */
+  freezeOutcome(): void {
+    if (this.isFrozen) return
+    this.last = { status: this.status }
+    // what has just been written has left, although Node has not said so yet
+    const { response } = this
+    this.markFlushed(
+      response !== undefined &&
+        (response.writableFinished ||
+          (response.writableEnded && !response.destroyed && response.socket !== null && isWritten(response.socket)))
+    )
+  }
+
+  /** Whether all of its response has gone to the kernel. */
+  markFlushed(whole: boolean): void {
+    if (this.rejected) this.answered503 ||= whole
+    else this.answered ||= whole
+  }
+
+  endEventStream(): boolean {
+    const { on, request, response } = this
+    if (this.endedEarly || response?.headersSent !== true || response.writableEnded || response.destroyed) return false
+    if (!wantsEventStream(request.method, request.headers.accept)) return false
+    const head = headOf(response)
+    if (!isEventStreamHead(head) || endsByItself(response)) return false
+    if (isEncodedHead(head) && !endsWithEncoder(response)) return false
+    this.endedEarly = true
+    endEarly(response, () => this.markFlushed(isFlushed(on.socket, response)), on.onResponseClose)
+    return true
+  }
+
+  abortOnEnd(onCut: () => void): void {
+    const { on, request, response } = this
+    const { destroy } = request
+    // a reader of its body that is interrupted destroys it, and with it the connection that its 503 is to be sent on
+    request.destroy = (error) => request.socket.destroyed ? destroy.call(request, error) : request
+    if (response === undefined || !response.headersSent || response.writableEnded) return
+    response.end = () => {
+      onCut()
+      // one that waits for its turn takes the connection with it when that has come
+      if (response.socket === null) response.once("socket", () => freezeAndDestroy(on))
+      else on.freezeOutcomes()
+      return response.destroy()
+    }
+  }
+}
+
+/** Before Node writes to it what it has kept. */
+export const freezeAndDestroy = (on: Pipelined): void => {
+  on.freezeOutcomes()
+  on.socket.destroy()
+}
+
+/**
+ * Node has the head, and its client nothing: an answer that was given before its turn (pipelining) is kept until those
+ * before it have left, and a head until the first bytes of its body.
+ */
+const isKept = (response: Http.ServerResponse): boolean => {
+  if (response.writableFinished) return false
+  const { _headerSent, outputSize } = response as { readonly _headerSent?: boolean; readonly outputSize?: number }
+  return response.socket === null || _headerSent === false || (outputSize ?? 0) > 0
+}
+
+/** Whether the kernel has all that was ever written to a socket. Of what is still to be encrypted, nobody can tell. */
+const isWritten = (socket: Net.Socket): boolean => {
+  const { _handle, encrypted } = socket as {
+    readonly _handle?: { readonly writeQueueSize?: number; readonly bytesWritten?: number } | null
+    readonly encrypted?: boolean
+  }
+  return encrypted !== true && _handle?.writeQueueSize === 0 && _handle.bytesWritten === socket.bytesWritten
+}
+
+/**
+ * Whether all of a response has gone to the kernel. Node says so (`writableFinished`) of one whose socket was destroyed
+ * under it, too: it has nothing left to write. A socket that Node ended with its last response has itself finished.
+ */
+export const isFlushed = (socket: Net.Socket, response: Http.ServerResponse): boolean =>
+  response.writableFinished && (!socket.destroyed || socket.writableFinished)
+
+/** The head of a response as it goes out. Without that undocumented field, what was set of it. */
+export const headOf = (response: Http.ServerResponse): string => {
+  const { _header } = response as { readonly _header?: unknown }
+  if (typeof _header === "string") return _header
+  const headers = Object.entries(response.getHeaders())
+  return headers.map(([name, value]) => `${name}: ${String(value)}`).join("\r\n")
+}
