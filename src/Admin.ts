@@ -5,7 +5,7 @@
  * | path | what it answers |
  * |---|---|
  * | `/` | what there is, as HTML for a browser |
- * | `/livez` `/readyz` `/startupz` | as {@link "./Health.js"}, and why a check fails |
+ * | `/livez` `/readyz` `/startupz` | as `Health`, and why a check fails |
  * | `/metrics` | Effect's metrics, for Prometheus (text 0.0.4, or OpenMetrics 1.0 for those who accept it) |
  * | `/connections` | who is connected, doing what, since when: JSON |
  * | `/requests` | the requests in flight, the oldest first: JSON |
@@ -47,6 +47,7 @@
  *   another second.
  *
  * @since 0.1.0
+ * @module
  */
 
 import * as HttpMiddleware from "@effect/platform/HttpMiddleware"

@@ -8,6 +8,7 @@
  * ```
  *
  * @since 0.1.0
+ * @module
  */
 
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
@@ -95,9 +96,9 @@ export const scope: Effect.Effect<Scope.Scope, NoConnection, HttpServerRequest> 
 
 /**
  * Acquires something once per connection, for all its requests, and releases it when the connection has closed and
- * its last handler has ended (what Go's `ConnContext` is for, rule B11). The first request on a connection acquires;
- * others, at the same time or later, get the same value. A failed or interrupted acquisition is tried again by the
- * next request.
+ * its last handler has ended (what Go's `ConnContext` is for, [rule B11](../docs/go-rules.md#b-listeners)). The first request
+ * on a connection acquires; others, at the same time or later, get the same value. A failed or interrupted acquisition
+ * is tried again by the next request.
  *
  * What is returned is the key: call `once` when the app is built, not in each request.
  *

@@ -72,6 +72,7 @@
  *   one instead: {@link launchWorkers}.
  *
  * @since 0.1.0
+ * @module
  */
 
 import * as Context from "effect/Context"

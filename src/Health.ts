@@ -42,11 +42,12 @@
  *   check was too slow. Raise both together.
  * - A check that ignores its interruption is left running, fails for as long as it runs, and is not started again
  *   meanwhile. One that blocks the event loop cannot be bounded by anything in this process.
- * - During the drain the app's own listeners are closed: only an {@link "./Admin.js"} listener goes on answering.
+ * - During the drain the app's own listeners are closed: only an `Admin` listener goes on answering.
  * - Why a check fails is in the log, once for each change. The routes withhold it, unless they were made with
  *   `reasons: true`, because they are as public as their router.
  *
  * @since 0.1.0
+ * @module
  */
 
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"

@@ -2,9 +2,10 @@
  * A listener: one bound socket of a server (TCP, Unix, or a descriptor that was inherited).
  *
  * Closing the scope in which it was opened closes this listener alone; the connections that it accepted are served
- * on by their server, as are its other listeners (Go's rules B5, B6).
+ * on by their server, as are its other listeners ([Go rules B5, B6](../docs/go-rules.md#b-listeners)).
  *
  * @since 0.1.0
+ * @module
  */
 
 import * as Data from "effect/Data"

@@ -33,6 +33,7 @@
  * - How long requests take, and by which route, is the app's to measure (`HttpMiddleware`).
  *
  * @since 0.1.0
+ * @module
  */
 
 import type * as Duration from "effect/Duration"

@@ -34,6 +34,7 @@
  *   with 503 on its behalf.
  *
  * @since 0.1.0
+ * @module
  */
 
 import type * as NodeContext from "@effect/platform-node/NodeContext"

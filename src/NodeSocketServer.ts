@@ -40,6 +40,7 @@
  * - A connection that is accepted before `run` is attached waits for it, until a shutdown begins.
  *
  * @since 0.1.0
+ * @module
  */
 
 import * as PlatformNode from "@effect/platform-node/NodeSocketServer"

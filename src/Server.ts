@@ -13,7 +13,7 @@
  * └─ serve(app)                          its finalizer starts the drain and keeps handlers attached until it ends
  * ```
  *
- * With `@effect/platform`, use {@link "./NodeHttpServer.js"}, whose layers provide a {@link Server} as well. Use this
+ * With `@effect/platform`, use `NodeHttpServer`, whose layers provide a {@link Server} as well. Use this
  * module to reach that server from elsewhere (`onShutdown`, `shuttingDown`, `connections`, …), and to run plain
  * `node:http` servers.
  *
@@ -27,7 +27,7 @@
  *   end `outcome`, `durationMillis`, `served`, `cut`, `cutRequests`, …
  * - Its spans, where there is a `Tracer`: `quiesce.shutdown`, and in it `quiesce.lame_duck`, `quiesce.draining`
  *   (`quiesce.close_listeners`, `quiesce.hook`, `quiesce.wait`) and `quiesce.kill`.
- * - Its metrics, with {@link "./Metrics.js"}, and on a terminal a live status, with {@link "./Status.js"}.
+ * - Its metrics, with `Metrics`, and on a terminal a live status, with `Status`.
  *
  * **Gotchas**
  *
@@ -38,6 +38,7 @@
  *   back; register in a layer that the serving layer is built on, or beside it.
  *
  * @since 0.1.0
+ * @module
  */
 
 import * as Cause from "effect/Cause"
@@ -106,11 +107,12 @@ export const Event = Data.taggedEnum<Event>()
  */
 export interface ServerService {
   /**
-   * Listens with one more Node server, until its scope closes (Go's rules B5, B6). A Node server that has a
-   * `request` listener keeps it. One that has none answers with the app that `HttpServer.serve` attached.
+   * Listens with one more Node server, until its scope closes ([Go rules B5, B6](../docs/go-rules.md#b-listeners)). A Node
+   * server that has a `request` listener keeps it. One that has none answers with the app that `HttpServer.serve`
+   * attached.
    *
    * Fails with `ListenError` where it cannot bind; with `ServerClosed`, and without binding, once a shutdown has
-   * begun (Go's rule B4).
+   * begun ([Go rule B4](../docs/go-rules.md#b-listeners)).
    *
    * Its own `close`, called by other code, closes it alone while this server listens with others, and starts this
    * server's shutdown where it is the last of them, as that of an adopted one does.
@@ -159,11 +161,11 @@ export interface ServerService {
     server: Listener.NodeServer
   ) => Effect.Effect<Listener.Listener, Listener.ListenError | Shutdown.ServerClosed, Scope.Scope>
   /**
-   * Runs `hook` once when draining starts, together with all others (Go's `RegisterOnShutdown`, rule D9, awaited).
-   * It may take until the deadline, or until its own `timeout`; then it is interrupted. How it ended is in the
-   * report: a hook that fails or hangs never stops the shutdown, nor makes it fail. Registered after the start, it
-   * runs at once. When the scope closes before a shutdown has begun, the hook is taken back; after that, the scope
-   * waits for the hook to end.
+   * Runs `hook` once when draining starts, together with all others (Go's `RegisterOnShutdown`,
+   * [rule D9](../docs/go-rules.md#d-shutdown), awaited). It may take until the deadline, or until its own `timeout`; then it is
+   * interrupted. How it ended is in the report: a hook that fails or hangs never stops the shutdown, nor makes it fail.
+   * Registered after the start, it runs at once. When the scope closes before a shutdown has begun, the hook is taken
+   * back; after that, the scope waits for the hook to end.
    *
    * ```ts
    * import { Effect } from "effect"
@@ -187,7 +189,8 @@ export interface ServerService {
    * shutdown, shared by all callers; a caller that is interrupted does not stop it. Fails with `DeadlineExceeded`
    * if requests were cut.
    *
-   * From inside a handler, fork it: a shutdown waits for every handler, and for its caller too (Go's rule D12).
+   * From inside a handler, fork it: a shutdown waits for every handler, and for its caller too
+   * ([Go rule D12](../docs/go-rules.md#d-shutdown)).
    */
   readonly shutdown: Effect.Effect<Shutdown.Report, Shutdown.DeadlineExceeded>
   /**
@@ -196,8 +199,9 @@ export interface ServerService {
    */
   readonly drainNow: Effect.Effect<void>
   /**
-   * Cuts everything now (Go's `Close`, rules E1 to E6): no hooks are started; handlers are interrupted, and get
-   * `killTimeout` for their finalizers. During a shutdown it ends that one, and its callers get this report.
+   * Cuts everything now (Go's `Close`, [rules E1 to E6](../docs/go-rules.md#e-close)): no hooks are started; handlers are
+   * interrupted, and get `killTimeout` for their finalizers. During a shutdown it ends that one, and its callers get
+   * this report.
    */
   readonly close: Effect.Effect<Shutdown.Report>
   /** Suspends until the server has shut down, and starts nothing. Fails like `shutdown`. */
@@ -212,17 +216,17 @@ export interface ServerService {
   /** Who is connected, doing what, since when. */
   readonly connections: Effect.Effect<ReadonlyArray<Connection>>
   /**
-   * Calls `observer` at each change of a connection's state, until the scope closes (Go's `ConnState`, rules A1 to
-   * A10). It is called synchronously and must be quick; what it throws is logged. Each connection is seen `New`
-   * once and `Closed` once, and `Closed` before the report is there.
+   * Calls `observer` at each change of a connection's state, until the scope closes (Go's `ConnState`,
+   * [rules A1 to A10](../docs/go-rules.md#a-connection-states)). It is called synchronously and must be quick; what it throws is
+   * logged. Each connection is seen `New` once and `Closed` once, and `Closed` before the report is there.
    */
   readonly observe: (observer: (connection: Connection) => void) => Effect.Effect<void, never, Scope.Scope>
   /** What happens, from now on, until the server has closed. A reader that falls behind by 4,096 loses the oldest. */
   readonly events: Stream.Stream<Event>
   /**
    * `false`: every response says `Connection: close`, and connections that are idle leave as they do in a drain,
-   * while the server goes on serving; `true` takes that back (Go's `SetKeepAlivesEnabled`, rules C9, C10). No
-   * effect once a shutdown has begun.
+   * while the server goes on serving; `true` takes that back (Go's `SetKeepAlivesEnabled`,
+   * [rules C9, C10](../docs/go-rules.md#c-keep-alive)). No effect once a shutdown has begun.
    */
   readonly setKeepAlives: (enabled: boolean) => Effect.Effect<void>
 }
@@ -380,8 +384,8 @@ export const layerConfig = (
 
 /**
  * Runs a layer until its server has shut down, whatever started that, closes it, and returns the report. Fails with
- * `DeadlineExceeded` if requests were cut. Go's `ListenAndServe` and `Shutdown` in one (rule B9: waiting for
- * `Shutdown` itself).
+ * `DeadlineExceeded` if requests were cut. Go's `ListenAndServe` and `Shutdown` in one
+ * ([rule B9](../docs/go-rules.md#b-listeners): waiting for `Shutdown` itself).
  *
  * An interruption shuts it down too, but then there is nobody to return to. `runMain` interrupts at a signal: with
  * `Signals.handle` around the program, the signal shuts the server down instead, and the report is returned.

@@ -20,6 +20,7 @@
  * - Only `timeout` may be infinite. Without a deadline a shutdown takes as long as its slowest client.
  *
  * @since 0.1.0
+ * @module
  */
 
 import * as Duration from "effect/Duration"
@@ -79,8 +80,8 @@ export interface Policy {
    */
   readonly killTimeout?: Duration.DurationInput | undefined
   /**
-   * How long after its accept a connection that has never sent a byte is waited for (Go's rule D13; Chromium opens
-   * such connections in advance). Default: 5 seconds.
+   * How long after its accept a connection that has never sent a byte is waited for
+   * ([Go rule D13](../docs/go-rules.md#d-shutdown); Chromium opens such connections in advance). Default: 5 seconds.
    */
   readonly newConnectionGrace?: Duration.DurationInput | undefined
   /**
@@ -112,9 +113,9 @@ export interface Policy {
 }
 
 /**
- * Go's poll law (`net/http` `Server.Shutdown`, rule D2): 1 ms, doubling, capped at 500 ms, each plus up to 10 %
- * jitter, in whole milliseconds. Without the jitter the checks fall at 0, 1, 3, 7, 15, 31, 63, 127, 255, 511,
- * 1011 … ms.
+ * Go's poll law (`net/http` `Server.Shutdown`, [rule D2](../docs/go-rules.md#d-shutdown)): 1 ms, doubling, capped at 500 ms,
+ * each plus up to 10 % jitter, in whole milliseconds. Without the jitter the checks fall at 0, 1, 3, 7, 15, 31, 63,
+ * 127, 255, 511, 1011 … ms.
  *
  * **Example**
  *
@@ -165,7 +166,7 @@ export const defaultPolicy: { readonly [K in keyof Policy]-?: NonNullable<Policy
 
 /**
  * Go's numbers (`net/http` `Server.Shutdown` with a background context): no lame duck, no deadline, no grace for
- * idle connections, 5 seconds for those that never sent a byte (rules D3, D13).
+ * idle connections, 5 seconds for those that never sent a byte ([rules D3, D13](../docs/go-rules.md#d-shutdown)).
  *
  * **Example**
  *

@@ -59,6 +59,7 @@
  * - Signals that come while modules are being loaded come before this, and do what they always did.
  *
  * @since 0.1.0
+ * @module
  */
 
 import * as Runtime from "@effect/platform/Runtime"

@@ -19,6 +19,7 @@
  * - For as long as it is shown, `process.stdout.write` and `process.stderr.write` are its own.
  *
  * @since 0.1.0
+ * @module
  */
 
 import * as Effect from "effect/Effect"

@@ -14,6 +14,7 @@
  * warning: where `NODE_ENV` is `production`, in Kubernetes, and where npm is PID 1. `layerTest` does not.
  *
  * @since 0.1.0
+ * @module
  */
 
 import * as Effect from "effect/Effect"

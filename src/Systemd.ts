@@ -47,6 +47,7 @@
  *   `timeout` is infinite.
  *
  * @since 0.1.0
+ * @module
  */
 
 import * as Duration from "effect/Duration"

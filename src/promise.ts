@@ -28,6 +28,7 @@
  *   in the process handle that signal, too (see {@link Options.signals}).
  *
  * @since 0.1.0
+ * @module
  */
 
 import * as Cause from "effect/Cause"
@@ -110,7 +111,9 @@ export type {
  * @category models
  */
 export interface Framework {
+  /** The Node server that is drained. */
   readonly server: NodeServer
+  /** Called, and awaited, after the drain. */
   readonly close: () => PromiseLike<unknown>
 }
 
@@ -248,6 +251,7 @@ export interface Server {
    * ```
    */
   readonly signal: AbortSignal
+  /** The phase that the server is in. */
   readonly phase: () => Phase
   /** Who is connected, doing what, since when. */
   readonly connections: () => ReadonlyArray<Connection>

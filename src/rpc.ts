@@ -39,6 +39,7 @@
  *   `HttpClient` that fails for those (`HttpClient.filterStatusOk`).
  *
  * @since 0.1.0
+ * @module
  */
 
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"

@@ -1,4 +1,4 @@
-// The table in README.md is complete, and keeps what it promises.
+// The table in docs/go-rules.md is complete, and keeps what it promises.
 import * as Fs from "node:fs"
 import * as Typescript from "typescript"
 import { expect, it } from "vitest"
@@ -44,7 +44,7 @@ interface Row {
   readonly files: ReadonlyArray<string>
 }
 
-const rows: ReadonlyArray<Row> = read("README.md").split("\n").flatMap((line) => {
+const rows: ReadonlyArray<Row> = read("../../docs/go-rules.md").split("\n").flatMap((line) => {
   const [, id = "", go = "", here = "", test = ""] = line.split("|").map((cell) => cell.trim())
   return idOf(id) === id ? [{ id, go, here, files: test.match(/[\w.]+\.test\.ts/g) ?? [] }] : []
 })
