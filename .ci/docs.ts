@@ -1,8 +1,8 @@
 /**
- * Type-checks what the documentation tells people to write: every `ts` block of README.md and of the docstrings of the
- * sources, each as a module of its own, with the options of the project.
+ * Type-checks what the documentation tells people to write: every `ts` block of README.md, of the pages of docs and of
+ * the docstrings of the sources, each as a module of its own, with the options of the project.
  *
- * A block is written to `.out/docs`, on the line and at the column it has in its source, so that a diagnostic needs
+ * A block is written to `.out/code-blocks`, on the line and at the column it has in its source, so that a diagnostic needs
  * only another file name to point at the line that a person has to mend.
  */
 import * as Fs from "node:fs"
@@ -10,7 +10,7 @@ import * as Path from "node:path"
 import * as Ts from "typescript"
 import { codeBlocks, docComments, readConfig, root, sources } from "./project.js"
 
-const out = Path.join(root, ".out/docs")
+const out = Path.join(root, ".out/code-blocks")
 
 interface Block {
   readonly source: string
@@ -35,7 +35,10 @@ const fromDocstrings = (source: string): ReadonlyArray<Block> =>
 Fs.rmSync(out, { recursive: true, force: true })
 Fs.mkdirSync(out, { recursive: true })
 
-const files = ["README.md", ...sources()].filter((source) => Fs.existsSync(Path.join(root, source)))
+const pages = Fs.readdirSync(Path.join(root, "docs")).filter((name) => name.endsWith(".md")).map((name) =>
+  `docs/${name}`
+)
+const files = ["README.md", ...pages, ...sources()].filter((source) => Fs.existsSync(Path.join(root, source)))
 const blocks = files.flatMap((source) => source.endsWith(".md") ? fromMarkdown(source) : fromDocstrings(source))
 const byFile = new Map<string, Block>()
 for (const block of blocks) {

@@ -67,7 +67,9 @@ const pack = (): string => {
   const files = new Set(
     run(root, "tar", ["-tzf", tarball]).trim().split("\n").map((file) => file.replace(/^package\//, ""))
   )
-  const unexpected = [...files].filter((file) => !/^((dist|src)\/|(package\.json|README\.md|LICENSE)$)/.test(file))
+  const unexpected = [...files].filter((file) =>
+    !/^((dist|src|docs|examples)\/|(package\.json|(README|CHANGELOG|SECURITY)\.md|LICENSE)$)/.test(file)
+  )
   if (unexpected.length > 0) throw new Error(`packed, but not for users: ${unexpected.join(", ")}`)
   for (const file of files) {
     if (!file.endsWith(".map")) continue

@@ -9,6 +9,7 @@ export const root = fileURLToPath(new URL("..", import.meta.url))
 export interface PackageJson {
   readonly name: string
   readonly version: string
+  readonly files: ReadonlyArray<string>
   readonly exports: Readonly<Record<string, { readonly types: string; readonly default: string } | string | null>>
   readonly peerDependencies: Readonly<Record<string, string>>
   readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>

@@ -1,11 +1,11 @@
 /**
- * The figures of the README and of RESULTS.md, beside this file.
+ * The figures of docs/benchmarks.md and of RESULTS.md, beside this file.
  *
  *   npm run bench                                all of them
  *   npm run bench -- shutdown lag                those
  *   npm run bench -- shutdown --quick            a round or two of it
  *   npm run bench -- lost --rounds 10            so many rounds
- *   npm run bench -- --write                     and written into README.md and RESULTS.md
+ *   npm run bench -- --write                     and written into docs/benchmarks.md and RESULTS.md
  */
 import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
@@ -87,11 +87,11 @@ for (const name of chosen) {
   const day = new Date().toISOString().slice(0, 10)
   const said = `\`${command(name)}\` on ${day}, ${machine}`
   write(new URL("./RESULTS.md", import.meta.url), name, `${said}; it took ${took}.\n\n${versions()}\n\n${full}`)
-  if (headline !== "") write(new URL("../../README.md", import.meta.url), name, `${said}:\n\n${headline}`)
+  if (headline !== "") write(new URL("../../docs/benchmarks.md", import.meta.url), name, `${said}:\n\n${headline}`)
 }
 if (values.write === true) {
   // Tables of Markdown are aligned in this repository.
 
-  spawnSync("npx", ["dprint", "fmt", "README.md", "test/bench/RESULTS.md"], { stdio: "inherit" })
+  spawnSync("npx", ["dprint", "fmt", "docs/benchmarks.md", "test/bench/RESULTS.md"], { stdio: "inherit" })
 }
 console.log(`\n${Math.ceil((performance.now() - all) / 1000)} s in all`)

@@ -77,7 +77,7 @@ const emphasized = (rows: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<R
 export const count = (number: number, what: string): string =>
   `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`
 
-/** What the README says of this benchmark. */
+/** What docs/benchmarks.md says of this benchmark. */
 export const headline = {
   /** The lowest number of each column is the best, and bold. */
   table: (title: string, head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): void => {

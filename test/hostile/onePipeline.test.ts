@@ -13,7 +13,7 @@ import { effect, inChild, type Node, plain } from "./crowd.js"
 // shutdown ends in its bound.
 
 const inAll = 40_000
-/** What the README says: with handlers, and in 64 KiB that have been read. */
+/** What docs/guarantees.md says: with handlers, and in 64 KiB that have been read. */
 const withHandlers = 1000
 const inFlight = withHandlers + Math.ceil(65_536 / "GET /0 HTTP/1.1\r\nHost: a\r\n\r\n".length)
 const policy: Policy = { timeout: "500 millis", killTimeout: "300 millis" }

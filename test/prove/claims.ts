@@ -1,4 +1,4 @@
-/** What the README claims, one sentence a rule, by the number that the rule has in the titles of its tests. */
+/** What docs/guarantees.md promises, one sentence a rule, by the number that the rule has in the titles of its tests. */
 export interface Claim {
   readonly rule: number
   readonly text: string

@@ -1,4 +1,4 @@
-/** The scenarios of the README's table: what stock `@effect/platform-node` does when SIGTERM comes, and what we do. */
+/** The scenarios of the table in docs/guarantees.md: what stock `@effect/platform-node` does when SIGTERM comes, and what we do. */
 import { scenarios } from "../stock/scenarios.js"
 import { type Outcome, progress, timed } from "./outcome.js"
 
@@ -13,7 +13,7 @@ export interface Table {
   readonly rows: ReadonlyArray<Row>
 }
 
-/** The patience of `docker stop`: that of the README's table. */
+/** The patience of `docker stop`: that of the table. */
 const patience = 10_000
 
 export const runTable = async (withStock: boolean): Promise<Table> => {

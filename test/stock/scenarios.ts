@@ -1,5 +1,5 @@
 /**
- * Every scenario, in the order of the README's table.
+ * Every scenario, in the order of the table in docs/guarantees.md.
  */
 import * as Load from "./load.js"
 import type { Scenario } from "./scenario.js"

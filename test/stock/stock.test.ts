@@ -6,8 +6,8 @@ import * as Services from "./services.js"
 import * as Silence from "./silence.js"
 import * as Streams from "./streams.js"
 
-// The README says in a table what stock @effect/platform-node does when SIGTERM comes, and what quiesce does. The table
-// is printed by these scenarios (table.ts); these tests fail on the day when it is no longer true.
+// docs/guarantees.md says in a table what stock @effect/platform-node does when SIGTERM comes, and what quiesce does. The
+// table is printed by these scenarios (table.ts); these tests fail on the day when it is no longer true.
 
 /** Long enough to see that a process does not end by itself: the longest that does end takes 6.3 s. */
 const patienceMs = 7500

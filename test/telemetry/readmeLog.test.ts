@@ -6,7 +6,7 @@ import { withClient } from "../support/rawClient.js"
 import { get } from "../support/running.js"
 import { pace } from "../support/wait.js"
 
-// What the README shows of the log is what is printed: all but times, durations, ports and the numbers of fibers.
+// What docs/operating.md shows of the log is what is printed: all but times, durations, ports and the numbers of fibers.
 
 const shape = (text: string): ReadonlyArray<string> =>
   text.trim().split("\n").map((line) =>
@@ -18,12 +18,12 @@ const shape = (text: string): ReadonlyArray<string> =>
   )
 
 const shown = () => {
-  const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8")
-  const block = readme.split("A request of 2 s and a SIGTERM")[1]?.split("```text\n")[1]?.split("\n```")[0]
+  const page = readFileSync(new URL("../../docs/operating.md", import.meta.url), "utf8")
+  const block = page.split("A request of 2 s and a SIGTERM")[1]?.split("```text\n")[1]?.split("\n```")[0]
   return shape(block ?? "")
 }
 
-describe("the log in the README", () => {
+describe("the log in the documents", () => {
   it("is what its example prints", () =>
     withExample("quickstart", async ({ child, logged, target }) => {
       await withClient({ host: "127.0.0.1", ...target }, async (client) => {
