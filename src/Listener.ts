@@ -82,7 +82,7 @@ export interface Listener {
   readonly address: Address
   /**
    * Stops accepting on this listener, and on no other. Connections that the kernel had already queued are accepted
-   * first (for 200 ms at the most), and every connection is served on. Closing the listener's scope does the same.
+   * first (for a second at the most), and every connection is served on. Closing the listener's scope does the same.
    */
   readonly close: Effect.Effect<void>
 }
