@@ -221,7 +221,9 @@ export interface ServerService {
    * logged. Each connection is seen `New` once and `Closed` once, and `Closed` before the report is there.
    */
   readonly observe: (observer: (connection: Connection) => void) => Effect.Effect<void, never, Scope.Scope>
-  /** What happens, from now on, until the server has closed. A reader that falls behind by 4,096 loses the oldest. */
+  /**
+   * What happens, from now on, until the server has closed. Buffers 4,096 events per subscriber; the oldest are dropped.
+   */
   readonly events: Stream.Stream<Event>
   /**
    * `false`: every response says `Connection: close`, and connections that are idle leave as they do in a drain,

@@ -106,8 +106,8 @@ export interface Policy {
    */
   readonly endEventStreams?: boolean | undefined
   /**
-   * When to look again whether the drain is done. The last close and the end of a grace wake it anyway; this is the
-   * net under them. A schedule that ends leaves only those. Default: {@link pollSchedule}.
+   * Fallback polling: when to check again whether the drain is done. Normally the last close, or the end of a grace,
+   * wakes the drain. A schedule that ends leaves only those. Default: {@link pollSchedule}.
    */
   readonly pollSchedule?: Schedule.Schedule<unknown> | undefined
 }
