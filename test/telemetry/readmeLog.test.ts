@@ -6,7 +6,7 @@ import { withClient } from "../support/rawClient.js"
 import { get } from "../support/running.js"
 import { pace } from "../support/wait.js"
 
-// What docs/operating.md shows of the log is what is printed: all but times, durations, ports and the numbers of fibers.
+// What README.md and docs/operating.md show of the log is what is printed: all but times, durations, ports and the numbers of fibers.
 
 const shape = (text: string): ReadonlyArray<string> =>
   text.trim().split("\n").map((line) =>
@@ -17,8 +17,8 @@ const shape = (text: string): ReadonlyArray<string> =>
       .replaceAll(/(\d+s )?\d+ms/g, "duration")
   )
 
-const shown = () => {
-  const page = readFileSync(new URL("../../docs/operating.md", import.meta.url), "utf8")
+const shown = (name: string) => {
+  const page = readFileSync(new URL(`../../${name}`, import.meta.url), "utf8")
   const block = page.split("A request of 2 s and a SIGTERM")[1]?.split("```text\n")[1]?.split("\n```")[0]
   return shape(block ?? "")
 }
@@ -34,7 +34,8 @@ describe("the log in the documents", () => {
         await client.untilResponses(1, startLimit)
       })
       expect(await child.exit(startLimit)).toMatchObject({ code: 0 })
-      expect(shape(child.stdout())).toEqual(shown())
-      expect(shown()).toHaveLength(4)
+      const printed = shape(child.stdout())
+      expect(printed).toHaveLength(4)
+      for (const page of ["README.md", "docs/operating.md"]) expect(printed).toEqual(shown(page))
     }))
 })
