@@ -1,5 +1,6 @@
 import { once } from "node:events"
 import * as Http from "node:http"
+import * as Http2 from "node:http2"
 import * as Net from "node:net"
 import { expect, it } from "vitest"
 import { quiesce } from "../../src/promise.js"
@@ -74,6 +75,34 @@ it("a client that leaves is none of that", async () => {
     })
   ))
 })
+
+const givenUp: ReadonlyArray<readonly [string, (stream: Http2.ServerHttp2Stream) => void]> = [
+  ["destroys", (stream) => void stream.destroy()],
+  ["destroys with an error", (stream) => void stream.on("error", () => {}).destroy(new Error("cannot"))],
+  ["resets", (stream) => stream.on("error", () => {}).close(Http2.constants.NGHTTP2_INTERNAL_ERROR)]
+]
+
+for (const [how, giveUp] of givenUp) {
+  it(`a handler that ${how} its own stream is none of that, although its session ends with it`, async () => {
+    const node = Http2.createServer()
+    const streams: Array<Http2.ServerHttp2Stream> = []
+    node.on("stream", (stream) => {
+      streams.push(stream)
+      stream.respond({ ":status": 200 })
+      stream.write("a part")
+    })
+    await once(node.listen(0, "127.0.0.1"), "listening")
+    const server = quiesce(node, { logger: false })
+    const client = Http2.connect(`http://127.0.0.1:${(node.address() as Net.AddressInfo).port}`)
+    const request = client.on("error", () => {}).request({ ":path": "/" }).on("error", () => {})
+    await once(request, "data")
+    void server.shutdown()
+    await waitFor("the drain", () => server.phase() === "Draining", limit)
+    streams.forEach(giveUp)
+    expect(await waitFor("the report", server.closed, limit)).toMatchObject({ outcome: "Drained", cut: [] })
+    client.destroy()
+  })
+}
 
 it("before a shutdown, closeAllConnections is what it is in Node, and the log says what it has cut", async () => {
   const lines: Array<string> = []

@@ -59,6 +59,19 @@ export class Session implements Protocol {
   constructor(connection: TrackedConnection, session: Http2.ServerHttp2Session) {
     this.#connection = connection
     this.#session = session
+    const { destroy } = session
+    // a session that is leaving is destroyed with its last stream, by Node: what that has come to is its own doing
+    session.destroy = (...args: Parameters<Http2.ServerHttp2Session["destroy"]>) => {
+      if (!session.destroyed) this.#onDestroy()
+      Reflect.apply(destroy, session, args)
+    }
+  }
+
+  #onDestroy(): void {
+    for (const exchange of this.exchanges) {
+      const { own } = exchange
+      if (!own.destroyed && !own.closed) exchange.cutWithSession = true
+    }
   }
 
   get name(): string {
@@ -244,10 +257,9 @@ export class Session implements Protocol {
   }
 
   /** Whether other code has ended it, or the socket under it; not a client that breaks the protocol, or has given up. */
-  isDestroyedHere({ own }: Http2Exchange): boolean {
+  isDestroyedHere({ cutWithSession, own }: Http2Exchange): boolean {
     if (this.#connection.socket.destroyed) return wasDestroyedHere(this.#connection)
-    // its client may have reset it without an error just before, which is not an abort
-    return this.#session.destroyed && !this.#isGivenUp && (own.aborted || own.rstCode !== NGHTTP2_NO_ERROR)
+    return cutWithSession && !this.#isGivenUp
       && (own.errored as { readonly code?: unknown } | null)?.code !== "ERR_HTTP2_ERROR"
   }
 

@@ -16,6 +16,8 @@ export class Http2Exchange extends Exchange {
   response: Http2.Http2ServerResponse | undefined = undefined
   /** Its whole answer has left, and it is read from until then, if its client does not end its request before. */
   lingersUntil = Number.POSITIVE_INFINITY
+  /** Its session was destroyed while it was in flight. */
+  cutWithSession = false
   readonly own: Http2.ServerHttp2Stream
   readonly accept: string | undefined
 
