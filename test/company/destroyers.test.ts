@@ -84,20 +84,19 @@ const givenUp: ReadonlyArray<readonly [string, (stream: Http2.ServerHttp2Stream)
 
 for (const [how, giveUp] of givenUp) {
   it(`a handler that ${how} its own stream is none of that, although its session ends with it`, async () => {
-    const node = Http2.createServer()
     const streams: Array<Http2.ServerHttp2Stream> = []
-    node.on("stream", (stream) => {
-      streams.push(stream)
-      stream.respond({ ":status": 200 })
-      stream.write("a part")
+    const node = Http2.createServer((request, response) => {
+      streams.push(response.stream)
+      request.resume()
+      response.stream.respond({ ":status": 200 })
     })
     await once(node.listen(0, "127.0.0.1"), "listening")
     const server = quiesce(node, { logger: false })
     const client = Http2.connect(`http://127.0.0.1:${(node.address() as Net.AddressInfo).port}`)
     const request = client.on("error", () => {}).request({ ":path": "/" }).on("error", () => {})
-    await once(request, "data")
+    await once(request, "response")
     void server.shutdown()
-    await waitFor("the drain", () => server.phase() === "Draining", limit)
+    await waitFor("its session to be told to leave", () => streams[0]?.session?.closed, limit)
     streams.forEach(giveUp)
     expect(await waitFor("the report", server.closed, limit)).toMatchObject({ outcome: "Drained", cut: [] })
     client.destroy()

@@ -6,9 +6,9 @@ import { holds } from "./scenario.js"
 for (const how of ["fail", "die"] as const) {
   it(`HTTP/2: a stream whose handler ${how}s in a drain is no request that was cut`, () =>
     holds({
-      main: "app over h2",
+      listeners: ["h2 plain"],
       steps: [
-        { _tag: "Connect", listener: 0, halfOpen: false },
+        { _tag: "Connect", listener: 1, halfOpen: false },
         [{ _tag: "Request", client: 0, kind: "stream", head: false, part: 100 }, "turn"],
         { _tag: "Shutdown", how: "call" },
         { _tag: "Finish", handler: 0, how }
