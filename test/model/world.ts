@@ -194,7 +194,7 @@ export class World {
   #isClosingListener(): boolean {
     const phase = Effect.runSync(this.server.phase.get)
     return this.listeners.some(({ closing, node }) =>
-      node.listening && (phase === "Draining" || (phase === "Serving" && closing))
+      node.listening && (phase === "Draining" || (phase !== "Closed" && closing))
     )
   }
 

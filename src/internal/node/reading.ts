@@ -20,6 +20,22 @@ export const readOn = (socket: Net.Socket): void => {
   if (!isPausedByNode(socket)) socket.resume()
 }
 
+/**
+ * Its connection is about to be destroyed, and nothing more is written to it: what has come and was not read is read and
+ * thrown away. False where it is read anyway.
+ */
+export const discardUnread = (socket: Net.Socket): boolean => {
+  const { _handle: handle } = socket as Inner
+  if (handle?.reading !== false || typeof handle.readStart !== "function") return false
+  // what Node makes of the answers that it has kept goes nowhere
+  socket.write = () => true
+  // Node's parser lets go of the handle for whoever listens
+  socket.removeAllListeners("data").removeAllListeners("resume").on("data", noop).resume()
+  handle.reading = true
+  handle.readStart()
+  return true
+}
+
 /** It is handed over to somebody who reads as they like. */
 export const letRead = (socket: Net.Socket): void => {
   socket.off("resume", stayStopped)

@@ -11,6 +11,7 @@ import { destroyEnded, lingerMillis, type Protocol } from "../core/protocol.js"
 import { completeEnd } from "../node/endCallbacks.js"
 import { activeParsers, parserOf } from "../node/parsers.js"
 import { isPausedByNode } from "../node/paused.js"
+import { discardUnread } from "../node/reading.js"
 import { nextTick, setImmediate } from "../node/timers.js"
 import { closeAfter } from "./connectionClose.js"
 import { hasEndedByItself, isEventStreamHead } from "./eventStream.js"
@@ -215,6 +216,8 @@ export class Http1 implements Protocol, Pipelined {
       // TLS has not encrypted it yet: it has the turns until the drain destroys what is left
       if (socket.writableLength === 0 || this.#connection.secure) return
     }
+    // with bytes unread the kernel sends a RST, which takes back what it has not delivered of an answer
+    if (this.#hasMore() && discardUnread(socket)) return
     socket.destroy()
   }
 

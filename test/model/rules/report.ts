@@ -8,6 +8,11 @@ const isUpgrade = ({ kind }: RequestFact): boolean => kind === "websocket" || ki
 const canSay = ({ client, failed, reset }: RequestFact): boolean =>
   client.left === undefined && !client.paused && reset === undefined && client.broken === undefined && !failed
 
+/** What has left was not always read: a reset, which follows unread bytes, takes back what the kernel has. */
+const isTakenBack = ({ client, done, id }: RequestFact): boolean =>
+  done !== undefined && client.ending === "reset" &&
+  client.requests.some((other) => other.id > id && other.executed === 0)
+
 const wasAnswered = ({ answer, seen }: RequestFact): boolean => seen !== undefined && answer?.status !== 503
 
 export function* cut({ closeCalled, over, report, requests }: Facts): Generator<string> {
@@ -37,7 +42,7 @@ export function* cut({ closeCalled, over, report, requests }: Facts): Generator<
   for (const [id, times] of named) if (times > 1) yield `the report names request ${id} ${times} times`
   if (named.size > 0 && over === undefined) yield "requests were cut before the deadline"
   for (const request of requests) {
-    if (request.executed === 0 || !canSay(request) || named.has(request.id)) continue
+    if (request.executed === 0 || !canSay(request) || named.has(request.id) || isTakenBack(request)) continue
     if (wasAnswered(request) || (isUpgrade(request) && request.client.upgraded !== undefined)) continue
     yield `the report does not name request ${request.id} (${request.kind}), which got ${
       request.answer?.status ?? "nothing"
