@@ -7,12 +7,13 @@ const src = `${root}src/`
 const out = `${root}.out/`
 
 /**
- * What measures time, CPU time or memory, or sends a crowd within milliseconds: such a file has the machine for itself.
- * They run one after the other, after the rest.
+ * What measures time, CPU time or memory, sends a crowd within milliseconds, or looks at what no server may have left in
+ * its process: such a file has the machine for itself. They run one after the other, after the rest.
  */
 const alone = [
   "test/company/oneCtrlC.test.ts",
   "test/examples.test.ts",
+  "test/others/passedOn.test.ts",
   "test/rules/eventLoop.test.ts",
   "test/rules/hotPathBudget.test.ts",
   "test/scenarios/acceptQueue.test.ts",
