@@ -21,6 +21,8 @@ export interface Listening {
   readonly scope: Scope.CloseableScope | undefined
   /** Its scope is closing. */
   closing: boolean
+  /** It began to close before a shutdown, which would close it in its own order. */
+  closesAlone: boolean
 }
 
 /**
@@ -94,5 +96,5 @@ export const open = (
         Effect.zipRight(Scope.close(scope, Exit.void), Effect.sync(() => node.listening ? node.close() : undefined))
       )
     )
-    return { fact, node, target: targetOf(address), scope, closing: false }
+    return { fact, node, target: targetOf(address), scope, closing: false, closesAlone: false }
   })

@@ -193,8 +193,8 @@ export class World {
 
   #isClosingListener(): boolean {
     const phase = Effect.runSync(this.server.phase.get)
-    return this.listeners.some(({ closing, node }) =>
-      node.listening && (phase === "Draining" || (phase !== "Closed" && closing))
+    return this.listeners.some(({ closesAlone, node }) =>
+      node.listening && (phase === "Draining" || (phase !== "Closed" && closesAlone))
     )
   }
 
@@ -259,7 +259,8 @@ export class World {
           : { _tag: "TcpAddress", hostname: host, port: address.port }
       ),
       scope: undefined,
-      closing: false
+      closing: false,
+      closesAlone: false
     })
     await this.#watch()
   }

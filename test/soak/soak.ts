@@ -11,9 +11,9 @@ import { startServers } from "./servers.js"
 
 /** Ours, Node's and Effect's: what a server, a connection, a request, a fiber, a scope or a timer is made of. */
 export const watched: ReadonlyArray<string> = [
-  "Open",
-  "Registry",
-  "Handlers",
+  "TrackedConnection",
+  "ConnectionRegistry",
+  "RequestFibers",
   "Hooks",
   "Telemetry",
   "Session",
@@ -72,7 +72,14 @@ export interface Result {
 const allowed = 3
 
 /** Once all servers have stopped, there is none of these. */
-const ours: ReadonlyArray<string> = ["Open", "Registry", "Handlers", "Hooks", "Telemetry", "ServerRequestImpl"]
+const ours: ReadonlyArray<string> = [
+  "TrackedConnection",
+  "ConnectionRegistry",
+  "RequestFibers",
+  "Hooks",
+  "Telemetry",
+  "ServerRequestImpl"
+]
 
 /** A server that is kept is some 100 KB. */
 const allowedBytesPerCycle = 64 * 1024
