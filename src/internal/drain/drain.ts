@@ -51,7 +51,7 @@ export const drain = Effect.fnUntraced(function*(server: ServerContext) {
   const { accepted, closed, dismissed, served } = registry
 
   recallCut(registry)
-  yield* askToLeave(registry)
+  yield* closeGracefully(registry)
   const lameDuck = server.lameDuck()
   if (lameDuck > 0 && !server.isCloseCalled()) {
     yield* server.enter("LameDuck")
@@ -132,12 +132,12 @@ const drained = Effect.fnUntraced(function*(server: ServerContext, since: number
     to: "Draining",
     grace: { newConnection: server.policy.newConnectionGrace, idle: server.policy.idleGrace, since }
   })
-  yield* askToLeave(server.registry)
+  yield* closeGracefully(server.registry)
   server.hooks.start()
   yield* Effect.raceFirst(awaitDrained(server), Effect.zipRight(endLongLived(server), Effect.never)).pipe(step("wait"))
 })
 
-const askToLeave = (registry: ConnectionRegistry) =>
+const closeGracefully = (registry: ConnectionRegistry) =>
   inBatches(registry.connections, (connection) => {
     watchSocket(connection)
     return connection.protocol.gracefulClose()

@@ -46,7 +46,7 @@ export const abortRemaining = Effect.fnUntraced(function*(server: ServerContext,
   for (const connection of registry.connections) connection.protocol.onDeadline()
   const remaining = Array.from(registry.connections).flatMap((connection) => {
     const remoteAddress = remoteAddressOf(connection.socket)
-    return Array.from(connection.exchanges, (exchange) => victim(connection, exchange, remoteAddress))
+    return Array.from(connection.exchanges, (exchange) => exchangeAtDeadline(connection, exchange, remoteAddress))
   })
   yield* inBatches(remaining, ({ begun, connection, exchange }) => {
     exchange.interrupted = exchange.fromEffectApp && !begun
@@ -119,7 +119,11 @@ interface ExchangeAtDeadline {
   readonly remoteAddress: string
 }
 
-const victim = (connection: TrackedConnection, exchange: Exchange, remoteAddress: string): ExchangeAtDeadline => ({
+const exchangeAtDeadline = (
+  connection: TrackedConnection,
+  exchange: Exchange,
+  remoteAddress: string
+): ExchangeAtDeadline => ({
   connection,
   exchange,
   begun: exchange.status !== undefined,
@@ -145,14 +149,12 @@ const outcome = (
   if (!cutByUs.has(connection) && !cutByUs.has(exchange)) {
     // else its client left of its own accord
     return cutElsewhere.has(exchange)
-      ? [{ ...cutRequest(connection, exchange, remoteAddress, now, answerOf(exchange)), by: "application" }]
+      ? [{ ...cutRequest(connection, exchange, remoteAddress, now, exchange.received), by: "application" }]
       : []
   }
   // its handler answered that it could not, and what was behind it took the connection away before Node said so
-  return cut(fromEffectApp && !begun && status === 503 ? "503" : answerOf(exchange))
+  return cut(fromEffectApp && !begun && status === 503 ? "503" : exchange.received)
 }
-
-const answerOf = ({ status }: Exchange): CutRequest["answer"] => status === undefined ? "none" : "truncated"
 
 const cutRequest = (
   { id }: TrackedConnection,
@@ -175,7 +177,7 @@ export const lostElsewhere = ({ cutElsewhere }: ConnectionRegistry, startedAt: n
   const requests = Array.from(
     cutElsewhere,
     ([exchange, { at, by, connection, remoteAddress }]): CutRequest => ({
-      ...cutRequest(connection, exchange, remoteAddress, at, answerOf(exchange)),
+      ...cutRequest(connection, exchange, remoteAddress, at, exchange.received),
       by
     })
   )

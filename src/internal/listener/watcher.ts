@@ -75,11 +75,9 @@ export const watcherOf = (server: Watched) => (node: NodeServer, withApp: boolea
     },
     secureConnection: (socket) => {
       // whoever has made it of a raw socket passes it on
-      const connection = connectionOf(socket) === undefined
-        ? secured(socket) ?? accept(socket, http1)
-        : accept(socket, http1)
-      connection.speak(http1(connection))
-      speak(connection)
+      const known = connectionOf(socket) === undefined ? secured(socket) : undefined
+      known?.speak(new Http1(known))
+      speak(known ?? accept(socket, http1))
     },
     session: (session) => {
       const connection = connectionOf(session.socket)
