@@ -18,7 +18,8 @@ const alone = [
   "test/rules/hotPathBudget.test.ts",
   "test/scenarios/acceptQueue.test.ts",
   "test/scenarios/busyKeepAlive.test.ts",
-  "test/telemetry/hotPath.test.ts"
+  "test/telemetry/hotPath.test.ts",
+  "test/telemetry/readmeLog.test.ts"
 ]
 
 /**
