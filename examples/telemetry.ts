@@ -4,7 +4,7 @@
 //   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 node --import tsx examples/telemetry.ts
 //   curl localhost:3000/slow       and Ctrl-C the server meanwhile
 import { Otlp } from "@effect/opentelemetry"
-import { FetchHttpClient, HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+import { FetchHttpClient, HttpClient, HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Effect, Layer, Logger, Option } from "effect"
 import { createServer } from "node:http"
@@ -12,13 +12,19 @@ import { Metrics, NodeHttpServer, Server, Status } from "quiesce"
 
 const port = Number(process.env["PORT"] ?? 3000)
 
+// an export that is under way at the end is interrupted with what it carries, unless its request is uninterruptible
+const FinishesExports = Layer.provide(
+  Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClient, HttpClient.transform(Effect.uninterruptible))),
+  FetchHttpClient.layer
+)
+
 // without a collector, the log alone: JSON lines where a machine reads them, and a live status for a person
 const Exporter = Layer.unwrapEffect(Effect.map(
   Config.option(Config.string("OTEL_EXPORTER_OTLP_ENDPOINT")),
   Option.match({
     onNone: () => Layer.empty,
     onSome: (baseUrl) =>
-      Layer.provide(Otlp.layerJson({ baseUrl, resource: { serviceName: "example" } }), FetchHttpClient.layer)
+      Layer.provide(Otlp.layerJson({ baseUrl, resource: { serviceName: "example" } }), FinishesExports)
   })
 ))
 

@@ -33,7 +33,7 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
         expect(slow.body.toString()).toBe("hello, two seconds later\n")
         expect(saysClose(slow)).toBe(true)
       })
-      expect(await child.exit(5000)).toMatchObject({ code: 0 })
+      expect(await child.exit(startLimit)).toMatchObject({ code: 0 })
       position(child, drained)
     }))
 
@@ -48,7 +48,7 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
         await client.write(get("/orders"))
         expect(await answer(client)).toMatchObject({ status: 201, complete: true })
       })
-      expect(await child.exit(5000)).toMatchObject({ code: 0 })
+      expect(await child.exit(startLimit)).toMatchObject({ code: 0 })
       expect(position(child, /^order written/)).toBeLessThan(position(child, drained))
       expect(position(child, drained)).toBeLessThan(position(child, /^database connection closed/))
       expect(messages(child).filter((message) => message === "database connection closed")).toHaveLength(2)
@@ -61,7 +61,7 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
         expect(await answer(client)).toMatchObject({ status: 200 })
       })
       child.signal("SIGINT")
-      expect(await child.exit(8000)).toMatchObject({ code: 0 })
+      expect(await child.exit(startLimit)).toMatchObject({ code: 0 })
       expect(messages(child).filter((message) => message === "left the service registry")).toHaveLength(1)
       expect(position(child, /^metrics flushed$/)).toBeLessThan(position(child, drained))
       for (
@@ -94,7 +94,7 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
               expect(response.body.toString()).toBe("hello\n")
             }
           }))
-        expect(await child.exit(5000)).toMatchObject({ code: 0 })
+        expect(await child.exit(startLimit)).toMatchObject({ code: 0 })
         position(child, /2 connections open \(2 Active\)/)
         position(child, /^Shut down in .* \(Drained\): 2 requests answered/)
         expect(Fs.existsSync(path)).toBe(false)
@@ -134,7 +134,7 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
         expect(await ask("/livez")).toMatchObject({ status: 200 })
         expect((await answer(slow)).body.toString()).toBe("eight seconds later\n")
       })
-      expect(await child.exit(5000)).toMatchObject({ code: 0 })
+      expect(await child.exit(startLimit)).toMatchObject({ code: 0 })
       expect(position(child, drained)).toBeLessThan(position(child, /^database closed/))
     }, { ADMIN_PORT: "0" }))
 
@@ -153,7 +153,7 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
           child.signal("SIGTERM")
           await stays.untilEnded(5000)
         }))
-      expect(await child.exit(5000)).toMatchObject({ code: 0 })
+      expect(await child.exit(startLimit)).toMatchObject({ code: 0 })
       position(child, /^session closed after 3 requests/)
       expect(messages(child).filter((message) => message === "session opened")).toHaveLength(2)
     }))
@@ -161,7 +161,7 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
   it("configuration: the policy comes from the environment", () =>
     withExample("configuration", async ({ child, logged, target }) => {
       child.signal("SIGTERM")
-      await logged(/Shutting down: serving on for 2s, then draining for up to 20s/)
+      await logged(/Shutting down: serving on for 8s, then draining for up to 20s/)
       // the lame duck still accepts and serves, and asks to leave
       await withClient(target, async (client) => {
         await client.write(get("/"))
@@ -169,10 +169,10 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
         expect(response.body.toString()).toBe("hello\n")
         expect(saysClose(response)).toBe(true)
       })
-      const exit = await child.exit(5000)
+      const exit = await child.exit(startLimit)
       expect(exit.code).toBe(0)
-      expect(exit.msSinceSignal).toBeGreaterThanOrEqual(2000)
-    }, { SHUTDOWN_LAME_DUCK: "2 seconds", SHUTDOWN_TIMEOUT: "20 seconds" }))
+      expect(exit.msSinceSignal).toBeGreaterThanOrEqual(8000)
+    }, { SHUTDOWN_LAME_DUCK: "8 seconds", SHUTDOWN_TIMEOUT: "20 seconds" }))
 
   for (
     const [name, env, says] of [
@@ -201,7 +201,7 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
         await logged(/waiting for/)
         expect(await answer(client)).toMatchObject({ status: 200, complete: true })
       })
-      expect(await child.exit(5000)).toMatchObject({ code: 0 })
+      expect(await child.exit(startLimit)).toMatchObject({ code: 0 })
       const lines = child.stdout().trim().split("\n").map((line) => JSON.parse(line))
       const said = (message: RegExp) => lines.find((line) => message.test(line.message))?.annotations.quiesce
       expect(said(/waiting for/)).toMatchObject({ phase: "Draining", requests: [{ method: "GET", path: "/slow" }] })
@@ -212,13 +212,13 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
     withExample("stream", async ({ child, target }) => {
       await withClient(target, async (client) => {
         await client.write(get("/clock"))
-        await client.untilText(/\dZ\n/, 5000)
+        await client.untilText(/\dZ\n/, 15_000)
         child.signal("SIGTERM")
         const response = await answer(client)
         expect(response).toMatchObject({ status: 200, complete: true })
         expect(response.body.toString()).toMatch(/\dZ\nthe server is shutting down: come back later\n$/)
       })
-      const exit = await child.exit(5000)
+      const exit = await child.exit(startLimit)
       expect(exit.code).toBe(0)
       expect(exit.msSinceSignal).toBeLessThan(4000)
       position(child, drained)
@@ -238,9 +238,9 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
         await logged(server, /Greeting Ada/)
         server.signal("SIGTERM")
         await logged(client, /hello Ada, two seconds later/)
-        expect(await client.exit(5000)).toMatchObject({ code: 0 })
+        expect(await client.exit(15_000)).toMatchObject({ code: 0 })
       }, { env: { PORT } })
-      const exit = await server.exit(5000)
+      const exit = await server.exit(15_000)
       expect(exit.code).toBe(0)
       expect(exit.msSinceSignal).toBeLessThan(4500)
       position(server, /1 connection open \(1 Hijacked\)/)
@@ -281,7 +281,7 @@ describe("npm start", { timeout: 60_000 }, () => {
             expect(await answer(slow)).toMatchObject({ status: 200, complete: true })
             expect((await answer(stream)).body.toString()).toMatch(/that was all\n$/)
           })))
-      expect(await child.exit(8000)).toMatchObject({ code: 0 })
+      expect(await child.exit(startLimit)).toMatchObject({ code: 0 })
       const shown = child.stdout()
       expect(shown).toMatch(/Draining, 3 connections: (1 Idle, 2 Active|2 Active, 1 Idle)/)
       expect(shown).toMatch(/done GET \/stream from 127/)
@@ -303,7 +303,7 @@ describe("npm start", { timeout: 60_000 }, () => {
         child.signal("SIGINT")
         expect(await answer(client)).toMatchObject({ status: 503 })
       })
-      await child.exit(5000)
+      await child.exit(startLimit)
       expect(child.stdout()).toMatch(/Closed at once: 1 request did not get the whole answer\./)
       expect(child.stdout()).toMatch(/Cut: GET \/slow\?seconds=30 .* its client was told 503/)
     }, { env }))
@@ -324,7 +324,11 @@ describe("npm start", { timeout: 60_000 }, () => {
         )
         await withClient({ port: Number(port) }, async (client) => {
           await client.write(get("/slow?seconds=2"))
-          await waitFor(() => `the request to be seen: ${shown()}`, () => shown().includes("1 request in flight"), 5000)
+          await waitFor(
+            () => `the request to be seen: ${shown()}`,
+            () => shown().includes("1 request in flight"),
+            15_000
+          )
           terminal.child.stdin?.write("\u0003")
           expect(await answer(client)).toMatchObject({ status: 200, complete: true })
         })

@@ -64,7 +64,7 @@ describe("phase", () => {
       yield* TestClock.adjust("2 seconds")
       expect(idle.ending).toBe("open")
       yield* send(idle, get("/"))
-      expect((yield* Effect.promise(() => idle.untilResponses(2, 5000))).responses[1]?.headers["connection"]).toBe(
+      expect((yield* Effect.promise(() => idle.untilResponses(2, 15_000))).responses[1]?.headers["connection"]).toBe(
         "close"
       )
       const late = yield* idleAfterOne(running.target)

@@ -23,7 +23,7 @@ it.scoped("E1: close stops accepting and cuts every connection, in whatever stat
     const peers = yield* Effect.forEach(requests, () => client(app.target))
     for (const [index, request] of requests.entries()) if (request !== undefined) yield* send(peers[index]!, request)
     yield* untilStates(app.server, "New", "Idle", "Active", "Active", "Hijacked", "New")
-    yield* Effect.promise(() => peers[3]!.untilText("begun", 5000))
+    yield* Effect.promise(() => peers[3]!.untilText("begun", 15_000))
     const report = yield* real("the report", app.server.close)
     expect(app.node.listening).toBe(false)
     expect(app.history.count("Closed")).toBe(6)

@@ -84,7 +84,7 @@ it.scoped("C3: an answer that switches protocols keeps its own Connection header
     yield* send(upgraded, upgrade)
     yield* upgradedWith(upgraded)
     yield* send(upgraded, "hello")
-    yield* Effect.promise(() => upgraded.untilText("hello", 5000))
+    yield* Effect.promise(() => upgraded.untilText("hello", 15_000))
 
     // a server that has no upgrade listener hands it to the request's
     const other = yield* serve((_, response) => {
@@ -99,7 +99,7 @@ it.scoped("C3: an answer that switches protocols keeps its own Connection header
 
 const upgradedWith = (peer: RawClient) =>
   Effect.gen(function*() {
-    yield* Effect.promise(() => peer.untilText("\r\n\r\n", 5000))
+    yield* Effect.promise(() => peer.untilText("\r\n\r\n", 15_000))
     expect(peer.parsed().responses[0]).toMatchObject({
       status: 101,
       headers: { connection: "Upgrade", upgrade: "echo" }
@@ -140,7 +140,7 @@ const headSent = Effect.gen(function*() {
   })
   const peer = yield* client(app.target)
   yield* send(peer, get("/"))
-  yield* Effect.promise(() => peer.untilText("first", 5000))
+  yield* Effect.promise(() => peer.untilText("first", 15_000))
   return { app, peer, finish: () => begun.forEach((response) => response.end("last")) }
 })
 

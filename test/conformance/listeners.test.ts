@@ -156,7 +156,7 @@ it.scoped("B6: what is in flight on a Node server that its owner closes by hand 
     const { address } = yield* app.server.listen(() => byHand, loopback)
     const busy = yield* client(targetOf(address))
     yield* send(busy, get("/"))
-    yield* Effect.promise(() => busy.untilText("begun", 5000))
+    yield* Effect.promise(() => busy.untilText("begun", 15_000))
     const calls: Array<string> = []
     byHand.close(() => calls.push("first"))
     byHand.close(() => calls.push("second"))

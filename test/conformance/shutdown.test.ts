@@ -208,7 +208,7 @@ describe("the deadline", () => {
       yield* send(held, get("/hold"))
       const streaming = yield* client(running.target)
       yield* send(streaming, get("/stream"))
-      yield* Effect.promise(() => streaming.untilText("first", 5000))
+      yield* Effect.promise(() => streaming.untilText("first", 15_000))
       yield* gate.untilStarted(2)
       yield* running.drain
       yield* TestClock.adjust("30 seconds")

@@ -126,7 +126,7 @@ describe("an exchange that a shutdown finds half done", () => {
       const running = yield* serving(app)
       const expecting = yield* client(running.target)
       yield* send(expecting, post("/echo", "", "Expect: 100-continue").replace("Length: 0", "Length: 4"))
-      yield* Effect.promise(() => expecting.untilText("100 Continue", 5000))
+      yield* Effect.promise(() => expecting.untilText("100 Continue", 15_000))
       yield* running.drain
       yield* TestClock.adjust("5 seconds")
       yield* send(expecting, "body")
@@ -140,7 +140,7 @@ describe("an exchange that a shutdown finds half done", () => {
       const running = yield* serving(app)
       const streaming = yield* client(running.target)
       yield* send(streaming, get("/stream"))
-      yield* Effect.promise(() => streaming.untilText("first", 5000))
+      yield* Effect.promise(() => streaming.untilText("first", 15_000))
       yield* running.drain
       yield* TestClock.adjust("5 seconds")
       yield* gate.open

@@ -185,7 +185,7 @@ describe("a stream of an Effect app", () => {
         const running = yield* servingApp(app(goOn), { idleGrace: 0 })
         const reader = yield* client(running.target)
         yield* send(reader, request)
-        yield* Effect.promise(() => reader.untilText("data: 1", 5000))
+        yield* Effect.promise(() => reader.untilText("data: 1", 15_000))
         yield* running.drain
         if (!ends) {
           yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 150)))

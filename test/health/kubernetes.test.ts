@@ -60,7 +60,7 @@ describe.concurrent("a pod that is deleted", { timeout: 60_000 }, () => {
         slow = await connect({ port: old.port })
         await slow.write("GET /slow HTTP/1.1\r\nHost: test\r\n\r\n")
       })
-      const [response] = (await slow!.untilResponses(1, 1000)).responses
+      const [response] = (await slow!.untilResponses(1, 15_000)).responses
       expect(response).toMatchObject({ status: 200, headers: { connection: "close" } })
       expect(response?.body.toString()).toBe("slow")
       expect(seen.failures).toEqual([])
@@ -99,11 +99,11 @@ describe.concurrent("a pod that is deleted", { timeout: 60_000 }, () => {
     return withPods([{ name: "old", kubernetes }], async ({ admin, child, port }) => {
       await withClient({ port }, async (stuck) => {
         await stuck.write("GET /never HTTP/1.1\r\nHost: test\r\n\r\n")
-        await child.line("stuck", 5000)
+        await child.line("stuck", 15_000)
         expect(await probe(admin, "/readyz")).toBe(200)
         child.signal("SIGTERM")
         const begun = now()
-        await waitFor("not ready", pollUntil(() => probe(admin, "/readyz"), 500), 1000)
+        await waitFor("not ready", pollUntil(() => probe(admin, "/readyz"), 500), 15_000)
         // during all of it, and by a request that says which one it waits for
         while (now() - begun < 4000) {
           expect(await probe(admin, "/livez")).toBe(200)
@@ -116,7 +116,7 @@ describe.concurrent("a pod that is deleted", { timeout: 60_000 }, () => {
         const exit = await child.exitWithin(8000)
         expect(exit).toMatchObject({ code: 1, signal: null })
         expect(child.linesOf("released")).toHaveLength(1)
-        expect((await stuck.untilResponses(1, 1000)).responses[0]).toMatchObject({ status: 503 })
+        expect((await stuck.untilResponses(1, 15_000)).responses[0]).toMatchObject({ status: 503 })
       })
     })
   })

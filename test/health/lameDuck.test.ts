@@ -59,7 +59,7 @@ const connect = (target: Target) =>
         return seen
       }
       const connected = new Promise<void>((resolve) => session.once("remoteSettings", () => resolve()))
-      return waitFor("the session", connected, 5000).then(() => ({ session, told, ask }))
+      return waitFor("the session", connected, 15_000).then(() => ({ session, told, ask }))
     }),
     ({ session }) => Effect.sync(() => session.destroy())
   )
@@ -245,20 +245,38 @@ const http2 = (origin: string) =>
     return post
   })
 
+const ofAll = <A>(one: A): ReadonlyArray<A> => Array.from({ length: 10 }, () => one)
+
+/** What a client of this kind posts with: one pool for all of them, or a connection for each. */
+const kinds = {
+  // one that a pool has left idle for longer than `idleGrace` may be closed just as it is used, unless that is promised
+  "http/1.1, a pool": {
+    node: () => createServer(),
+    policy: { idleGrace: "promised" },
+    posts: (port: number) => Effect.map(undici(`http://127.0.0.1:${port}`), ofAll)
+  },
+  "http/1.1, a connection each": {
+    node: () => createServer(),
+    policy: {},
+    posts: (port: number) => Effect.all(ofAll(undici(`http://127.0.0.1:${port}`)))
+  },
+  h2: {
+    node: () => Http2.createSecureServer(certificate),
+    policy: {},
+    posts: (port: number) => Effect.map(http2(`https://127.0.0.1:${port}`), ofAll)
+  }
+} as const
+
 describe("busy clients", () => {
-  for (const wire of ["http/1.1", "h2"] as const) {
-    it.scopedLive(`${wire}: nothing is lost, and they are served during all of the lame duck`, () =>
+  for (const [name, { node, policy, posts }] of Object.entries(kinds)) {
+    it.scopedLive(`${name}: nothing is lost, and they are served during all of the lame duck`, () =>
       Effect.gen(function*() {
-        const node = wire === "h2" ? () => Http2.createSecureServer(certificate) : () => createServer()
-        const running = yield* watched(echo, { lameDuck: "1 minute", node })
+        const running = yield* watched(echo, { ...policy, lameDuck: "1 minute", node })
         const { server, target } = running
-        const post = yield* (wire === "h2"
-          ? http2(`https://127.0.0.1:${portOf(target)}`)
-          : undici(`http://127.0.0.1:${portOf(target)}`))
         const answered = { Serving: 0, LameDuck: 0, Draining: 0, Closed: 0 }
         const lost: Array<string> = []
         let sent = 0
-        const one = async () => {
+        const one = async (post: Post) => {
           while (true) {
             const body = `${sent++}`
             try {
@@ -270,12 +288,12 @@ describe("busy clients", () => {
             }
           }
         }
-        const clients = Promise.all(Array.from({ length: 10 }, one))
+        const all = Promise.all((yield* posts(portOf(target))).map(one))
         yield* until("them to be busy", () => answered.Serving >= 200, 10_000)
         yield* running.interrupt
         yield* until("them to be busy while it is a lame duck", () => answered.LameDuck >= 200, 10_000)
         yield* server.drainNow
-        yield* real("all to be refused", Effect.promise(() => clients), 15_000)
+        yield* real("all to be refused", Effect.promise(() => all), 15_000)
         expect(lost).toEqual([])
         expect(yield* running.report).toMatchObject({ outcome: "Drained", cut: [] })
       }).pipe(Effect.provide(silent)))

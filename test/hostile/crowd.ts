@@ -118,7 +118,15 @@ export interface Outcome {
   readonly millis: number
   /** How long the longest turn of the event loop has taken in it, in milliseconds. */
   readonly longest: number
+  /** How long the longest turn takes where Node alone closes a connection with as many requests. */
+  readonly nodes: number
 }
+
+/**
+ * What the longest turn may take, in milliseconds: 100, or three times what Node takes to abort as many requests, which is
+ * most of that turn, on a machine where that is longer.
+ */
+export const longestTurnBound = ({ nodes }: Outcome): number => Math.max(100, 3 * nodes)
 
 /** Runs `use` with a server in a process of its own, which never answers. */
 export const inChild = (

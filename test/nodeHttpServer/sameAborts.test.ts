@@ -135,9 +135,9 @@ const seenOf = ({ journal, port, quiet }: Served, sent: string, leaving: Leaving
     yield* Effect.promise(async () => {
       const client = await connect({ port })
       await client.write(sent)
-      await waitFor("the handler to begin", () => journal.includes("begun", before), 5000)
+      await waitFor("the handler to begin", () => journal.includes("begun", before), 15_000)
       client[leaving]()
-      await waitFor("the connection to be over", () => client.socket.destroyed || client.ending !== "open", 5000)
+      await waitFor("the connection to be over", () => client.socket.destroyed || client.ending !== "open", 15_000)
     })
     yield* quiet
     return journal.slice(before)

@@ -26,7 +26,7 @@ describe("plain sockets", () => {
       const running = yield* handling(echo)
       const peer = yield* client(running.target)
       yield* send(peer, "hello")
-      yield* Effect.promise(() => peer.untilText("hello", 5000))
+      yield* Effect.promise(() => peer.untilText("hello", 15_000))
       const [connection, ...others] = yield* running.server.connections
       expect(connection).toMatchObject({ state: "Hijacked", protocol: "tcp", secure: false, serving: [] })
       expect(others).toEqual([])
@@ -46,7 +46,7 @@ describe("plain sockets", () => {
         }).pipe(Effect.scoped), { timeout: "30 seconds" })
       const peer = yield* client(running.target)
       yield* send(peer, "hello, ")
-      yield* Effect.promise(() => peer.untilText("hello, ", 5000))
+      yield* Effect.promise(() => peer.untilText("hello, ", 15_000))
       const report = yield* running.stop
       yield* ended(peer)
       expect(peer.text()).toBe("hello, that was all")
@@ -108,7 +108,7 @@ describe("plain sockets", () => {
       yield* send(early, "hello")
       yield* until("its connection", () => Effect.runSync(running.server.connections).length === 1)
       const run = yield* Effect.fork(Context.get(running.context, SocketServer.SocketServer).run(echo))
-      yield* Effect.promise(() => early.untilText("hello", 5000))
+      yield* Effect.promise(() => early.untilText("hello", 15_000))
       early.leave()
       yield* until("it to leave", () => Effect.runSync(running.server.connections).length === 0)
       yield* real("run to end", Fiber.interrupt(run))

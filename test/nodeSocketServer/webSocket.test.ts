@@ -44,7 +44,7 @@ const connected = (port: number, path = "/") =>
       socket.once("open", () => opened.resolve())
       socket.once("error", (error) => opened.reject(error))
       socket.once("close", (code) => closed.resolve(code))
-      await waitFor("the WebSocket to open", opened.promise, 5000)
+      await waitFor("the WebSocket to open", opened.promise, 15_000)
       return { closed, messages, socket }
     }),
     ({ socket }) => Effect.sync(() => socket.terminate())
@@ -61,7 +61,7 @@ describe("WebSockets of ws", () => {
       expect(urls).toEqual(["/somewhere"])
       expect((yield* running.server.connections)[0]).toMatchObject({ state: "Hijacked", protocol: "websocket" })
       const report = yield* running.stop
-      expect(yield* Effect.promise(() => waitFor("the close", peer.closed.promise, 5000))).toBe(1001)
+      expect(yield* Effect.promise(() => waitFor("the close", peer.closed.promise, 15_000))).toBe(1001)
       expect(report).toMatchObject({ outcome: "Drained", connections: { cut: 0 }, forced: [] })
     }).pipe(Effect.provide(silent)))
 
@@ -77,7 +77,7 @@ describe("WebSockets of ws", () => {
       expect(yield* answer(request)).toMatchObject({ status: 200, body: "not a WebSocket" })
       const peer = yield* connected(portOf(running.target), "/socket")
       const report = yield* running.stop
-      expect(yield* Effect.promise(() => waitFor("the close", peer.closed.promise, 5000))).toBe(1001)
+      expect(yield* Effect.promise(() => waitFor("the close", peer.closed.promise, 15_000))).toBe(1001)
       expect(report).toMatchObject({ outcome: "Drained" })
       expect(own.listening).toBe(false)
     }).pipe(Effect.provide(silent)))

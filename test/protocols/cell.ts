@@ -92,7 +92,7 @@ const onLoopback = { host: "127.0.0.1", port: 0 }
 /** Listens where no framework does. */
 export const listening = async (node: NodeServer): Promise<number> => {
   node.listen(onLoopback)
-  await waitFor("the server to listen", () => node.listening, 5000)
+  await waitFor("the server to listen", () => node.listening, 15_000)
   return portOf(node)
 }
 

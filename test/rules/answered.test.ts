@@ -98,7 +98,7 @@ describe("rules 1 and 2", () => {
       const idle = yield* idleAfterOne(running.target)
       const streaming = yield* client(running.target)
       yield* send(streaming, get("/stream"))
-      yield* Effect.promise(() => streaming.untilText("first", 5000))
+      yield* Effect.promise(() => streaming.untilText("first", 15_000))
       yield* running.drain
       yield* untilStates(running.server, "Active")
       expect(idle.parsed().responses).toHaveLength(1)

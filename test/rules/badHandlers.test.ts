@@ -153,7 +153,7 @@ describe("a handler at the deadline", () => {
       const raw = yield* client(running.target)
       yield* send(raw, get("/stream"))
       yield* gate.untilStarted(1)
-      yield* Effect.promise(() => raw.untilText("first", 5000))
+      yield* Effect.promise(() => raw.untilText("first", 15_000))
       yield* running.drain
       yield* TestClock.adjust("10 seconds")
       const report = yield* running.report
@@ -178,7 +178,7 @@ describe("a handler at the deadline", () => {
         () => Effect.runSync(running.server.connections).some(({ state }) => state === "Active")
       )
       yield* send(begun, get("/begun"))
-      yield* Effect.promise(() => begun.untilText("begun", 5000))
+      yield* Effect.promise(() => begun.untilText("begun", 15_000))
       yield* running.drain
       yield* TestClock.adjust("12 seconds")
       const report = yield* running.report
@@ -211,7 +211,7 @@ describe("a handler that dies", () => {
       yield* gate.untilStarted(1)
       yield* running.drain
       yield* send(raw, get("/die"))
-      const second = (yield* Effect.promise(() => raw.untilResponses(2, 5000))).responses[1]
+      const second = (yield* Effect.promise(() => raw.untilResponses(2, 15_000))).responses[1]
       expect(second).toMatchObject({ status: 500, headers: { connection: "close" } })
       yield* gate.open
       expect(yield* running.report).toMatchObject({ outcome: "Drained", served: 2, cut: [] })

@@ -36,7 +36,7 @@ describe("a client that leaves", () => {
           const raw = yield* client(running.target)
           if (sends !== "") yield* send(raw, sends)
           yield* untilStates(running.server, state)
-          if (sends.includes("/stream")) yield* Effect.promise(() => raw.untilText("first", 5000))
+          if (sends.includes("/stream")) yield* Effect.promise(() => raw.untilText("first", 15_000))
           yield* running.drain
           go(raw)
           const report = yield* running.report
@@ -62,7 +62,7 @@ describe("a client that leaves", () => {
         const raw = yield* client(running.target)
         if (sends !== "") yield* send(raw, sends)
         yield* untilStates(running.server, state)
-        if (sends.includes("/stream")) yield* Effect.promise(() => raw.untilText("first", 5000))
+        if (sends.includes("/stream")) yield* Effect.promise(() => raw.untilText("first", 15_000))
         raw.leave()
         yield* untilStates(running.server)
         const report = yield* running.stop

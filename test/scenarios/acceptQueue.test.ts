@@ -17,9 +17,9 @@ describe("connections that the kernel has accepted and Node has not", () => {
         await Promise.all(clients.map((client) => client.write(get("/"))))
         signal()
         const answers = await Promise.all(
-          clients.map((client) => client.untilResponses(1, 5000).then(() => "answered", () => client.ending))
+          clients.map((client) => client.untilResponses(1, 15_000).then(() => "answered", () => client.ending))
         )
-        await blocker.untilResponses(1, 5000)
+        await blocker.untilResponses(1, 15_000)
         clients.forEach((client) => client.leave())
         expect(await ended()).toMatchObject({ outcome: "Drained", cut: 0 })
         expect(answers.filter((answer) => answer === "answered")).toHaveLength(waiting)

@@ -18,7 +18,7 @@ const overAllShutdowns = async (listen: NonNullable<AppOptions["listen"]>) => {
   let refused = 0
   await overShutdowns(shutdowns, { listen }, async ({ executed, shutDown, target }) => {
     const busy = startBusyClients(target, { clients, method: "POST", path: "/orders", connections: "perRequest" })
-    await waitFor("every client to be busy", () => busy.tally.answered > 200, 5000)
+    await waitFor("every client to be busy", () => busy.tally.answered > 200, 15_000)
     const report = await shutDown()
     const tally = await busy.stop(3000)
     expect(tally.unanswered).toBe(0)

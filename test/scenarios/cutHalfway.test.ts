@@ -11,7 +11,7 @@ const megabyte = 1024 * 1024
 
 const halfRead = async (client: RawClient) => {
   await client.write(get("/big/50"))
-  await waitFor("the first megabyte", () => client.bytes > megabyte, 5000)
+  await waitFor("the first megabyte", () => client.bytes > megabyte, 15_000)
 }
 
 describe("a 50 MB response that is not whole when it is cut", () => {

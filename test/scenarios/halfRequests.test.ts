@@ -45,7 +45,7 @@ const finish = async (client: RawClient, pieces: ReadonlyArray<string>, nth: num
     await client.write(piece)
     await pace(20)
   }
-  const { informational, responses } = await client.untilResponses(nth, 5000)
+  const { informational, responses } = await client.untilResponses(nth, 15_000)
   await client.untilEnded(2000)
   const last = responses[nth - 1]!
   return {
@@ -62,7 +62,7 @@ const connections: Record<string, (target: Target) => Promise<{ readonly client:
   "a connection that was used before": async (target) => {
     const client = await connect(target)
     await client.write(get("/"))
-    await client.untilResponses(1, 5000)
+    await client.untilResponses(1, 15_000)
     return { client, nth: 2 }
   }
 }
@@ -132,7 +132,7 @@ describe("a request that was answered before its body had come", () => {
       const server = quiesce(node, { timeout: 8000, idleGrace: 100, logger: false })
       const client = await connect({ port: (node.address() as Net.AddressInfo).port })
       await client.write(sent)
-      await client.untilResponses(1, 5000)
+      await client.untilResponses(1, 15_000)
       await pace(300)
       const report = await server.shutdown()
       expect(report).toMatchObject({ outcome: "Drained", cut: [], connections: { open: 1, dismissed: 1, cut: 0 } })
@@ -147,7 +147,7 @@ describe("a request that was answered before its body had come", () => {
     const server = quiesce(node, { timeout: 8000, idleGrace: 100, logger: false })
     const client = await connect({ port: (node.address() as Net.AddressInfo).port })
     await client.write(refused("Content-Length: 1000"))
-    await client.untilResponses(1, 5000)
+    await client.untilResponses(1, 15_000)
     const report = server.shutdown()
     for (let sent = 0; sent < 1000; sent += 50) {
       await client.write("x".repeat(50))
@@ -155,7 +155,7 @@ describe("a request that was answered before its body had come", () => {
     }
     expect(client.ending).toBe("open")
     await client.write(get("/"))
-    expect((await client.untilResponses(2, 5000)).responses[1]?.body.toString()).toBe("early")
+    expect((await client.untilResponses(2, 15_000)).responses[1]?.body.toString()).toBe("early")
     client.leave()
     expect(await report).toMatchObject({ outcome: "Drained", cut: [], connections: { cut: 0 } })
   })

@@ -51,7 +51,7 @@ export const start = async (options: InProcessOptions = {}): Promise<InProcessAp
   const ended = deferred<Exit.Exit<unknown, unknown>>()
   const fiber = Effect.runFork(Layer.launch(app(watched, options, say)))
   fiber.addObserver(ended.resolve)
-  const [listening] = await waitFor("the app to be ready", () => said("ready").length > 0 && said("listening"), 5000)
+  const [listening] = await waitFor("the app to be ready", () => said("ready").length > 0 && said("listening"), 15_000)
   let interrupted = false
   const interrupt = () => {
     interrupted = true
@@ -63,7 +63,8 @@ export const start = async (options: InProcessOptions = {}): Promise<InProcessAp
       : { port: Number(listening?.["port"]) },
     server: server!,
     said,
-    started: async (count = 1) => void await waitFor(`${count} handlers`, () => said("started").length >= count, 5000),
+    started: async (count = 1) =>
+      void await waitFor(`${count} handlers`, () => said("started").length >= count, 15_000),
     interrupt,
     report: async (limitMs = 15_000) => {
       if (!interrupted) interrupt()

@@ -12,7 +12,7 @@ import { overShutdowns } from "./shutdowns.js"
 const drained = { outcome: "Drained", cut: [] }
 
 const untilAll = async (client: RawClient, count: number) => {
-  const { responses } = await client.untilResponses(count, 8000)
+  const { responses } = await client.untilResponses(count, 15_000)
   await client.untilEnded(2000)
   return responses
 }
@@ -75,7 +75,7 @@ describe("pipelined requests", () => {
     await withApp(async ({ interrupt, report, target }) => {
       await withClient(target, async (client) => {
         await client.write(get("/"))
-        await client.untilResponses(1, 2000)
+        await client.untilResponses(1, 15_000)
         // The kernel has them; the server reads them in a later turn, all at once.
         await client.write(get("/").repeat(5))
         interrupt()
@@ -93,7 +93,7 @@ describe("pipelined requests", () => {
         await client.write(get("/slow/100") + get("/").slice(0, 10))
         await started()
         interrupt()
-        await client.untilResponses(1, 2000)
+        await client.untilResponses(1, 15_000)
         await pace(200)
         await client.write(get("/").slice(10))
         const responses = await untilAll(client, 2)

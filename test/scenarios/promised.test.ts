@@ -62,7 +62,7 @@ const drainsInTurn = async (count: number, { judge, listen }: Played): Promise<L
       const before = clients.tally.sent
       signal()
       const report = await ended()
-      await waitFor("every client to leave", clients.ended, 5000)
+      await waitFor("every client to leave", clients.ended, 15_000)
       const { tally } = clients
       unheard.push(...executedUnanswered(executed(), tally.answeredIds).filter((id) => tally.sentIds.has(id)))
       expect(report).toMatchObject({ outcome: "Drained", cut: 0 })

@@ -11,13 +11,13 @@ describe("a database pool", () => {
     await withApp(async ({ interrupt, report, said, started, target }) => {
       const answers = await withClient(target, async (idle) => {
         await idle.write(get("/"))
-        await idle.untilResponses(1, 5000)
+        await idle.untilResponses(1, 15_000)
         return withClient(target, async (running) => {
           await running.write(get("/query/400"))
           await started()
           interrupt()
           await idle.write(get("/query/300"))
-          const parsed = await Promise.all([running.untilResponses(1, 5000), idle.untilResponses(2, 5000)])
+          const parsed = await Promise.all([running.untilResponses(1, 15_000), idle.untilResponses(2, 5000)])
           return parsed.map(({ responses }) => responses.at(-1)!.body.toString())
         })
       })
@@ -34,7 +34,7 @@ describe("a database pool", () => {
         await client.write(get("/query/300"))
         await child.line("started", 5000, round)
         signal()
-        const { responses } = await client.untilResponses(1, 5000)
+        const { responses } = await client.untilResponses(1, 15_000)
         expect(responses[0]!.body.toString()).toBe("rows")
       })
       expect(await ended()).toMatchObject({ outcome: "Drained", served: 1 })

@@ -53,7 +53,7 @@ describe("a 50 MB response to a client that reads slowly", () => {
         await pace(1000)
         expect(client.ending).toBe("open")
         client.resume()
-        const { responses } = await client.untilResponses(1, 5000)
+        const { responses } = await client.untilResponses(1, 15_000)
         expect(responses[0]!.body.length).toBe(50 * megabyte)
       }, { paused: true })
       expect(await report()).toMatchObject({ outcome: "Drained", cut: [], served: 1 })
@@ -64,7 +64,7 @@ describe("a 50 MB response to a client that reads slowly", () => {
     await withApp(async ({ interrupt, report, target }) => {
       await withClient(target, async (client) => {
         await client.write(get("/big/50"))
-        await waitFor("the first megabyte", () => client.bytes > megabyte, 5000)
+        await waitFor("the first megabyte", () => client.bytes > megabyte, 15_000)
         interrupt()
         client.abort()
       }, { bytesPerSecond: 20 * megabyte })

@@ -30,7 +30,7 @@ export const withExample = (
   }, { env: { PORT: "0", ...env } })
 
 /** Until the listener has closed, which may take it 200 ms: it accepts first what the kernel has queued. */
-export const refused = async (target: Target, limitMs = 2000): Promise<void> => {
+export const refused = async (target: Target, limitMs = 10_000): Promise<void> => {
   const until = now() + limitMs
   while (true) {
     const client = await connect(target)
