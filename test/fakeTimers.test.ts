@@ -16,7 +16,7 @@ import { waitFor } from "./support/wait.js"
 
 // Tests replace the timers and the clock of their process: a shutdown neither hangs for that, nor ends before its time.
 
-const limit = 8000
+const limit = 15_000
 
 const kinds: ReadonlyArray<readonly [name: string, install: () => void]> = [
   ["vi.useFakeTimers()", () => vi.useFakeTimers({ now: new Date("2001-01-01") })],

@@ -10,7 +10,7 @@ import type { Policy } from "../../src/Shutdown.js"
 import { certificate } from "../support/certificate.js"
 import { waitFor } from "../support/wait.js"
 
-export const limit = 5000
+export const limit = 15_000
 
 export const protocols = ["http", "https", "h2c", "h2"] as const
 
