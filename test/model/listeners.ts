@@ -21,7 +21,7 @@ export interface Listening {
   readonly scope: Scope.CloseableScope | undefined
   /** Its scope is closing. */
   closing: boolean
-  /** It began to close before a shutdown, which would close it in its own order. */
+  /** Its scope closes it, and has not ended: in a shutdown, which closes it in its own order, that ends at once. */
   closesAlone: boolean
 }
 

@@ -44,8 +44,10 @@ export const closeListener = (world: World, { listener }: Of<"CloseListener">): 
   const listening = pick(world.listeners.filter(({ closing, scope }) => scope !== undefined && !closing), listener)
   if (listening?.scope === undefined) return false
   listening.closing = true
-  listening.closesAlone = Effect.runSync(world.server.phase.get) === "Serving"
-  world.run(Scope.close(listening.scope, Exit.void))
+  listening.closesAlone = true
+  world.run(Scope.close(listening.scope, Exit.void)).addObserver(() => {
+    listening.closesAlone = false
+  })
   return true
 }
 
