@@ -49,31 +49,14 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type * as Net from "node:net"
+import { type Options, type WebSocketOptions } from "./internal/model/socketServer.js"
 import * as PlainSockets from "./internal/sockets/plainSockets.js"
 import * as WebSockets from "./internal/sockets/webSockets.js"
-import type * as Listener from "./Listener.js"
 import type { Server } from "./Server.js"
-import type * as Shutdown from "./Shutdown.js"
+
+export type { Options, WebSocketOptions }
 
 export { AlreadyRunning } from "./internal/sockets/socketHandler.js"
-
-/**
- * Where to listen and how to stop, for plain sockets.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Options extends Net.ServerOpts, Listener.Options, Shutdown.Policy {}
-
-/**
- * Where to listen and how to stop, for WebSockets: the options of a `WebSocketServer` of `ws`. Either `port`, or a
- * `server` of `node:http` or `node:https` that something else listens with, which is adopted.
- *
- * @since 0.1.0
- * @category models
- */
-export type WebSocketOptions = Parameters<typeof PlatformNode.makeWebSocket>[0] & Shutdown.Policy
 
 /**
  * The request that a WebSocket was opened with: `@effect/platform-node`'s own tag.

@@ -4,11 +4,12 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { Phase, Report } from "../../Shutdown.js"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import { recallCut, watchSocket } from "../core/cutElsewhere.js"
 import type { RequestFibers } from "../core/requestFibers.js"
 import type { BoundListener } from "../listener/listener.js"
+import type { Phase } from "../model/policy.js"
+import type { Report } from "../model/report.js"
 import * as RealTime from "../node/realTime.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
 import { step } from "../telemetry/shutdownSpans.js"

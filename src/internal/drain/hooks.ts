@@ -9,7 +9,7 @@ import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
-import type { HookReport } from "../../Shutdown.js"
+import type { HookReport } from "../model/report.js"
 import * as RealTime from "../node/realTime.js"
 import { nextMacrotask } from "./turn.js"
 

@@ -6,8 +6,8 @@
  */
 import * as Effect from "effect/Effect"
 import Cluster from "node:cluster"
-import type { ServerService } from "../../Server.js"
 import { nextMacrotask } from "../drain/turn.js"
+import type { ServerService } from "../model/server.js"
 import { deliver } from "../signals/processSignals.js"
 import type { ProgramService } from "../signals/program.js"
 import { invalid, stillOpen } from "../signals/signals.js"

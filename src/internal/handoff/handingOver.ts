@@ -3,8 +3,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { Successor } from "../../Handoff.js"
 import { monotonicMillis } from "../core/clock.js"
+import type { Successor } from "../model/handoff.js"
 import * as RealTime from "../node/realTime.js"
 import type { ProgramService } from "../signals/program.js"
 import * as Line from "../telemetry/line.js"

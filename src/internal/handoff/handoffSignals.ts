@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import { isMainThread } from "node:worker_threads"
-import type { InvalidPolicy } from "../../Shutdown.js"
+import type { InvalidPolicy } from "../model/errors.js"
 import { invalid, isKnown } from "../signals/signals.js"
 
 /** Those that were asked for, if a process can listen for them. */

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import type * as Net from "node:net"
 import * as Path from "node:path"
-import type { Address, ListenError, Options } from "../../Listener.js"
+import type { Address, ListenError, Options } from "../model/listener.js"
 import { fileAt, isFile, nameBeside, removeOwn, type SocketFile } from "../node/socketFile.js"
 
 /** A listening socket, as the successor is told of it. */

@@ -6,7 +6,7 @@ import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
-import type { CheckResult, HealthService, Probe, RouteOptions } from "../../Health.js"
+import type { CheckResult, HealthService, Probe, RouteOptions } from "../model/health.js"
 import { assertNames } from "../policy/optionNames.js"
 
 const probes = [["live", "livez"], ["ready", "readyz"], ["startup", "startupz"]] as const

@@ -4,7 +4,7 @@
  * take the server with them.
  */
 import * as Effect from "effect/Effect"
-import type { NodeServer } from "../../Listener.js"
+import type { NodeServer } from "../model/listener.js"
 import type { BoundListener } from "./listener.js"
 
 export interface ByHand {

@@ -5,7 +5,7 @@
  */
 import * as Net from "node:net"
 import { promisify } from "node:util"
-import type { NodeServer } from "../../Listener.js"
+import type { NodeServer } from "../model/listener.js"
 import { setImmediate } from "../node/timers.js"
 import type { NodeServerEvents } from "./nodeEvents.js"
 

@@ -2,7 +2,7 @@
  * Where this process listens with servers of ours: an address in use may be in use by the process itself.
  */
 import type * as Net from "node:net"
-import type { NodeServer, Options } from "../../Listener.js"
+import type { NodeServer, Options } from "../model/listener.js"
 
 const listening = new Set<Net.Server>()
 

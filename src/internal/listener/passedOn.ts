@@ -4,9 +4,9 @@
  * any such connection, and only those of them.
  */
 import type * as Net from "node:net"
-import type { NodeServer } from "../../Listener.js"
 import { connectionOf } from "../core/connection.js"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
+import type { NodeServer } from "../model/listener.js"
 import { emitOf, onPassing } from "../node/serverEmit.js"
 import { isWatched, type NodeServerEvents, seeing } from "./nodeEvents.js"
 

@@ -3,12 +3,12 @@
  */
 import * as Net from "node:net"
 import * as Tls from "node:tls"
-import type { NodeServer } from "../../Listener.js"
 import { connectionOf, type TrackedConnection } from "../core/connection.js"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import { watchSocket } from "../core/cutElsewhere.js"
 import type { Protocol } from "../core/protocol.js"
 import type { App } from "../http/dispatch.js"
+import type { NodeServer } from "../model/listener.js"
 import { whenTaken } from "../node/sentSocket.js"
 import { Http1, http1Of, reject503, rejectUpgrade503 } from "../protocol/http1.js"
 import * as Http2 from "../protocol/http2.js"

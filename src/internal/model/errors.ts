@@ -83,7 +83,8 @@ export class ServerClosed extends Data.TaggedError("ServerClosed")<{ readonly op
   }
 }
 
-const printValue = (value: unknown): string =>
+/** For the text of an error. */
+export const printValue = (value: unknown): string =>
   typeof value === "string"
     ? JSON.stringify(value)
     : Duration.isDuration(value)

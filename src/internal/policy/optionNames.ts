@@ -3,9 +3,9 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Net from "node:net"
-import type { Options as ListenOptions } from "../../Listener.js"
-import type { Policy } from "../../Shutdown.js"
 import { InvalidPolicy } from "../model/errors.js"
+import type { Options as ListenOptions } from "../model/listener.js"
+import type { Policy } from "../model/policy.js"
 
 type NamesOf<A> = { readonly [K in keyof A]-?: true }
 

@@ -6,7 +6,7 @@ import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
-import type { Policy } from "../../Shutdown.js"
+import type { Policy } from "../model/policy.js"
 import { assertNames, policyNames } from "./optionNames.js"
 import { misspelt } from "./settingNames.js"
 

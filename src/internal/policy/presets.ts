@@ -3,8 +3,8 @@
  * everything else.
  */
 import * as Duration from "effect/Duration"
-import type { Policy } from "../../Shutdown.js"
 import { InvalidPolicy } from "../model/errors.js"
+import type { Policy } from "../model/policy.js"
 import { millisOf } from "./durations.js"
 import { assertNames } from "./optionNames.js"
 

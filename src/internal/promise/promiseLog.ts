@@ -4,7 +4,7 @@
 import * as Cause from "effect/Cause"
 import type * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import type { Options } from "../../promise.js"
+import type { Options } from "../model/promise.js"
 import { levelName } from "../telemetry/line.js"
 
 /** What the function returns is returned: it may be asynchronous, and reject. */

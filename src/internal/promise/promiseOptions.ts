@@ -1,8 +1,9 @@
 /**
  * The options of a program without Effect, which may be without types, too: each is looked at before anything is touched.
  */
-import type { Options } from "../../promise.js"
-import { InvalidPolicy, type Policy } from "../../Shutdown.js"
+import { InvalidPolicy } from "../model/errors.js"
+import { type Policy } from "../model/policy.js"
+import type { Options } from "../model/promise.js"
 import { millisOf } from "../policy/durations.js"
 import { assertNames, policyNames } from "../policy/optionNames.js"
 import * as Given from "../policy/validateFunction.js"

@@ -2,9 +2,9 @@
  * What a program without Effect may take over: Node servers, and frameworks that have one.
  */
 import * as Net from "node:net"
-import type { NodeServer } from "../../Listener.js"
-import type { Framework, Target } from "../../promise.js"
 import { whyNotAdopt } from "../listener/listenErrors.js"
+import type { NodeServer } from "../model/listener.js"
+import type { Framework, Target } from "../model/promise.js"
 import * as Given from "../policy/validateFunction.js"
 
 /** Looks at all of them before one is touched. */

@@ -11,16 +11,6 @@ import * as Stream from "effect/Stream"
 import * as Subscribable from "effect/Subscribable"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { Connection } from "../../Connection.js"
-import { type Listener, ListenError, type NodeServer, type Options } from "../../Listener.js"
-import type { Event, ServerService } from "../../Server.js"
-import {
-  DeadlineExceeded,
-  type InvalidPolicy,
-  type Phase,
-  type Policy,
-  type Report,
-  ServerClosed
-} from "../../Shutdown.js"
 import { monotonicMillis } from "../core/clock.js"
 import { snapshot } from "../core/connection.js"
 import { ConnectionRegistry } from "../core/connectionRegistry.js"
@@ -35,7 +25,12 @@ import { adopt, bind, type BoundListener, isHttp, isHttp2 } from "../listener/li
 import { makeNodeServer, seemsToStart, whyNotAdopt, whyNotListen, wrongListenOption } from "../listener/listenErrors.js"
 import { seePassedOn } from "../listener/passedOn.js"
 import { watcherOf } from "../listener/watcher.js"
+import { DeadlineExceeded, type InvalidPolicy, ServerClosed } from "../model/errors.js"
+import { type Listener, ListenError, type NodeServer, type Options } from "../model/listener.js"
+import { type Phase, type Policy } from "../model/policy.js"
+import { type Report } from "../model/report.js"
 import { isFailure } from "../model/report.js"
+import type { Event, ServerService } from "../model/server.js"
 import { inOwnContext } from "../node/asyncContext.js"
 import * as RealTime from "../node/realTime.js"
 import { ofEffectApp } from "../node/upgrades.js"

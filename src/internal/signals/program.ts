@@ -5,7 +5,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import type { ServerService } from "../../Server.js"
+import type { ServerService } from "../model/server.js"
 
 export interface ProgramService {
   /** The fiber that the program runs in. */

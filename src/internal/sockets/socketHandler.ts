@@ -7,8 +7,8 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { Server } from "../../Server.js"
-import type * as Shutdown from "../../Shutdown.js"
+import type { Policy } from "../model/policy.js"
+import { Server } from "../model/server.js"
 import * as internal from "../server/make.js"
 import * as Line from "../telemetry/line.js"
 import { BetweenCalls, socketServerError } from "./socketServer.js"
@@ -73,7 +73,7 @@ const warnOfRpc = Effect.contextWithEffect((context: Context.Context<never>) =>
     : Effect.void
 )
 
-export const makeServer = (policy: Shutdown.Policy) =>
+export const makeServer = (policy: Policy) =>
   internal.make(policy, { quiet: false, app: () => Effect.succeed(undefined) })
 
 const formatAddress = (address: SocketServer.Address): string =>

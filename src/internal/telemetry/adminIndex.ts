@@ -4,7 +4,7 @@
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
-import { Server } from "../../Server.js"
+import { Server } from "../model/server.js"
 
 const pages = [
   ["livez", "is the process alive"],

@@ -3,7 +3,7 @@
  * than `timeout`, every stop with an idle client takes all of it.
  */
 import * as Effect from "effect/Effect"
-import type { NodeServer } from "../../Listener.js"
+import type { NodeServer } from "../model/listener.js"
 import { promiseMillis, type ResolvedPolicy } from "../policy/policy.js"
 import * as Line from "./line.js"
 import { millis } from "./progress.js"

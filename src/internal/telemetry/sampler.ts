@@ -5,8 +5,9 @@ import * as Duration from "effect/Duration"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as MetricLabel from "effect/MetricLabel"
-import type { Phase, Report } from "../../Shutdown.js"
 import type { ServerContext } from "../drain/drain.js"
+import type { Phase } from "../model/policy.js"
+import type { Report } from "../model/report.js"
 
 type Labels = ReadonlyArray<MetricLabel.MetricLabel>
 

@@ -4,9 +4,10 @@
  */
 import * as LogLevel from "effect/LogLevel"
 import type * as Tracer from "effect/Tracer"
-import type { ServerService } from "../../Server.js"
-import type { Phase, Report } from "../../Shutdown.js"
 import type { ServerContext } from "../drain/drain.js"
+import type { Phase } from "../model/policy.js"
+import type { Report } from "../model/report.js"
+import type { ServerService } from "../model/server.js"
 
 let named = 0
 

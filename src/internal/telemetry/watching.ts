@@ -3,9 +3,9 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { ServerService } from "../../Server.js"
-import type { Report } from "../../Shutdown.js"
 import type { ServerContext } from "../drain/drain.js"
+import type { Report } from "../model/report.js"
+import type { ServerService } from "../model/server.js"
 import * as RealTime from "../node/realTime.js"
 import * as Line from "./line.js"
 import { viewOf } from "./telemetry.js"
