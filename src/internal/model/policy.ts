@@ -1,0 +1,138 @@
+/**
+ * What a server that shuts down is told, and the phases that it goes through.
+ */
+import * as Duration from "effect/Duration"
+import * as Schedule from "effect/Schedule"
+
+/**
+ * Where a server is in its life. It only ever moves forward.
+ *
+ * - `Serving`: accepting connections and answering requests.
+ * - `LameDuck`: still accepting and serving, but asking every client to leave.
+ * - `Draining`: no longer accepting; finishing what was begun.
+ * - `Closed`: nothing is left open.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Phase = "Serving" | "LameDuck" | "Draining" | "Closed"
+
+/**
+ * How a server stops. Every field is optional; a bare number is milliseconds.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { NodeHttpServer } from "quiesce"
+ * import { createServer } from "node:http"
+ *
+ * const ServerLive = NodeHttpServer.layer(() => createServer(), {
+ *   port: 3000,
+ *   timeout: "25 seconds",
+ *   idleGrace: "promised"
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Policy {
+  /**
+   * How long to go on accepting and serving, asking every client to leave, before draining starts. Set it to the
+   * time that your load balancer needs to stop sending new connections. Default: 0.
+   */
+  readonly lameDuck?: Duration.DurationInput | undefined
+  /**
+   * How long requests in flight and hooks may take once draining has started. `Duration.infinity` is no deadline, as
+   * in Go's `Shutdown(context.Background())`. Default: 8 seconds.
+   */
+  readonly timeout?: Duration.DurationInput | undefined
+  /**
+   * How long interrupted handlers and hooks may take to finish their finalizers after the deadline, before what is
+   * left is cut. Default: 1 second.
+   */
+  readonly killTimeout?: Duration.DurationInput | undefined
+  /**
+   * How long after its accept a connection that has never sent a byte is waited for
+   * ([Go rule D13](../docs/go-rules.md#d-shutdown); Chromium opens such connections in advance). Default: 5 seconds.
+   */
+  readonly newConnectionGrace?: Duration.DurationInput | undefined
+  /**
+   * How long after it went idle a keep-alive connection is kept for its next request, which is then answered with
+   * `Connection: close`. A client that was active a moment ago is about to send again, and closing under it loses
+   * that request. `"promised"` waits out the `Keep-Alive: timeout` that the last response promised, which loses
+   * nothing to a client that honours it; `timeout` must then be longer than that promise and a second (less than a
+   * second is an error). 0 closes idle connections at once, as Go does; otherwise one that has been idle for longer is
+   * still given 50 milliseconds, and as long again after each request or answer on another one. Default: 500
+   * milliseconds.
+   */
+  readonly idleGrace?: Duration.DurationInput | "promised" | undefined
+  /**
+   * Whether event streams end when draining starts: responses of type `text/event-stream` to a GET whose `Accept` says, or
+   * allows, `text/event-stream` (RFC 9110 §12.5.1: none, and `*\/*`, allow anything). All that has been written is sent, and
+   * the end of a whole response, so that an `EventSource` connects again, elsewhere (HTML Living Standard, "Server-sent
+   * events"). The `Stream` of an Effect app is interrupted; any other handler sees its client leave (`close`), and what it
+   * writes after that is dropped. Hooks that still run delay this by 500 milliseconds at the most.
+   *
+   * An answer to a POST (chat completions, MCP), or one that says how long it is, is never ended early. Other streams end
+   * themselves with `Server.untilShutdown`. `false` leaves all to the deadline, as Go does. Default: true.
+   */
+  readonly endEventStreams?: boolean | undefined
+  /**
+   * Fallback polling: when to check again whether the drain is done. Normally the last close, or the end of a grace,
+   * wakes the drain. A schedule that ends leaves only those. Default: {@link pollSchedule}.
+   */
+  readonly pollSchedule?: Schedule.Schedule<unknown> | undefined
+}
+
+/**
+ * Go's poll law (`net/http` `Server.Shutdown`, [rule D2](../docs/go-rules.md#d-shutdown)): 1 ms, doubling, capped at 500 ms,
+ * each plus up to 10 % jitter, in whole milliseconds. Without the jitter the checks fall at 0, 1, 3, 7, 15, 31, 63,
+ * 127, 255, 511, 1011 … ms.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Schedule } from "effect"
+ * import { Server, Shutdown } from "quiesce"
+ *
+ * // the same law, with a line for each look
+ * const ServerLive = Server.layer({
+ *   pollSchedule: Shutdown.pollSchedule.pipe(Schedule.tapOutput(() => Effect.logDebug("looking again")))
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category policies
+ */
+export const pollSchedule: Schedule.Schedule<unknown> = Schedule.exponential("1 millis").pipe(
+  Schedule.union(Schedule.spaced("500 millis")),
+  Schedule.jitteredWith({ min: 1, max: 1.1 }),
+  // `Clock.currentTimeNanos` throws under `TestClock` when a sleep has a fraction of a millisecond
+  Schedule.delayed((delay) => Duration.millis(Math.floor(Duration.toMillis(delay))))
+)
+
+/**
+ * The policy of a server for which nothing was chosen. `timeout` and `killTimeout` together fit in the 10 seconds
+ * that `docker stop` gives a container.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Server, Shutdown } from "quiesce"
+ *
+ * const ServerLive = Server.layer({ ...Shutdown.defaultPolicy, timeout: "20 seconds" })
+ * ```
+ *
+ * @since 0.1.0
+ * @category policies
+ */
+export const defaultPolicy: { readonly [K in keyof Policy]-?: NonNullable<Policy[K]> } = {
+  lameDuck: 0,
+  timeout: "8 seconds",
+  killTimeout: "1 second",
+  newConnectionGrace: "5 seconds",
+  idleGrace: "500 millis",
+  endEventStreams: true,
+  pollSchedule
+}
