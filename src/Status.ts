@@ -25,9 +25,9 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { WriteStream } from "node:tty"
-import type { ServerContext } from "./internal/drain/drain.js"
 import { checkNames } from "./internal/policy/optionNames.js"
 import { besides, connections, count, progressOf, request, timeLeft } from "./internal/telemetry/progress.js"
+import type { WatchedServer } from "./internal/telemetry/telemetry.js"
 import * as Terminal from "./internal/telemetry/terminal.js"
 import { watch } from "./internal/telemetry/watching.js"
 import { Server } from "./Server.js"
@@ -102,7 +102,7 @@ const dim = 2
 
 const yellow = 33
 
-const lines = (inside: ServerContext, paint: (code: number, text: string) => string): ReadonlyArray<string> => {
+const lines = (inside: WatchedServer, paint: (code: number, text: string) => string): ReadonlyArray<string> => {
   const { phase } = inside.telemetry
   const progress = progressOf(inside, named)
   if (phase === "Serving") {

@@ -56,6 +56,7 @@ import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import * as Supervisor from "effect/Supervisor"
 import { connectionOf, type TrackedConnection } from "./internal/core/connection.js"
+import { fibersOf } from "./internal/drain/requestFibers.js"
 import { type Call, callsOf } from "./internal/protocol/rpcCalls.js"
 import { BetweenCalls } from "./internal/sockets/socketServer.js"
 import { Server } from "./Server.js"
@@ -145,7 +146,7 @@ const draining = (protocol: Protocol, shutdown: Effect.Effect<unknown, unknown>)
         client.delete(id)
         if (client.size === 0) clients.delete(clientId)
       }
-      const starts = new Starts((fiber) => connection.registry.track(fiber, connection, end))
+      const starts = new Starts((fiber) => fibersOf(connection).add(fiber, connection, end))
       return Effect.supervised(handle, starts).pipe(
         // what could not be decoded, or has no handler, has been answered without one
         Effect.ensuring(Effect.sync(() => {

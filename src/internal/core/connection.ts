@@ -4,14 +4,58 @@
  */
 import type * as Net from "node:net"
 import type { Connection, ConnectionState } from "../model/connection.js"
-import type { ConnectionRegistry } from "./connectionRegistry.js"
 import type { Exchange } from "./exchange.js"
 import type { ExchangeList } from "./exchangeList.js"
+import type { Lifecycle } from "./lifecycle.js"
 import { lingerMillis, type Protocol } from "./protocol.js"
+
+/** A request that other code in the process has cut, and when. */
+export interface CutElsewhere {
+  readonly connection: TrackedConnection
+  readonly at: number
+  readonly remoteAddress: string
+  readonly by: "application" | "rpc"
+}
+
+/** What a connection, and what it speaks, find of the server that it belongs to. */
+export interface ConnectionOwner {
+  readonly now: () => number
+  /** Where the server is. */
+  readonly lifecycle: Lifecycle
+  readonly connections: ReadonlySet<TrackedConnection>
+  /** Event streams end with the drain: the policy says so. */
+  readonly endsEventStreams: boolean
+  /** Keep the head of each response: the policy waits for what it promised. */
+  readonly keepHeads: boolean
+  /** What protocols have found out about all connections in this turn of the event loop, while all are looked at. */
+  readonly parserCache: Map<unknown, unknown> | undefined
+  /** Requests that other code in the process has cut during a shutdown. */
+  readonly cutElsewhere: Map<Exchange, CutElsewhere>
+  /** Calls of RPC that were cut by its own release, before a shutdown that may follow. */
+  readonly cutBefore: Map<Exchange, CutElsewhere>
+  /** When a request last came or was answered, since every client is asked to leave. */
+  lastUse: number
+  /** One of its Node servers passes connections on, once it has seen what they begin with. */
+  passesOn: boolean
+  /** How many idle connections it has closed. */
+  dismissed: number
+  /** How many requests have been answered. */
+  served: number
+  /** Something about a connection has changed that an observer sees. */
+  readonly changed: (connection: TrackedConnection) => void
+  /** Something that a drain may be waiting for will happen at that time, which may be before it looks again. */
+  readonly wakeFor: (time: number) => void
+  /** An exchange is over. */
+  readonly recordEndedStream: (connection: TrackedConnection, exchange: Exchange) => void
+  /** Its socket has closed. */
+  readonly remove: (connection: TrackedConnection) => void
+  /** Its socket is somebody else's from now on. */
+  readonly release: (connection: TrackedConnection) => void
+}
 
 export class TrackedConnection {
   readonly id: number
-  readonly registry: ConnectionRegistry
+  readonly registry: ConnectionOwner
   readonly connectedAt: number
   #socket: Net.Socket
   #secure = false
@@ -25,7 +69,7 @@ export class TrackedConnection {
   #onReleased: (() => void) | undefined = undefined
 
   constructor(
-    registry: ConnectionRegistry,
+    registry: ConnectionOwner,
     socket: Net.Socket,
     protocol: (connection: TrackedConnection) => Protocol,
     id: number,

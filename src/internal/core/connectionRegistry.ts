@@ -2,25 +2,21 @@
  * The connections of one server: who is open, what has been counted, and who wants to hear of it. This is the hot path:
  * plain collections and plain callbacks.
  */
-import type * as Effect from "effect/Effect"
 import type * as Net from "node:net"
 import type { Connection } from "../model/connection.js"
 import { isTaken } from "../node/sentSocket.js"
 import { nextTick } from "../node/timers.js"
-import { connectionOf, remoteAddressOf, snapshot, TrackedConnection } from "./connection.js"
+import {
+  connectionOf,
+  type ConnectionOwner,
+  type CutElsewhere,
+  remoteAddressOf,
+  snapshot,
+  TrackedConnection
+} from "./connection.js"
 import type { Exchange } from "./exchange.js"
 import * as Lifecycle from "./lifecycle.js"
 import type { Protocol } from "./protocol.js"
-import type { RequestFibers } from "./requestFibers.js"
-
-const noop = () => {}
-
-interface CutElsewhere {
-  readonly connection: TrackedConnection
-  readonly at: number
-  readonly remoteAddress: string
-  readonly by: "application" | "rpc"
-}
 
 interface EndedBy {
   readonly connection: number
@@ -31,36 +27,31 @@ interface EndedBy {
 /** How many connections there have to be before one that nobody tells of is looked for as another one comes. */
 const leastToPrune = 64
 
+export interface RegistryOptions {
+  readonly now: () => number
+  /** Something that a drain may be waiting for has happened. */
+  readonly wake: () => void
+  readonly onObserverError: (error: unknown) => void
+  readonly keepHeads: boolean
+  readonly endsEventStreams: boolean
+}
+
 /** All open connections of one server. */
-export class ConnectionRegistry {
+export class ConnectionRegistry implements ConnectionOwner {
   readonly now: () => number
   readonly connections = new Set<TrackedConnection>()
   readonly observers = new Set<(connection: Connection) => void>()
-  /** Where the server is. */
   lifecycle: Lifecycle.Lifecycle = Lifecycle.serving
-  /** Event streams end with the drain: the policy says so. */
-  endsEventStreams = false
+  readonly endsEventStreams: boolean
   /** The event streams that have been ended, and received in full. */
   readonly endedStreams: Array<Connection["serving"][number] & EndedBy> = []
-  /** What protocols have found out about all connections in this turn of the event loop, while all are looked at. */
   parserCache: Map<unknown, unknown> | undefined = undefined
-  /** When a request last came or was answered, since every client is asked to leave. */
   lastUse = 0
   /** When the drain looks at all connections next. */
   nextSweepAt = Number.POSITIVE_INFINITY
-  /** Keep the head of each response: the policy waits for what it promised. */
-  keepHeads = false
-  /** Something that a drain may be waiting for has happened. */
-  wake: () => void = noop
-  /** A fiber works for a connection: a drain awaits it, and interrupts it at the deadline. */
-  track: RequestFibers["add"] = noop
-  /** Runs what is left to do for a connection that is gone. */
-  finalize: (finalizer: Effect.Effect<void>) => void = noop
-  /** Requests that other code in the process has cut during a shutdown. */
+  readonly keepHeads: boolean
   readonly cutElsewhere = new Map<Exchange, CutElsewhere>()
-  /** Calls of RPC that were cut by its own release, before a shutdown that may follow. */
   readonly cutBefore = new Map<Exchange, CutElsewhere>()
-  /** One of its Node servers passes connections on, once it has seen what they begin with. */
   passesOn = false
   accepted = 0
   closed = 0
@@ -68,11 +59,15 @@ export class ConnectionRegistry {
   served = 0
   #lastId = 0
   #pruneAt = leastToPrune
+  readonly #wake: () => void
   readonly #onObserverError: (error: unknown) => void
 
-  constructor(now: () => number, onObserverError: (error: unknown) => void) {
+  constructor({ endsEventStreams, keepHeads, now, onObserverError, wake }: RegistryOptions) {
     this.now = now
+    this.#wake = wake
     this.#onObserverError = onObserverError
+    this.keepHeads = keepHeads
+    this.endsEventStreams = endsEventStreams
   }
 
   advance(step: Lifecycle.Step): void {
@@ -97,10 +92,9 @@ export class ConnectionRegistry {
     // Node tells the response that it was writing after us, and those queued behind it never
     if (connection.exchanges.size > 0) nextTick(onClosed, connection.protocol)
     connection.releaseIfDone()
-    if (this.connections.size === 0) this.wake()
+    if (this.connections.size === 0) this.#wake()
   }
 
-  /** Its socket is somebody else's from now on. */
   release(connection: TrackedConnection): void {
     connection.socket.off("close", onSocketClose)
     this.remove(connection)
@@ -136,12 +130,10 @@ export class ConnectionRegistry {
     this.#pruneAt = Math.max(leastToPrune, 2 * this.connections.size)
   }
 
-  /** Something that a drain may be waiting for will happen at that time, which may be before it looks again. */
   wakeFor(time: number): void {
-    if (time < this.nextSweepAt) this.wake()
+    if (time < this.nextSweepAt) this.#wake()
   }
 
-  /** An exchange is over. */
   recordEndedStream(connection: TrackedConnection, exchange: Exchange): void {
     if (!exchange.endedEarly || !exchange.answered) return
     const { method, path, since, stream } = exchange

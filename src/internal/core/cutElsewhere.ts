@@ -4,8 +4,8 @@
  * clients that have left, and the report names them.
  */
 import type * as Net from "node:net"
-import { remoteAddressOf, type TrackedConnection } from "./connection.js"
-import type { ConnectionRegistry } from "./connectionRegistry.js"
+import { type ConnectionOwner, remoteAddressOf, type TrackedConnection } from "./connection.js"
+
 import type { Exchange } from "./exchange.js"
 
 interface Internals {
@@ -95,7 +95,7 @@ export const noteUndrained = (connection: TrackedConnection, exchange: Exchange)
 }
 
 /** A shutdown has begun: it is what calls of RPC were cut for just before. */
-export const recallCut = (registry: ConnectionRegistry): void => {
+export const recallCut = (registry: ConnectionOwner): void => {
   forgetOld(registry)
   for (const [exchange, cut] of registry.cutBefore) registry.cutElsewhere.set(exchange, cut)
   registry.cutBefore.clear()
@@ -104,7 +104,7 @@ export const recallCut = (registry: ConnectionRegistry): void => {
 /** How long, in milliseconds, the release of a server of RPC may come before the shutdown that it is part of. */
 const releaseMillis = 10_000
 
-const forgetOld = ({ cutBefore, now }: ConnectionRegistry): void => {
+const forgetOld = ({ cutBefore, now }: ConnectionOwner): void => {
   for (const [exchange, { at, connection }] of cutBefore) {
     if (connection.state === "Closed" && now() - at > releaseMillis) cutBefore.delete(exchange)
   }

@@ -6,46 +6,15 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import { recallCut, watchSocket } from "../core/cutElsewhere.js"
-import type { RequestFibers } from "../core/requestFibers.js"
-import type { BoundListener } from "../listener/listener.js"
-import type { Phase } from "../model/policy.js"
 import type { Report } from "../model/report.js"
 import * as RealTime from "../node/realTime.js"
-import type { ResolvedPolicy } from "../policy/policy.js"
-import { step } from "../telemetry/shutdownSpans.js"
-import type { Telemetry } from "../telemetry/telemetry.js"
-import type { Hooks } from "./hooks.js"
 import { abortRemaining, lostElsewhere } from "./kill.js"
 import { endLongLived } from "./longLived.js"
+import type { ServerContext } from "./serverContext.js"
 import { awaitDrained, inBatches, isQuiescent } from "./settle.js"
 
-export interface ServerContext {
-  readonly policy: ResolvedPolicy
-  readonly registry: ConnectionRegistry
-  readonly handlers: RequestFibers
-  readonly hooks: Hooks
-  readonly listeners: ReadonlySet<BoundListener>
-  readonly telemetry: Telemetry
-  /** Requests that wait for an app to be attached wait in vain. */
-  readonly rejectPending: () => void
-  /** The event streams of an Effect app end, if the policy says so. */
-  readonly endEventStreams: () => void
-  readonly enter: (phase: Phase) => Effect.Effect<void>
-  /** Suspends until the drain may want to look again; opened by the registry, the handlers and the hooks. */
-  readonly woken: Effect.Latch
-  /** Suspends until a lame duck is to end early: `drainNow` or `close` is called. */
-  readonly lameDuckOver: Effect.Effect<void>
-  /** Suspends until `close` is called. */
-  readonly closeCalled: Effect.Effect<void>
-  readonly isCloseCalled: () => boolean
-  /** Whether whatever answers has been there: the app that is to be attached, or what needs none. */
-  readonly hasApp: () => boolean
-  /** In milliseconds. Nobody has been sent to a server that has failed to start. */
-  readonly lameDuck: () => number
-}
-
 export const drain = Effect.fnUntraced(function*(server: ServerContext) {
-  const { handlers, hooks, listeners, policy, registry } = server
+  const { handlers, hooks, listeners, observer, policy, registry } = server
   const { now } = registry
   const startedAt = now()
   const open = registry.connections.size
@@ -56,7 +25,7 @@ export const drain = Effect.fnUntraced(function*(server: ServerContext) {
   const lameDuck = server.lameDuck()
   if (lameDuck > 0 && !server.isCloseCalled()) {
     yield* server.enter("LameDuck")
-    yield* Effect.raceFirst(RealTime.sleep(lameDuck), server.lameDuckOver).pipe(step("lame_duck"))
+    yield* Effect.raceFirst(RealTime.sleep(lameDuck), server.lameDuckOver).pipe(observer.step("lame_duck"))
   }
 
   const drainingAt = now()
@@ -72,11 +41,7 @@ export const drain = Effect.fnUntraced(function*(server: ServerContext) {
       registry.advance({ to: "Aborting" })
     })
     yield* Effect.raceFirst(drained(server, drainingAt), Effect.zipRight(deadline, tooLate)).pipe(
-      step("draining", {
-        onStart: (span) => {
-          server.telemetry.draining = span
-        }
-      })
+      observer.step("draining")
     )
   }
   for (const listener of listeners) listener.closeNow()
@@ -86,10 +51,9 @@ export const drain = Effect.fnUntraced(function*(server: ServerContext) {
   const killingAt = now()
   const lost = lostElsewhere(registry, startedAt)
   const killed = yield* abortRemaining(server, drainingAt).pipe(
-    isQuiescent(server) ? (nothing) => nothing : step("kill")
+    isQuiescent(server) ? (nothing) => nothing : observer.step("kill")
   )
 
-  registry.wake = () => {}
   const endedAt = now()
   const report: Report = {
     outcome: server.isCloseCalled()
@@ -127,7 +91,7 @@ export const drain = Effect.fnUntraced(function*(server: ServerContext) {
 /** Stops accepting, starts the hooks, and waits until nothing is owed to anybody. */
 const drained = Effect.fnUntraced(function*(server: ServerContext, since: number) {
   yield* Effect.forEach(server.listeners, (listener) => listener.close, { concurrency: "unbounded", discard: true })
-    .pipe(step("close_listeners", { attributes: { "quiesce.listeners": server.listeners.size } }))
+    .pipe(server.observer.step("close_listeners", { "quiesce.listeners": server.listeners.size }))
   server.rejectPending()
   server.registry.advance({
     to: "Draining",
@@ -135,7 +99,9 @@ const drained = Effect.fnUntraced(function*(server: ServerContext, since: number
   })
   yield* closeGracefully(server.registry)
   server.hooks.start()
-  yield* Effect.raceFirst(awaitDrained(server), Effect.zipRight(endLongLived(server), Effect.never)).pipe(step("wait"))
+  yield* Effect.raceFirst(awaitDrained(server), Effect.zipRight(endLongLived(server), Effect.never)).pipe(
+    server.observer.step("wait")
+  )
 })
 
 const closeGracefully = (registry: ConnectionRegistry) =>

@@ -9,9 +9,8 @@ import { remoteAddressOf, snapshot } from "../core/connection.js"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import type { Exchange } from "../core/exchange.js"
 import type { CutRequest } from "../model/report.js"
-import { cuts } from "../telemetry/log.js"
-import type { ServerContext } from "./drain.js"
 import { sayGoingAway } from "./longLived.js"
+import type { ServerContext } from "./serverContext.js"
 import { awaitDrained, inBatches, isQuiescent, until } from "./settle.js"
 import { nextMacrotask } from "./turn.js"
 
@@ -65,7 +64,7 @@ export const abortRemaining = Effect.fnUntraced(function*(server: ServerContext,
     fiber.unsafeInterruptAsFork(FiberId.none)
     return true
   })
-  yield* cuts(server, interrupted)
+  yield* server.observer.deadlineExceeded(interrupted)
   const over = Effect.suspend(() =>
     Effect.raceFirst(
       Effect.zipRight(interrupt, awaitDrained(server, nothingLeftToAwait)),

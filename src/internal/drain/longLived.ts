@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import * as RealTime from "../node/realTime.js"
 import { clearTimeout, setTimeout } from "../node/timers.js"
-import type { ServerContext } from "./drain.js"
+import type { ServerContext } from "./serverContext.js"
 import { inBatches } from "./settle.js"
 import { nextMacrotask } from "./turn.js"
 

@@ -6,7 +6,7 @@ import * as Schedule from "effect/Schedule"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import * as RealTime from "../node/realTime.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
-import type { ServerContext } from "./drain.js"
+import type { ServerContext } from "./serverContext.js"
 import { nextMacrotask } from "./turn.js"
 
 /** Connections are closed in batches, with a turn of the event loop between: 9,000 at once stalled it for 190 ms. */

@@ -8,6 +8,8 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { TrackedConnection } from "../core/connection.js"
+import { fibersOf } from "../drain/requestFibers.js"
+import * as Line from "../telemetry/line.js"
 
 const scopes = new WeakMap<TrackedConnection, Scope.CloseableScope>()
 
@@ -17,7 +19,14 @@ export const scopeOf = (connection: TrackedConnection): Scope.Scope => {
   if (known !== undefined) return known
   const scope = Effect.runSync(Scope.make())
   scopes.set(connection, scope)
-  connection.onReleased(() => connection.registry.finalize(Scope.close(scope, Exit.void)))
+  connection.onReleased(() => {
+    fibersOf(connection).fork(
+      Effect.catchAllCause(
+        Scope.close(scope, Exit.void),
+        (cause) => Line.warning("A finalizer of a connection's scope failed", {}, cause)
+      )
+    )
+  })
   return scope
 }
 

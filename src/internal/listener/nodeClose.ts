@@ -7,10 +7,23 @@ import * as Net from "node:net"
 import { promisify } from "node:util"
 import type { NodeServer } from "../model/listener.js"
 import { setImmediate } from "../node/timers.js"
-import type { NodeServerEvents } from "./nodeEvents.js"
 
 /** Methods of a server, by their names. */
 export type Methods = ReadonlyArray<readonly [name: PropertyKey, value: unknown]>
+
+/** What other code wants of a server that is ours, and what the server says to that. */
+export interface ClosedByOthers {
+  /** Answers ask their clients to leave. */
+  readonly isClosing: () => boolean
+  /** A shutdown has begun. */
+  readonly isStopping: () => boolean
+  /** Other code wants the server closed. */
+  readonly closeCalled: () => void
+  /** Other code wants those of its connections closed that are idle. */
+  readonly closeIdle: () => void
+  /** Other code wants all of its connections closed, outside of a shutdown. */
+  readonly closeAll: (close: () => void) => void
+}
 
 /** Where a Node server is in its life. */
 export interface Life {
@@ -21,7 +34,7 @@ export interface Life {
 }
 
 /** What stands in for them as long as the server is ours. */
-export const closingMethods = (server: NodeServer, watcher: NodeServerEvents, life: Life): Methods => {
+export const closingMethods = (server: NodeServer, watcher: ClosedByOthers, life: Life): Methods => {
   const { close } = server
   const methods: Array<readonly [PropertyKey, unknown]> = [dispose(server), [
     "close",

@@ -13,10 +13,10 @@ import { parseRest } from "../node/unusedUpgrade.js"
 import { isSpokenBy, upgradesOf } from "../node/upgrades.js"
 import type { Pipeline } from "../protocol/pipeline.js"
 import type * as AcceptQueue from "./acceptQueue.js"
-import { closedMethods, closingMethods, type Methods } from "./nodeClose.js"
+import { type ClosedByOthers, closedMethods, closingMethods, type Methods } from "./nodeClose.js"
 
 /** What a Node server tells us about, before its own listeners, which do not hear of it if we say `false`. */
-export interface NodeServerEvents {
+export interface NodeServerEvents extends ClosedByOthers {
   readonly connection: (socket: Net.Socket) => void
   /** Somebody has sent a socket of this server to another process, the first one to that one. */
   readonly sends: () => void
@@ -36,20 +36,10 @@ export interface NodeServerEvents {
   readonly underWay: (request: Http.IncomingMessage, response: Http.ServerResponse, path: string | undefined) => void
   /** A connection that was there before its server was adopted owes nobody an answer. */
   readonly resting: (socket: Net.Socket) => void
-  /** Answers ask their clients to leave. */
-  readonly isClosing: () => boolean
-  /** A shutdown has begun. */
-  readonly isStopping: () => boolean
   /** The deadline has passed. */
   readonly isTooLate: () => boolean
   readonly refuse: (response: Http.ServerResponse) => void
   readonly refuseStream: (stream: Http2.ServerHttp2Stream) => void
-  /** Other code wants the server closed. */
-  readonly closeCalled: () => void
-  /** Other code wants those of its connections closed that are idle. */
-  readonly closeIdle: () => void
-  /** Other code wants all of its connections closed, outside of a shutdown. */
-  readonly closeAll: (close: () => void) => void
   readonly upgrade: (
     event: "upgrade" | "connect",
     request: Http.IncomingMessage,

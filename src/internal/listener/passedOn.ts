@@ -4,7 +4,7 @@
  * any such connection, and only those of them.
  */
 import type * as Net from "node:net"
-import { connectionOf } from "../core/connection.js"
+import { connectionOf, type ConnectionOwner } from "../core/connection.js"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import type { NodeServer } from "../model/listener.js"
 import { emitOf, onPassing } from "../node/serverEmit.js"
@@ -16,14 +16,14 @@ type Seeing = ReturnType<typeof seeing>
 interface Guest {
   /** How many of them are open. */
   connections: number
-  readonly seen: Map<ConnectionRegistry, Seeing>
+  readonly seen: Map<ConnectionOwner, Seeing>
   readonly emit: NodeServer["emit"]
   readonly replaced: unknown
 }
 
 const guests = new WeakMap<Net.Server, Guest>()
 
-const registries = new Map<ConnectionRegistry, (node: NodeServer) => NodeServerEvents>()
+const registries = new Map<ConnectionOwner, (node: NodeServer) => NodeServerEvents>()
 
 // made here, where it can hold no server that has been closed
 const hear = (server: Net.Server, _: unknown, socket: Net.Socket): void => notice(server, socket)

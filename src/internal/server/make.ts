@@ -14,9 +14,9 @@ import type { Connection } from "../../Connection.js"
 import { monotonicMillis } from "../core/clock.js"
 import { snapshot } from "../core/connection.js"
 import { ConnectionRegistry } from "../core/connectionRegistry.js"
-import { RequestFibers } from "../core/requestFibers.js"
-import { drain, type ServerContext } from "../drain/drain.js"
+import { drain } from "../drain/drain.js"
 import { Hooks } from "../drain/hooks.js"
+import { RequestFibers } from "../drain/requestFibers.js"
 import { closeIdleConnections } from "../drain/settle.js"
 import { nextMacrotask } from "../drain/turn.js"
 import type { App } from "../http/dispatch.js"
@@ -41,10 +41,11 @@ import { Program } from "../signals/program.js"
 import { warnAboutNpm } from "../supervisor/npm.js"
 import * as Line from "../telemetry/line.js"
 import { enters, hookEnded, narrated } from "../telemetry/log.js"
+import { observerOf } from "../telemetry/observer.js"
 import { holdOutputs } from "../telemetry/outputs.js"
 import * as PromisedGrace from "../telemetry/promisedGrace.js"
 import { hookSpan, shutdownSpan } from "../telemetry/shutdownSpans.js"
-import { Telemetry, withInside } from "../telemetry/telemetry.js"
+import { Telemetry, type WatchedServer, withInside } from "../telemetry/telemetry.js"
 
 /** How many events a reader may fall behind. */
 const eventBuffer = 4096
@@ -84,24 +85,18 @@ export const make = <A extends App | undefined>(
       Runtime.runFork(runtime)(Effect.interruptible(effect))
 
     const now = monotonicMillis(clock)
-    const registry = new ConnectionRegistry(now, (error) => run(Line.warning("A connection observer threw", {}, error)))
     const woken = Effect.unsafeMakeLatch(false)
     const wake = () => {
       woken.unsafeOpen()
     }
-    registry.wake = wake
-    registry.keepHeads = policy.idleGrace === "promised"
-    registry.endsEventStreams = policy.endEventStreams
-    const handlers = new RequestFibers(run, wake)
-    registry.track = (fiber, connection, onEnd) => handlers.add(fiber, connection, onEnd)
-    registry.finalize = (finalizer) => {
-      handlers.fork(
-        Effect.catchAllCause(
-          finalizer,
-          (cause) => Line.warning("A finalizer of a connection's scope failed", {}, cause)
-        )
-      )
-    }
+    const registry = new ConnectionRegistry({
+      now,
+      wake,
+      keepHeads: policy.idleGrace === "promised",
+      endsEventStreams: policy.endEventStreams,
+      onObserverError: (error) => run(Line.warning("A connection observer threw", {}, error))
+    })
+    const handlers = new RequestFibers(registry, run, wake)
 
     const listeners = new Set<BoundListener>()
     const byHand = ByHand.make(listeners)
@@ -140,13 +135,14 @@ export const make = <A extends App | undefined>(
     let dismissing: Fiber.RuntimeFiber<void> | undefined = undefined
 
     const hasApp = () => app === undefined || app.taken() || registry.served > 0
-    const server: ServerContext = {
+    const server: WatchedServer = {
       policy,
       registry,
       handlers,
       hooks,
       listeners,
       telemetry,
+      observer: observerOf(() => server),
       woken,
       enter,
       rejectPending: () => app?.rejectPending(),

@@ -8,6 +8,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Net from "node:net"
 import type { TrackedConnection } from "../core/connection.js"
+import { fibersOf } from "../drain/requestFibers.js"
 import { callsOf } from "../protocol/rpcCalls.js"
 import { UndrainedCalls } from "./undrainedCalls.js"
 
@@ -74,7 +75,7 @@ export const tracked = <A, E, R>(
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>
   Effect.withFiberRuntime((fiber) => {
-    if (connection !== undefined) connection.registry.track(fiber, connection, ignore)
+    if (connection !== undefined) fibersOf(connection).add(fiber, connection, ignore)
     return effect
   })
 

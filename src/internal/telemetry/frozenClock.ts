@@ -3,10 +3,10 @@
  * never comes, and sees nothing.
  */
 import * as Effect from "effect/Effect"
-import type { ServerContext } from "../drain/drain.js"
 import { isReplaced } from "../node/realTime.js"
 import { clearTimeout, setTimeout } from "../node/timers.js"
 import * as Line from "./line.js"
+import type { WatchedServer } from "./telemetry.js"
 
 /** How many seconds of the machine's own time it stands still before that is said. */
 const patience = 3
@@ -19,7 +19,7 @@ const second = Effect.async<void>((resume) => {
 })
 
 /** Says once, in real time, that a clock which is not the system's stands still while the server stops. */
-export const saysIfFrozen = Effect.fnUntraced(function*({ policy, registry }: ServerContext) {
+export const saysIfFrozen = Effect.fnUntraced(function*({ policy, registry }: WatchedServer) {
   if (!isReplaced(yield* Effect.clock)) return
   for (let last = registry.now(), still = 0; still < patience;) {
     yield* second

@@ -7,7 +7,6 @@ import * as Fiber from "effect/Fiber"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
-import type { ServerContext } from "../drain/drain.js"
 import type { Phase } from "../model/policy.js"
 import type { CutRequest, EndedStream, HookReport, Report } from "../model/report.js"
 import { isFailure } from "../model/report.js"
@@ -15,6 +14,7 @@ import { clip } from "../model/text.js"
 import { saysIfFrozen } from "./frozenClock.js"
 import * as Line from "./line.js"
 import { besides, connections, count, millis, print, type Progress, progressOf, request, timeLeft } from "./progress.js"
+import type { WatchedServer } from "./telemetry.js"
 
 /** A line a second at first, then fewer. */
 const rhythm = Schedule.exponential("1 second", 1.5).pipe(Schedule.union(Schedule.spaced("10 seconds")))
@@ -26,7 +26,7 @@ const named = 5
 const listed = 20
 
 /** Says that a shutdown begins, what it waits for while it lasts, and how it ended. */
-export const narrated = (server: ServerContext) => (drain: Effect.Effect<Report>): Effect.Effect<Report> =>
+export const narrated = (server: WatchedServer) => (drain: Effect.Effect<Report>): Effect.Effect<Report> =>
   Effect.gen(function*() {
     const { registry, telemetry } = server
     // where a server has failed to start, that is the more important thing to say
@@ -43,7 +43,7 @@ export const narrated = (server: ServerContext) => (drain: Effect.Effect<Report>
     return report
   })
 
-const begins = (server: ServerContext) => {
+const begins = (server: WatchedServer) => {
   const { timeout } = server.policy
   const lameDuck = server.lameDuck()
   const progress = progressOf(server, listed)
@@ -59,7 +59,7 @@ const begins = (server: ServerContext) => {
 }
 
 /** Says which phase comes, where the line before did not. */
-export const enters = (server: ServerContext, phase: Phase): Effect.Effect<void> => {
+export const enters = (server: WatchedServer, phase: Phase): Effect.Effect<void> => {
   if (phase !== "Draining" || server.lameDuck() === 0) return Effect.void
   const progress = progressOf(server, listed)
   return say(
@@ -74,7 +74,7 @@ export const enters = (server: ServerContext, phase: Phase): Effect.Effect<void>
   )
 }
 
-const waits = (server: ServerContext) => {
+const waits = (server: WatchedServer) => {
   const { phase, statusShown, usual } = server.telemetry
   const progress = progressOf(server, listed)
   const more = progress.inFlight - Math.min(named, progress.oldest.length)
@@ -99,7 +99,7 @@ const waits = (server: ServerContext) => {
 }
 
 /** Says that the deadline has passed, or that `close` was called, and what is cut unless it ends now. */
-export const cuts = (server: ServerContext, handlers: number): Effect.Effect<void> => {
+export const cuts = (server: WatchedServer, handlers: number): Effect.Effect<void> => {
   const closing = server.isCloseCalled()
   const progress = progressOf(server, listed)
   const parts = [
@@ -116,7 +116,7 @@ export const cuts = (server: ServerContext, handlers: number): Effect.Effect<voi
   )
 }
 
-export const hookEnded = (server: ServerContext, { cause, duration, name, outcome }: HookReport): Effect.Effect<void> =>
+export const hookEnded = (server: WatchedServer, { cause, duration, name, outcome }: HookReport): Effect.Effect<void> =>
   say(
     server,
     outcome === "Succeeded" ? server.telemetry.usual : LogLevel.Warning,
@@ -147,7 +147,7 @@ const plain = ({ age, answer, by, method, path, remoteAddress }: CutRequest) => 
   ...(by === undefined ? undefined : { by })
 })
 
-const ended = (server: ServerContext, report: Report) => {
+const ended = (server: WatchedServer, report: Report) => {
   const { connections, cut, endedStreams, forced, handlers, hooks } = report
   const level = isFailure(report)
     ? LogLevel.Error
@@ -216,7 +216,7 @@ const seen = (progress: Progress) => ({
 
 /** A line about a server, with the addresses that it listens on. */
 const say = (
-  { listeners }: ServerContext,
+  { listeners }: WatchedServer,
   level: LogLevel.LogLevel,
   event: string,
   message: string,
@@ -231,5 +231,5 @@ const say = (
   )
 
 const addressed = (
-  address: ServerContext["listeners"] extends ReadonlySet<{ readonly address: infer A }> ? A : never
+  address: WatchedServer["listeners"] extends ReadonlySet<{ readonly address: infer A }> ? A : never
 ): string => address._tag === "UnixAddress" ? address.path : `${address.hostname}:${address.port}`

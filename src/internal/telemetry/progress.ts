@@ -5,8 +5,8 @@
 import * as Duration from "effect/Duration"
 import { remoteAddressOf, type TrackedConnection } from "../core/connection.js"
 import type { Exchange } from "../core/exchange.js"
-import type { ServerContext } from "../drain/drain.js"
 import { clip } from "../model/text.js"
+import type { WatchedServer } from "./telemetry.js"
 
 /** A request that has not got its whole answer. */
 export interface InFlight {
@@ -36,7 +36,7 @@ export interface Progress {
 }
 
 /** Looks at all connections, and at the oldest `limit` requests more closely. */
-export const progressOf = (server: ServerContext, limit: number): Progress => {
+export const progressOf = (server: WatchedServer, limit: number): Progress => {
   const { handlers, hooks, policy, registry, telemetry } = server
   const now = registry.now()
   const byState: Record<string, number> = {}

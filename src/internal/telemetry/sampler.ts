@@ -5,9 +5,9 @@ import * as Duration from "effect/Duration"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as MetricLabel from "effect/MetricLabel"
-import type { ServerContext } from "../drain/drain.js"
 import type { Phase } from "../model/policy.js"
 import type { Report } from "../model/report.js"
+import type { WatchedServer } from "./telemetry.js"
 
 type Labels = ReadonlyArray<MetricLabel.MetricLabel>
 
@@ -67,13 +67,13 @@ interface Series {
 }
 
 export class Sampler {
-  readonly #server: ServerContext
+  readonly #server: WatchedServer
   readonly #common: Labels
   readonly #connections = new Map<string, Series>()
   readonly #phases: ReadonlyArray<readonly [Phase, Labels]>
   readonly #seen = { accepted: 0, acceptErrors: 0, served: 0, dismissed: 0 }
 
-  constructor(server: ServerContext, common: Labels) {
+  constructor(server: WatchedServer, common: Labels) {
     this.#server = server
     this.#common = common
     this.#phases = allPhases.map((phase) => [phase, this.#labels({ phase })])

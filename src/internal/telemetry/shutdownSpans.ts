@@ -8,11 +8,11 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Tracer from "effect/Tracer"
-import type { ServerContext } from "../drain/drain.js"
 import { DeadlineExceeded } from "../model/errors.js"
 import { type Report } from "../model/report.js"
 import { isFailure } from "../model/report.js"
 import { clip } from "../model/text.js"
+import type { WatchedServer } from "./telemetry.js"
 
 interface Options<A> {
   readonly root?: boolean
@@ -58,7 +58,7 @@ const end = <A>(
 const listed = 20
 
 /** The whole of it. Nobody's child: what built the server has ended long ago, or never will. */
-export const shutdownSpan = ({ policy, registry }: ServerContext) =>
+export const shutdownSpan = ({ policy, registry }: WatchedServer) =>
   step<Report>("shutdown", {
     root: true,
     attributes: {
@@ -91,5 +91,5 @@ export const shutdownSpan = ({ policy, registry }: ServerContext) =>
   })
 
 /** A hook, in the step in which the hooks start; whoever registers one late is in time for none. */
-export const hookSpan = ({ telemetry }: ServerContext, name: string) =>
+export const hookSpan = ({ telemetry }: WatchedServer, name: string) =>
   step("hook", { parent: telemetry.draining, attributes: { "quiesce.hook": name } })

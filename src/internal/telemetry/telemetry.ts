@@ -4,7 +4,7 @@
  */
 import * as LogLevel from "effect/LogLevel"
 import type * as Tracer from "effect/Tracer"
-import type { ServerContext } from "../drain/drain.js"
+import type { ServerContext } from "../drain/serverContext.js"
 import type { Phase } from "../model/policy.js"
 import type { Report } from "../model/report.js"
 import type { ServerService } from "../model/server.js"
@@ -52,15 +52,20 @@ export class Telemetry {
   }
 }
 
+/** A server, to those who watch it: what its drain finds, and what is kept for them. */
+export interface WatchedServer extends ServerContext {
+  readonly telemetry: Telemetry
+}
+
 const key = Symbol("quiesce/server")
 
 interface Inside {
-  readonly [key]?: ServerContext
+  readonly [key]?: WatchedServer
 }
 
 /** Lets those who watch a server look inside. A copy of the service, as decorators make them, keeps it. */
-export const withInside = (service: ServerService, stopping: ServerContext): ServerService =>
-  Object.assign(service, { [key]: stopping } satisfies Inside)
+export const withInside = (service: ServerService, server: WatchedServer): ServerService =>
+  Object.assign(service, { [key]: server } satisfies Inside)
 
 /** The inside of a server, unless somebody else has made it. */
-export const viewOf = (service: ServerService & Inside): ServerContext | undefined => service[key]
+export const viewOf = (service: ServerService & Inside): WatchedServer | undefined => service[key]

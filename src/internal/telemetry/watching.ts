@@ -3,12 +3,11 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { ServerContext } from "../drain/drain.js"
 import type { Report } from "../model/report.js"
 import type { ServerService } from "../model/server.js"
 import * as RealTime from "../node/realTime.js"
 import * as Line from "./line.js"
-import { viewOf } from "./telemetry.js"
+import { viewOf, type WatchedServer } from "./telemetry.js"
 
 export interface Watch {
   readonly look: () => void
@@ -26,7 +25,7 @@ export interface Watch {
  */
 export const watch = (
   server: ServerService,
-  make: (inside: ServerContext) => Watch
+  make: (inside: WatchedServer) => Watch
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.suspend(() => {
     const inside = viewOf(server)
