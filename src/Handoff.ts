@@ -78,7 +78,6 @@
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as internal from "./internal/handoff/handoff.js"
-import type { HandoffFailed } from "./internal/handoff/handoffFailed.js"
 import * as Workers from "./internal/handoff/workers.js"
 import {
   Handoff,
@@ -87,13 +86,14 @@ import {
   type Successor,
   type WorkersOptions
 } from "./internal/model/handoff.js"
+import type { HandoffFailed } from "./internal/model/handoffFailed.js"
 import type { ListenError } from "./Listener.js"
 import type { InvalidPolicy } from "./Shutdown.js"
 
 export { Handoff }
 export type { HandoffService, Options, Successor, WorkersOptions }
 
-export { HandoffFailed } from "./internal/handoff/handoffFailed.js"
+export { HandoffFailed } from "./internal/model/handoffFailed.js"
 
 /**
  * Hands over as a signal does: see {@link HandoffService}. From inside a handler it may be awaited: the answer is sent

@@ -12,8 +12,8 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Tls from "node:tls"
+import * as Line from "./internal/log/line.js"
 import { type Address, type Listener, ListenError, type NodeServer, type Options } from "./internal/model/listener.js"
-import * as Line from "./internal/telemetry/line.js"
 
 export { ListenError }
 export type { Address, Listener, NodeServer, Options }

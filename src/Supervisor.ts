@@ -20,8 +20,8 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
+import * as Line from "./internal/log/line.js"
 import { deliver } from "./internal/signals/processSignals.js"
-import * as Line from "./internal/telemetry/line.js"
 import { Server } from "./Server.js"
 
 /**

@@ -7,11 +7,11 @@
 import * as Effect from "effect/Effect"
 import Cluster from "node:cluster"
 import { nextMacrotask } from "../drain/turn.js"
+import * as Line from "../log/line.js"
 import type { ServerService } from "../model/server.js"
 import { deliver } from "../signals/processSignals.js"
 import type { ProgramService } from "../signals/program.js"
 import { invalid, stillOpen } from "../signals/signals.js"
-import * as Line from "../telemetry/line.js"
 import { viewOf } from "../telemetry/telemetry.js"
 
 /** What workers and their primary say to each other. */

@@ -3,7 +3,7 @@
  * on to every process further down, and so this looks at whom it was made for before it believes any of it.
  */
 import * as Fs from "node:fs"
-import { HandoffFailed } from "./handoffFailed.js"
+import { HandoffFailed } from "../model/handoffFailed.js"
 import type { Inherited } from "./handover.js"
 
 /** Which descriptors a process was given, and what each is: `LISTEN_FDS`, `LISTEN_FDNAMES` and the way back in one. */

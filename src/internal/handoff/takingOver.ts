@@ -3,8 +3,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
-import * as Line from "../telemetry/line.js"
-import { HandoffFailed } from "./handoffFailed.js"
+import * as Line from "../log/line.js"
+import { HandoffFailed } from "../model/handoffFailed.js"
 import type { Handover } from "./handover.js"
 import type * as Conversation from "./successor.js"
 

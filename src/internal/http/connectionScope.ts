@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { TrackedConnection } from "../core/connection.js"
 import { fibersOf } from "../drain/requestFibers.js"
-import * as Line from "../telemetry/line.js"
+import * as Line from "../log/line.js"
 
 const scopes = new WeakMap<TrackedConnection, Scope.CloseableScope>()
 

@@ -10,6 +10,7 @@ import type { Http2ServerResponse } from "node:http2"
 import { connectionOf, type TrackedConnection } from "../core/connection.js"
 import { Queue } from "../core/queue.js"
 import type { RequestFibers } from "../drain/requestFibers.js"
+import type { App } from "../listener/app.js"
 import { inOwnContext } from "../node/asyncContext.js"
 import { clearTimeout, setImmediate, setTimeout } from "../node/timers.js"
 import { reject503, rejectUpgrade503 } from "../protocol/http1.js"
@@ -29,17 +30,15 @@ const batch = 64
 /** How many of one connection, so that one client does not take the place of all others. */
 const maxHeldOfOne = 250
 
-export interface App extends PlatformWay.PlatformHandler {
-  /** No app will come any more: those that still wait are answered with 503. */
-  readonly rejectPending: () => void
-  /** An app has been attached, now or before: there is one in the life of a server. */
-  readonly taken: () => boolean
+/** An Effect app, or the place of one that is to come. */
+export interface EffectApp extends App {
+  readonly serve: PlatformWay.PlatformHandler["serve"]
 }
 
 export const make = (
   handlers: RequestFibers,
   eventStreamsEnd: Effect.Effect<void>
-): Effect.Effect<App, never, Scope.Scope> =>
+): Effect.Effect<EffectApp, never, Scope.Scope> =>
   Effect.gen(function*() {
     const platform = yield* PlatformWay.make(handlers, eventStreamsEnd)
     let answer: Listener.RequestListener = platform.request

@@ -4,7 +4,7 @@
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { HandoffFailed } from "../handoff/handoffFailed.js"
+import type { HandoffFailed } from "./handoffFailed.js"
 
 /**
  * What starts a hand-over, and how long it may take.

@@ -2,8 +2,8 @@
  * What `quiesce/promise` takes and gives.
  */
 import type * as Duration from "effect/Duration"
-import { FinallyTimedOut } from "../promise/lastTasks.js"
 import type { Connection } from "./connection.js"
+import { FinallyTimedOut } from "./finallyTimedOut.js"
 import { type NodeServer } from "./listener.js"
 import { type Phase, type Policy } from "./policy.js"
 import { type Report } from "./report.js"

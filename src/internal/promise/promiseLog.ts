@@ -4,8 +4,8 @@
 import * as Cause from "effect/Cause"
 import type * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import { levelName } from "../log/line.js"
 import type { Options } from "../model/promise.js"
-import { levelName } from "../telemetry/line.js"
 
 /** What the function returns is returned: it may be asynchronous, and reject. */
 export const logging = (logger: Options["logger"]): Layer.Layer<never> => {

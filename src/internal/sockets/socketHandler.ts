@@ -7,10 +7,10 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Line from "../log/line.js"
 import type { Policy } from "../model/policy.js"
 import { Server } from "../model/server.js"
 import * as internal from "../server/make.js"
-import * as Line from "../telemetry/line.js"
 import { BetweenCalls, socketServerError } from "./socketServer.js"
 
 /**

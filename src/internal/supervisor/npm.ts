@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
-import * as Line from "../telemetry/line.js"
+import * as Line from "../log/line.js"
 
 interface Npm {
   readonly pid: number | undefined

@@ -3,9 +3,9 @@
  * never comes, and sees nothing.
  */
 import * as Effect from "effect/Effect"
+import * as Line from "../log/line.js"
 import { isReplaced } from "../node/realTime.js"
 import { clearTimeout, setTimeout } from "../node/timers.js"
-import * as Line from "./line.js"
 import type { WatchedServer } from "./telemetry.js"
 
 /** How many seconds of the machine's own time it stands still before that is said. */

@@ -3,9 +3,9 @@
  * than `timeout`, every stop with an idle client takes all of it.
  */
 import * as Effect from "effect/Effect"
+import * as Line from "../log/line.js"
 import type { NodeServer } from "../model/listener.js"
 import { promiseMillis, type ResolvedPolicy } from "../policy/policy.js"
-import * as Line from "./line.js"
 import { millis } from "./progress.js"
 
 export interface PromisedGrace {
