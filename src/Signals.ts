@@ -197,7 +197,7 @@ export const handle =
         const listening = listen(signals, {
           now: monotonicMillis(clock),
           run: (effect) => around.run(effect),
-          servers: () => around.servers,
+          servers: () => around.servers.keys(),
           begin: () => {
             begins(main)
             if (isUnderRunMain()) runner = fiber

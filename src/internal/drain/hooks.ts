@@ -11,7 +11,7 @@ import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import type { HookReport } from "../model/report.js"
 import * as RealTime from "../node/realTime.js"
-import { nextMacrotask } from "./turn.js"
+import { nextMacrotask } from "../node/turn.js"
 
 interface Hook {
   readonly name: string

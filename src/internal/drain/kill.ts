@@ -4,15 +4,14 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
-import type { TrackedConnection } from "../core/connection.js"
-import { remoteAddressOf, snapshot } from "../core/connection.js"
+import { remoteAddressOf, snapshot, type TrackedConnection } from "../core/connection.js"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import type { Exchange } from "../core/exchange.js"
 import type { CutRequest } from "../model/report.js"
+import { nextMacrotask } from "../node/turn.js"
 import { sayGoingAway } from "./longLived.js"
 import type { ServerContext } from "./serverContext.js"
 import { awaitDrained, inBatches, isQuiescent, until } from "./settle.js"
-import { nextMacrotask } from "./turn.js"
 
 /** How many turns of the event loop the last word to a peer takes: to be framed, encrypted and written. */
 const lastWordTurns = 4

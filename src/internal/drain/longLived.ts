@@ -6,9 +6,9 @@ import * as Effect from "effect/Effect"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import * as RealTime from "../node/realTime.js"
 import { clearTimeout, setTimeout } from "../node/timers.js"
+import { nextMacrotask } from "../node/turn.js"
 import type { ServerContext } from "./serverContext.js"
 import { inBatches } from "./settle.js"
-import { nextMacrotask } from "./turn.js"
 
 /**
  * How long, in milliseconds, hooks that still run may keep long-lived connections and responses open; and never longer

@@ -5,9 +5,9 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import * as RealTime from "../node/realTime.js"
+import { nextMacrotask } from "../node/turn.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
 import type { ServerContext } from "./serverContext.js"
-import { nextMacrotask } from "./turn.js"
 
 /** Connections are closed in batches, with a turn of the event loop between: 9,000 at once stalled it for 190 ms. */
 const batch = 64

@@ -6,13 +6,12 @@
  */
 import * as Effect from "effect/Effect"
 import Cluster from "node:cluster"
-import { nextMacrotask } from "../drain/turn.js"
 import * as Line from "../log/line.js"
 import type { ServerService } from "../model/server.js"
+import { nextMacrotask } from "../node/turn.js"
 import { deliver } from "../signals/processSignals.js"
 import type { ProgramService } from "../signals/program.js"
 import { invalid, stillOpen } from "../signals/signals.js"
-import { viewOf } from "../telemetry/telemetry.js"
 
 /** What workers and their primary say to each other. */
 type Word = "ready" | "stop" | "further" | "leaving" | "left"
@@ -55,11 +54,8 @@ const ask = Effect.async<void>((resume) => {
 export const sayReady = ({ servers }: ProgramService): Effect.Effect<void> =>
   Effect.sync(() => {
     if (!Cluster.isWorker || !process.connected) return
-    const drains = Array.from(servers, (server) => {
-      const policy = viewOf(server)?.policy
-      return policy === undefined ? 0 : policy.lameDuck + policy.timeout + policy.killTimeout
-    })
-    process.send?.(say("ready", { drain: String(drains.reduce((sum, millis) => sum + millis, 0)) }))
+    const drain = Array.from(servers.values()).reduce((sum, millis) => sum + millis, 0)
+    process.send?.(say("ready", { drain: String(drain) }))
   })
 
 /** What the primary asks of a worker. */
@@ -88,7 +84,7 @@ export const obey = ({ handlesSignals, isStopping, program }: Obeying) =>
       )
       const further = (signal: NodeJS.Signals) => {
         if (handlesSignals) return void deliver(signal)
-        const { ducks, open } = stillOpen(program.servers)
+        const { ducks, open } = stillOpen(program.servers.keys())
         program.run(Line.warning(`Another ${signal}: ${ducks.length > 0 ? "draining" : "closing"} at once`))
         for (const server of ducks) program.run(server.drainNow)
         if (ducks.length === 0) { for (const server of open) program.run(Effect.asVoid(server.close)) }

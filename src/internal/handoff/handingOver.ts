@@ -129,7 +129,7 @@ const stop = (successor: Conversation.Successor): Effect.Effect<void> =>
 /** The successor accepts already: no load balancer needs to be told. */
 export const withoutLameDuck = ({ servers }: ProgramService): Effect.Effect<void> =>
   Effect.forEach(
-    Array.from(servers),
+    Array.from(servers.keys()),
     (server) =>
       server.phase.changes.pipe(
         Stream.filter((phase) => phase === "LameDuck"),

@@ -96,7 +96,7 @@ export const launch = (options: Options, tag: Context.Tag<Handoff, HandoffServic
         Effect.provideService(Program, program)
       )
       // a hook whose scope closes before its server shuts down is taken back
-      yield* Effect.forEach(Array.from(program.servers), Workers.lastAnswer, { discard: true }).pipe(
+      yield* Effect.forEach(Array.from(program.servers.keys()), Workers.lastAnswer, { discard: true }).pipe(
         Scope.extend(outer)
       )
       yield* Effect.uninterruptibleMask((restore) => begin(restore, handover, predecessor, options.pidFile))

@@ -3,10 +3,9 @@
  */
 import type * as Duration from "effect/Duration"
 import type { Connection } from "./connection.js"
-import { FinallyTimedOut } from "./finallyTimedOut.js"
-import { type NodeServer } from "./listener.js"
-import { type Phase, type Policy } from "./policy.js"
-import { type Report } from "./report.js"
+import type { NodeServer } from "./listener.js"
+import type { Phase, Policy } from "./policy.js"
+import type { Report } from "./report.js"
 
 /**
  * Something that has a Node server and a way to close itself, as a fastify instance has. The Node server is drained
@@ -105,7 +104,7 @@ export interface Options extends Policy {
   readonly finally?: ((report: Report) => unknown) | undefined
   /**
    * How long `finally` may take, and before it the `close` of each framework. After that it is not waited for any more:
-   * the promises of {@link Server} reject with {@link FinallyTimedOut}, and the exit code after a signal is 1. It comes
+   * the promises of {@link Server} reject with `FinallyTimedOut`, and the exit code after a signal is 1. It comes
    * after `timeout` and `killTimeout`: what stops the process (Docker, Kubernetes, PM2) has to wait for all of them.
    *
    * Default: no limit.

@@ -2,7 +2,7 @@
  * The options of a program without Effect, which may be without types, too: each is looked at before anything is touched.
  */
 import { InvalidPolicy } from "../model/errors.js"
-import { type Policy } from "../model/policy.js"
+import type { Policy } from "../model/policy.js"
 import type { Options } from "../model/promise.js"
 import { millisOf } from "../policy/durations.js"
 import { assertNames, policyNames } from "../policy/optionNames.js"

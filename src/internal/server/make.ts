@@ -16,7 +16,6 @@ import { drain } from "../drain/drain.js"
 import { Hooks } from "../drain/hooks.js"
 import { RequestFibers } from "../drain/requestFibers.js"
 import { closeIdleConnections } from "../drain/settle.js"
-import { nextMacrotask } from "../drain/turn.js"
 import type { App } from "../listener/app.js"
 import * as ByHand from "../listener/byHand.js"
 import { adopt, bind, type BoundListener, isHttp, isHttp2 } from "../listener/listener.js"
@@ -28,13 +27,13 @@ import { holdOutputs } from "../log/outputs.js"
 import type { Connection } from "../model/connection.js"
 import { DeadlineExceeded, type InvalidPolicy, ServerClosed } from "../model/errors.js"
 import { type Listener, ListenError, type NodeServer, type Options } from "../model/listener.js"
-import { type Phase, type Policy } from "../model/policy.js"
-import { type Report } from "../model/report.js"
-import { isFailure } from "../model/report.js"
+import type { Phase, Policy } from "../model/policy.js"
+import { isFailure, type Report } from "../model/report.js"
 import type { Event, ServerService } from "../model/server.js"
 import { inOwnContext } from "../node/asyncContext.js"
 import { monotonicMillis } from "../node/clock.js"
 import * as RealTime from "../node/realTime.js"
+import { nextMacrotask } from "../node/turn.js"
 import { ofEffectApp } from "../node/upgrades.js"
 import { checkNames } from "../policy/optionNames.js"
 import { duration, resolve } from "../policy/policy.js"
@@ -394,7 +393,7 @@ export const make = <A extends App | undefined>(
         })
     }
     if (program !== undefined) {
-      program.servers.add(service)
+      program.servers.set(service, policy.lameDuck + policy.timeout + policy.killTimeout)
       program.run = run
     }
     return {

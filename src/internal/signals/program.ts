@@ -12,8 +12,8 @@ export interface ProgramService {
   main: Fiber.RuntimeFiber<unknown, unknown> | undefined
   /** The server whose end the main fiber waits for: its shutdown ends the program, with its report. */
   launched: ServerService | undefined
-  /** Those that have not closed yet. */
-  readonly servers: Set<ServerService>
+  /** Those that have not closed yet, and how long each may take to drain, in milliseconds. */
+  readonly servers: Map<ServerService, number>
   /** Logs where the servers log: loggers are often provided to them, and not to the whole program. */
   run: (effect: Effect.Effect<void>) => void
   /** Passes a further signal on to the workers that still drain, and says which these are. */
@@ -23,7 +23,7 @@ export interface ProgramService {
 export const makeProgram = (run: ProgramService["run"]): ProgramService => ({
   main: undefined,
   launched: undefined,
-  servers: new Set(),
+  servers: new Map(),
   run,
   passOn: undefined
 })

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import { clearImmediate, setImmediate } from "../node/timers.js"
+import { clearImmediate, setImmediate } from "./timers.js"
 
 /** One turn of the event loop: what has arrived by now is read in it. */
 export const nextMacrotask: Effect.Effect<void> = Effect.async<void>((resume) => {

@@ -1,0 +1,59 @@
+/**
+ * Who may import whom in `src/internal`, types included: `npm run check:imports`. docs/architecture.md says why.
+ *
+ * @type {Readonly<Record<string, ReadonlyArray<string>>>}
+ */
+const rooms = {
+  model: [],
+  node: [],
+  core: ["model", "node"],
+  protocol: ["core", "node"],
+  log: ["model", "node"],
+  policy: ["model"],
+  supervisor: ["log"],
+  signals: ["log", "model", "node"],
+  handoff: ["log", "model", "node", "policy", "signals", "supervisor"],
+  listener: ["core", "handoff", "model", "node", "policy", "protocol"],
+  drain: ["core", "listener", "model", "node", "policy"],
+  telemetry: ["core", "drain", "log", "model", "node", "policy"],
+  server: ["core", "drain", "listener", "log", "model", "node", "policy", "signals", "supervisor", "telemetry"],
+  health: ["log", "model", "node", "policy"],
+  sockets: ["core", "drain", "log", "model", "node", "policy", "protocol", "server"],
+  http: ["core", "drain", "listener", "log", "model", "node", "protocol", "sockets"],
+  promise: ["listener", "log", "model", "node", "policy", "signals"]
+}
+
+const among = (names) => `^src/internal/(${names.join("|")})/`
+
+module.exports = {
+  forbidden: [
+    { name: "no-circle", severity: "error", from: {}, to: { circular: true } },
+    {
+      name: "a-room-of-the-table",
+      comment: "a new room has a line in .ci/imports.cjs",
+      severity: "error",
+      from: {},
+      to: { path: "^src/internal/", pathNot: among(Object.keys(rooms)) }
+    },
+    {
+      name: "core-without-effect",
+      comment: "the hot path is plain callbacks and plain collections",
+      severity: "error",
+      from: { path: among(["core", "protocol"]) },
+      to: { path: "^(node_modules/)?@?effect/" }
+    },
+    ...Object.entries(rooms).map(([room, others]) => ({
+      name: `from-${room}`,
+      comment: `${room} may import ${others.length === 0 ? "no other room" : others.join(", ")}`,
+      severity: "error",
+      from: { path: among([room]) },
+      to: { path: "^src/", pathNot: among([room, ...others]) }
+    }))
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+    doNotFollow: { path: "node_modules" },
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "types", "default"] }
+  }
+}
