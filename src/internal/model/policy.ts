@@ -54,7 +54,7 @@ export interface Policy {
   readonly killTimeout?: Duration.DurationInput | undefined
   /**
    * How long after its accept a connection that has never sent a byte is waited for
-   * ([Go rule D13](../docs/go-rules.md#d-shutdown); Chromium opens such connections in advance). Default: 5 seconds.
+   * ([Go rule D13](../../../docs/go-rules.md#d-shutdown); Chromium opens such connections in advance). Default: 5 seconds.
    */
   readonly newConnectionGrace?: Duration.DurationInput | undefined
   /**
@@ -86,7 +86,7 @@ export interface Policy {
 }
 
 /**
- * Go's poll law (`net/http` `Server.Shutdown`, [rule D2](../docs/go-rules.md#d-shutdown)): 1 ms, doubling, capped at 500 ms,
+ * Go's poll law (`net/http` `Server.Shutdown`, [rule D2](../../../docs/go-rules.md#d-shutdown)): 1 ms, doubling, capped at 500 ms,
  * each plus up to 10 % jitter, in whole milliseconds. Without the jitter the checks fall at 0, 1, 3, 7, 15, 31, 63,
  * 127, 255, 511, 1011 … ms.
  *

@@ -62,12 +62,12 @@ export const Event = Data.taggedEnum<Event>()
  */
 export interface ServerService {
   /**
-   * Listens with one more Node server, until its scope closes ([Go rules B5, B6](../docs/go-rules.md#b-listeners)). A Node
+   * Listens with one more Node server, until its scope closes ([Go rules B5, B6](../../../docs/go-rules.md#b-listeners)). A Node
    * server that has a `request` listener keeps it. One that has none answers with the app that `HttpServer.serve`
    * attached.
    *
    * Fails with `ListenError` where it cannot bind; with `ServerClosed`, and without binding, once a shutdown has
-   * begun ([Go rule B4](../docs/go-rules.md#b-listeners)).
+   * begun ([Go rule B4](../../../docs/go-rules.md#b-listeners)).
    *
    * Its own `close`, called by other code, closes it alone while this server listens with others, and starts this
    * server's shutdown where it is the last of them, as that of an adopted one does.
@@ -117,7 +117,7 @@ export interface ServerService {
   ) => Effect.Effect<Listener, ListenError | ServerClosed, Scope.Scope>
   /**
    * Runs `hook` once when draining starts, together with all others (Go's `RegisterOnShutdown`,
-   * [rule D9](../docs/go-rules.md#d-shutdown), awaited). It may take until the deadline, or until its own `timeout`; then it is
+   * [rule D9](../../../docs/go-rules.md#d-shutdown), awaited). It may take until the deadline, or until its own `timeout`; then it is
    * interrupted. How it ended is in the report: a hook that fails or hangs never stops the shutdown, nor makes it fail.
    * Registered after the start, it runs at once. When the scope closes before a shutdown has begun, the hook is taken
    * back; after that, the scope waits for the hook to end.
@@ -145,7 +145,7 @@ export interface ServerService {
    * if requests were cut.
    *
    * From inside a handler, fork it: a shutdown waits for every handler, and for its caller too
-   * ([Go rule D12](../docs/go-rules.md#d-shutdown)).
+   * ([Go rule D12](../../../docs/go-rules.md#d-shutdown)).
    */
   readonly shutdown: Effect.Effect<Report, DeadlineExceeded>
   /**
@@ -154,7 +154,7 @@ export interface ServerService {
    */
   readonly drainNow: Effect.Effect<void>
   /**
-   * Cuts everything now (Go's `Close`, [rules E1 to E6](../docs/go-rules.md#e-close)): no hooks are started; handlers are
+   * Cuts everything now (Go's `Close`, [rules E1 to E6](../../../docs/go-rules.md#e-close)): no hooks are started; handlers are
    * interrupted, and get `killTimeout` for their finalizers. During a shutdown it ends that one, and its callers get
    * this report.
    */
@@ -172,7 +172,7 @@ export interface ServerService {
   readonly connections: Effect.Effect<ReadonlyArray<Connection>>
   /**
    * Calls `observer` at each change of a connection's state, until the scope closes (Go's `ConnState`,
-   * [rules A1 to A10](../docs/go-rules.md#a-connection-states)). It is called synchronously and must be quick; what it throws is
+   * [rules A1 to A10](../../../docs/go-rules.md#a-connection-states)). It is called synchronously and must be quick; what it throws is
    * logged. Each connection is seen `New` once and `Closed` once, and `Closed` before the report is there.
    */
   readonly observe: (observer: (connection: Connection) => void) => Effect.Effect<void, never, Scope.Scope>
@@ -183,7 +183,7 @@ export interface ServerService {
   /**
    * `false`: every response says `Connection: close`, and connections that are idle leave as they do in a drain,
    * while the server goes on serving; `true` takes that back (Go's `SetKeepAlivesEnabled`,
-   * [rules C9, C10](../docs/go-rules.md#c-keep-alive)). No effect once a shutdown has begun.
+   * [rules C9, C10](../../../docs/go-rules.md#c-keep-alive)). No effect once a shutdown has begun.
    */
   readonly setKeepAlives: (enabled: boolean) => Effect.Effect<void>
 }
