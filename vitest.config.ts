@@ -56,6 +56,9 @@ for (const file of [...alone, ...proofs]) {
   if (!existsSync(root + file)) throw new Error(`vitest.config.ts names ${file}, which is not there`)
 }
 
+/** What says how requests are served, interrupted, drained and cut: all of it holds without the fast path, too. */
+const bothWays = ["conformance", "eventStreams", "nodeHttpServer", "protocols", "rules", "scenarios", "upgrades"]
+
 /** Projects of one file each run one after the other: vitest has one pool for all that run at once. */
 const oneByOne = (kind: string, files: ReadonlyArray<string>, first: number) =>
   files.map((file, nth) => ({
@@ -109,7 +112,17 @@ export default defineConfig({
         }
       },
       ...oneByOne("alone", alone, 100),
-      ...oneByOne("proofs", proofs, 200)
+      ...oneByOne("proofs", proofs, 200),
+      {
+        extends: true,
+        test: {
+          name: "proofs-without-the-fast-path",
+          include: bothWays.map((folder) => `test/${folder}/**/*.test.ts`),
+          exclude: [...alone, ...proofs],
+          env: { QUIESCE_FAST_PATH: "off" },
+          sequence: { groupOrder: 300 }
+        }
+      }
     ]
   }
 })

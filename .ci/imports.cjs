@@ -42,6 +42,13 @@ module.exports = {
       from: { path: among(["core", "protocol"]) },
       to: { path: "^(node_modules/)?@?effect/" }
     },
+    {
+      name: "door-of-the-fast-path",
+      comment: "what it is and whether it is taken is the matter of http/dispatch.ts and of its switch",
+      severity: "error",
+      from: { pathNot: "^src/internal/http/(fastPath/|dispatch[.]ts)" },
+      to: { path: "^src/internal/http/fastPath/", pathNot: "/switch[.]ts$" }
+    },
     ...Object.entries(rooms).map(([room, others]) => ({
       name: `from-${room}`,
       comment: `${room} may import ${others.length === 0 ? "no other room" : others.join(", ")}`,

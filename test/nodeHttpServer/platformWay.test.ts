@@ -8,7 +8,7 @@ const otherPlatform = new URL("fixtures/otherPlatform.mjs", import.meta.url).hre
 
 /** Which fields the scope of a request has says whose it is. */
 const ways = {
-  "our own way": { scope: "span,strategy", options: {} },
+  "our own way": { scope: "span,strategy", options: { env: { QUIESCE_FAST_PATH: "on" } } },
   "the platform's way, where its requests are others": {
     scope: "state,strategy",
     options: { modules: true, execArgv: ["--import", otherPlatform], env: { SHAPE: "request" } }

@@ -35,7 +35,8 @@ export interface EffectApp extends App {
   readonly serve: PlatformWay.PlatformHandler["serve"]
 }
 
-export const make = (
+export const make = (fastPath: boolean) =>
+(
   handlers: RequestFibers,
   eventStreamsEnd: Effect.Effect<void>
 ): Effect.Effect<EffectApp, never, Scope.Scope> =>
@@ -112,7 +113,7 @@ export const make = (
             const close = Scope.close(scope, exit)
             return handlers.idle ? close : Effect.asVoid(Effect.forkDaemon(close))
           })
-          const own = yield* Listener.make(httpApp, middleware, handlers, eventStreamsEnd)
+          const own = fastPath ? yield* Listener.make(httpApp, middleware, handlers, eventStreamsEnd) : undefined
           if (own !== undefined) answer = own
           yield* Scope.extend(platform.serve(httpApp, own === undefined ? middleware : lazily(middleware)), scope)
           attached = true

@@ -20,7 +20,7 @@ import { completeEnd } from "../node/endCallbacks.js"
 import { answerUpgrade, http1Of } from "../protocol/http1.js"
 import { goingAway, hijack } from "../protocol/upgraded.js"
 import { once } from "../sockets/socketServer.js"
-import { ending } from "./fastPath/endEventStreams.js"
+import { ending } from "./endEventStreams.js"
 
 export interface PlatformHandler {
   readonly request: (request: Http.IncomingMessage, response: Http.ServerResponse) => void

@@ -7,8 +7,8 @@ import type { HttpServerRequest } from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { connectionOf } from "../../core/connection.js"
-import { endsWithStream, isEventStream, wantsEventStream } from "../../protocol/eventStream.js"
+import { connectionOf } from "../core/connection.js"
+import { endsWithStream, isEventStream, wantsEventStream } from "../protocol/eventStream.js"
 
 type Response = HttpServerResponse.HttpServerResponse
 
