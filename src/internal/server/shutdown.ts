@@ -1,0 +1,143 @@
+/**
+ * The one shutdown of a server, which all callers share: who starts it, what surrounds its drain, who gets its report.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import { drain } from "../drain/drain.js"
+import type { ServerContext } from "../drain/serverContext.js"
+import type { App } from "../listener/app.js"
+import { holdOutputs } from "../log/outputs.js"
+import { DeadlineExceeded } from "../model/errors.js"
+import type { Phase } from "../model/policy.js"
+import { isFailure, type Report } from "../model/report.js"
+import type { ServerService } from "../model/server.js"
+import { inOwnContext } from "../node/asyncContext.js"
+import { begins, isOver } from "../signals/processEnd.js"
+import { enters, narrated } from "../telemetry/log.js"
+import { observerOf } from "../telemetry/observer.js"
+import { shutdownSpan } from "../telemetry/shutdownSpans.js"
+import type { Telemetry, WatchedServer } from "../telemetry/telemetry.js"
+import type { ServerEvents } from "./events.js"
+
+export interface Shutdown extends Pick<ServerService, "close" | "closed" | "drainNow" | "shutdown" | "shuttingDown"> {
+  readonly server: WatchedServer
+  readonly start: Effect.Effect<void>
+  /** Shuts down as a finalizer does: dies with what was cut, but only the first of several finalizers. */
+  readonly finalize: Effect.Effect<void>
+}
+
+interface Parts
+  extends Pick<ServerContext, "endEventStreams" | "handlers" | "hooks" | "listeners" | "policy" | "registry" | "woken">
+{
+  readonly app: App | undefined
+  readonly events: ServerEvents
+  readonly telemetry: Telemetry
+  readonly run: (effect: Effect.Effect<unknown>) => unknown
+  /** Goes before the drain. */
+  readonly before: Effect.Effect<void>
+  readonly onStart: () => void
+  /** The report is known, and nothing is open any more. */
+  readonly onDrained: () => void
+  readonly onClosed: () => void
+}
+
+export const make = (parts: Parts): Effect.Effect<Shutdown> =>
+  Effect.map(Deferred.make<Report>(), (done) => {
+    const { app, events, hooks, listeners, policy, registry, run, telemetry } = parts
+    let isCloseCalled = false
+    const shuttingDown = Effect.unsafeMakeLatch(false)
+    const lameDuckOver = Effect.unsafeMakeLatch(false)
+    const closeCalled = Effect.unsafeMakeLatch(false)
+    const hasApp = () => app === undefined || app.taken() || registry.served > 0
+    const server: WatchedServer = {
+      policy,
+      registry,
+      handlers: parts.handlers,
+      hooks,
+      listeners,
+      telemetry,
+      observer: observerOf(() => server),
+      woken: parts.woken,
+      enter: (phase) => enter(server, events, phase),
+      rejectPending: () => app?.rejectPending(),
+      endEventStreams: parts.endEventStreams,
+      lameDuckOver: lameDuckOver.await,
+      closeCalled: closeCalled.await,
+      isCloseCalled: () => isCloseCalled,
+      hasApp,
+      lameDuck: () => hasApp() ? policy.lameDuck : 0
+    }
+    // its hooks, its log and its timers have nothing to do with the request whose handler shuts the server down
+    const runDrain = inOwnContext((releaseOutputs: () => void) =>
+      run(
+        Effect.zipRight(parts.before, drain(server)).pipe(
+          narrated(server),
+          shutdownSpan(server),
+          Effect.tap((report) => {
+            telemetry.report(report)
+            parts.onDrained()
+            registry.advance({ to: "Closed" })
+            return server.enter("Closed")
+          }),
+          Effect.tap(() => {
+            parts.onClosed()
+            isOver(server)
+          }),
+          Effect.intoDeferred(done),
+          Effect.ensuring(Effect.sync(releaseOutputs))
+        )
+      )
+    )
+    const start = Effect.sync(() => {
+      if (registry.lifecycle.isStopping) return
+      registry.advance({ to: "Stopping" })
+      const releaseOutputs = holdOutputs()
+      begins(server)
+      hooks.expect()
+      parts.onStart()
+      telemetry.startedAt = registry.now()
+      shuttingDown.unsafeOpen()
+      for (const listener of listeners) listener.makeWay()
+      runDrain(releaseOutputs)
+    })
+    const closed = Effect.flatMap(
+      Deferred.await(done),
+      (report) => isFailure(report) ? new DeadlineExceeded({ report }) : Effect.succeed(report)
+    )
+    const shutdown = Effect.zipRight(start, closed)
+    let raised = false
+    return {
+      server,
+      start,
+      shutdown,
+      closed,
+      shuttingDown: shuttingDown.await,
+      drainNow: Effect.suspend(() => {
+        lameDuckOver.unsafeOpen()
+        return start
+      }),
+      close: Effect.suspend(() => {
+        isCloseCalled = true
+        lameDuckOver.unsafeOpen()
+        closeCalled.unsafeOpen()
+        return Effect.zipRight(start, Deferred.await(done))
+      }),
+      finalize: Effect.catchAll(Effect.asVoid(shutdown), (error) => {
+        if (raised) return Effect.void
+        raised = true
+        return Effect.die(error)
+      })
+    }
+  })
+
+const enter = (server: WatchedServer, { emit, setPhase }: ServerEvents, phase: Phase): Effect.Effect<void> =>
+  Effect.zipRight(
+    setPhase(phase),
+    Effect.suspend(() => {
+      const at = server.registry.now()
+      server.telemetry.phase = phase
+      server.telemetry.phaseSince = at
+      emit({ _tag: "PhaseChanged", phase, at })
+      return enters(server, phase)
+    })
+  )
