@@ -211,7 +211,7 @@ export const handle =
           },
           nothingOpen: interrupt,
           raised: settle,
-          passOn: (signal) => around.passOn?.(signal) ?? []
+          passOn: (signal) => around.forwardSignal?.(signal) ?? []
         })
 
         let interrupted = false

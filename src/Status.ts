@@ -26,7 +26,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { WriteStream } from "node:tty"
 import { checkNames } from "./internal/policy/optionNames.js"
-import { besides, connections, count, progressOf, request, timeLeft } from "./internal/telemetry/progress.js"
+import { connections, count, otherWork, progressOf, request, timeLeft } from "./internal/telemetry/progress.js"
 import type { WatchedServer } from "./internal/telemetry/telemetry.js"
 import * as Terminal from "./internal/telemetry/terminal.js"
 import { watch } from "./internal/telemetry/watching.js"
@@ -114,7 +114,7 @@ const lines = (inside: WatchedServer, paint: (code: number, text: string) => str
     paint(yellow, `${phase}${left === undefined ? "" : `, ${left}`}: ${connections(progress)}`),
     ...progress.oldest.map((each) => `  ${request(each, seconds)}`),
     ...(more > 0 ? [`  and ${count(more, "request")} more`] : []),
-    ...besides(progress).map((what) => `  ${what}`)
+    ...otherWork(progress).map((what) => `  ${what}`)
   ]
 }
 

@@ -213,7 +213,7 @@ const life = (
     yield* notify({ READY: 1, STATUS: "Serving" })
     yield* server.shuttingDown
     // what shuts down is not the service: its successor is
-    if (handover?.given === true) return
+    if (handover?.handedOver === true) return
     const extend: State = extendMillis > 0 && Number.isFinite(extendMillis)
       ? { EXTEND_TIMEOUT_USEC: Math.round(extendMillis * 1000) }
       : {}

@@ -46,7 +46,7 @@ import { monotonicMillis } from "./internal/node/clock.js"
 import * as RealTime from "./internal/node/realTime.js"
 import { failuresOf, type LastTask } from "./internal/promise/lastTasks.js"
 import { logging } from "./internal/promise/promiseLog.js"
-import { finallyLimit, look, lookAtHook, signalNames } from "./internal/promise/promiseOptions.js"
+import { finallyLimit, look, signalNames, validateHook } from "./internal/promise/promiseOptions.js"
 import { adoptLater, sorted } from "./internal/promise/promiseTargets.js"
 import { begins, isOver, settle } from "./internal/signals/processEnd.js"
 import { listen } from "./internal/signals/signals.js"
@@ -209,7 +209,7 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
   // nobody takes a hook back; a scope that has closed would wait for one that is registered after that
   const open = Effect.runSync(Scope.make())
   const register: Server["onShutdown"] = (name, hook, options) => {
-    lookAtHook(name, hook, options)
+    validateHook(name, hook, options)
     const exit = Runtime.runSyncExit(runtime)(Scope.extend(server.onShutdown(name, effectOf(hook), options), open))
     if (Exit.isFailure(exit)) throw Cause.squash(exit.cause)
   }

@@ -84,10 +84,10 @@ export const obey = ({ handlesSignals, isStopping, program }: Obeying) =>
       )
       const further = (signal: NodeJS.Signals) => {
         if (handlesSignals) return void deliver(signal)
-        const { ducks, open } = stillOpen(program.servers.keys())
-        program.run(Line.warning(`Another ${signal}: ${ducks.length > 0 ? "draining" : "closing"} at once`))
-        for (const server of ducks) program.run(server.drainNow)
-        if (ducks.length === 0) { for (const server of open) program.run(Effect.asVoid(server.close)) }
+        const { ducks: lameDucks, open } = stillOpen(program.servers.keys())
+        program.run(Line.warning(`Another ${signal}: ${lameDucks.length > 0 ? "draining" : "closing"} at once`))
+        for (const server of lameDucks) program.run(server.drainNow)
+        if (lameDucks.length === 0) { for (const server of open) program.run(Effect.asVoid(server.close)) }
       }
       const hear = (message: unknown) => {
         const word = wordOf(message)

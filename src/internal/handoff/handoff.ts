@@ -20,11 +20,11 @@ import { checkNames } from "../policy/optionNames.js"
 import { duration } from "../policy/policy.js"
 import { makeProgram, Program } from "../signals/program.js"
 import * as Workers from "./cluster.js"
-import { handOver, withoutLameDuck } from "./handingOver.js"
 import { chosen, listen } from "./handoffSignals.js"
 import { CurrentHandover, Handover } from "./handover.js"
+import { handOver, withoutLameDuck } from "./predecessor.js"
 import * as Conversation from "./successor.js"
-import { begin } from "./takingOver.js"
+import { begin } from "./takeover.js"
 
 const optionNames = Object.keys(
   { command: true, pidFile: true, signals: true, timeout: true } satisfies { readonly [K in keyof Options]-?: true }

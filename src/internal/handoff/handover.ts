@@ -32,7 +32,7 @@ export interface Held {
 }
 
 /** Where a listener listens, in a program that may hand it over. */
-export interface Place {
+export interface ListenTarget {
   /** In place of the listener's own. */
   readonly options: Options
   /** Where `server.address()` does not tell. */
@@ -50,7 +50,7 @@ export interface Place {
 
 export class Handover {
   /** A successor accepts: what it was given is its own. */
-  given = false
+  handedOver = false
   /** A successor that does not accept yet holds the sockets as well. */
   isOffered = false
   private readonly opened: Effect.Latch
@@ -69,7 +69,7 @@ export class Handover {
     return Array.from(this.all)
   }
 
-  place(options: Options): Place {
+  place(options: Options): ListenTarget {
     const name = nameOf(options)
     const index = this.unclaimed.findIndex((inherited) => inherited.name === name)
     const [inherited] = index === -1 ? [] : this.unclaimed.splice(index, 1)
@@ -104,7 +104,7 @@ export class Handover {
       leave: () => {
         if (waits !== undefined && this.waiting.delete(waits)) closeDescriptor(waits.fd)
         if (holds === undefined || !this.all.delete(holds)) return
-        if (holds.file !== undefined && !this.given) removeOwn(holds.file)
+        if (holds.file !== undefined && !this.handedOver) removeOwn(holds.file)
       }
     }
   }
@@ -135,7 +135,7 @@ export class Handover {
 
   /** The successor accepts. */
   give(): void {
-    this.given = true
+    this.handedOver = true
     for (const { closeNow } of this.held) closeNow()
   }
 }

@@ -15,8 +15,8 @@ import { duration } from "../policy/policy.js"
 import { Program } from "../signals/program.js"
 import { listen as listenForStops, type Listening } from "../signals/signals.js"
 import * as Workers from "./cluster.js"
-import { killMillis } from "./handingOver.js"
 import { chosen, listen } from "./handoffSignals.js"
+import { killMillis } from "./predecessor.js"
 
 const optionNames = Object.keys(
   { killAfter: true, signals: true, timeout: true, workers: true } satisfies {
@@ -195,12 +195,12 @@ const listenForFurther = (passOn: (signal: NodeJS.Signals) => ReadonlyArray<numb
     yield* Effect.acquireRelease(
       Effect.sync(() => {
         if (program === undefined) return
-        program.passOn = passOn
+        program.forwardSignal = passOn
         program.run = run
       }),
       () =>
         Effect.sync(() => {
-          if (program !== undefined) program.passOn = undefined
+          if (program !== undefined) program.forwardSignal = undefined
           listening?.stop()
         })
     )

@@ -16,7 +16,7 @@ import { clearTimeout, setImmediate, setTimeout } from "../node/timers.js"
 import { reject503, rejectUpgrade503 } from "../protocol/http1.js"
 import * as Http2 from "../protocol/http2.js"
 import * as Listener from "./fastPath/listener.js"
-import * as PlatformWay from "./platformHandler.js"
+import * as PlatformHandler from "./platformHandler.js"
 
 /** How long a request waits for an app to be attached, in milliseconds, before it is answered with 503. */
 const attachMillis = 10_000
@@ -32,7 +32,7 @@ const maxHeldOfOne = 250
 
 /** An Effect app, or the place of one that is to come. */
 export interface EffectApp extends App {
-  readonly serve: PlatformWay.PlatformHandler["serve"]
+  readonly serve: PlatformHandler.PlatformHandler["serve"]
 }
 
 export const make = (fastPath: boolean) =>
@@ -41,7 +41,7 @@ export const make = (fastPath: boolean) =>
   eventStreamsEnd: Effect.Effect<void>
 ): Effect.Effect<EffectApp, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const platform = yield* PlatformWay.make(handlers, eventStreamsEnd)
+    const platform = yield* PlatformHandler.make(handlers, eventStreamsEnd)
     let answer: Listener.RequestListener = platform.request
 
     const held = new Queue<{ readonly deliver: () => void; readonly refuse: () => void }>()

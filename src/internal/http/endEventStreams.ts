@@ -13,7 +13,7 @@ import { endsWithStream, isEventStream, wantsEventStream } from "../protocol/eve
 type Response = HttpServerResponse.HttpServerResponse
 
 /** The same response; if it is an event stream, one that ends when `end` does. */
-export const ending = (response: Response, request: HttpServerRequest, end: Effect.Effect<void>): Response => {
+export const endingWithDrain = (response: Response, request: HttpServerRequest, end: Effect.Effect<void>): Response => {
   if (!isStreamed(response)) return response
   const connection = connectionOf(NodeHttpServerRequest.toIncomingMessage(request).socket)
   if (connection === undefined) return response

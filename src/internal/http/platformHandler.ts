@@ -20,7 +20,7 @@ import { completeEnd } from "../node/endCallbacks.js"
 import { answerUpgrade, http1Of } from "../protocol/http1.js"
 import { goingAway, hijack } from "../protocol/upgraded.js"
 import { once } from "../sockets/socketServer.js"
-import { ending } from "./endEventStreams.js"
+import { endingWithDrain } from "./endEventStreams.js"
 
 export interface PlatformHandler {
   readonly request: (request: Http.IncomingMessage, response: Http.ServerResponse) => void
@@ -73,7 +73,7 @@ const track = <E, R>(
     const exchange = http1?.upgradeOf(source)
     if (http1 === undefined || exchange === undefined) {
       handlers.add(fiber, connection, ignore)
-      return Effect.map(app, (response) => ending(response, request, eventStreamsEnd))
+      return Effect.map(app, (response) => endingWithDrain(response, request, eventStreamsEnd))
     }
     let upgraded = false
     handlers.add(fiber, connection, () =>
@@ -96,7 +96,7 @@ const track = <E, R>(
     return Effect.map(Effect.provideService(app, HttpServerRequest, withUpgrade), (response) => {
       // it has declined to upgrade, and answers as it would any request
       if (!upgraded) answerUpgrade(exchange, NodeHttpServerRequest.toServerResponse(request))
-      return ending(response, request, eventStreamsEnd)
+      return endingWithDrain(response, request, eventStreamsEnd)
     })
   })
 

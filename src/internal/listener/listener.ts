@@ -28,7 +28,7 @@ export interface BoundListener {
   /** It is going to close: the next server of this process that listens on its address is given its socket. */
   readonly makeWay: () => void
   /** Its scope has closed before its server: one that has never listened is its owner's again. */
-  readonly letGo: () => void
+  readonly release: () => void
 }
 
 /**
@@ -69,7 +69,7 @@ export const bind = (
       }),
       closeNow,
       makeWay,
-      letGo: () => {}
+      release: () => {}
     })
     const listen = Effect.async<void, ListenError>((resume) => {
       const fail = (cause: unknown) => {
@@ -162,7 +162,7 @@ export const adopt = (
       }),
       closeNow,
       makeWay,
-      letGo: () => {
+      release: () => {
         if (listened) return
         server.off("listening", listening)
         unwatch()

@@ -38,7 +38,7 @@ export interface NodeServerEvents extends ClosedByOthers {
   readonly resting: (socket: Net.Socket) => void
   /** The deadline has passed. */
   readonly isTooLate: () => boolean
-  readonly refuse: (response: Http.ServerResponse) => void
+  readonly reject503: (response: Http.ServerResponse) => void
   readonly refuseStream: (stream: Http2.ServerHttp2Stream) => void
   readonly upgrade: (
     event: "upgrade" | "connect",
@@ -97,7 +97,7 @@ export const seeing = (
         const later = () => {
           // it may have been cut by now
           if (!request.socket.writable) return
-          if (watcher.isTooLate()) watcher.refuse(response)
+          if (watcher.isTooLate()) watcher.reject503(response)
           else deliver(args, request, response)
         }
         // else when all that came with it has been parsed: an answer must know whether it is the last

@@ -107,7 +107,7 @@ export const watcherOf = (server: Watched) => (node: NodeServer, withApp: boolea
     isClosing: () => registry.lifecycle.asksToLeave,
     isStopping: server.isStopping,
     isTooLate: () => registry.lifecycle.isAborting,
-    refuse: reject503,
+    reject503: reject503,
     refuseStream: Http2.refuseStream,
     closeCalled: () => server.closeCalled(node, closeIdle),
     closeIdle,

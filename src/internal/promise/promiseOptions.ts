@@ -33,7 +33,7 @@ export const look = (options: Options): void => {
   }
 }
 
-export const lookAtHook = (name: unknown, hook: unknown, options: unknown): void => {
+export const validateHook = (name: unknown, hook: unknown, options: unknown): void => {
   if (typeof name !== "string") {
     throw new InvalidPolicy({
       field: "name of the hook",

@@ -47,8 +47,8 @@ export const make = (parts: Parts): Listeners => {
   const listenWith = (node: NodeServer, options: Options, alwaysApp: boolean) => {
     const unusable = whyNotListen(node, options)
     if (unusable !== undefined) return unusable
-    const unheard = node.listenerCount("request") + node.listenerCount("stream") === 0
-    const withApp = app !== undefined && isHttp(node) && (alwaysApp || unheard)
+    const hasNoListeners = node.listenerCount("request") + node.listenerCount("stream") === 0
+    const withApp = app !== undefined && isHttp(node) && (alwaysApp || hasNoListeners)
     // Node hands over a request to upgrade, and makes requests of streams, only where somebody listens for them
     if (withApp) node.on("upgrade", ofEffectApp)
     if (withApp && isHttp2(node)) node.on("request", ignore)
@@ -148,7 +148,7 @@ const closeAlone = (bound: BoundListener, listeners: Set<BoundListener>, registr
       bound.close,
       Effect.sync(() => {
         listeners.delete(bound)
-        bound.letGo()
+        bound.release()
       })
     )
   )

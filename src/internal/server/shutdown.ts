@@ -13,7 +13,7 @@ import { isFailure, type Report } from "../model/report.js"
 import type { ServerService } from "../model/server.js"
 import { inOwnContext } from "../node/asyncContext.js"
 import { begins, isOver } from "../signals/processEnd.js"
-import { enters, narrated } from "../telemetry/log.js"
+import { enters, withShutdownLog } from "../telemetry/log.js"
 import { observerOf } from "../telemetry/observer.js"
 import { shutdownSpan } from "../telemetry/shutdownSpans.js"
 import type { Telemetry, WatchedServer } from "../telemetry/telemetry.js"
@@ -71,7 +71,7 @@ export const make = (parts: Parts): Effect.Effect<Shutdown> =>
     const runDrain = inOwnContext((releaseOutputs: () => void) =>
       run(
         Effect.zipRight(parts.before, drain(server)).pipe(
-          narrated(server),
+          withShutdownLog(server),
           shutdownSpan(server),
           Effect.tap((report) => {
             telemetry.report(report)

@@ -17,7 +17,7 @@ export interface ProgramService {
   /** Logs where the servers log: loggers are often provided to them, and not to the whole program. */
   run: (effect: Effect.Effect<void>) => void
   /** Passes a further signal on to the workers that still drain, and says which these are. */
-  passOn: ((signal: NodeJS.Signals) => ReadonlyArray<number>) | undefined
+  forwardSignal: ((signal: NodeJS.Signals) => ReadonlyArray<number>) | undefined
 }
 
 export const makeProgram = (run: ProgramService["run"]): ProgramService => ({
@@ -25,7 +25,7 @@ export const makeProgram = (run: ProgramService["run"]): ProgramService => ({
   launched: undefined,
   servers: new Map(),
   run,
-  passOn: undefined
+  forwardSignal: undefined
 })
 
 export class Program extends Context.Reference<Program>()("quiesce/Program", {

@@ -20,7 +20,7 @@ import { shared } from "./shared.js"
  * `concurrently -k` sends SIGINT, then SIGTERM, for one Ctrl-C. A person who will not wait, or a supervisor, takes
  * longer.
  */
-const echoMillis = 500
+const duplicateWindowMillis = 500
 
 /** What is wrong with a list of signals. */
 export const invalid = (
@@ -97,7 +97,7 @@ export const listen = (signals: ReadonlyArray<NodeJS.Signals>, stop: Stop): List
   const say = (level: "Info" | "Warning", message: string) =>
     stop.run(level === "Info" ? Line.info(message) : Line.warning(message))
 
-  const isEcho = () => stop.now() - countedAt < echoMillis
+  const isEcho = () => stop.now() - countedAt < duplicateWindowMillis
 
   const begins = (name: NodeJS.Signals) => {
     first = name
@@ -121,17 +121,17 @@ export const listen = (signals: ReadonlyArray<NodeJS.Signals>, stop: Stop): List
     stop.raised?.()
   }
 
-  const heard = (name: NodeJS.Signals, origin: Origin) => {
+  const onSignal = (name: NodeJS.Signals, origin: Origin) => {
     if (first === undefined) return begins(name)
     if (origin !== "Outside") return isOwn(name, origin)
     if (isEcho()) return
     countedAt = stop.now()
     if (last || over) return endsProcess(name)
-    const { ducks, open } = stillOpen(stop.servers())
+    const { ducks: lameDucks, open } = stillOpen(stop.servers())
     const workers = stop.passOn?.(name) ?? []
-    if (ducks.length > 0) {
+    if (lameDucks.length > 0) {
       say("Warning", `Another ${name}: draining at once; one more cuts what is open`)
-      for (const server of ducks) stop.run(server.drainNow)
+      for (const server of lameDucks) stop.run(server.drainNow)
       return
     }
     last = true
@@ -156,12 +156,12 @@ export const listen = (signals: ReadonlyArray<NodeJS.Signals>, stop: Stop): List
 
   let echoOver: NodeJS.Timeout | undefined
   const unlisten = () => {
-    for (const name of names) stopReceiving(name, heard)
+    for (const name of names) stopReceiving(name, onSignal)
     unwatch?.()
     clearTimeout(echoOver)
     process.off("beforeExit", unlisten)
   }
-  for (const name of names) receive(name, heard)
+  for (const name of names) receive(name, onSignal)
   return {
     first: () => first,
     others: () => raised < others.named.length ? others : { ...others, named: [] },
@@ -172,7 +172,7 @@ export const listen = (signals: ReadonlyArray<NodeJS.Signals>, stop: Stop): List
       if (others.named.length > raised) return
       if (!isEcho()) return unlisten()
       // something may hold the process that long
-      echoOver = setTimeout(unlisten, echoMillis - (stop.now() - countedAt)).unref()
+      echoOver = setTimeout(unlisten, duplicateWindowMillis - (stop.now() - countedAt)).unref()
       process.once("beforeExit", unlisten)
     }
   }

@@ -12,7 +12,17 @@ import type { Phase } from "../model/policy.js"
 import { type CutRequest, type EndedStream, type HookReport, isFailure, type Report } from "../model/report.js"
 import { clip } from "../model/text.js"
 import { saysIfFrozen } from "./frozenClock.js"
-import { besides, connections, count, millis, print, type Progress, progressOf, request, timeLeft } from "./progress.js"
+import {
+  connections,
+  count,
+  millis,
+  otherWork,
+  print,
+  type Progress,
+  progressOf,
+  request,
+  timeLeft
+} from "./progress.js"
 import type { WatchedServer } from "./telemetry.js"
 
 /** A line a second at first, then fewer. */
@@ -25,12 +35,12 @@ const named = 5
 const listed = 20
 
 /** Says that a shutdown begins, what it waits for while it lasts, and how it ended. */
-export const narrated = (server: WatchedServer) => (drain: Effect.Effect<Report>): Effect.Effect<Report> =>
+export const withShutdownLog = (server: WatchedServer) => (drain: Effect.Effect<Report>): Effect.Effect<Report> =>
   Effect.gen(function*() {
     const { registry, telemetry } = server
     // where a server has failed to start, that is the more important thing to say
     const isUnused = server.listeners.size === 0 || !server.hasApp()
-    if (isUnused && registry.accepted === 0) telemetry.usual = LogLevel.Debug
+    if (isUnused && registry.accepted === 0) telemetry.infoLevel = LogLevel.Debug
     yield* begins(server)
     const progress = yield* Effect.fork(
       Effect.repeat(Effect.suspend(() => waits(server)), rhythm).pipe(Effect.delay("1 second"))
@@ -49,7 +59,7 @@ const begins = (server: WatchedServer) => {
   const duck = lameDuck > 0 ? `serving on for ${millis(lameDuck)}, then ` : ""
   const limit = Number.isFinite(timeout) ? `draining for up to ${millis(timeout)}` : "draining, no deadline"
   const open = connections(progress).replace(/connections?/, "$& open")
-  return say(server, server.telemetry.usual, "ShutdownStarted", `Shutting down: ${duck}${limit}; ${open}`, {
+  return say(server, server.telemetry.infoLevel, "ShutdownStarted", `Shutting down: ${duck}${limit}; ${open}`, {
     ...seen(progress),
     phase: server.isCloseCalled() ? "Closed" : lameDuck > 0 ? "LameDuck" : "Draining",
     ...(lameDuck > 0 ? { lameDuckMillis: lameDuck } : undefined),
@@ -63,7 +73,7 @@ export const enters = (server: WatchedServer, phase: Phase): Effect.Effect<void>
   const progress = progressOf(server, listed)
   return say(
     server,
-    server.telemetry.usual,
+    server.telemetry.infoLevel,
     "DrainingStarted",
     `Draining: accepting no more; ${connections(progress)}`,
     {
@@ -74,14 +84,14 @@ export const enters = (server: WatchedServer, phase: Phase): Effect.Effect<void>
 }
 
 const waits = (server: WatchedServer) => {
-  const { phase, statusShown, usual } = server.telemetry
+  const { phase, statusShown, infoLevel: usual } = server.telemetry
   const progress = progressOf(server, listed)
   const more = progress.inFlight - Math.min(named, progress.oldest.length)
   const parts = [
     connections(progress),
     ...(progress.inFlight > 0 ? [progress.oldest.slice(0, named).map((each) => request(each)).join(", ")] : []),
     ...(more > 0 ? [`and ${more} more`] : []),
-    ...besides(progress)
+    ...otherWork(progress)
   ]
   const until = timeLeft(progress)
   return say(
@@ -108,7 +118,7 @@ export const cuts = (server: WatchedServer, handlers: number): Effect.Effect<voi
   if (parts.length === 0) return Effect.void
   return say(
     server,
-    closing ? server.telemetry.usual : LogLevel.Warning,
+    closing ? server.telemetry.infoLevel : LogLevel.Warning,
     closing ? "Closing" : "DeadlineExceeded",
     `${closing ? "Closing at once" : "The deadline has passed"}: ${parts.join("; ")}`,
     { ...seen(progress), phase: server.telemetry.phase }
@@ -118,7 +128,7 @@ export const cuts = (server: WatchedServer, handlers: number): Effect.Effect<voi
 export const hookEnded = (server: WatchedServer, { cause, duration, name, outcome }: HookReport): Effect.Effect<void> =>
   say(
     server,
-    outcome === "Succeeded" ? server.telemetry.usual : LogLevel.Warning,
+    outcome === "Succeeded" ? server.telemetry.infoLevel : LogLevel.Warning,
     "HookEnded",
     `Shutdown hook "${clip(name)}" ${outcome} after ${print(duration)}`,
     { hook: name, outcome, durationMillis: Duration.toMillis(duration) },
@@ -152,7 +162,7 @@ const ended = (server: WatchedServer, report: Report) => {
     ? LogLevel.Error
     : handlers.abandoned > 0
     ? LogLevel.Warning
-    : server.telemetry.usual
+    : server.telemetry.infoLevel
   const parts = [`${count(report.served, "request")} answered since`]
   if (endedStreams.length > 0) {
     const more = endedStreams.length > named ? ", …" : ""

@@ -90,7 +90,7 @@ export const request = ({ ageMillis, method, path, remoteAddress }: InFlight, pr
   `${method} ${path} from ${remoteAddress} (${print(ageMillis)})`
 
 /** What is waited for apart from requests. */
-export const besides = ({ finalizers, handlers, hooks, inFlight }: Progress): ReadonlyArray<string> => [
+export const otherWork = ({ finalizers, handlers, hooks, inFlight }: Progress): ReadonlyArray<string> => [
   ...(handlers > inFlight ? [count(handlers, "handler")] : []),
   ...(finalizers > 0 ? [`${count(finalizers, "finalizer")} of connections' scopes`] : []),
   ...(hooks.length > 0 ? [`${hooks.length === 1 ? "hook" : "hooks"}: ${hooks.join(", ")}`] : [])

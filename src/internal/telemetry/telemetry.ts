@@ -21,7 +21,7 @@ export class Telemetry {
   /** Connections that the system could not accept. */
   acceptErrors = 0
   /** The level of what is no failure. */
-  usual: LogLevel.LogLevel
+  infoLevel: LogLevel.LogLevel
   /** A status on a terminal says what the lines of progress would. */
   statusShown = false
   /** The step in which the hooks start. */
@@ -30,7 +30,7 @@ export class Telemetry {
   readonly reporting = new Set<(report: Report) => void>()
 
   constructor(quiet: boolean) {
-    this.usual = quiet ? LogLevel.Debug : LogLevel.Info
+    this.infoLevel = quiet ? LogLevel.Debug : LogLevel.Info
   }
 
   /** Tells the servers of one process apart that are measured: a number, unless it is given another name. */

@@ -19,7 +19,7 @@ import type * as Http from "node:http"
 import { connectionOf } from "../../core/connection.js"
 import type { RequestFibers } from "../../drain/requestFibers.js"
 import { withScheduler } from "../../node/realTime.js"
-import { ending } from "../endEventStreams.js"
+import { endingWithDrain } from "../endEventStreams.js"
 import { handled, type Write } from "./handled.js"
 import { requestClass } from "./platformRequest.js"
 import { scopeClass } from "./requestScope.js"
@@ -46,7 +46,7 @@ export const make = (
     const { Request, RequestScope } = known
     if (Request === undefined || RequestScope === undefined) return undefined
     const writeEnding: Write = (request, response, isAwaited) =>
-      write(request, ending(response, request, eventStreamsEnd), isAwaited)
+      write(request, endingWithDrain(response, request, eventStreamsEnd), isAwaited)
     const base = runtime.context.unsafeMap
     const spans = Spans.make(runtime)
     const { app, unreached } = handled(httpApp, { context: runtime.context, middleware, spans, write: writeEnding })

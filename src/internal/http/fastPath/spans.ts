@@ -21,7 +21,7 @@ import * as Option from "effect/Option"
 import type * as Runtime from "effect/Runtime"
 import * as Tracer from "effect/Tracer"
 import { answered, received } from "./attributes.js"
-import { type Later, RequestSpan } from "./requestSpan.js"
+import { type Later as LazySpanFactory, RequestSpan } from "./requestSpan.js"
 
 export interface Spans {
   readonly begin: (request: HttpServerRequest) => Tracer.Span | undefined
@@ -60,7 +60,7 @@ export const make = ({ context, fiberRefs }: Runtime.Runtime<never>): Spans => {
   const now = () => isTimed ? clock.unsafeCurrentTimeNanos() : 0n
   const none = (request: HttpServerRequest) => noSpan(nameOf(request), request, outer)
 
-  const later: Later | undefined = !isEnabled
+  const later: LazySpanFactory | undefined = !isEnabled
     ? { make: none, now, redactedNames }
     : tracer === native
     ? { make: span, now, redactedNames }

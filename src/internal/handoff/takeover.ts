@@ -47,6 +47,6 @@ const holdPidFile = (path: string, handover: Handover) =>
         })
     }),
     () => Effect.sync(() => {
-      if (!handover.given) Fs.rmSync(path, { force: true })
+      if (!handover.handedOver) Fs.rmSync(path, { force: true })
     })
   )
