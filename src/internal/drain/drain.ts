@@ -1,6 +1,5 @@
 /**
- * How a server stops, from top to bottom in the order in which things happen (DESIGN: LameDuck, Draining, deadline,
- * Closed).
+ * How a server stops, from top to bottom in the order in which things happen: LameDuck, Draining, the deadline, Closed.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
