@@ -28,8 +28,8 @@ const nothingLeftToAwait = ({ handlers, hooks, registry }: ServerContext): boole
   && Array.from(registry.connections).every(({ isClosing, exchanges }) => exchanges.size === 0 && !isClosing)
 
 /**
- * The deadline has passed, or `close` was called: interrupts the handlers, gives them `killTimeout` to finish their
- * finalizers, and cuts what is still open.
+ * The deadline has passed: interrupts the handlers, gives them `killTimeout` to finish their finalizers, and cuts what is
+ * still open. Where `close` was called, what is open is cut first, and the handlers have as long after that.
  */
 export const abortRemaining = Effect.fnUntraced(function*(server: ServerContext, drainingAt: number) {
   const { handlers, hooks, policy, registry } = server

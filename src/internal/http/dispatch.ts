@@ -15,7 +15,7 @@ import { inOwnContext } from "../node/asyncContext.js"
 import { clearTimeout, setImmediate, setTimeout } from "../node/timers.js"
 import { reject503, rejectUpgrade503 } from "../protocol/http1.js"
 import * as Http2 from "../protocol/http2.js"
-import * as Listener from "./fastPath/listener.js"
+import * as Listener from "./fastPath/requestListener.js"
 import * as PlatformHandler from "./platformHandler.js"
 
 /** How long a request waits for an app to be attached, in milliseconds, before it is answered with 503. */

@@ -1,6 +1,7 @@
 /**
- * The ways in which other code closes a Node server that is ours: each begins our shutdown, or joins it, and cuts
- * nothing that is owed. Frameworks, socket.io, test helpers, `Symbol.asyncDispose` and `cluster.worker.disconnect()` all
+ * The ways in which other code closes a Node server that is ours. `close` begins our shutdown, or joins it, and one of
+ * several closes alone; `closeIdleConnections` closes what is idle by our rules; in a shutdown, none of them cuts what is
+ * owed. Frameworks, socket.io, test helpers, `Symbol.asyncDispose` and `cluster.worker.disconnect()` all
  * come down to these three methods.
  */
 import * as Net from "node:net"
@@ -18,7 +19,7 @@ export interface ClosedByOthers {
   /** A shutdown has begun. */
   readonly isStopping: () => boolean
   /** Other code wants the server closed. */
-  readonly closeCalled: () => void
+  readonly nodeCloseCalled: () => void
   /** Other code wants those of its connections closed that are idle. */
   readonly closeIdle: () => void
   /** Other code wants all of its connections closed, outside of a shutdown. */
@@ -44,7 +45,7 @@ export const closingMethods = (server: NodeServer, watcher: ClosedByOthers, life
         return this
       }
       notify(server, callback)
-      watcher.closeCalled()
+      watcher.nodeCloseCalled()
       if (life.isOver()) emitClose(server)
       return this
     }

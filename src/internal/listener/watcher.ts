@@ -21,7 +21,7 @@ export interface Watched extends Pick<NodeServerEvents, "isStopping" | "acceptFa
   readonly app: App | undefined
   readonly registry: ConnectionRegistry
   /** Other code wants that Node server closed; it may close those of its connections that are idle. */
-  readonly closeCalled: (node: NodeServer, closeIdle: () => void) => void
+  readonly nodeCloseCalled: (node: NodeServer, closeIdle: () => void) => void
   /** Other code has cut so many requests, outside of a shutdown. */
   readonly cutAll: (requests: number) => void
 }
@@ -109,7 +109,7 @@ export const watcherOf = (server: Watched) => (node: NodeServer, withApp: boolea
     isTooLate: () => registry.lifecycle.isAborting,
     reject503: reject503,
     refuseStream: Http2.refuseStream,
-    closeCalled: () => server.closeCalled(node, closeIdle),
+    nodeCloseCalled: () => server.nodeCloseCalled(node, closeIdle),
     closeIdle,
     closeAll: (close) => {
       const requests = connectionsOf(registry, node).reduce((sum, { exchanges }) => sum + exchanges.size, 0)

@@ -88,7 +88,7 @@ const nodeWatcher = ({ app, onAcceptFailed, registry, run, shutdown }: Parts, by
     app,
     registry,
     isStopping: () => registry.lifecycle.isStopping,
-    closeCalled: (node, closeIdle) => {
+    nodeCloseCalled: (node, closeIdle) => {
       const alone = registry.lifecycle.isStopping ? undefined : byHand.alone(node)
       if (alone === undefined) return Effect.runSync(shutdown.start)
       run(Effect.zipRight(
