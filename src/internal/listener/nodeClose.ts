@@ -1,8 +1,8 @@
 /**
  * The ways in which other code closes a Node server that is ours. `close` begins our shutdown, or joins it, and one of
  * several closes alone; `closeIdleConnections` closes what is idle by our rules; in a shutdown, none of them cuts what is
- * owed. Frameworks, socket.io, test helpers, `Symbol.asyncDispose` and `cluster.worker.disconnect()` all
- * come down to these three methods.
+ * owed. Frameworks, socket.io, test helpers, `Symbol.asyncDispose` and `cluster.worker.disconnect()` all come down to
+ * these three methods.
  */
 import * as Net from "node:net"
 import { promisify } from "node:util"
