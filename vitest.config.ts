@@ -107,7 +107,7 @@ export default defineConfig({
         test: {
           name: "tests",
           include: ["test/**/*.test.ts"],
-          exclude: [...alone, ...proofs],
+          exclude: ["**/node_modules/**", ...alone, ...proofs],
           sequence: { groupOrder: 0 }
         }
       },
@@ -118,7 +118,7 @@ export default defineConfig({
         test: {
           name: "proofs-without-the-fast-path",
           include: bothWays.map((folder) => `test/${folder}/**/*.test.ts`),
-          exclude: [...alone, ...proofs],
+          exclude: ["**/node_modules/**", ...alone, ...proofs],
           env: { QUIESCE_FAST_PATH: "off" },
           sequence: { groupOrder: 300 }
         }
