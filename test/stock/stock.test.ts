@@ -80,9 +80,12 @@ describe.concurrent("stock @effect/platform-node", limit, () => {
     expect(result.closedAfterMs).toBeGreaterThan(4000)
   })
 
-  it("never exits while a connection has never sent a byte", async () => {
+  // Node 26 takes such a connection for an idle one, and so its `close` closes it
+  const closesSilent = Number(process.versions.node.split(".")[0]) >= 26
+  it(`${closesSilent ? "cuts" : "never exits for"} a connection that has never sent a byte`, async () => {
     const { result } = await Silence.silentConnection.run("stock", patienceMs)
-    expect(result.end).toEqual(stillRunning)
+    if (closesSilent) expect(result.end.code).toBe(0)
+    else expect(result.end).toEqual(stillRunning)
   })
 
   it("never exits while a connection has sent half a request head", async () => {
