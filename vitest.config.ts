@@ -11,15 +11,15 @@ const out = `${root}.out/`
  * its process: such a file has the machine for itself. They run one after the other, after the rest.
  */
 const alone = [
-  "test/company/oneCtrlC.test.ts",
-  "test/examples.test.ts",
-  "test/others/passedOn.test.ts",
-  "test/rules/eventLoop.test.ts",
-  "test/rules/hotPathBudget.test.ts",
+  "test/adversarial/otherCode/oneCtrlC.test.ts",
+  "test/adversarial/sharedSockets/passedOn.test.ts",
+  "test/conformance/guarantees/eventLoop.test.ts",
+  "test/conformance/guarantees/hotPathBudget.test.ts",
+  "test/e2e/examples/examples.test.ts",
+  "test/modules/telemetry/hotPath.test.ts",
+  "test/modules/telemetry/readmeLog.test.ts",
   "test/scenarios/acceptQueue.test.ts",
-  "test/scenarios/busyKeepAlive.test.ts",
-  "test/telemetry/hotPath.test.ts",
-  "test/telemetry/readmeLog.test.ts"
+  "test/scenarios/busyKeepAlive.test.ts"
 ]
 
 /**
@@ -27,29 +27,29 @@ const alone = [
  * held against the stock server. `npm run test:proofs`, one file after the other.
  */
 const proofs = [
-  "test/demo.test.ts",
-  "test/handoff/failures.test.ts",
-  "test/handoff/lossless.test.ts",
-  "test/handoff/triggers.test.ts",
-  "test/handoff/workers.test.ts",
-  "test/handoff/workersSignals.test.ts",
-  "test/hostile/flood.test.ts",
-  "test/hostile/memory.test.ts",
-  "test/hostile/onePipeline.test.ts",
-  "test/hostile/oneSession.test.ts",
-  "test/model/model.test.ts",
-  "test/nodeHttpServer/sameAborts.test.ts",
-  "test/nodeHttpServer/sameAsStock.test.ts",
-  "test/nodeHttpServer/sameErrors.test.ts",
-  "test/nodeHttpServer/sameResponses.test.ts",
-  "test/rolling/rolling.test.ts",
-  "test/rules/cycles.test.ts",
+  "test/adversarial/http1/onePipeline.test.ts",
+  "test/adversarial/http2/oneSession.test.ts",
+  "test/adversarial/resources/flood.test.ts",
+  "test/adversarial/resources/memory.test.ts",
+  "test/conformance/guarantees/cycles.test.ts",
+  "test/conformance/stock/sameAborts.test.ts",
+  "test/conformance/stock/sameAsStock.test.ts",
+  "test/conformance/stock/sameErrors.test.ts",
+  "test/conformance/stock/sameResponses.test.ts",
+  "test/conformance/stock/stock.test.ts",
+  "test/e2e/examples/demo.test.ts",
+  "test/e2e/handoff/failures.test.ts",
+  "test/e2e/handoff/lossless.test.ts",
+  "test/e2e/handoff/triggers.test.ts",
+  "test/e2e/handoff/workers.test.ts",
+  "test/e2e/handoff/workersSignals.test.ts",
+  "test/e2e/rolling/rolling.test.ts",
+  "test/property/model.test.ts",
   "test/scenarios/connectionPerRequest.test.ts",
   "test/scenarios/idleBurst.test.ts",
   "test/scenarios/promised.test.ts",
   "test/soak/company.test.ts",
-  "test/soak/soak.test.ts",
-  "test/stock/stock.test.ts"
+  "test/soak/soak.test.ts"
 ]
 
 for (const file of [...alone, ...proofs]) {
@@ -57,7 +57,7 @@ for (const file of [...alone, ...proofs]) {
 }
 
 /** What says how requests are served, interrupted, drained and cut: all of it holds without the fast path, too. */
-const bothWays = ["conformance", "eventStreams", "nodeHttpServer", "protocols", "rules", "scenarios", "upgrades"]
+const bothWays = ["conformance", "modules/nodeHttpServer", "scenarios"]
 
 /** Projects of one file each run one after the other: vitest has one pool for all that run at once. */
 const oneByOne = (kind: string, files: ReadonlyArray<string>, first: number) =>

@@ -38,18 +38,19 @@ const prove = async (): Promise<void> => {
   const startedAt = new Date()
   const [tried, seconds] = await timed(async () => {
     progress("the rules, one by one")
-    const rules = await runSuite("the rules, one by one", ["test/rules"])
+    const rules = await runSuite("the rules, one by one", ["test/conformance/guarantees"])
     progress("hostile clients")
     const hostile = await runSuite("hostile clients, and attacks on HTTP/2, TLS and WebSockets", [
-      "test/hostile",
-      ...(quick ? [] : ["test/attacks"])
+      "test/adversarial/http1",
+      "test/adversarial/resources",
+      ...(quick ? [] : ["test/adversarial/http2"])
     ])
     progress("when SIGTERM comes")
     const table = await runTable(!quick)
     const suites = [rules, hostile]
     if (!quick) {
       progress("Go's net/http, rule by rule")
-      suites.push(await runSuite("Go's net/http, rule by rule", ["test/conformance"]))
+      suites.push(await runSuite("Go's net/http, rule by rule", ["test/conformance/go"]))
     }
     progress(`${histories} histories`)
     return { suites, table, model: await runModel(histories, seed) }

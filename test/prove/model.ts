@@ -4,7 +4,7 @@ import * as Fs from "node:fs"
 import { fileURLToPath } from "node:url"
 import { type Outcome, progress, timed } from "./outcome.js"
 
-const main = fileURLToPath(new URL("../model/main.ts", import.meta.url))
+const main = fileURLToPath(new URL("../property/main.ts", import.meta.url))
 
 export const runModel = async (histories: number, seed: number): Promise<Outcome> => {
   const how = "random histories of a server and its clients"
@@ -14,7 +14,7 @@ export const runModel = async (histories: number, seed: number): Promise<Outcome
       often: "never",
       result: "the model is not there",
       seconds: 0,
-      failures: ["test/model/main.ts is missing"]
+      failures: ["test/property/main.ts is missing"]
     }
   }
   const args = ["--import", "tsx", main, "--histories", String(histories), "--seed", String(seed), "--workers", "2"]

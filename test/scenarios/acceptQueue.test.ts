@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { get } from "../stock/scenario.js"
+import { get } from "../conformance/stock/scenario.js"
 import { connect, withClient } from "../support/rawClient.js"
 import { overShutdowns } from "./shutdowns.js"
 

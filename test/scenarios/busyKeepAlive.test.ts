@@ -4,7 +4,7 @@ import { waitFor } from "../support/wait.js"
 import { executedUnanswered, overShutdowns } from "./shutdowns.js"
 
 // Closing what looks idle resets a busy client between two of its requests (40 of 40 connections on platform-node
-// 0.108; test/stock has the same clients against it). A connection is told to leave with its next answer instead.
+// 0.108; test/conformance/stock has the same clients against it). A connection is told to leave with its next answer instead.
 
 describe("8 keep-alive clients that send one request after the other", () => {
   it("lose nothing on an established connection over 20 shutdowns", { timeout: 60_000 }, async () => {

@@ -1,5 +1,5 @@
 /**
- * The app of `test/stock` on quiesce in this process, its shutdown started as `runMain` does it: by interrupting the
+ * The app of `test/conformance/stock` on quiesce in this process, its shutdown started as `runMain` does it: by interrupting the
  * fiber that holds the scope.
  */
 import * as Context from "effect/Context"
@@ -10,7 +10,7 @@ import type * as Http from "node:http"
 import * as NodeHttpServer from "../../src/NodeHttpServer.js"
 import * as Server from "../../src/Server.js"
 import type * as Shutdown from "../../src/Shutdown.js"
-import { app, type AppOptions, type Say } from "../stock/app.js"
+import { app, type AppOptions, type Say } from "../conformance/stock/app.js"
 import type { Target } from "../support/rawClient.js"
 import { deferred, waitFor } from "../support/wait.js"
 

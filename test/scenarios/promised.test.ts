@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import type { AppOptions } from "../stock/app.js"
+import type { AppOptions } from "../conformance/stock/app.js"
 import { type LostRequest, startBusyClients } from "../support/busyClient.js"
 import { delayProxy } from "../support/delayProxy.js"
 import { pace, waitFor } from "../support/wait.js"

@@ -1,7 +1,7 @@
 // The app again and again in one process, each time until a signal comes, which does what `runMain` does with it.
 //   node --import tsx rounds.ts <rounds> <options as JSON>
 import * as Duration from "effect/Duration"
-import { type AppOptions, sayOnStdout } from "../stock/app.js"
+import { type AppOptions, sayOnStdout } from "../conformance/stock/app.js"
 import { deferred } from "../support/wait.js"
 import { start } from "./inProcess.js"
 

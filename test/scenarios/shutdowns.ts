@@ -1,7 +1,7 @@
 /**
  * Many shutdowns of one child process, each by a real signal.
  */
-import type { AppOptions } from "../stock/app.js"
+import type { AppOptions } from "../conformance/stock/app.js"
 import { type Child, withChild } from "../support/child.js"
 import type { Target } from "../support/rawClient.js"
 

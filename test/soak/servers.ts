@@ -18,7 +18,7 @@ import type * as Net from "node:net"
 import { Connection, NodeHttpServer, Server, type Shutdown } from "quiesce"
 import { quiesce } from "quiesce/promise"
 import { WebSocketServer } from "ws"
-import { makeSite } from "../hostile/site.js"
+import { makeSite } from "../adversarial/support/site.js"
 
 export interface Running {
   readonly name: string

@@ -21,7 +21,7 @@ describe("programs besides Node", () => {
       .map((name) => name.replaceAll("\\", "/"))
       .filter((name) => /\.[cm]?[jt]sx?$/.test(name) && !asked.includes(name) && !isBench(name))
       .filter((name) => !name.startsWith("support/onlyNode"))
-    expect(sources).toContain("examples.test.ts")
+    expect(sources).toContain("e2e/examples/examples.test.ts")
     expect(sources.flatMap((name) => startsBesidesNode(name, Fs.readFileSync(join(folder, name), "utf8")))).toEqual([])
   })
 

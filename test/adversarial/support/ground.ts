@@ -1,0 +1,139 @@
+/**
+ * A server in this process, of either kind, with honest clients on it; and what holds whatever an attacker does.
+ */
+import * as HttpServer from "@effect/platform/HttpServer"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import * as Http from "node:http"
+import type * as Net from "node:net"
+import { expect } from "vitest"
+import { type Connection, NodeHttpServer, Server, type Shutdown } from "../../../src/index.js"
+import * as Raw from "../../support/rawClient.js"
+import { reportOf, silent } from "../../support/running.js"
+import { now, waitFor } from "../../support/wait.js"
+import { leavingNothing } from "./arena.js"
+import { recordComplaints } from "./complaints.js"
+import { type Honest, startHonest } from "./honest.js"
+import { type Kind, makeSite, type Site } from "./site.js"
+
+/** The limit of every wait that a correct server satisfies in milliseconds. */
+export const limit = 10_000
+
+/** How much later than its bound a shutdown may end, on a machine that does other things as well. */
+export const scheduling = 3000
+
+export const policy = {
+  timeout: 3000,
+  killTimeout: 500,
+  newConnectionGrace: 600,
+  idleGrace: 300
+} as const satisfies Shutdown.Policy
+
+export interface Ground {
+  readonly target: { readonly port: number }
+  readonly server: Server.ServerService
+  readonly site: Site
+  readonly honest: Honest
+  readonly connections: () => ReadonlyArray<Connection.Connection>
+  /** A client that writes what it is told, and is gone when the test is over. */
+  readonly attacker: (options?: Raw.Options) => Promise<Raw.RawClient>
+  readonly untilPhase: (phase: Shutdown.Phase) => Promise<void>
+  /** Begins a shutdown, once: its report, and how long it took by the clock on the wall. */
+  readonly shutdown: () => Promise<{ readonly report: Shutdown.Report; readonly millis: number }>
+}
+
+export interface Options {
+  readonly policy?: Shutdown.Policy
+  readonly node?: Http.ServerOptions
+  readonly honest?: number
+}
+
+/**
+ * Runs `use`; afterwards the server has been shut down within its bound, every honest client has been answered to the
+ * last byte, the process has complained of nothing, and holds no more than before.
+ */
+export const ground = (kind: Kind, use: (ground: Ground) => Promise<void>, options: Options = {}): Promise<void> =>
+  leavingNothing(async () => {
+    const { complaints, stop } = recordComplaints()
+    const limits = { ...policy, ...options.policy }
+    const site = makeSite()
+    const node = Http.createServer(options.node ?? {})
+    const scope = Effect.runSync(Scope.make())
+    const run = <A, E>(effect: Effect.Effect<A, E>) => Effect.runPromise(Effect.provide(effect, silent))
+    const attackers: Array<Raw.RawClient> = []
+    let honest: Honest | undefined
+    try {
+      const server = await run(start(kind, site, node, limits, scope))
+      const { port } = node.address() as Net.AddressInfo
+      const target = { port }
+      const well = honest = startHonest(target, { clients: options.honest ?? 3 })
+      const connections = () => Effect.runSync(server.connections)
+      let ended: ReturnType<Ground["shutdown"]> | undefined
+      const shutdown = () =>
+        ended ??= (async () => {
+          well.closing()
+          const startedAt = now()
+          const report = await waitFor(
+            () => `the end of the shutdown; open are ${JSON.stringify(connections())}`,
+            run(reportOf(server.shutdown)),
+            Number(limits.timeout) + Number(limits.killTimeout) + scheduling
+          )
+          return { report, millis: now() - startedAt }
+        })()
+      await well.served(1, limit)
+      await use({
+        target,
+        server,
+        site,
+        honest: well,
+        connections,
+        attacker: async (options) => {
+          const raw = await Raw.connect(target, options)
+          attackers.push(raw)
+          return raw
+        },
+        untilPhase: async (phase) => {
+          await waitFor(`the phase ${phase}`, () => Effect.runSync(server.phase.get) === phase, limit)
+        },
+        shutdown
+      })
+      const { report } = await shutdown()
+      await well.stop(limit)
+      expect(well.wronged).toEqual([])
+      expect(connections()).toEqual([])
+      const { accepted, cut, dismissed, left, open } = report.connections
+      expect(left + dismissed + cut).toBe(open + accepted)
+      expect(report.outcome).toBe(report.cut.length > 0 ? "DeadlineExceeded" : "Drained")
+      expect(complaints).toEqual([])
+    } finally {
+      stop()
+      site.release()
+      for (const raw of attackers) raw.leave()
+      await honest?.stop(limit).catch(() => {})
+      await Effect.runPromiseExit(Effect.provide(Scope.close(scope, Exit.void), silent))
+    }
+  })
+
+const onLoopback = { host: "127.0.0.1", port: 0 }
+
+const start = (
+  kind: Kind,
+  site: Site,
+  node: Http.Server,
+  policy: Shutdown.Policy,
+  scope: Scope.Scope
+): Effect.Effect<Server.ServerService, unknown> =>
+  Effect.gen(function*() {
+    if (kind === "an Effect app") {
+      const layer = HttpServer.serve(site.app).pipe(
+        Layer.provideMerge(NodeHttpServer.layer(() => node, { ...onLoopback, ...policy }))
+      )
+      return Context.get(yield* Layer.buildWithScope(layer, scope), Server.Server)
+    }
+    node.on("request", site.listener)
+    yield* Effect.promise(() => new Promise<void>((resolve) => node.listen(onLoopback, resolve)))
+    return yield* Scope.extend(Server.adopt(node, policy), scope)
+  })

@@ -1,0 +1,140 @@
+import { describe, expect, it } from "vitest"
+import { isGone } from "../../support/isGone.js"
+import { pace, waitFor } from "../../support/wait.js"
+import { ask, limit } from "./running.js"
+import { portOf, serving, untilLogged, withWorkers, workers } from "./workersRunning.js"
+
+// What the signals that a primary gets do, from its first worker's start to its last worker's end.
+
+/** Sooner than this, the same signal again is not meant. */
+const soon = 500
+
+/** Longer than the tests wait. */
+const long = "5 minutes"
+
+describe("signals to the primary of workers", { timeout: 120_000 }, () => {
+  for (const signal of ["SIGUSR2", "SIGHUP"] as const) {
+    it(
+      `${signal} before the first workers serve is turned down, and afterwards replaces them`,
+      withWorkers({}, async (child, next) => {
+        await child.line("forked", limit)
+        child.signal(signal)
+        await untilLogged(child, `${signal}: not replaced, the workers have not started yet`)
+        next("")
+        await serving(child)
+        child.signal(signal)
+        await untilLogged(child, "Every worker has been replaced")
+        child.signal("SIGTERM")
+        expect(await child.exit(limit)).toMatchObject({ code: 0 })
+      }, "slow")
+    )
+
+    it(
+      `${signal} while they drain is turned down`,
+      withWorkers({}, async (child) => {
+        await serving(child)
+        const answer = ask({ port: await portOf(child) }, "GET", "/slow")
+        await child.line("request", limit)
+        child.signal("SIGTERM")
+        await untilLogged(child, "Shutting down")
+        child.signal(signal)
+        await untilLogged(child, `${signal}: not replaced, the workers shut down`)
+        expect(await answer).toMatchObject({ status: 200 })
+        expect(await child.exit(limit)).toMatchObject({ code: 0 })
+      })
+    )
+  }
+
+  for (const handlesSignals of [false, true]) {
+    const handled = handlesSignals ? "handled" : "not handled"
+
+    it(
+      `a second one closes what the workers have open (signals are ${handled})`,
+      withWorkers({ handlesSignals, policy: { timeout: long } }, async (child) => {
+        await serving(child)
+        const cut = expect(ask({ port: await portOf(child) }, "GET", "/never")).resolves.toMatchObject({ status: 503 })
+        const { pid } = await child.line("request", limit)
+        child.signal("SIGTERM")
+        await untilLogged(child, "Draining: waiting for 1 connection")
+        await waitFor("the end of the idle worker", () => workers(child).length === 1, limit)
+        await pace(soon)
+        child.signal("SIGTERM")
+        await untilLogged(child, `Another SIGTERM: 1 worker still drains: ${String(pid)}; passed on`)
+        await cut
+        expect(await child.exit(limit)).toMatchObject({ code: 0 })
+        expect(child.linesOf("exit")).toHaveLength(3)
+      })
+    )
+
+    it(
+      `a second one ends the workers' lame duck, and cuts nothing (signals are ${handled})`,
+      withWorkers({ handlesSignals, policy: { lameDuck: long } }, async (child) => {
+        await serving(child)
+        child.signal("SIGTERM")
+        await untilLogged(child, "Shutting down: serving on")
+        await pace(soon)
+        const answer = ask({ port: await portOf(child) }, "GET", "/slow")
+        await child.line("request", limit)
+        child.signal("SIGTERM")
+        await untilLogged(child, "Another SIGTERM: 2 workers still drain: ")
+        expect(await answer).toMatchObject({ status: 200 })
+        expect(await child.exit(limit)).toMatchObject({ code: 0 })
+      })
+    )
+
+    it(
+      `a third one ends the primary, and with it the workers (signals are ${handled})`,
+      withWorkers({ handlesSignals, policy: { timeout: long } }, async (child) => {
+        await serving(child)
+        const lost = ask({ port: await portOf(child) }, "GET", "/block").catch(() => "cut")
+        const { pid } = await child.line("request", limit)
+        child.signal("SIGTERM")
+        await waitFor("the end of the idle worker", () => workers(child).length === 1, limit)
+        await pace(soon)
+        child.signal("SIGTERM")
+        await untilLogged(child, "Another SIGTERM: 1 worker still drains")
+        await pace(soon)
+        child.signal("SIGTERM")
+        // it hears of nothing, and holds the pipes that the end of the primary is seen by
+        await waitFor("the end of the primary", () => isGone(child.pid), limit)
+        process.kill(Number(pid), "SIGKILL")
+        expect(await child.exit(limit)).toMatchObject({ signal: "SIGTERM" })
+        expect(await lost).toBe("cut")
+      })
+    )
+  }
+
+  const blockable = { policy: { timeout: "1 second" }, primary: { killAfter: "1 second" } }
+
+  it(
+    "a worker whose event loop is blocked holds no shutdown",
+    withWorkers(blockable, async (child) => {
+      await serving(child)
+      const lost = ask({ port: await portOf(child) }, "GET", "/block").catch(() => "cut")
+      const { pid } = await child.line("request", limit)
+      child.signal("SIGTERM")
+      // 1 second each: timeout, killTimeout, killAfter
+      await untilLogged(child, `Worker ${String(pid)} has not ended within 3000 ms, and is killed`)
+      expect(await child.exit(limit)).toMatchObject({ code: 0 })
+      expect(await lost).toBe("cut")
+    })
+  )
+
+  it(
+    "nor does it hold those that replace the others",
+    withWorkers(blockable, async (child) => {
+      await serving(child)
+      const before = workers(child)
+      const lost = ask({ port: await portOf(child) }, "GET", "/block").catch(() => "cut")
+      const { pid } = await child.line("request", limit)
+      child.signal("SIGUSR2")
+      await untilLogged(child, "Every worker has been replaced")
+      expect(child.stdout()).toContain(`Worker ${String(pid)} has not ended within 3000 ms, and is killed`)
+      expect(workers(child)).toHaveLength(2)
+      expect(workers(child).filter((worker) => before.includes(worker))).toEqual([])
+      child.signal("SIGTERM")
+      expect(await child.exit(limit)).toMatchObject({ code: 0 })
+      expect(await lost).toBe("cut")
+    })
+  )
+})

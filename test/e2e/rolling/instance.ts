@@ -1,0 +1,59 @@
+/**
+ * One of the instances behind a proxy: an app that takes orders, and says which it has executed, and whether it is ready
+ * on a port of its own. Its first argument is its options, as JSON.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as HttpRouter from "@effect/platform/HttpRouter"
+import * as HttpServer from "@effect/platform/HttpServer"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { createServer } from "node:http"
+import { Admin, Health, NodeHttpServer, type Shutdown } from "../../../src/index.js"
+
+export interface Options {
+  readonly port: number
+  readonly admin: number
+  readonly policy: Shutdown.Policy
+  /** Served by `@effect/platform-node` instead; what the proxy asks then always says that it is ready. */
+  readonly stock?: boolean
+}
+
+const { admin, policy, port, stock } = JSON.parse(process.argv[2] ?? "{}") as Options
+const say = (event: string, more: object = {}) =>
+  Effect.sync(() => void process.stdout.write(`${JSON.stringify({ event, ...more })}\n`))
+
+const app = HttpRouter.empty.pipe(
+  HttpRouter.post(
+    "/orders",
+    Effect.gen(function*() {
+      const { text } = yield* HttpServerRequest.HttpServerRequest
+      const id = yield* text
+      yield* Effect.sleep("5 millis")
+      yield* say("executed", { id, at: performance.timeOrigin + performance.now() })
+      return HttpServerResponse.text(id)
+    })
+  ),
+  HttpRouter.get("/", Effect.delay(HttpServerResponse.text("hello"), "5 millis")),
+  HttpServer.serve()
+)
+
+const where = { host: "127.0.0.1", port }
+const listening = Layer.effectDiscard(say("listening", { port }))
+
+if (stock === true) {
+  const { layer } = await import("@effect/platform-node/NodeHttpServer")
+  createServer((_, response) => response.end("ok")).listen(admin, "127.0.0.1")
+  NodeRuntime.runMain(Layer.launch(listening.pipe(
+    Layer.provide(app),
+    Layer.provide(layer(() => createServer(), where))
+  )))
+} else {
+  NodeRuntime.runMain(Layer.launch(listening.pipe(
+    Layer.provide(Health.startup("app")(app)),
+    Layer.provide(Admin.layer({ port: admin })),
+    Layer.provide(Health.layer),
+    Layer.provide(NodeHttpServer.layer(() => createServer(), { ...where, ...policy }))
+  )))
+}

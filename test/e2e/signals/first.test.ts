@@ -1,0 +1,146 @@
+import { describe, expect, it } from "vitest"
+import { saysClose } from "../../support/httpResponses.js"
+import { answer, ending, limit, release, untilPhase, withApp, withRequest } from "./running.js"
+
+// The first signal: whatever stops the program, in good order, and with the right exit code.
+
+describe.concurrent("the first signal", { timeout: 60_000 }, () => {
+  for (
+    const [launch, ...signals] of [
+      ["layer", "SIGTERM", "SIGINT", "SIGQUIT"],
+      ["server", "SIGTERM", "SIGQUIT"],
+      ["raced", "SIGQUIT"],
+      ["runFork", "SIGTERM"]
+    ] as const
+  ) {
+    for (const signal of signals) {
+      it(
+        `${signal} drains, releases what the app uses, and the exit code is 0 (${launch})`,
+        withRequest("/slow", { launch }, async (child, client) => {
+          child.signal(signal)
+          await untilPhase(child, "Draining")
+          expect(child.linesOf("finalizing")).toEqual([])
+          release(child)
+          const response = await answer(client)
+          expect(response).toMatchObject({ status: 200, complete: true })
+          expect(saysClose(response)).toBe(true)
+          expect(await ending(child)).toEqual({
+            code: 0,
+            outcome: "Drained",
+            released: ["above", "below"],
+            clean: true,
+            // `runMain` calls `process.exit` after a signal of its own
+            byItself: launch === "runFork" || signal === "SIGQUIT"
+          })
+          // a launch that is not all that goes on is interrupted with the rest
+          expect(child.linesOf("launched")).toMatchObject(launch === "server" ? [{ outcome: "Drained" }] : [])
+        })
+      )
+    }
+  }
+
+  for (const launch of ["layer", "server"] as const) {
+    for (const signal of ["SIGTERM", "SIGQUIT"] as const) {
+      it(
+        `exits with 1 when a request was cut at the deadline (${launch}, ${signal})`,
+        withRequest(
+          "/slow",
+          { launch, teardown: true, policy: { timeout: 300, killTimeout: 100 } },
+          async (child, client) => {
+            child.signal(signal)
+            expect(await answer(client)).toMatchObject({ status: 503 })
+            expect(await ending(child)).toMatchObject({
+              code: 1,
+              outcome: "DeadlineExceeded",
+              released: ["above", "below"],
+              clean: true
+            })
+            expect(child.stdout()).toMatch(/GET \/slow/)
+          }
+        )
+      )
+    }
+  }
+
+  it(
+    "leaves the signals alone that it was not asked to handle, but for what `runMain` does with them",
+    withRequest("/slow", { launch: "server", signals: ["SIGHUP"] }, async (child, client) => {
+      child.signal("SIGTERM")
+      await untilPhase(child, "Draining")
+      release(child)
+      expect(await answer(client)).toMatchObject({ status: 200, complete: true })
+      expect(await ending(child)).toMatchObject({ code: 0, outcome: "Drained", released: ["above", "below"] })
+      expect(child.linesOf("launched")).toEqual([])
+    })
+  )
+
+  it(
+    "can be any that a process can listen for",
+    withRequest("/slow", { launch: "server", signals: ["SIGHUP"] }, async (child, client) => {
+      child.signal("SIGHUP")
+      await untilPhase(child, "Draining")
+      release(child)
+      expect(await answer(client)).toMatchObject({ status: 200, complete: true })
+      expect(await ending(child)).toMatchObject({ code: 0, outcome: "Drained", byItself: true })
+      expect(child.linesOf("launched")).toHaveLength(1)
+    })
+  )
+
+  it(
+    "joins a shutdown that a request has started, and cuts nothing",
+    withRequest("/stop", { policy: { lameDuck: 100 } }, async (child, client) => {
+      await untilPhase(child, "Draining")
+      child.signal("SIGTERM")
+      await child.line("hook", limit)
+      release(child)
+      expect(await answer(client)).toMatchObject({ status: 200, complete: true })
+      expect(await ending(child)).toMatchObject({ code: 0, outcome: "Drained", released: ["above", "below"] })
+    })
+  )
+
+  it(
+    "is one shutdown where several come at once",
+    withRequest("/slow", { launch: "server" }, async (child, client) => {
+      child.signal("SIGTERM")
+      child.signal("SIGTERM")
+      await untilPhase(child, "Draining")
+      release(child)
+      expect(await answer(client)).toMatchObject({ status: 200, complete: true })
+      expect(await ending(child)).toMatchObject({ code: 0, outcome: "Drained", released: ["above", "below"] })
+      expect(child.linesOf("hook")).toHaveLength(1)
+    })
+  )
+})
+
+describe.concurrent("a program that does not start", { timeout: 60_000 }, () => {
+  it(
+    "exits with 1 when its port is in use",
+    withApp({}, async (first) => {
+      const target = await first.listening()
+      const port = "port" in target ? target.port : 0
+      await withApp({ port, teardown: true }, async (child) => {
+        expect(await ending(child)).toMatchObject({ code: 1, released: ["below"], clean: true })
+        expect(child.stdout()).toMatch(new RegExp(`Cannot listen with port ${port}`))
+      })()
+      first.signal("SIGTERM")
+      expect(await ending(first)).toMatchObject({ code: 0 })
+    })
+  )
+
+  it(
+    "exits with 1 when the policy is invalid",
+    withApp({ policy: { timeout: -1 }, teardown: true }, async (child) => {
+      expect(await ending(child)).toMatchObject({ code: 1, released: ["below"], clean: true })
+      expect(child.stdout()).toContain("timeout is -1")
+    })
+  )
+
+  it(
+    "exits with 1, before it begins, when a signal is none",
+    withApp({ signals: ["SIGKILL"], teardown: true }, async (child) => {
+      expect(await ending(child)).toMatchObject({ code: 1, released: [], clean: true })
+      expect(child.linesOf("built")).toEqual([])
+      expect(child.stdout()).toContain(`signals is "SIGKILL", and must be a list of signals`)
+    })
+  )
+})

@@ -1,0 +1,38 @@
+/** The fixture under what supervises it. */
+import { fileURLToPath } from "node:url"
+import { type Child, type StartOptions, withChild } from "../../support/child.js"
+import { python, type Under } from "../../support/program.js"
+import type { RawClient } from "../../support/rawClient.js"
+import { waitFor } from "../../support/wait.js"
+import type { Options } from "./fixtures/app.js"
+
+/** Of every wait that takes no time of its own; the machine may be busy. */
+export const limit = 15_000
+
+export const fixture = new URL("fixtures/app.ts", import.meta.url)
+
+export const withApp = (
+  options: Options,
+  started: StartOptions,
+  use: (child: Child) => Promise<void>
+): Promise<void> => withChild(fixture, [JSON.stringify(options)], use, started)
+
+/** `fixtures/systemd.py` with these arguments. */
+export const likeSystemd = (...args: ReadonlyArray<string>): Under => ({
+  program: python,
+  args: [fileURLToPath(new URL("fixtures/systemd.py", import.meta.url)), ...args, "--"]
+})
+
+export const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`
+
+export const body = async (client: RawClient): Promise<string> =>
+  (await client.untilResponses(1, limit)).responses[0]!.body.toString()
+
+export const untilLogged = (child: Child, text: string) =>
+  waitFor(
+    () => `"${text}" in the log: ${child.stdout()}${child.stderr()}`,
+    () => child.stdout().includes(text) || child.exited !== undefined,
+    limit
+  )
+
+export const timesLogged = (child: Child, text: string): number => child.stdout().split(text).length - 1

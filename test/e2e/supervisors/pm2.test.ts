@@ -1,0 +1,91 @@
+import { type ChildProcess, fork } from "node:child_process"
+import { describe, expect, it } from "vitest"
+import { nodeArgs } from "../../support/bundle.js"
+import { startLimit } from "../../support/child.js"
+import { withClient } from "../../support/rawClient.js"
+import { waitFor } from "../../support/wait.js"
+import { body, fixture, get, limit } from "./app.js"
+import type { Options } from "./fixtures/app.js"
+
+// What PM2 says to a process, and what it waits for, over a channel like PM2's.
+
+interface Forked {
+  readonly child: ChildProcess
+  readonly out: () => string
+  readonly messages: ReadonlyArray<unknown>
+  readonly ended: Promise<number | NodeJS.Signals | null>
+}
+
+const withFork = async (options: Options, use: (forked: Forked) => Promise<void>): Promise<void> => {
+  const args = nodeArgs(fixture)
+  const child = fork(args.at(-1)!, [JSON.stringify(options)], {
+    execArgv: args.slice(0, -1),
+    stdio: ["ignore", "pipe", "pipe", "ipc"]
+  })
+  let out = ""
+  const messages: Array<unknown> = []
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8").on("data", (text: string) => {
+      out += text
+    })
+  }
+  child.on("message", (message) => messages.push(message))
+  const ended = new Promise<number | NodeJS.Signals | null>((resolve) => {
+    child.once("close", (code, signal) => resolve(code ?? signal))
+  })
+  try {
+    await use({ child, out: () => out, messages, ended })
+  } finally {
+    child.kill("SIGKILL")
+    await ended
+  }
+}
+
+const find = (pattern: RegExp, { out }: Forked) =>
+  waitFor(() => `${String(pattern)} in: ${out()}`, () => pattern.exec(out()), startLimit)
+
+describe("PM2", () => {
+  for (const launch of ["layer", "signals", "runFork"] as const) {
+    it(
+      `the process is ready, and "shutdown" drains it: ${launch}`,
+      { timeout: 60_000 },
+      () =>
+        withFork({ pm2: true, launch }, async (forked) => {
+          const { child, ended, messages, out } = forked
+          await waitFor(() => `"ready": ${out()}`, () => messages.length > 0, startLimit)
+          expect(messages).toEqual(["ready"])
+          const port = Number((await find(/"port":(\d+)/, forked))[1])
+          await withClient({ port }, async (client) => {
+            await client.write(get("/slow"))
+            await find(/"request"/, forked)
+            child.send("something else")
+            child.send("shutdown")
+            await find(/Shutting down/, forked)
+            process.kill(child.pid!, "SIGUSR2")
+            expect(await body(client)).toBe("whole")
+          })
+          expect(await waitFor(() => `the end: ${out()}`, ended, limit)).toBe(0)
+          expect(out()).toContain("(Drained)")
+          expect(out().includes(`"outcome":"Drained"`)).toBe(launch !== "layer")
+          expect(messages).toEqual(["ready"])
+        })
+    )
+  }
+
+  it(
+    "a message from another parent means nothing without it",
+    { timeout: 60_000 },
+    () =>
+      withFork({}, async (forked) => {
+        const port = Number((await find(/"port":(\d+)/, forked))[1])
+        forked.child.send("shutdown")
+        await withClient({ port }, async (client) => {
+          await client.write(get("/"))
+          expect(await body(client)).toMatch(/^hello/)
+        })
+        expect(forked.messages).toEqual([])
+        forked.child.kill("SIGTERM")
+        expect(await waitFor(() => `the end: ${forked.out()}`, forked.ended, limit)).toBe(0)
+      })
+  )
+})

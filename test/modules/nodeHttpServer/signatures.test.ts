@@ -1,0 +1,10 @@
+import * as Stock from "@effect/platform-node/NodeHttpServer"
+import { assert, it } from "@effect/vitest"
+import { NodeHttpServer } from "../../../src/index.js"
+
+// The migration is a change of the import: whatever compiles with theirs compiles with ours.
+const dropIn: Omit<typeof Stock, "default"> = NodeHttpServer
+
+it("every export of @effect/platform-node's NodeHttpServer is here, with a type that fits", () => {
+  assert.includeMembers(Object.keys(dropIn), Object.keys(Stock).filter((name) => name !== "default"))
+})

@@ -1,0 +1,166 @@
+/**
+ * A server of RPC over each protocol that it speaks, and real clients for it.
+ */
+import { FetchHttpClient, HttpClient, HttpRouter, HttpServer, SocketServer } from "@effect/platform"
+import { NodeSocket } from "@effect/platform-node"
+import { Rpc, RpcClient, RpcGroup, RpcSerialization, RpcServer } from "@effect/rpc"
+import { Context, Effect, Layer, Schema, type Scope, Stream } from "effect"
+import { createServer } from "node:http"
+import { NodeHttpServer, NodeSocketServer, Server, type Shutdown } from "../../../src/index.js"
+import { withDrain } from "../../../src/rpc.js"
+import { launch, type Running } from "../../support/running.js"
+import { deferred } from "../../support/wait.js"
+
+export class Work extends RpcGroup.make(
+  Rpc.make("Quick", { payload: { id: Schema.String }, success: Schema.String }),
+  Rpc.make("Slow", { payload: { id: Schema.String }, success: Schema.String }),
+  /** Ends when the test says so. */
+  Rpc.make("Gated", { payload: { id: Schema.String }, success: Schema.String }),
+  Rpc.make("Endless", { success: Schema.Number, stream: true }),
+  /** The same, which ends itself when a shutdown begins. */
+  Rpc.make("Polite", { success: Schema.Number, stream: true })
+) {}
+
+/** What the handlers use, and must find open until the last of them has ended. */
+class Pool extends Context.Tag("test/Pool")<Pool, { open: boolean }>() {}
+
+/** What the handlers did, and what lets those go on that wait. */
+export class Backend {
+  readonly begun: Array<string> = []
+  readonly executed: Array<string> = []
+  readonly interrupted: Array<string> = []
+  /** What a handler found of its pool when it ended, in whatever way. */
+  readonly foundClosed: Array<string> = []
+  readonly gate = deferred()
+
+  readonly layer = Layer.provide(
+    Work.toLayer(Effect.gen(this, function*() {
+      const pool = yield* Pool
+      const server = yield* Server.Server
+      const work = <A, E>(id: string, effect: Effect.Effect<A, E>) =>
+        Effect.suspend(() => {
+          this.begun.push(id)
+          return effect
+        }).pipe(
+          Effect.onInterrupt(() => Effect.sync(() => this.interrupted.push(id))),
+          Effect.tap(() => Effect.sync(() => this.executed.push(id))),
+          Effect.ensuring(Effect.sync(() => {
+            if (!pool.open) this.foundClosed.push(id)
+          }))
+        )
+      const ticks = Stream.repeatEffect(Effect.delay(Effect.succeed(1), "10 millis"))
+      return Work.of({
+        Quick: ({ id }) => work(id, Effect.as(Effect.yieldNow(), id)),
+        Slow: ({ id }) => work(id, Effect.as(Effect.sleep("20 millis"), id)),
+        Gated: ({ id }) => work(id, Effect.as(Effect.promise(() => this.gate.promise), id)),
+        Endless: () =>
+          Stream.ensuring(
+            ticks,
+            Effect.sync(() => {
+              if (!pool.open) this.foundClosed.push("Endless")
+            })
+          ),
+        Polite: () => Stream.interruptWhen(ticks, server.shuttingDown)
+      })
+    })),
+    Layer.scoped(
+      Pool,
+      Effect.acquireRelease(
+        Effect.sync((): { open: boolean } => ({ open: true })),
+        (pool) =>
+          Effect.sync(() => {
+            pool.open = false
+          })
+      )
+    )
+  )
+}
+
+export const protocols = ["sockets", "WebSockets of ws", "WebSockets of an HttpApp", "HTTP"] as const
+
+export type Protocol = typeof protocols[number]
+
+const isHttp = (protocol: Protocol) => protocol === "HTTP" || protocol === "WebSockets of an HttpApp"
+
+/** How the layers are put together: as one on top of the other, or side by side, to be released in parallel. */
+export type Shape = "stacked" | "parallel"
+
+/** How it is run: drained, or as `@effect/rpc` runs it by itself. */
+export interface Way {
+  readonly shape?: Shape
+  readonly drained?: boolean
+  readonly serialization?: Layer.Layer<RpcSerialization.RpcSerialization>
+  readonly disableTracing?: boolean
+}
+
+export const serving = (
+  protocol: Protocol,
+  backend: Backend,
+  policy: Shutdown.Policy,
+  { disableTracing = false, drained = true, serialization = RpcSerialization.layerNdjson, shape = "stacked" }: Way = {}
+): Effect.Effect<Running, unknown, Scope.Scope> => {
+  const listen = { host: "127.0.0.1", port: 0, ...policy }
+  const rpc = RpcServer.layer(Work, { disableTracing }).pipe(Layer.provide(backend.layer))
+  const wrapped = <E, R>(
+    layer: Layer.Layer<RpcServer.Protocol, E, R>
+  ): Layer.Layer<RpcServer.Protocol, E, R | Server.Server> => drained ? withDrain(layer) : layer
+  let port = 0
+  const located = <I, S extends { readonly address: HttpServer.Address }>(tag: Context.Tag<I, S>) =>
+    Layer.effectDiscard(Effect.map(tag, ({ address }) => {
+      if (address._tag === "TcpAddress") port = address.port
+    }))
+  if (isHttp(protocol)) {
+    const app = Layer.merge(
+      shape === "stacked"
+        ? HttpRouter.Default.serve().pipe(Layer.provide(rpc))
+        : Layer.merge(rpc, HttpRouter.Default.serve()),
+      located(HttpServer.HttpServer)
+    ).pipe(
+      Layer.provide(
+        wrapped(
+          protocol === "HTTP"
+            ? RpcServer.layerProtocolHttp({ path: "/rpc" })
+            : RpcServer.layerProtocolWebsocket({ path: "/rpc" })
+        )
+      ),
+      Layer.provide(serialization),
+      Layer.provideMerge(NodeHttpServer.layerServer(() => createServer(), listen))
+    )
+    return launch(app, () => ({ port }))
+  }
+  const app = Layer.merge(rpc, located(SocketServer.SocketServer)).pipe(
+    Layer.provide(wrapped(RpcServer.layerProtocolSocketServer)),
+    Layer.provide(serialization),
+    Layer.provideMerge(
+      protocol === "sockets" ? NodeSocketServer.layer(listen) : NodeSocketServer.layerWebSocket(listen)
+    )
+  )
+  return launch(app, () => ({ port }))
+}
+
+/** Else a client of RPC waits for ever for the result in a 503. */
+const http = Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClient, HttpClient.filterStatusOk)).pipe(
+  Layer.provide(FetchHttpClient.layer)
+)
+
+/** A client with a connection of its own. */
+export const client = (
+  protocol: Protocol,
+  { target }: Running,
+  serialization: Layer.Layer<RpcSerialization.RpcSerialization> = RpcSerialization.layerNdjson
+) => {
+  const port = "port" in target ? target.port : 0
+  const layer = protocol === "HTTP"
+    ? RpcClient.layerProtocolHttp({ url: `http://127.0.0.1:${port}/rpc` }).pipe(Layer.provide(http))
+    : RpcClient.layerProtocolSocket().pipe(
+      Layer.provide(
+        protocol === "sockets"
+          ? NodeSocket.layerNet({ host: "127.0.0.1", port })
+          : NodeSocket.layerWebSocket(`ws://127.0.0.1:${port}${isHttp(protocol) ? "/rpc" : ""}`)
+      )
+    )
+  return Layer.build(Layer.fresh(layer)).pipe(
+    Effect.flatMap((context) => Effect.provide(RpcClient.make(Work), context)),
+    Effect.provide(serialization)
+  )
+}

@@ -1,0 +1,73 @@
+/** What programs without types may pass. */
+import * as Http from "node:http"
+import { expect, it } from "vitest"
+import { InvalidPolicy, type Options, quiesce } from "../../../src/promise.js"
+
+const refused = (f: () => unknown): InvalidPolicy => {
+  try {
+    f()
+  } catch (error) {
+    expect(error).toBeInstanceOf(InvalidPolicy)
+    if (error instanceof InvalidPolicy) return error
+  }
+  throw new Error("it was taken")
+}
+
+const cases: ReadonlyArray<readonly [options: unknown, field: string, message: RegExp]> = [
+  [{ timout: 5000 }, "timout", /^timout is 5000, and must be left out, as there is no such option; there is timeout, /],
+  [{ signal: true }, "signal", /; there is signals, /],
+  [{ onShutDown: () => {} }, "onShutDown", /^onShutDown is a function, .*; there is onShutdown, /],
+  [null, "options", /^options is null, and must be an object of options/],
+  ["8 seconds", "options", /^options is "8 seconds", /],
+  [8000, "options", /^options is 8000, /],
+  [[], "options", /^options is \[\], /],
+  [{ finally: "later" }, "finally", /^finally is "later", and must be a function$/],
+  [{ finally: null }, "finally", /^finally is null, /],
+  [{ onShutdown: Promise.resolve() }, "onShutdown", /^onShutdown is .*, and must be a function$/],
+  [{ logger: true }, "logger", /^logger is true, and must be false, or a function/],
+  [{ logger: console }, "logger", /^logger is .{1,250}, and must be false, or a function.* => console\[level\]/s],
+  [{ signals: null }, "signals", /^signals is null, and must be true, false, or a list/],
+  [{ timeout: null }, "timeout", /^timeout is null, /]
+]
+
+for (const [options, field, message] of cases) {
+  it(`refuses ${field}: ${message.source}`, () => {
+    const node = Http.createServer()
+    const error = refused(() => quiesce(node, options as Options))
+    expect(error.field).toBe(field)
+    expect(error.message).toMatch(message)
+    // it was left alone
+    expect(quiesce(node, { logger: false }).phase()).toBe("Serving")
+  })
+}
+
+it("names all options there are", () => {
+  const { expected } = refused(() => quiesce(Http.createServer(), { zzz: 1 } as Options))
+  expect(expected.split("there is ").at(-1)?.split(", ").sort()).toEqual([
+    "endEventStreams",
+    "finally",
+    "finallyTimeout",
+    "idleGrace",
+    "killTimeout",
+    "lameDuck",
+    "logger",
+    "newConnectionGrace",
+    "onShutdown",
+    "pollSchedule",
+    "signals",
+    "timeout"
+  ])
+})
+
+it("refuses a hook without a name, without a function, and with options that there are not", async () => {
+  const server = quiesce(Http.createServer(), { logger: false })
+  const register = (...args: ReadonlyArray<unknown>) =>
+    refused(() => {
+      Reflect.apply(server.onShutdown, undefined, args)
+    }).message
+  expect(register(() => {})).toMatch(/^name of the hook is a function, and must be a text, .*onShutdown\("flush", /)
+  expect(register("flush")).toMatch(/^hook "flush" is undefined, and must be a function: onShutdown\("flush", /)
+  expect(register("flush", () => {}, { timout: 1 })).toMatch(/^timout of the hook "flush" is 1, .*there is timeout$/)
+  expect(register("flush", () => {}, 5000)).toMatch(/^options of the hook "flush" is 5000, and must be an object/)
+  expect((await server.shutdown()).hooks).toEqual([])
+})
