@@ -6,10 +6,10 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { Kind } from "./asked.js"
-import { answerTo, doggedMillis, piece, pieces } from "./asked.js"
 import type { RequestFact } from "./facts.js"
-import type { Stage } from "./stage.js"
+import type { Stage } from "./handlerControl.js"
+import type { Kind } from "./requests.js"
+import { answerTo, doggedMillis, piece, pieces } from "./requests.js"
 
 class Failed extends Data.TaggedError("Failed") {}
 

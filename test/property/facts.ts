@@ -3,8 +3,8 @@
  * inside of the product; its report and what its observers saw are kept as they came.
  */
 import type { Connection, Server, Shutdown } from "../../src/index.js"
-import type { Kind, Size } from "./asked.js"
 import type { History, HookKind } from "./history.js"
+import type { Kind, Size } from "./requests.js"
 
 /**
  * When something happened. `epoch` counts how often everything had come to rest: of two things in one epoch nobody can

@@ -1,7 +1,7 @@
 /** A history: how a server is made and held, what happens to it, and how it ends. All of it is data. */
 import * as FastCheck from "fast-check"
-import type { Kind } from "./asked.js"
-import { kinds } from "./asked.js"
+import type { Kind } from "./requests.js"
+import { kinds } from "./requests.js"
 
 export interface PolicyDraw {
   readonly lameDuck: number

@@ -1,9 +1,9 @@
 /** A client of HTTP/2 that speaks frame by frame, on cleartext. */
 import type * as Net from "node:net"
 import * as Frames from "../support/http2Frames.js"
-import { bodyOf } from "./asked.js"
 import { type Around, type Client, connect, type Target } from "./client.js"
 import type { Answer, ClientFact, RequestFact } from "./facts.js"
+import { bodyOf } from "./requests.js"
 
 interface Pending {
   readonly fact: RequestFact

@@ -10,9 +10,9 @@ import * as Path from "node:path"
 import type { Listener, Server, Shutdown } from "../../src/index.js"
 import type { Target } from "./client.js"
 import type { ListenerFact } from "./facts.js"
+import type { Stage } from "./handlerControl.js"
 import type { ListenerKind } from "./history.js"
 import { echoUpgrade, plainHandler } from "./plainApp.js"
-import type { Stage } from "./stage.js"
 
 export interface Listening {
   readonly fact: ListenerFact

@@ -2,9 +2,9 @@
 import type * as Http from "node:http"
 import type * as Http2 from "node:http2"
 import type * as Net from "node:net"
-import { answerTo, piece, pieces } from "./asked.js"
 import type { RequestFact } from "./facts.js"
-import type { Stage } from "./stage.js"
+import type { Stage } from "./handlerControl.js"
+import { answerTo, piece, pieces } from "./requests.js"
 
 type Request = Http.IncomingMessage | Http2.Http2ServerRequest
 type Response = Http.ServerResponse | Http2.Http2ServerResponse

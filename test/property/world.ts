@@ -21,10 +21,10 @@ import type { Around } from "./client.js"
 import { VirtualClock } from "./clock.js"
 import { makeApp } from "./effectApp.js"
 import type { ClientFact, HookFact, ListenerFact, Moment, RequestFact, Seen } from "./facts.js"
+import { Stage } from "./handlerControl.js"
 import type { History, PolicyDraw } from "./history.js"
 import { Http2Client } from "./http2Client.js"
 import { factOf, host, listenAlone, type Listening, nodeForApp, nodeWithHandler, place, targetOf } from "./listeners.js"
-import { Stage } from "./stage.js"
 
 export const signal = "SIGUSR2"
 

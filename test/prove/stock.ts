@@ -1,5 +1,5 @@
 /** The scenarios of the table in docs/guarantees.md: what stock `@effect/platform-node` does when SIGTERM comes, and what we do. */
-import { scenarios } from "../conformance/stock/scenarios.js"
+import { scenarios } from "../conformance/stock/scenarios/all.js"
 import { type Outcome, progress, timed } from "./outcome.js"
 
 export interface Row {

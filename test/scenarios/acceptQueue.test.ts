@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { get } from "../conformance/stock/scenario.js"
 import { connect, withClient } from "../support/rawClient.js"
-import { overShutdowns } from "./shutdowns.js"
+import { overShutdowns } from "./repeatedShutdowns.js"
 
 // A busy server does not accept at once: the kernel completes connections and keeps them, and what their clients have
 // sent, until the event loop comes round. A signal that comes meanwhile must not reset them.

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { startBusyClients } from "../support/busyClient.js"
 import { waitFor } from "../support/wait.js"
-import { executedUnanswered, overShutdowns } from "./shutdowns.js"
+import { executedUnanswered, overShutdowns } from "./repeatedShutdowns.js"
 
 // Closing what looks idle resets a busy client between two of its requests (40 of 40 connections on platform-node
 // 0.108; test/conformance/stock has the same clients against it). A connection is told to leave with its next answer instead.

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest"
 import type { AppOptions } from "../conformance/stock/app.js"
 import { startBusyClients } from "../support/busyClient.js"
 import { waitFor } from "../support/wait.js"
-import { executedUnanswered, overShutdowns } from "./shutdowns.js"
+import { executedUnanswered, overShutdowns } from "./repeatedShutdowns.js"
 
 // Closing a listening socket resets every connection that the kernel has completed and Node has not accepted: 30 of 32
 // at each shutdown. So the queue is made short and served dry first.

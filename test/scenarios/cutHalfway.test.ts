@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest"
 import { get } from "../conformance/stock/scenario.js"
 import { type RawClient, withClient } from "../support/rawClient.js"
 import { waitFor } from "../support/wait.js"
-import { withApp } from "./inProcess.js"
+import { withApp } from "./appInProcess.js"
 
 // Node calls a response whose socket was destroyed under it `writableFinished`: there is nothing left to write.
 

@@ -8,8 +8,8 @@ import { get } from "../conformance/stock/scenario.js"
 import { saysClose } from "../support/httpResponses.js"
 import { connect, type RawClient, type Target } from "../support/rawClient.js"
 import { pace } from "../support/wait.js"
-import { withApp } from "./inProcess.js"
-import { overShutdowns } from "./shutdowns.js"
+import { withApp } from "./appInProcess.js"
+import { overShutdowns } from "./repeatedShutdowns.js"
 
 // A request whose first byte arrived before the listener closed is answered in full, however long its client takes to
 // send the rest (up to the deadline).

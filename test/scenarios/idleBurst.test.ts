@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest"
 import { sendWithin } from "../support/burst.js"
 import { connect, type RawClient, type Target } from "../support/rawClient.js"
 import { pace } from "../support/wait.js"
-import { withApp } from "./inProcess.js"
-import { overShutdowns } from "./shutdowns.js"
+import { withApp } from "./appInProcess.js"
+import { overShutdowns } from "./repeatedShutdowns.js"
 
 // A keep-alive client that was active a moment ago is about to send again, and does not know that the server is
 // stopping. Its next request crosses the shutdown, and is owed an answer.

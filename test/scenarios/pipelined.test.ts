@@ -3,8 +3,8 @@ import { get } from "../conformance/stock/scenario.js"
 import { type HttpResponse, saysClose } from "../support/httpResponses.js"
 import { type RawClient, withClient } from "../support/rawClient.js"
 import { pace } from "../support/wait.js"
-import { withApp } from "./inProcess.js"
-import { overShutdowns } from "./shutdowns.js"
+import { withApp } from "./appInProcess.js"
+import { overShutdowns } from "./repeatedShutdowns.js"
 
 // Node runs the handlers of pipelined requests as they arrive, and sends the responses in order. `Connection: close` on
 // any but the last would end the connection under the others.

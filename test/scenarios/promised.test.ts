@@ -3,7 +3,7 @@ import type { AppOptions } from "../conformance/stock/app.js"
 import { type LostRequest, startBusyClients } from "../support/busyClient.js"
 import { delayProxy } from "../support/delayProxy.js"
 import { pace, waitFor } from "../support/wait.js"
-import { executedUnanswered, overShutdowns } from "./shutdowns.js"
+import { executedUnanswered, overShutdowns } from "./repeatedShutdowns.js"
 
 // A server that says `Keep-Alive: timeout=1` promises to be there for another second. With `idleGrace: "promised"` it
 // keeps that promise while it stops, and a second longer for what is on its way, so that a client that honours it, 20 ms

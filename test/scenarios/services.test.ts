@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest"
 import { get } from "../conformance/stock/scenario.js"
 import { withClient } from "../support/rawClient.js"
-import { withApp } from "./inProcess.js"
-import { overShutdowns } from "./shutdowns.js"
+import { withApp } from "./appInProcess.js"
+import { overShutdowns } from "./repeatedShutdowns.js"
 
 // The pool is provided between the app and the server, where stock platform-node closes it first.
 

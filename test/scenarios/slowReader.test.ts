@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest"
 import { get } from "../conformance/stock/scenario.js"
 import { withClient } from "../support/rawClient.js"
 import { pace, waitFor } from "../support/wait.js"
-import { withApp } from "./inProcess.js"
-import { overShutdowns } from "./shutdowns.js"
+import { withApp } from "./appInProcess.js"
+import { overShutdowns } from "./repeatedShutdowns.js"
 
 // A response is done when its last byte has left, and not when the handler called `end()`: `http.Server#close()`
 // takes such a connection for idle, and destroys 45 of 50 MB.

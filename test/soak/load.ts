@@ -2,7 +2,7 @@
  * Everything that clients do, at once: keep-alive, a connection for each request, streams, slow readers, WebSockets,
  * HTTP/2, and clients that leave in the middle.
  */
-import { startHonest } from "../adversarial/support/honest.js"
+import { startHonest } from "../adversarial/support/honestClients.js"
 import { startBusyClients } from "../support/busyClient.js"
 import { connect } from "../support/rawClient.js"
 import { get } from "../support/running.js"

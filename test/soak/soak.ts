@@ -2,7 +2,7 @@
  * Cycle after cycle in one process: servers start, everything that clients do goes on, and in the middle of it the
  * servers shut down. Nothing of a cycle may be left in the next; the heap is looked into, early and at the end.
  */
-import { recordComplaints } from "../adversarial/support/complaints.js"
+import { recordComplaints } from "../adversarial/support/processErrors.js"
 import { growth, heapAfterGc, snapshot, untilNoGrowth } from "../support/leaks.js"
 import { now, pace } from "../support/wait.js"
 import { growers, type Growth, measureHeap } from "./heap.js"

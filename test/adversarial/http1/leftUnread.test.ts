@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest"
 import type { Policy } from "../../../src/Shutdown.js"
 import { certificate } from "../../support/certificate.js"
 import { pace, waitFor } from "../../support/wait.js"
-import { type Answers, effect, plain, type Site } from "../support/crowd.js"
+import { type Answers, effect, plain, type Site } from "../support/floodedServer.js"
 
 // With a thousand requests in flight, no more of a connection are read. Its client may leave meanwhile: nobody is owed
 // anything then, in steady state as in a drain.

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
 import { waitFor } from "../../support/wait.js"
-import { type Ground, ground, limit } from "../support/ground.js"
+import { type Ground, ground, limit } from "../support/attackedSite.js"
 import { kinds } from "../support/site.js"
 
 // Heads and chunks that are none, or too large: each is refused by what Node answers, is in the account of the server,

@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest"
 import type { Policy } from "../../../src/Shutdown.js"
 import { certificate } from "../../support/certificate.js"
 import { now, waitFor } from "../../support/wait.js"
-import { effect, inChild, longestTurnBound, type Node, plain } from "../support/crowd.js"
+import { effect, inChild, longestTurnBound, type Node, plain } from "../support/floodedServer.js"
 
 // One client of HTTP/1.1 that sends tens of thousands of requests and waits for no answer: it costs what it sent, and a
 // shutdown ends in its bound.

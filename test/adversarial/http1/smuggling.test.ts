@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { waitFor } from "../../support/wait.js"
-import { type Ground, ground, limit } from "../support/ground.js"
-import { type Shape, shapes } from "../support/shapes.js"
+import { type Shape, shapes } from "../support/ambiguousRequests.js"
+import { type Ground, ground, limit } from "../support/attackedSite.js"
 import { kinds } from "../support/site.js"
 
 // Requests that two readers may cut in different places. What a client is told is one request is never executed as two,

@@ -8,7 +8,16 @@ import { describe, expect, it } from "vitest"
 import { certificate } from "../../support/certificate.js"
 import { connect } from "../../support/rawClient.js"
 import { pace, waitFor } from "../../support/wait.js"
-import { type Arena, arena, createServer, limit, makeWork, type Options, policy, type Wire } from "../support/arena.js"
+import {
+  type Arena,
+  arena,
+  createServer,
+  limit,
+  makeWork,
+  type Options,
+  policy,
+  type Wire
+} from "../support/attackedServer.js"
 
 const wires: ReadonlyArray<Wire> = ["http", "https"]
 

@@ -7,7 +7,7 @@ import { Server } from "../../../src/index.js"
 import { connect } from "../../support/rawClient.js"
 import { reportOf, silent } from "../../support/running.js"
 import { deferred, pace, waitFor } from "../../support/wait.js"
-import { arena, createServer, leavingNothing, limit, makeWork, policy, type Wire } from "../support/arena.js"
+import { arena, createServer, leavingNothing, limit, makeWork, policy, type Wire } from "../support/attackedServer.js"
 
 const wires: ReadonlyArray<Wire> = ["http", "https", "h2c", "h2"]
 

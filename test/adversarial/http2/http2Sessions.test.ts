@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest"
 import * as Frames from "../../support/http2Frames.js"
 import { connect as connectRaw } from "../../support/rawClient.js"
-import { arena, limit, policy } from "../support/arena.js"
-import { clean, connect, connectBusy, wires } from "./http2.js"
+import { arena, limit, policy } from "../support/attackedServer.js"
+import { clean, connect, connectBusy, wires } from "./http2Client.js"
 
 const isNew = ({ protocol, state }: { readonly protocol: string; readonly state: string }) =>
   protocol === "h2" && state === "New"

@@ -5,8 +5,8 @@ import type * as Http2 from "node:http2"
 import { describe, expect, it } from "vitest"
 import * as Frames from "../../support/http2Frames.js"
 import { deferred, pace, waitFor } from "../../support/wait.js"
-import { arena, createServer, limit, policy } from "../support/arena.js"
-import { clean, connect, connectBusy, short, wires } from "./http2.js"
+import { arena, createServer, limit, policy } from "../support/attackedServer.js"
+import { clean, connect, connectBusy, short, wires } from "./http2Client.js"
 
 const neverEnding = HttpServerResponse.stream(Stream.concat(Stream.make(new Uint8Array([120])), Stream.never)).pipe(
   Effect.succeed

@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest"
 import * as Frames from "../../support/http2Frames.js"
 import { silent } from "../../support/running.js"
 import { pace, waitFor } from "../../support/wait.js"
-import { arena, big, createServer, limit, makeWork, policy } from "../support/arena.js"
-import { clean, connect, short, wires } from "./http2.js"
+import { arena, big, createServer, limit, makeWork, policy } from "../support/attackedServer.js"
+import { clean, connect, short, wires } from "./http2Client.js"
 
 for (const wire of wires) {
   describe(`a client of ${wire} that`, () => {

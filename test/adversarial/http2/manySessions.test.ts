@@ -2,7 +2,7 @@ import * as Http2 from "node:http2"
 import { expect, it } from "vitest"
 import * as Frames from "../../support/http2Frames.js"
 import { waitFor } from "../../support/wait.js"
-import { arena, limit, makeWork } from "../support/arena.js"
+import { arena, limit, makeWork } from "../support/attackedServer.js"
 
 const sessions = 2000
 const busy = 300

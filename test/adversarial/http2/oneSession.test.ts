@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net"
 import { describe, expect, it } from "vitest"
 import { quiesce } from "../../../src/promise.js"
 import { now, waitFor } from "../../support/wait.js"
-import { inChild, longestTurnBound } from "../support/crowd.js"
+import { inChild, longestTurnBound } from "../support/floodedServer.js"
 
 // One client of HTTP/2 that opens thousands of streams in one session: as many are answered at a time as the server says,
 // and a shutdown ends in its bound.

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest"
 import { certificate } from "../../support/certificate.js"
 import { connect } from "../../support/rawClient.js"
 import { deferred, waitFor } from "../../support/wait.js"
-import { type Arena, arena, limit, policy, type Wire } from "../support/arena.js"
+import { type Arena, arena, limit, policy, type Wire } from "../support/attackedServer.js"
 
 /** What a client says first. */
 const clientHello: Promise<Buffer> = new Promise((resolve) => {

@@ -10,7 +10,7 @@ import { WebSocket, WebSocketServer } from "ws"
 import { certificate } from "../../support/certificate.js"
 import { connect, type RawClient } from "../../support/rawClient.js"
 import { deferred, waitFor } from "../../support/wait.js"
-import { type Arena, arena, createServer, limit, makeWork, type Options, policy } from "../support/arena.js"
+import { type Arena, arena, createServer, limit, makeWork, type Options, policy } from "../support/attackedServer.js"
 
 const handshake = [
   "GET /socket HTTP/1.1",

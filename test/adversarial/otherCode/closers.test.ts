@@ -2,7 +2,7 @@ import { once } from "node:events"
 import { promisify } from "node:util"
 import { describe, expect, it } from "vitest"
 import { waitFor } from "../../support/wait.js"
-import { apis, kinds, limit, reading, type Running, running, untilPhase, whole } from "./servers.js"
+import { apis, kinds, limit, reading, type Running, running, untilPhase, whole } from "./sharedServer.js"
 
 // Other code in the process has the Node server, too, and closes it: it stops as if it had been told to us.
 

@@ -5,7 +5,7 @@ import * as Net from "node:net"
 import { expect, it } from "vitest"
 import { quiesce } from "../../../src/promise.js"
 import { waitFor } from "../../support/wait.js"
-import { apis, type Kind, limit, reading, type Running, running, untilPhase } from "./servers.js"
+import { apis, type Kind, limit, reading, type Running, running, untilPhase } from "./sharedServer.js"
 
 // What other code cuts in a shutdown, in spite of it, is in the report, and it is no client that has left.
 

@@ -12,7 +12,7 @@ import { quiesce } from "../../../src/promise.js"
 import { certificate } from "../../support/certificate.js"
 import { connect, type Target } from "../../support/rawClient.js"
 import { waitFor } from "../../support/wait.js"
-import { limit, onLeave, portOf } from "./servers.js"
+import { limit, onLeave, portOf } from "./sharedServer.js"
 
 // A shutdown that nobody awaits leaves its address at once to the next server of the same process, as stock servers do,
 // and loses nothing of what the kernel has queued there.

@@ -8,7 +8,7 @@ import { describe, expect, it } from "vitest"
 import { nodeArgs } from "../../support/bundle.js"
 import { waitFor } from "../../support/wait.js"
 import type { Options } from "./fixtures/process.js"
-import { fixture, limit, timesLogged, untilLogged, withProcess } from "./running.js"
+import { fixture, limit, timesLogged, untilLogged, withProcess } from "./sharedProcess.js"
 
 // Who decides when a process ends that a signal has asked to end.
 

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest"
 import { nodeArgs } from "../../support/bundle.js"
 import { withClient } from "../../support/rawClient.js"
 import { waitFor } from "../../support/wait.js"
-import { answer, limit, timesLogged, untilLogged, whole, withProcess, withRequest } from "./running.js"
+import { answer, limit, timesLogged, untilLogged, whole, withProcess, withRequest } from "./sharedProcess.js"
 
 // Other code in the process listens for the same signals, and sends them again; other programs send two for one.
 

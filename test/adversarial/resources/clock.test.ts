@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest"
 import { connect } from "../../support/rawClient.js"
 import { get } from "../../support/running.js"
 import { now, pace } from "../../support/wait.js"
-import { limit, operating } from "../support/operator.js"
 import type { Kind } from "../support/site.js"
+import { limit, operating } from "../support/siteProcess.js"
 
 // The wall clock jumps by hours: NTP sets it, or a machine that was suspended wakes up. Graces and deadlines last as
 // long as they do otherwise: an idle connection is neither closed at once nor held for hours.

@@ -4,9 +4,9 @@ import { underDescriptors } from "../../support/program.js"
 import { connect, type RawClient } from "../../support/rawClient.js"
 import { get } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
-import { startHonest } from "../support/honest.js"
-import { limit, operating } from "../support/operator.js"
+import { startHonest } from "../support/honestClients.js"
 import { kinds } from "../support/site.js"
+import { limit, operating } from "../support/siteProcess.js"
 
 // A process that has no descriptor left, by `ulimit -n`: whoever is connected is served, whoever comes is not, the
 // server lives, and its shutdown needs none.

@@ -1,7 +1,7 @@
 import * as Net from "node:net"
 import { describe, expect, it } from "vitest"
 import { waitFor } from "../../support/wait.js"
-import { ground, limit } from "../support/ground.js"
+import { ground, limit } from "../support/attackedSite.js"
 import { kinds } from "../support/site.js"
 
 // Thousands of connections that come while a server stops: it stops in its bound, and loses no honest client's answer.

@@ -2,9 +2,9 @@ import { describe, expect, it } from "vitest"
 import { connect, type RawClient } from "../../support/rawClient.js"
 import { get } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
-import { startHonest } from "../support/honest.js"
-import { limit, operating } from "../support/operator.js"
+import { startHonest } from "../support/honestClients.js"
 import { kinds } from "../support/site.js"
+import { limit, operating } from "../support/siteProcess.js"
 
 // A heap of 64 MB, and sixty clients that ask for 1 GiB each and read none, or next to none of it: what is not read
 // is not made.

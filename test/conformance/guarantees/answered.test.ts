@@ -15,7 +15,7 @@ import {
   untilPhase,
   untilStates
 } from "../../support/running.js"
-import { before, bodies, during, histories, stayed } from "./histories.js"
+import { before, bodies, during, histories, stayed } from "./clientHistories.js"
 
 // Rule 1: a request whose first byte arrived before its listener closed is answered in full, unless its client leaves
 // or the deadline passes. Rule 2: a response that has begun is never truncated before the deadline.

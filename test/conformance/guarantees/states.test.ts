@@ -5,7 +5,7 @@ import * as TestClock from "effect/TestClock"
 import type { Connection } from "../../../src/index.js"
 import { makeApp } from "../../support/handlers.js"
 import { real, reportOf, serving, untilPhase } from "../../support/running.js"
-import { before, during, histories } from "./histories.js"
+import { before, during, histories } from "./clientHistories.js"
 
 // Rule 7: every connection is seen New once and Closed once, and Closed is seen before the report is returned.
 

@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest"
 import { startLimit, withChild } from "../../support/child.js"
 import { waitFor } from "../../support/wait.js"
 import { adopted, type Framework } from "./apps.js"
-import { type Cell, withCell } from "./cell.js"
+import { type Cell, withCell } from "./frameworkOnWire.js"
 import { type Client, isHttp2, isSecure, type Outcome, type Wire, wires } from "./wires.js"
 import { longBody } from "./work.js"
 

@@ -1,7 +1,7 @@
 /** Streams that a server pushes (RFC 9113 §8.4) are owed to their client as any other answer. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Http2 from "node:http2"
-import { adopt, limit } from "../../scenarios/eventStreams/adopted.js"
+import { adopt, limit } from "../../scenarios/eventStreams/eventStreamServer.js"
 import { waitFor } from "../../support/wait.js"
 
 /** A client that keeps what is pushed to it. */

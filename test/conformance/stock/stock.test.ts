@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest"
-import * as Load from "./load.js"
 import type { ProcessEnd, Scenario } from "./scenario.js"
-import { scenarios } from "./scenarios.js"
-import * as Services from "./services.js"
-import * as Silence from "./silence.js"
-import * as Streams from "./streams.js"
+import { scenarios } from "./scenarios/all.js"
+import * as Streams from "./scenarios/longResponses.js"
+import * as Load from "./scenarios/manyClients.js"
+import * as Services from "./scenarios/services.js"
+import * as Silence from "./scenarios/unfinishedRequests.js"
 
 // docs/guarantees.md says in a table what stock @effect/platform-node does when SIGTERM comes, and what quiesce does. The
 // table is printed by these scenarios (table.ts); these tests fail on the day when it is no longer true.

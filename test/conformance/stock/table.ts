@@ -2,7 +2,7 @@
 //   node --import tsx test/conformance/stock/table.ts [stock] [quiesce] [--only=id,id] [--patience=10000]
 import type { Which } from "./app.js"
 import { dockerPatienceMs, type Outcome } from "./scenario.js"
-import { scenarios } from "./scenarios.js"
+import { scenarios } from "./scenarios/all.js"
 
 const args = process.argv.slice(2)
 const option = (name: string) => args.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3)

@@ -8,7 +8,7 @@ import { chromium } from "../../support/program.js"
 import { silent, until } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
 import { open, type Page } from "./browser.js"
-import { makeWork, served, type Site, type Wire, type Work } from "./site.js"
+import { makeWork, served, type Site, type Wire, type Work } from "./serverOnWire.js"
 
 /**
  * The page keeps an account of what it saw, in `seen`. The connection that it opens in advance, for requests without

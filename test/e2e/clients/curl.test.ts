@@ -10,7 +10,7 @@ import type { Shutdown } from "../../../src/index.js"
 import { describeWith } from "../../support/describeWith.js"
 import { curl } from "../../support/program.js"
 import { silent, until } from "../../support/running.js"
-import { adopted, makeWork, running, served, type Wire, type Work } from "./site.js"
+import { adopted, makeWork, running, served, type Wire, type Work } from "./serverOnWire.js"
 
 interface Version {
   readonly name: string

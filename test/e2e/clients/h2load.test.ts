@@ -5,7 +5,7 @@ import { Duration, Effect } from "effect"
 import { describeWith } from "../../support/describeWith.js"
 import { h2load } from "../../support/program.js"
 import { silent } from "../../support/running.js"
-import { adopted, makeWork, running, served, type Wire, type Work } from "./site.js"
+import { adopted, makeWork, running, served, type Wire, type Work } from "./serverOnWire.js"
 
 /** More than one frame of HTTP/2. */
 const body = "one line of many\n".repeat(2000)

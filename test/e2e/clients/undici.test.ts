@@ -6,7 +6,7 @@ import { Agent, request } from "undici"
 import { certificate } from "../../support/certificate.js"
 import { silent } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
-import { adopted, makeWork, served, type Site, type Wire, type Work } from "./site.js"
+import { adopted, makeWork, served, type Site, type Wire, type Work } from "./serverOnWire.js"
 
 const body = "one line of many\n".repeat(2000)
 

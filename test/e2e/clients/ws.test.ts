@@ -10,7 +10,7 @@ import type { Shutdown } from "../../../src/index.js"
 import { certificate } from "../../support/certificate.js"
 import { limit, silent, until } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
-import { adopted, served, type Wire } from "./site.js"
+import { adopted, served, type Wire } from "./serverOnWire.js"
 
 /** Asks for an answer that is longer than what is sent at once; every other message is answered with itself. */
 const ask = "tell me more"

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest"
 import { withExample } from "../../support/example.js"
 import { waitFor } from "../../support/wait.js"
-import { ask, limit } from "./running.js"
+import { ask, limit } from "./handoffProcesses.js"
 
 it("the example: what the old process has begun is answered by it, and the rest by its successor", {
   timeout: 60_000

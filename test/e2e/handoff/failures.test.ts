@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { isGone } from "../../support/isGone.js"
 import { waitFor } from "../../support/wait.js"
-import { ask, limit, load, type Running, running } from "./running.js"
+import { ask, limit, load, type Running, running } from "./handoffProcesses.js"
 
 // A successor that does not come to serve changes nothing, and the next one is welcome.
 

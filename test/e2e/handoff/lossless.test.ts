@@ -3,7 +3,7 @@ import * as Path from "node:path"
 import { describe, expect, it } from "vitest"
 import type { Target } from "../../support/rawClient.js"
 import { waitFor } from "../../support/wait.js"
-import { limit, load, type Running, running } from "./running.js"
+import { limit, load, type Running, running } from "./handoffProcesses.js"
 
 // Clients that open a connection for each request see nothing of a hand-over.
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest"
 import { isGone } from "../../support/isGone.js"
 import { withClient } from "../../support/rawClient.js"
 import { waitFor } from "../../support/wait.js"
-import { ask, limit, running } from "./running.js"
+import { ask, limit, running } from "./handoffProcesses.js"
 
 // What starts a hand-over, and what it meets.
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
 import type { Child } from "../../support/child.js"
-import { limit, running } from "./running.js"
-import { serving, untilLogged, withWorkers } from "./workersRunning.js"
+import { limit, running } from "./handoffProcesses.js"
+import { serving, untilLogged, withWorkers } from "./workerProcesses.js"
 
 // Several processes write to one log: each line says whose it is.
 

@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest"
 import { Handoff, Shutdown } from "../../../src/index.js"
 import { type Child, withChild } from "../../support/child.js"
 import { pace, waitFor } from "../../support/wait.js"
-import { ask, limit, load } from "./running.js"
-import { fixture, portOf, serving, untilLogged, withWorkers, workers } from "./workersRunning.js"
+import { ask, limit, load } from "./handoffProcesses.js"
+import { fixture, portOf, serving, untilLogged, withWorkers, workers } from "./workerProcesses.js"
 
 const withControl = (use: (child: Child, next: (mode: string) => void) => Promise<void>) =>
   withWorkers({}, async (child, next) => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest"
 import { isGone } from "../../support/isGone.js"
 import { pace, waitFor } from "../../support/wait.js"
-import { ask, limit } from "./running.js"
-import { portOf, serving, untilLogged, withWorkers, workers } from "./workersRunning.js"
+import { ask, limit } from "./handoffProcesses.js"
+import { portOf, serving, untilLogged, withWorkers, workers } from "./workerProcesses.js"
 
 // What the signals that a primary gets do, from its first worker's start to its last worker's end.
 

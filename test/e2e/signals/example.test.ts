@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { position, withExample } from "../../support/example.js"
 import { withClient } from "../../support/rawClient.js"
-import { answer, limit, meant } from "./running.js"
+import { answer, limit, meant } from "./signalledApp.js"
 
 describe("the example", { timeout: 60_000 }, () => {
   it("ends its lame duck on the second Ctrl-C, cuts on the third, closes its database, and exits with 130", () =>

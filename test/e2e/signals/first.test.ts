@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
 import { saysClose } from "../../support/httpResponses.js"
-import { answer, ending, limit, release, untilPhase, withApp, withRequest } from "./running.js"
+import { answer, ending, limit, release, untilPhase, withApp, withRequest } from "./signalledApp.js"
 
 // The first signal: whatever stops the program, in good order, and with the right exit code.
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
 import { pace } from "../../support/wait.js"
-import { answer, ending, limit, meant, release, untilLogged, untilPhase, withApp, withRequest } from "./running.js"
+import { answer, ending, limit, meant, release, untilLogged, untilPhase, withApp, withRequest } from "./signalledApp.js"
 
 // The signals after the first one, in every phase of the shutdown.
 

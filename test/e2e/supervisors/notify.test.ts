@@ -7,7 +7,7 @@ import { describeWith } from "../../support/describeWith.js"
 import { python, systemdNotify } from "../../support/program.js"
 import { withClient } from "../../support/rawClient.js"
 import { waitFor } from "../../support/wait.js"
-import { body, get, likeSystemd, limit, timesLogged, untilLogged, withApp } from "./app.js"
+import { body, get, likeSystemd, limit, timesLogged, untilLogged, withApp } from "./supervisedApp.js"
 
 // What a service tells systemd, at a datagram socket that is real.
 

@@ -6,8 +6,8 @@ import { nodeArgs } from "../../support/bundle.js"
 import { startLimit, withChild } from "../../support/child.js"
 import { describeWith } from "../../support/describeWith.js"
 import { npm, start as startProgram } from "../../support/program.js"
-import { fixture } from "./app.js"
 import type { Options } from "./fixtures/app.js"
+import { fixture } from "./supervisedApp.js"
 
 /** Without what `npm test` has set, and vitest. */
 const clean = Object.fromEntries(

@@ -5,8 +5,8 @@ import { describeWith } from "../../support/describeWith.js"
 import { underInit, unshare } from "../../support/program.js"
 import { withClient } from "../../support/rawClient.js"
 import { waitFor } from "../../support/wait.js"
-import { meant, untilLogged } from "../signals/running.js"
-import { body, get, limit, withApp } from "./app.js"
+import { meant, untilLogged } from "../signals/signalledApp.js"
+import { body, get, limit, withApp } from "./supervisedApp.js"
 
 // As in a container: the process is the init of its own namespace, and gets its signals from outside.
 

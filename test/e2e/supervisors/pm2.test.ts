@@ -4,8 +4,8 @@ import { nodeArgs } from "../../support/bundle.js"
 import { startLimit } from "../../support/child.js"
 import { withClient } from "../../support/rawClient.js"
 import { waitFor } from "../../support/wait.js"
-import { body, fixture, get, limit } from "./app.js"
 import type { Options } from "./fixtures/app.js"
+import { body, fixture, get, limit } from "./supervisedApp.js"
 
 // What PM2 says to a process, and what it waits for, over a channel like PM2's.
 

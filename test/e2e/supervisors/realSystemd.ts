@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url"
 import { describeUnless } from "../../support/describeWith.js"
 import { nsenter, outputOf, start, systemctl, unshare, whyNot } from "../../support/program.js"
 import { pace, waitFor } from "../../support/wait.js"
-import { limit } from "./app.js"
+import { limit } from "./supervisedApp.js"
 
 const boot = fileURLToPath(new URL("fixtures/boot.sh", import.meta.url))
 const deploy = fileURLToPath(new URL("../../../examples/deploy/", import.meta.url))

@@ -10,7 +10,7 @@ import { describeWith } from "../../support/describeWith.js"
 import { python, systemdActivate, type Under } from "../../support/program.js"
 import { connect, type RawClient, withClient } from "../../support/rawClient.js"
 import { pace, waitFor } from "../../support/wait.js"
-import { body, get, likeSystemd, limit, withApp } from "./app.js"
+import { body, get, likeSystemd, limit, withApp } from "./supervisedApp.js"
 
 const activated = (path: string, name: string): Under => ({
   program: systemdActivate,

@@ -1,11 +1,11 @@
 import { expect, it } from "vitest"
 import { withClient } from "../../support/rawClient.js"
 import { pace, waitFor } from "../../support/wait.js"
-import { ask } from "../handoff/running.js"
+import { ask } from "../handoff/handoffProcesses.js"
 import { freePorts } from "../rolling/proxy.js"
-import { body, fixture, get, limit } from "./app.js"
 import type { Options } from "./fixtures/app.js"
 import { describeSystemd, type Systemd, withSystemd } from "./realSystemd.js"
+import { body, fixture, get, limit } from "./supervisedApp.js"
 
 // `systemctl reload` as a hand-over: systemd follows the service to its successor.
 

@@ -1,10 +1,10 @@
 import { expect, it } from "vitest"
 import { withClient } from "../../support/rawClient.js"
 import { pace, waitFor } from "../../support/wait.js"
-import { ask } from "../handoff/running.js"
+import { ask } from "../handoff/handoffProcesses.js"
 import { freePorts } from "../rolling/proxy.js"
-import { body, fixture, get, limit } from "./app.js"
 import { describeSystemd, withSystemd } from "./realSystemd.js"
+import { body, fixture, get, limit } from "./supervisedApp.js"
 
 // app.socket and app.service of examples/deploy: what a restart means to those who come meanwhile.
 

@@ -37,7 +37,7 @@ import {
   until,
   untilPhase
 } from "../../support/running.js"
-import { watched } from "./apps.js"
+import { watched } from "./appWithHealth.js"
 import { parse } from "./exposition.js"
 
 const ask = (target: Target, path: string) =>

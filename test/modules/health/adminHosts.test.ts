@@ -13,7 +13,7 @@ import { Admin, Health, Listener, NodeHttpServer, Server } from "../../../src/in
 import { makeApp } from "../../support/handlers.js"
 import type { Target } from "../../support/rawClient.js"
 import { client, responses, send, serving, targetOf } from "../../support/running.js"
-import { watched } from "./apps.js"
+import { watched } from "./appWithHealth.js"
 
 const ask = (target: Target, path: string, ...headers: ReadonlyArray<string>) =>
   Effect.gen(function*() {

@@ -15,7 +15,7 @@ import { saysClose } from "../../support/httpResponses.js"
 import type { Target } from "../../support/rawClient.js"
 import { answer, client, get, post, real, responses, send, silent, until, untilPhase } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
-import { watched } from "./apps.js"
+import { watched } from "./appWithHealth.js"
 
 // Not ready first; still accepting and serving; every client asked to leave; for `lameDuck`, or until `drainNow`.
 

@@ -9,7 +9,7 @@ import * as FastCheck from "fast-check"
 import * as Prometheus from "../../../src/internal/telemetry/prometheus.js"
 import type { Target } from "../../support/rawClient.js"
 import { client, responses, send } from "../../support/running.js"
-import { watched } from "./apps.js"
+import { watched } from "./appWithHealth.js"
 import { type Family, parse } from "./exposition.js"
 
 const hello = HttpRouter.empty.pipe(HttpRouter.get("/", HttpServerResponse.text("hello")))

@@ -10,7 +10,7 @@ import { createServer } from "node:http"
 import { Health, NodeHttpServer } from "../../../src/index.js"
 import type { Target } from "../../support/rawClient.js"
 import { client, launch, send, targetOf } from "../../support/running.js"
-import { watched } from "./apps.js"
+import { watched } from "./appWithHealth.js"
 
 // What the API server of Kubernetes answers (k8s.io/apiserver, pkg/server/healthz), to the letter: people and their
 // scripts know it.

@@ -3,7 +3,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Cause, Duration, Effect, Exit, Fiber, Layer, Logger, Option, Scope, Stream } from "effect"
 import { NodeSocketServer, type Shutdown } from "../../../src/index.js"
 import { client as raw, ended, send, silent, until, untilPhase } from "../../support/running.js"
-import { Backend, client, protocols, serving, Work } from "./rpc.js"
+import { Backend, client, protocols, serving, Work } from "./rpcServer.js"
 
 /** How a call failed, for its client: by an error that it can retry on, and not by an interruption that is not its own. */
 const failure = (exit: Exit.Exit<unknown, unknown>) =>

@@ -9,7 +9,7 @@ import * as Net from "node:net"
 import { WebSocket } from "ws"
 import type { Shutdown } from "../../../src/index.js"
 import { real, reportOf, type Running, silent, until, untilPhase } from "../../support/running.js"
-import { Backend, client, serving } from "./rpc.js"
+import { Backend, client, serving } from "./rpcServer.js"
 
 const webSockets = ["WebSockets of ws", "WebSockets of an HttpApp"] as const
 const kinds = ["sockets", ...webSockets] as const

@@ -5,7 +5,7 @@ import { Context, Effect, Fiber, Layer, Stream } from "effect"
 import { createServer, type Server as NodeServer } from "node:http"
 import { createServer as createServer2 } from "node:http2"
 import { type Connection, NodeHttpServer } from "../../../src/index.js"
-import { protocols, read, serving as adopted } from "../../scenarios/eventStreams/adopted.js"
+import { protocols, read, serving as adopted } from "../../scenarios/eventStreams/eventStreamServer.js"
 import { launch, limit, reportOf, targetOf, until } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
 

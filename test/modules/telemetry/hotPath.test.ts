@@ -13,7 +13,7 @@ import { Sampler } from "../../../src/internal/telemetry/sampler.js"
 import { viewOf } from "../../../src/internal/telemetry/telemetry.js"
 import { makeApp } from "../../support/handlers.js"
 import { client, get, responses, send, serving } from "../../support/running.js"
-import { makeScreen } from "./screen.js"
+import { makeScreen } from "./fakeTerminal.js"
 
 // Rule 11 with everything turned on: what is seen of a server costs its requests and connections nothing. Counted, with
 // a server that nobody watches as the measure.

@@ -12,7 +12,7 @@ import * as Http2 from "node:http2"
 import { NodeHttpServer, Server } from "../../../src/index.js"
 import { makeApp, servingHeld } from "../../support/handlers.js"
 import { client, get, idleAfterOne, remoteAddress, send, serving, until, untilPhase } from "../../support/running.js"
-import { collect } from "./collect.js"
+import { collect } from "./collectLog.js"
 
 // The log says what a stopping server is doing and waiting for: to people in its message, to machines in annotations.
 

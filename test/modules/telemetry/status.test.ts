@@ -7,8 +7,8 @@ import * as TestClock from "effect/TestClock"
 import { Server, Status } from "../../../src/index.js"
 import { makeApp } from "../../support/handlers.js"
 import { client, get, remoteAddress, send, serving, silent, until } from "../../support/running.js"
-import { collect } from "./collect.js"
-import { makeScreen, type Screen } from "./screen.js"
+import { collect } from "./collectLog.js"
+import { makeScreen, type Screen } from "./fakeTerminal.js"
 
 // A live status on a terminal says which requests a shutdown waits for, and is gone when it has ended.
 

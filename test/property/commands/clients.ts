@@ -1,10 +1,10 @@
 /** What clients do: each returns whether it could be done. */
 import type * as Net from "node:net"
-import { hasBody, type Kind, pathOf, sent } from "../asked.js"
 import { Http1Client } from "../client.js"
 import type { ClientFact, RequestFact } from "../facts.js"
 import type { Command } from "../history.js"
 import { Http2Client } from "../http2Client.js"
+import { hasBody, type Kind, pathOf, sent } from "../requests.js"
 import * as WebSocket from "../webSocket.js"
 import { pick, type World } from "../world.js"
 

@@ -2,10 +2,10 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
-import { pieces } from "../asked.js"
 import { before } from "../facts.js"
 import type { Command } from "../history.js"
 import { open as openListener } from "../listeners.js"
+import { pieces } from "../requests.js"
 import { pick, type World } from "../world.js"
 
 type Of<T extends Command["_tag"]> = Extract<Command, { readonly _tag: T }>

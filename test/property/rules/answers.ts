@@ -1,6 +1,6 @@
 /** Rules 1, 2 and 9: what a client is owed, what it got, and what was executed. */
-import { bodyOf } from "../asked.js"
 import { before, type ClientFact, type Facts, type Moment, type RequestFact } from "../facts.js"
+import { bodyOf } from "../requests.js"
 
 /** DESIGN §3: what one that has been idle for longer than its grace is still given, in milliseconds. */
 const crossingMillis = 50

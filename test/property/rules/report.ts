@@ -1,6 +1,6 @@
 /** What the report says of requests, held against what their clients saw. */
-import { idOf } from "../asked.js"
 import type { Facts, RequestFact } from "../facts.js"
+import { idOf } from "../requests.js"
 
 const isUpgrade = ({ kind }: RequestFact): boolean => kind === "websocket" || kind === "echo upgrade"
 

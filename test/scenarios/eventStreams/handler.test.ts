@@ -6,7 +6,7 @@ import * as Http2 from "node:http2"
 import { PassThrough, Readable } from "node:stream"
 import { pipeline } from "node:stream/promises"
 import { deferred, waitFor } from "../../support/wait.js"
-import { adopt, limit, protocols, read, serving } from "./adopted.js"
+import { adopt, limit, protocols, read, serving } from "./eventStreamServer.js"
 
 const events = { "content-type": "text/event-stream" }
 

@@ -8,7 +8,7 @@ import { io } from "socket.io-client"
 import { WebSocket, WebSocketServer } from "ws"
 import { answer, client, get, send, serving as servingApp } from "../../support/running.js"
 import { pace, waitFor } from "../../support/wait.js"
-import { adopt, limit, protocols, read, serving } from "./adopted.js"
+import { adopt, limit, protocols, read, serving } from "./eventStreamServer.js"
 
 const events = { "content-type": "text/event-stream" }
 

@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Stream } from "effect"
 import { answer, client, ended, get, post, send, serving as servingApp } from "../../support/running.js"
 import { deferred, waitFor } from "../../support/wait.js"
-import { type Handler, limit, protocols, read, serving } from "./adopted.js"
+import { type Handler, limit, protocols, read, serving } from "./eventStreamServer.js"
 
 const events = { "content-type": "text/event-stream" }
 

@@ -7,7 +7,7 @@ import * as Net from "node:net"
 import { constants, createGzip, gunzipSync } from "node:zlib"
 import * as Raw from "../../support/rawClient.js"
 import { deferred, waitFor } from "../../support/wait.js"
-import { type Handler, limit, read, serving } from "./adopted.js"
+import { type Handler, limit, read, serving } from "./eventStreamServer.js"
 
 const events = { "content-type": "text/event-stream" }
 

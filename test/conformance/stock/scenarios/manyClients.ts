@@ -1,11 +1,11 @@
 /**
  * Scenarios about many clients at once.
  */
-import { sendWithin } from "../../support/burst.js"
-import { startBusyClients } from "../../support/busyClient.js"
-import { connect, withClient } from "../../support/rawClient.js"
-import { pace, waitFor } from "../../support/wait.js"
-import { get, type RunningApp, scenario } from "./scenario.js"
+import { sendWithin } from "../../../support/burst.js"
+import { startBusyClients } from "../../../support/busyClient.js"
+import { connect, withClient } from "../../../support/rawClient.js"
+import { pace, waitFor } from "../../../support/wait.js"
+import { get, type RunningApp, scenario } from "../scenario.js"
 
 const executed = ({ child }: RunningApp) => child.linesOf("executed").map((line) => String(line["id"]))
 

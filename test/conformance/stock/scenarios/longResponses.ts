@@ -1,10 +1,10 @@
 /**
  * Scenarios about responses that take long, and connections that are no longer HTTP.
  */
-import type { Options, RawClient, Target } from "../../support/rawClient.js"
-import { connect, withClient } from "../../support/rawClient.js"
-import { waitFor } from "../../support/wait.js"
-import { get, scenario } from "./scenario.js"
+import type { Options, RawClient, Target } from "../../../support/rawClient.js"
+import { connect, withClient } from "../../../support/rawClient.js"
+import { waitFor } from "../../../support/wait.js"
+import { get, scenario } from "../scenario.js"
 
 const megabyte = 1024 * 1024
 

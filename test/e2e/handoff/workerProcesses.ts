@@ -5,7 +5,7 @@ import * as Path from "node:path"
 import { type Child, withChild } from "../../support/child.js"
 import { waitFor } from "../../support/wait.js"
 import type { Options } from "./fixtures/workers.js"
-import { limit } from "./running.js"
+import { limit } from "./handoffProcesses.js"
 
 export const fixture = new URL("fixtures/workers.ts", import.meta.url)
 

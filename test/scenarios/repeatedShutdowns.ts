@@ -39,26 +39,30 @@ export const overShutdowns = (
   options: AppOptions,
   play: (round: Round) => Promise<void | "enough">
 ): Promise<void> =>
-  withChild(new URL("./rounds.ts", import.meta.url), [String(rounds), JSON.stringify(options)], async (child) => {
-    for (let round = 1; round <= rounds; round++) {
-      await child.line("ready", 30_000, round)
-      const signal = () => child.signal(round % 2 === 1 ? "SIGTERM" : "SIGINT")
-      const ended = async () => await child.line("ended", 15_000, round) as unknown as Ended
-      const played = await play({
-        round,
-        target: await child.listening(1000, round),
-        child,
-        signal,
-        ended,
-        shutDown: () => {
-          signal()
-          return ended()
-        },
-        executed: () => new Set(child.linesOf("executed").map((line) => String(line["id"])))
-      })
-      if (played === "enough") return
+  withChild(
+    new URL("./fixtures/repeatedShutdowns.ts", import.meta.url),
+    [String(rounds), JSON.stringify(options)],
+    async (child) => {
+      for (let round = 1; round <= rounds; round++) {
+        await child.line("ready", 30_000, round)
+        const signal = () => child.signal(round % 2 === 1 ? "SIGTERM" : "SIGINT")
+        const ended = async () => await child.line("ended", 15_000, round) as unknown as Ended
+        const played = await play({
+          round,
+          target: await child.listening(1000, round),
+          child,
+          signal,
+          ended,
+          shutDown: () => {
+            signal()
+            return ended()
+          },
+          executed: () => new Set(child.linesOf("executed").map((line) => String(line["id"])))
+        })
+        if (played === "enough") return
+      }
     }
-  })
+  )
 
 /** The ids of orders that were executed and whose clients do not know it. */
 export const executedUnanswered = (executed: ReadonlySet<string>, answered: ReadonlySet<string>): Array<string> =>

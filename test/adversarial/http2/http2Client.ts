@@ -2,7 +2,7 @@
 import { expect } from "vitest"
 import { certificate } from "../../support/certificate.js"
 import * as Frames from "../../support/http2Frames.js"
-import { type Arena, limit, type Wire } from "../support/arena.js"
+import { type Arena, limit, type Wire } from "../support/attackedServer.js"
 
 export const wires: ReadonlyArray<Wire> = ["h2c", "h2"]
 

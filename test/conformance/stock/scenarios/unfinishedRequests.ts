@@ -1,9 +1,9 @@
 /**
  * Scenarios about connections that owe a request, or part of one.
  */
-import { withClient } from "../../support/rawClient.js"
-import { pace } from "../../support/wait.js"
-import { get, type RunningApp, sawStatus, scenario } from "./scenario.js"
+import { withClient } from "../../../support/rawClient.js"
+import { pace } from "../../../support/wait.js"
+import { get, type RunningApp, sawStatus, scenario } from "../scenario.js"
 
 export const silentConnection = scenario({
   id: "silent-connection",

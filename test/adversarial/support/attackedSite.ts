@@ -14,9 +14,9 @@ import { type Connection, NodeHttpServer, Server, type Shutdown } from "../../..
 import * as Raw from "../../support/rawClient.js"
 import { reportOf, silent } from "../../support/running.js"
 import { now, waitFor } from "../../support/wait.js"
-import { leavingNothing } from "./arena.js"
-import { recordComplaints } from "./complaints.js"
-import { type Honest, startHonest } from "./honest.js"
+import { leavingNothing } from "./attackedServer.js"
+import { type Honest, startHonest } from "./honestClients.js"
+import { recordComplaints } from "./processErrors.js"
 import { type Kind, makeSite, type Site } from "./site.js"
 
 /** The limit of every wait that a correct server satisfies in milliseconds. */

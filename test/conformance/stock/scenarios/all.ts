@@ -1,11 +1,11 @@
 /**
  * Every scenario, in the order of the table in docs/guarantees.md.
  */
-import * as Load from "./load.js"
-import type { Scenario } from "./scenario.js"
+import type { Scenario } from "../scenario.js"
+import * as Streams from "./longResponses.js"
+import * as Load from "./manyClients.js"
 import * as Services from "./services.js"
-import * as Silence from "./silence.js"
-import * as Streams from "./streams.js"
+import * as Silence from "./unfinishedRequests.js"
 
 export const scenarios: ReadonlyArray<Scenario<unknown>> = [
   Services.poolUnderRequest,

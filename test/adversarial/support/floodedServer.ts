@@ -133,7 +133,7 @@ export const inChild = (
   alone: Alone,
   use: (port: number, report: () => Promise<Outcome>) => Promise<void>
 ): Promise<void> =>
-  withChild(new URL("fixtures/crowd.ts", import.meta.url), [JSON.stringify(alone)], async (child) => {
+  withChild(new URL("fixtures/floodedServer.ts", import.meta.url), [JSON.stringify(alone)], async (child) => {
     const target = await child.listening()
     if (!("port" in target)) throw new Error("it listens on no port")
     await use(target.port, async () => await child.line("report", 30_000) as unknown as Outcome)

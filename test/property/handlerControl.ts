@@ -1,7 +1,7 @@
 /** Where handlers report what they do, and wait to be told what to do next. */
-import type { Kind } from "./asked.js"
-import { idOf } from "./asked.js"
 import type { Moment, RequestFact } from "./facts.js"
+import type { Kind } from "./requests.js"
+import { idOf } from "./requests.js"
 
 export type How = "answer" | "fail" | "die" | "piece"
 

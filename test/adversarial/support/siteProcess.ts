@@ -22,7 +22,7 @@ export const operating = (
   use: (operator: Operator) => Promise<void>,
   options?: StartOptions
 ): Promise<void> =>
-  withChild(new URL("fixtures/app.ts", import.meta.url), [kind, JSON.stringify(policy)], async (child) => {
+  withChild(new URL("fixtures/site.ts", import.meta.url), [kind, JSON.stringify(policy)], async (child) => {
     const target = await child.listening()
     if (!("port" in target)) throw new Error("it listens on no port")
     await use({
