@@ -7,41 +7,44 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { RequestFact } from "./facts.js"
-import type { Stage } from "./handlerControl.js"
+import type { HandlerControl } from "./handlerControl.js"
 import type { Kind } from "./requests.js"
 import { answerTo, doggedMillis, piece, pieces } from "./requests.js"
 
 class Failed extends Data.TaggedError("Failed") {}
 
-export const makeApp = (stage: Stage): HttpRouter.HttpRouter => {
+export const makeApp = (handlers: HandlerControl): HttpRouter.HttpRouter => {
   const run = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
     Effect.suspend(() => {
-      const fact = stage.enter(request.url)
+      const fact = handlers.enter(request.url)
       if (fact === undefined) return Effect.succeed(HttpServerResponse.empty({ status: 404 }))
-      return Effect.ensuring(answer(stage, fact, request), Effect.sync(() => stage.ended(fact)))
+      return Effect.ensuring(answer(handlers, fact, request), Effect.sync(() => handlers.ended(fact)))
     }))
   return HttpRouter.empty.pipe(HttpRouter.all("/:id/:kind", Effect.orDie(run)))
 }
 
 const answer = (
-  stage: Stage,
+  handlers: HandlerControl,
   fact: RequestFact,
   request: HttpServerRequest.HttpServerRequest
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, unknown, Scope.Scope> => {
   switch (fact.kind) {
     case "held":
-      return Effect.as(told(stage, fact), whole(fact, fact.kind))
+      return Effect.as(told(handlers, fact), whole(fact, fact.kind))
     case "masked":
-      return Effect.as(Effect.uninterruptible(told(stage, fact)), whole(fact, fact.kind))
+      return Effect.as(Effect.uninterruptible(told(handlers, fact)), whole(fact, fact.kind))
     case "dogged":
-      return Effect.as(Effect.onInterrupt(told(stage, fact), () => Effect.sleep(doggedMillis)), whole(fact, fact.kind))
+      return Effect.as(
+        Effect.onInterrupt(told(handlers, fact), () => Effect.sleep(doggedMillis)),
+        whole(fact, fact.kind)
+      )
     case "stream":
-      return Effect.succeed(HttpServerResponse.stream(inPieces(stage, fact)))
+      return Effect.succeed(HttpServerResponse.stream(inPieces(handlers, fact)))
     case "echo":
       return request.text.pipe(
-        Effect.onInterrupt(() => Effect.sync(() => stage.interrupted(fact))),
+        Effect.onInterrupt(() => Effect.sync(() => handlers.interrupted(fact))),
         Effect.map((body) => {
-          stage.done(fact)
+          handlers.done(fact)
           return HttpServerResponse.text(`echo ${fact.id}: ${body}`)
         })
       )
@@ -60,45 +63,45 @@ const answer = (
 const whole = (fact: RequestFact, kind: Kind) => HttpServerResponse.uint8Array(answerTo(fact.id, kind, fact.size))
 
 /** Waits until it is told how to go on. */
-const told = (stage: Stage, fact: RequestFact): Effect.Effect<void, Failed> =>
+const told = (handlers: HandlerControl, fact: RequestFact): Effect.Effect<void, Failed> =>
   Effect.async<void, Failed>((resume) => {
-    stage.wait(fact, (how) => {
+    handlers.wait(fact, (how) => {
       if (how === "piece") return
-      stage.waiting.delete(fact.id)
-      stage.done(fact, how !== "answer")
+      handlers.waiting.delete(fact.id)
+      handlers.done(fact, how !== "answer")
       resume(how === "answer" ? Effect.void : how === "fail" ? Effect.fail(new Failed()) : Effect.die("told to die"))
     })
     return Effect.sync(() => {
-      stage.waiting.delete(fact.id)
-      stage.interrupted(fact)
+      handlers.waiting.delete(fact.id)
+      handlers.interrupted(fact)
     })
   })
 
-const inPieces = (stage: Stage, fact: RequestFact): Stream.Stream<Uint8Array, Failed> =>
+const inPieces = (handlers: HandlerControl, fact: RequestFact): Stream.Stream<Uint8Array, Failed> =>
   Stream.asyncPush<Uint8Array, Failed>((emit) =>
     Effect.acquireRelease(
       Effect.sync(() => {
         let n = 0
-        stage.live.add(fact.id)
-        stage.wait(fact, (how) => {
+        handlers.live.add(fact.id)
+        handlers.wait(fact, (how) => {
           if (how === "piece" || how === "answer") {
             do emit.single(Buffer.from(piece(fact.id, n++)))
             while (how === "answer" && n < pieces)
             if (n < pieces) return
-            stage.done(fact)
+            handlers.done(fact)
             emit.end()
           } else {
-            stage.broke(fact)
+            handlers.broke(fact)
             if (how === "fail") emit.fail(new Failed())
             else emit.die("told to die")
           }
-          stage.waiting.delete(fact.id)
+          handlers.waiting.delete(fact.id)
         })
       }),
       () =>
         Effect.sync(() => {
-          stage.interrupted(fact)
-          stage.ended(fact)
+          handlers.interrupted(fact)
+          handlers.ended(fact)
         })
     )
   )

@@ -3,14 +3,14 @@ import type { Moment, RequestFact } from "./facts.js"
 import type { Kind } from "./requests.js"
 import { idOf } from "./requests.js"
 
-export type How = "answer" | "fail" | "die" | "piece"
+export type HandlerCommand = "answer" | "fail" | "die" | "piece"
 
-export class Stage {
+export class HandlerControl {
   readonly #facts = new Map<number, RequestFact>()
   readonly #moment: () => Moment
   readonly #stir: () => void
   /** Handlers that wait, by the number of their request. */
-  readonly waiting = new Map<number, (how: How) => void>()
+  readonly waiting = new Map<number, (how: HandlerCommand) => void>()
   /** Handlers that have not ended. */
   readonly live = new Set<number>()
   readonly troubles: Array<string> = []
@@ -70,12 +70,12 @@ export class Stage {
     this.waiting.delete(fact.id)
   }
 
-  wait(fact: RequestFact, tell: (how: How) => void): void {
+  wait(fact: RequestFact, tell: (how: HandlerCommand) => void): void {
     this.#stir()
     this.waiting.set(fact.id, tell)
   }
 
-  tell(id: number, how: How): void {
+  tell(id: number, how: HandlerCommand): void {
     this.#stir()
     this.waiting.get(id)?.(how)
   }

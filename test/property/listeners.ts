@@ -10,7 +10,7 @@ import * as Path from "node:path"
 import type { Listener, Server, Shutdown } from "../../src/index.js"
 import type { Target } from "./client.js"
 import type { ListenerFact } from "./facts.js"
-import type { Stage } from "./handlerControl.js"
+import type { HandlerControl } from "./handlerControl.js"
 import type { ListenerKind } from "./history.js"
 import { echoUpgrade, plainHandler } from "./plainApp.js"
 
@@ -46,10 +46,10 @@ export const nodeForApp = (protocol: ListenerFact["protocol"]) =>
   protocol === "h2" ? Http2.createServer() : Http.createServer()
 
 /** A server that answers by itself. */
-export const nodeWithHandler = (protocol: ListenerFact["protocol"], stage: Stage) => {
-  if (protocol === "h2") return Http2.createServer(plainHandler(stage))
-  const node = Http.createServer(plainHandler(stage))
-  node.on("upgrade", echoUpgrade(stage))
+export const nodeWithHandler = (protocol: ListenerFact["protocol"], handlers: HandlerControl) => {
+  if (protocol === "h2") return Http2.createServer(plainHandler(handlers))
+  const node = Http.createServer(plainHandler(handlers))
+  node.on("upgrade", echoUpgrade(handlers))
   return node
 }
 
@@ -79,14 +79,14 @@ export const factOf = (kind: ListenerKind): ListenerFact => ({
 export const open = (
   server: Server.ServerService,
   kind: ListenerKind,
-  stage: Stage,
+  handlers: HandlerControl,
   directory: string,
   prepare: (node: Net.Server) => void
 ): Effect.Effect<Listening, Listener.ListenError | Shutdown.ServerClosed> =>
   Effect.gen(function*() {
     const fact = factOf(kind)
     const options = place(fact.transport, directory)
-    const node = fact.ofApp ? nodeForApp(fact.protocol) : nodeWithHandler(fact.protocol, stage)
+    const node = fact.ofApp ? nodeForApp(fact.protocol) : nodeWithHandler(fact.protocol, handlers)
     prepare(node)
     const scope = yield* Scope.make()
     if (kind === "tcp adopted") yield* Effect.promise(() => listenAlone(node, options))

@@ -1,5 +1,5 @@
 /**
- * The rules of DESIGN §5, said once more and independently: as what the clients, the handlers, the hooks, the observers
+ * The rules of docs/guarantees.md, said once more and independently: as what the clients, the handlers, the hooks, the observers
  * and the callers of one history must have seen. Where it is the client's own doing, or where two things happened at the
  * same time and nobody can say which came first, either is right.
  */

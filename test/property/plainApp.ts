@@ -3,39 +3,39 @@ import type * as Http from "node:http"
 import type * as Http2 from "node:http2"
 import type * as Net from "node:net"
 import type { RequestFact } from "./facts.js"
-import type { Stage } from "./handlerControl.js"
+import type { HandlerControl } from "./handlerControl.js"
 import { answerTo, piece, pieces } from "./requests.js"
 
 type Request = Http.IncomingMessage | Http2.Http2ServerRequest
 type Response = Http.ServerResponse | Http2.Http2ServerResponse
 
-export const plainHandler = (stage: Stage) => (request: Request, response: Response): void => {
-  const fact = stage.enter(request.url ?? "")
+export const plainHandler = (handlers: HandlerControl) => (request: Request, response: Response): void => {
+  const fact = handlers.enter(request.url ?? "")
   if (fact === undefined) return
   // of HTTP/2: Node's response to a HEAD says nothing when its stream is closed
   const closes = "stream" in response ? response.stream : response
-  closes.once("close", () => stage.ended(fact))
+  closes.once("close", () => handlers.ended(fact))
   // the compatibility layer of HTTP/2 tells it to the request
   request.on("error", () => {})
   switch (fact.kind) {
     case "held":
     case "masked":
     case "dogged":
-      return stage.wait(fact, (how) => {
+      return handlers.wait(fact, (how) => {
         if (how === "piece") return
-        stage.waiting.delete(fact.id)
-        stage.done(fact, how !== "answer")
+        handlers.waiting.delete(fact.id)
+        handlers.done(fact, how !== "answer")
         end(response, how === "answer" ? 200 : 500, how === "answer" ? whole(fact) : "")
       })
     case "stream":
-      return inPieces(stage, fact, response)
+      return inPieces(handlers, fact, response)
     case "echo": {
       let body = ""
       request.on("data", (chunk: Buffer) => {
         body += chunk.toString()
       })
       request.on("end", () => {
-        stage.done(fact)
+        handlers.done(fact)
         end(response, 200, `echo ${fact.id}: ${body}`)
       })
       return
@@ -66,34 +66,34 @@ const write = (response: Response, body: Buffer | string, isLast = false): void 
   else void (isLast ? response.end(body) : response.write(body))
 }
 
-const inPieces = (stage: Stage, fact: RequestFact, response: Response): void => {
+const inPieces = (handlers: HandlerControl, fact: RequestFact, response: Response): void => {
   let n = 0
   response.writeHead(200)
   if (!("stream" in response)) response.flushHeaders()
-  stage.wait(fact, (how) => {
+  handlers.wait(fact, (how) => {
     if (how === "piece" || how === "answer") {
       do write(response, piece(fact.id, n++))
       while (how === "answer" && n < pieces)
       if (n < pieces) return
-      stage.done(fact)
+      handlers.done(fact)
       response.end()
     } else {
-      stage.broke(fact)
+      handlers.broke(fact)
       if ("stream" in response) response.stream.close(2)
       else response.destroy()
     }
-    stage.waiting.delete(fact.id)
+    handlers.waiting.delete(fact.id)
   })
 }
 
 /** Takes connections over that ask for it, and sends back what they send. */
 export const echoUpgrade =
-  (stage: Stage) => (request: Http.IncomingMessage, socket: Net.Socket, head: Buffer): void => {
-    const fact = stage.enter(request.url ?? "")
+  (handlers: HandlerControl) => (request: Http.IncomingMessage, socket: Net.Socket, head: Buffer): void => {
+    const fact = handlers.enter(request.url ?? "")
     if (fact === undefined) return
-    stage.done(fact)
+    handlers.done(fact)
     socket.on("error", () => {})
-    socket.once("close", () => stage.ended(fact))
+    socket.once("close", () => handlers.ended(fact))
     socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
     socket.write(head)
     socket.on("data", (data) => socket.write(data))

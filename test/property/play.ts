@@ -84,7 +84,7 @@ export const playHistory = async (
       loud: world.loud,
       late: world.observed.slice(after).map(({ connection }) => connection.state),
       left,
-      troubles: [...world.troubles, ...world.stage.troubles]
+      troubles: [...world.troubles, ...world.handlers.troubles]
     }
     for (const { phase } of facts.phases) count(`phase ${phase}`)
     count(`outcome ${served.outcome}`)
@@ -188,7 +188,7 @@ const leftovers = async (world: World): Promise<Array<string>> => {
   if (world.liveAtReport > abandoned || (world.liveAtReport < abandoned && !isAtOnce)) {
     left.push(`${world.liveAtReport} handlers ran, and ${abandoned} were reported as abandoned`)
   }
-  const plain = Array.from(world.stage.live).filter((id) => !world.liveOfApp.includes(id))
+  const plain = Array.from(world.handlers.live).filter((id) => !world.liveOfApp.includes(id))
   if (plain.length > 0) left.push(`the responses to ${plain.join()} have not closed`)
   for (const socket of world.sockets) {
     if (!socket.destroyed) left.push("a socket is open")
@@ -208,7 +208,7 @@ const leftovers = async (world: World): Promise<Array<string>> => {
   await within(() => world.running.size === 0)
   if (world.running.size > 0) left.push(`${world.running.size} of what was asked of the server have not ended`)
   if (world.clock.sleeping > 0) left.push(`${world.clock.sleeping} sleep`)
-  if (world.stage.live.size > 0) left.push(`handlers run for ever: ${Array.from(world.stage.live).join()}`)
+  if (world.handlers.live.size > 0) left.push(`handlers run for ever: ${Array.from(world.handlers.live).join()}`)
   const connections = Effect.runSync(world.server.connections)
   if (connections.length > 0) left.push(`${connections.length} connections are known`)
   return left

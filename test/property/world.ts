@@ -21,7 +21,7 @@ import type { Around } from "./client.js"
 import { VirtualClock } from "./clock.js"
 import { makeApp } from "./effectApp.js"
 import type { ClientFact, HookFact, ListenerFact, Moment, RequestFact, Seen } from "./facts.js"
-import { Stage } from "./handlerControl.js"
+import { HandlerControl } from "./handlerControl.js"
 import type { History, PolicyDraw } from "./history.js"
 import { Http2Client } from "./http2Client.js"
 import { factOf, host, listenAlone, type Listening, nodeForApp, nodeWithHandler, place, targetOf } from "./listeners.js"
@@ -66,7 +66,7 @@ export class World {
   readonly history: History
   readonly clock = new VirtualClock()
   readonly directory: string
-  readonly stage: Stage
+  readonly handlers: HandlerControl
   readonly around: Around
   readonly listeners: Array<Listening> = []
   readonly clients: Array<Http1Client | Http2Client> = []
@@ -109,7 +109,7 @@ export class World {
       moment: () => ({ epoch: this.epoch, at: this.clock.unsafeCurrentTimeMillis() }),
       stir: () => void this.moves++
     }
-    this.stage = new Stage(this.around.moment, this.around.stir)
+    this.handlers = new HandlerControl(this.around.moment, this.around.stir)
   }
 
   get moment(): Moment {
@@ -118,7 +118,7 @@ export class World {
 
   /** The handlers of the Effect app that have not ended. */
   get liveOfApp(): ReadonlyArray<number> {
-    return Array.from(this.stage.live).filter((id) =>
+    return Array.from(this.handlers.live).filter((id) =>
       this.requests.some((request) => request.id === id && request.client.listener.ofApp)
     )
   }
@@ -200,7 +200,7 @@ export class World {
 
   /** Nothing is left that a drain could wait for, and it goes on. */
   get #isOverdue(): boolean {
-    return this.draining !== undefined && this.report === undefined && this.stage.live.size === 0
+    return this.draining !== undefined && this.report === undefined && this.handlers.live.size === 0
       && this.hooks.every(({ running }) => !running) && this.sockets.every(({ destroyed }) => destroyed)
   }
 
@@ -232,7 +232,7 @@ export class World {
         ? "unix app"
         : "tcp app"
     )
-    const node = isPlain ? nodeWithHandler(fact.protocol, this.stage) : nodeForApp(fact.protocol)
+    const node = isPlain ? nodeWithHandler(fact.protocol, this.handlers) : nodeForApp(fact.protocol)
     const options = place(fact.transport, this.directory)
     const policy = policyOf(history.policy)
     this.prepare(node)
@@ -241,7 +241,7 @@ export class World {
       ? Server.adopt(node, policy)
       : Effect.map(
         Layer.build(
-          HttpServer.serve(makeApp(this.stage)).pipe(
+          HttpServer.serve(makeApp(this.handlers)).pipe(
             Layer.provideMerge(NodeHttpServer.layer(() => node, { ...options, ...policy }))
           )
         ),

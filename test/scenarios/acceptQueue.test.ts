@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { get } from "../conformance/stock/scenario.js"
 import { connect, withClient } from "../support/rawClient.js"
-import { overShutdowns } from "./repeatedShutdowns.js"
+import { repeatShutdowns } from "./repeatedShutdowns.js"
 
 // A busy server does not accept at once: the kernel completes connections and keeps them, and what their clients have
 // sent, until the event loop comes round. A signal that comes meanwhile must not reset them.
@@ -9,7 +9,7 @@ import { overShutdowns } from "./repeatedShutdowns.js"
 describe("connections that the kernel has accepted and Node has not", () => {
   it("are served when the signal comes while the event loop is blocked", { timeout: 30_000 }, async () => {
     const waiting = 300
-    await overShutdowns(4, {}, async ({ child, ended, round, signal, target }) => {
+    await repeatShutdowns(4, {}, async ({ child, ended, round, signal, target }) => {
       await withClient(target, async (blocker) => {
         await blocker.write(get("/block/500"))
         await child.line("started", 5000, round)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { startBusyClients } from "../support/busyClient.js"
 import { waitFor } from "../support/wait.js"
-import { executedUnanswered, overShutdowns } from "./repeatedShutdowns.js"
+import { executedUnanswered, repeatShutdowns } from "./repeatedShutdowns.js"
 
 // Closing what looks idle resets a busy client between two of its requests (40 of 40 connections on platform-node
 // 0.108; test/conformance/stock has the same clients against it). A connection is told to leave with its next answer instead.
@@ -11,7 +11,7 @@ describe("8 keep-alive clients that send one request after the other", () => {
     let answeredWhileStopping = 0
     let told = 0
     let lostOpening = 0
-    await overShutdowns(20, {}, async ({ executed, shutDown, target }) => {
+    await repeatShutdowns(20, {}, async ({ executed, shutDown, target }) => {
       const clients = startBusyClients(target, { clients: 8, method: "POST", path: "/orders" })
       await waitFor("every client to be busy", () => clients.tally.answered > 200, 15_000)
       const before = clients.tally.answered

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest"
 import type { AppOptions } from "../conformance/stock/app.js"
 import { startBusyClients } from "../support/busyClient.js"
 import { waitFor } from "../support/wait.js"
-import { executedUnanswered, overShutdowns } from "./repeatedShutdowns.js"
+import { executedUnanswered, repeatShutdowns } from "./repeatedShutdowns.js"
 
 // Closing a listening socket resets every connection that the kernel has completed and Node has not accepted: 30 of 32
 // at each shutdown. So the queue is made short and served dry first.
@@ -16,7 +16,7 @@ const clients = 32
 const overAllShutdowns = async (listen: NonNullable<AppOptions["listen"]>) => {
   let reset = 0
   let refused = 0
-  await overShutdowns(shutdowns, { listen }, async ({ executed, shutDown, target }) => {
+  await repeatShutdowns(shutdowns, { listen }, async ({ executed, shutDown, target }) => {
     const busy = startBusyClients(target, { clients, method: "POST", path: "/orders", connections: "perRequest" })
     await waitFor("every client to be busy", () => busy.tally.answered > 200, 15_000)
     const report = await shutDown()

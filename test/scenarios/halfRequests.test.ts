@@ -9,7 +9,7 @@ import { saysClose } from "../support/httpResponses.js"
 import { connect, type RawClient, type Target } from "../support/rawClient.js"
 import { pace } from "../support/wait.js"
 import { withApp } from "./appInProcess.js"
-import { overShutdowns } from "./repeatedShutdowns.js"
+import { repeatShutdowns } from "./repeatedShutdowns.js"
 
 // A request whose first byte arrived before the listener closed is answered in full, however long its client takes to
 // send the rest (up to the deadline).
@@ -98,7 +98,7 @@ for (const [where, open] of Object.entries(connections)) {
 
 describe("after a real signal", () => {
   it("every half is finished and answered", { timeout: 30_000 }, async () => {
-    await overShutdowns(2, { listen }, async ({ ended, signal, target }) => {
+    await repeatShutdowns(2, { listen }, async ({ ended, signal, target }) => {
       const cases = Object.values(connections).flatMap((open) => Object.values(halves).map((half) => ({ open, half })))
       const clients = await Promise.all(cases.map(async ({ half, open }) => {
         const opened = await open(target)

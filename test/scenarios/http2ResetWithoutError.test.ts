@@ -5,8 +5,16 @@ import * as Http2 from "node:http2"
 import type * as Net from "node:net"
 import { describe, expect, it } from "vitest"
 import { quiesce } from "../../src/promise.js"
-import { clean, wires } from "../adversarial/http2/http2Client.js"
-import { type Arena, arena, big, createServer, limit, makeWork, policy } from "../adversarial/support/attackedServer.js"
+import { drainedWithoutCuts, wires } from "../adversarial/http2/http2Client.js"
+import {
+  type AttackedServer,
+  big,
+  createServer,
+  limit,
+  makeWork,
+  policy,
+  withAttackedServer
+} from "../adversarial/support/attackedServer.js"
 import { certificate } from "../support/certificate.js"
 import { waitFor } from "../support/wait.js"
 
@@ -35,7 +43,7 @@ const ping = (session: Http2.ClientHttp2Session) =>
   waitFor("a PING", new Promise<void>((resolve) => void session.ping(() => resolve())), limit)
 
 /** Its handlers have heard of it, which may be after the report. */
-const heard = ({ work }: Arena) =>
+const heard = ({ work }: AttackedServer) =>
   waitFor("the end of each response", () => work.executed === work.answered + work.aborted, limit)
 
 const app = Effect.succeed(HttpServerResponse.uint8Array(big))
@@ -45,19 +53,19 @@ for (const wire of wires) {
     describe(`a client of ${wire} (${api}) that resets streams with NO_ERROR`, () => {
       for (const [how, reset] of Object.entries(ways)) {
         it(`by ${how}, before the drain, is not waited for`, () =>
-          arena(wire, async (on, onLeave) => {
+          withAttackedServer(wire, async (on, onLeave) => {
             const session = connect(on.port, wire === "h2")
             onLeave(() => session.destroy())
             const streams = await begin(session, 2)
             for (const stream of streams) reset(stream)
             await ping(session)
             const { report } = await on.shutdown()
-            expect(report).toMatchObject({ ...clean, served: 0 })
+            expect(report).toMatchObject({ ...drainedWithoutCuts, served: 0 })
             await heard(on)
           }, options))
 
         it(`by ${how}, during the drain, is not waited for`, () =>
-          arena(wire, async (on, onLeave) => {
+          withAttackedServer(wire, async (on, onLeave) => {
             const session = connect(on.port, wire === "h2")
             onLeave(() => session.destroy())
             const streams = await begin(session, 2)
@@ -65,13 +73,13 @@ for (const wire of wires) {
             await on.untilPhase("Draining")
             for (const stream of streams) reset(stream)
             const { report } = await ended
-            expect(report).toMatchObject({ ...clean, served: 0 })
+            expect(report).toMatchObject({ ...drainedWithoutCuts, served: 0 })
             await heard(on)
           }, options))
       }
 
       it("gets the answers of its other streams whole", () =>
-        arena(wire, async (on, onLeave) => {
+        withAttackedServer(wire, async (on, onLeave) => {
           const session = connect(on.port, wire === "h2")
           onLeave(() => session.destroy())
           const [first, second] = await begin(session, 2)
@@ -80,7 +88,7 @@ for (const wire of wires) {
           first?.close()
           const ended = on.shutdown()
           const { report } = await ended
-          expect(report).toMatchObject({ ...clean, served: 1 })
+          expect(report).toMatchObject({ ...drainedWithoutCuts, served: 1 })
           await heard(on)
           await waitFor(() => `${big.length} bytes, not ${bytes}`, () => bytes === big.length, limit)
         }, options))
@@ -98,7 +106,7 @@ describe("a client of HTTP/2 that resets streams with NO_ERROR, of a server take
     try {
       for (const stream of await begin(session, 2)) stream.destroy()
       await ping(session)
-      expect(await server.shutdown()).toMatchObject(clean)
+      expect(await server.shutdown()).toMatchObject(drainedWithoutCuts)
     } finally {
       session.destroy()
       await server.close()

@@ -3,7 +3,7 @@ import { sendWithin } from "../support/burst.js"
 import { connect, type RawClient, type Target } from "../support/rawClient.js"
 import { pace } from "../support/wait.js"
 import { withApp } from "./appInProcess.js"
-import { overShutdowns } from "./repeatedShutdowns.js"
+import { repeatShutdowns } from "./repeatedShutdowns.js"
 
 // A keep-alive client that was active a moment ago is about to send again, and does not know that the server is
 // stopping. Its next request crosses the shutdown, and is owed an answer.
@@ -48,7 +48,7 @@ const areAnswered =
   ({ enough, idle, rounds }: { readonly rounds: number; readonly enough: number; readonly idle?: number }) =>
   async () => {
     let inTime = 0
-    await overShutdowns(rounds, {}, async ({ ended, signal, target }) => {
+    await repeatShutdowns(rounds, {}, async ({ ended, signal, target }) => {
       const clients = await idleClients(target, 200)
       if (idle !== undefined) await pace(idle)
       const isInTime = sendsInTime(signal, clients, 15)

@@ -4,7 +4,7 @@ import { type HttpResponse, saysClose } from "../support/httpResponses.js"
 import { type RawClient, withClient } from "../support/rawClient.js"
 import { pace } from "../support/wait.js"
 import { withApp } from "./appInProcess.js"
-import { overShutdowns } from "./repeatedShutdowns.js"
+import { repeatShutdowns } from "./repeatedShutdowns.js"
 
 // Node runs the handlers of pipelined requests as they arrive, and sends the responses in order. `Connection: close` on
 // any but the last would end the connection under the others.
@@ -105,7 +105,7 @@ describe("pipelined requests", () => {
   })
 
   it("get responses larger than the socket's buffers whole, once their client reads", { timeout: 30_000 }, async () => {
-    await overShutdowns(2, {}, async ({ ended, signal, target }) => {
+    await repeatShutdowns(2, {}, async ({ ended, signal, target }) => {
       await withClient(target, async (client) => {
         await client.write(get("/big/8") + get("/stream/8") + get("/pipe/8") + get("/big/8") + get("/"))
         // The first response has filled the buffers by now.

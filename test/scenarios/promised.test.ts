@@ -3,7 +3,7 @@ import type { AppOptions } from "../conformance/stock/app.js"
 import { type LostRequest, startBusyClients } from "../support/busyClient.js"
 import { delayProxy } from "../support/delayProxy.js"
 import { pace, waitFor } from "../support/wait.js"
-import { executedUnanswered, overShutdowns } from "./repeatedShutdowns.js"
+import { executedUnanswered, repeatShutdowns } from "./repeatedShutdowns.js"
 
 // A server that says `Keep-Alive: timeout=1` promises to be there for another second. With `idleGrace: "promised"` it
 // keeps that promise while it stops, and a second longer for what is on its way, so that a client that honours it, 20 ms
@@ -37,45 +37,49 @@ const drainsInTurn = async (count: number, { judge, listen }: Played): Promise<L
   const lost: Array<LostRequest> = []
   const unheard: Array<string> = []
   let counted = 0
-  await overShutdowns(3 * count, { keepAliveTimeoutMs: 1000, listen }, async ({ ended, executed, signal, target }) => {
-    const proxy = await delayProxy(target, 20)
-    let stopping = false
-    const clients = startBusyClients(proxy.target, {
-      clients: 200,
-      method: "POST",
-      path: "/orders",
-      // Some pause for longer than the promise, and must then open another connection.
-      thinkMs: () => Math.random() * 1100,
-      // The way there and back is 40 ms; the rest is for this process, which plays 200 clients at once.
-      promiseMarginMs: 150,
-      mayOpen: () => !stopping,
-      wasRefused: (port) => proxy.refused.has(port)
-    })
-    try {
-      await waitFor("every client to have been answered", () => clients.tally.answered >= 250, 10_000)
-      // the answers that a promise is still running for come after the rush in which all these connections were opened
-      clients.tally.slowestMs = 0
-      await pace(1000 + Math.random() * 100)
-      // A connection that is being opened has been promised nothing.
-      stopping = true
-      await waitFor("every open connection to have been answered once", () => clients.opening() === 0, 10_000)
-      const before = clients.tally.sent
-      signal()
-      const report = await ended()
-      await waitFor("every client to leave", clients.ended, 15_000)
-      const { tally } = clients
-      unheard.push(...executedUnanswered(executed(), tally.answeredIds).filter((id) => tally.sentIds.has(id)))
-      expect(report).toMatchObject({ outcome: "Drained", cut: 0 })
-      if (judge && tally.slowestMs > slowMs) return undefined
-      sent += tally.sent - before
-      unanswered += tally.unanswered
-      lost.push(...tally.lost)
-      return ++counted === count ? "enough" : undefined
-    } finally {
-      await clients.stop(0)
-      await proxy.close()
+  await repeatShutdowns(
+    3 * count,
+    { keepAliveTimeoutMs: 1000, listen },
+    async ({ ended, executed, signal, target }) => {
+      const proxy = await delayProxy(target, 20)
+      let stopping = false
+      const clients = startBusyClients(proxy.target, {
+        clients: 200,
+        method: "POST",
+        path: "/orders",
+        // Some pause for longer than the promise, and must then open another connection.
+        thinkMs: () => Math.random() * 1100,
+        // The way there and back is 40 ms; the rest is for this process, which plays 200 clients at once.
+        promiseMarginMs: 150,
+        mayOpen: () => !stopping,
+        wasRefused: (port) => proxy.refused.has(port)
+      })
+      try {
+        await waitFor("every client to have been answered", () => clients.tally.answered >= 250, 10_000)
+        // the answers that a promise is still running for come after the rush in which all these connections were opened
+        clients.tally.slowestMs = 0
+        await pace(1000 + Math.random() * 100)
+        // A connection that is being opened has been promised nothing.
+        stopping = true
+        await waitFor("every open connection to have been answered once", () => clients.opening() === 0, 10_000)
+        const before = clients.tally.sent
+        signal()
+        const report = await ended()
+        await waitFor("every client to leave", clients.ended, 15_000)
+        const { tally } = clients
+        unheard.push(...executedUnanswered(executed(), tally.answeredIds).filter((id) => tally.sentIds.has(id)))
+        expect(report).toMatchObject({ outcome: "Drained", cut: 0 })
+        if (judge && tally.slowestMs > slowMs) return undefined
+        sent += tally.sent - before
+        unanswered += tally.unanswered
+        lost.push(...tally.lost)
+        return ++counted === count ? "enough" : undefined
+      } finally {
+        await clients.stop(0)
+        await proxy.close()
+      }
     }
-  })
+  )
   if (counted < count) throw new Error(`only in ${counted} of ${3 * count} rounds was the machine fast enough`)
   return { sent, lost, unanswered, executedUnanswered: unheard }
 }

@@ -34,7 +34,7 @@ export interface Round {
 }
 
 /** Plays each shutdown, until one of them was enough. */
-export const overShutdowns = (
+export const repeatShutdowns = (
   rounds: number,
   options: AppOptions,
   play: (round: Round) => Promise<void | "enough">

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest"
 import { get } from "../conformance/stock/scenario.js"
 import { withClient } from "../support/rawClient.js"
 import { withApp } from "./appInProcess.js"
-import { overShutdowns } from "./repeatedShutdowns.js"
+import { repeatShutdowns } from "./repeatedShutdowns.js"
 
 // The pool is provided between the app and the server, where stock platform-node closes it first.
 
@@ -29,7 +29,7 @@ describe("a database pool", () => {
   })
 
   it("is closed after the last answer, with SIGTERM as with SIGINT", { timeout: 30_000 }, async () => {
-    await overShutdowns(2, {}, async ({ child, ended, round, signal, target }) => {
+    await repeatShutdowns(2, {}, async ({ child, ended, round, signal, target }) => {
       await withClient(target, async (client) => {
         await client.write(get("/query/300"))
         await child.line("started", 5000, round)

@@ -3,7 +3,7 @@ import { get } from "../conformance/stock/scenario.js"
 import { withClient } from "../support/rawClient.js"
 import { pace, waitFor } from "../support/wait.js"
 import { withApp } from "./appInProcess.js"
-import { overShutdowns } from "./repeatedShutdowns.js"
+import { repeatShutdowns } from "./repeatedShutdowns.js"
 
 // A response is done when its last byte has left, and not when the handler called `end()`: `http.Server#close()`
 // takes such a connection for idle, and destroys 45 of 50 MB.
@@ -16,7 +16,7 @@ const bodies = ["/big/50", "/stream/50", "/pipe/50"]
 describe("a 50 MB response to a client that reads slowly", () => {
   it("arrives whole when a signal comes early in it", { timeout: 120_000 }, async () => {
     // 150 MB through two busy processes: the deadline is another test's subject.
-    await overShutdowns(2, { listen: { timeout: "1 minute" } }, async ({ ended, signal, target }) => {
+    await repeatShutdowns(2, { listen: { timeout: "1 minute" } }, async ({ ended, signal, target }) => {
       const reading = bodies.map((path) =>
         withClient(target, async (client) => {
           await client.write(get(path))

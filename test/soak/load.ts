@@ -2,12 +2,12 @@
  * Everything that clients do, at once: keep-alive, a connection for each request, streams, slow readers, WebSockets,
  * HTTP/2, and clients that leave in the middle.
  */
-import { startHonest } from "../adversarial/support/honestClients.js"
+import { startHonestClients } from "../adversarial/support/honestClients.js"
 import { startBusyClients } from "../support/busyClient.js"
 import { connect } from "../support/rawClient.js"
 import { get } from "../support/running.js"
 import { pace, waitFor } from "../support/wait.js"
-import { converse, talk } from "./peers.js"
+import { http2SessionUntilGoaway, webSocketUntilClosed } from "./peers.js"
 import type { Servers } from "./servers.js"
 
 const limit = 15_000
@@ -65,7 +65,7 @@ export const startLoad = ({ adopted, effect, http2 }: Servers, tally: Tally): Lo
     }
   }
   const web = [effect, adopted]
-  const honest = web.map(({ port }) => startHonest({ port }, { clients: 3, thinkMs: 2 }))
+  const honest = web.map(({ port }) => startHonestClients({ port }, { clients: 3, thinkMs: 2 }))
   const each = web.map(({ port }) =>
     startBusyClients({ port }, {
       clients: 2,
@@ -102,9 +102,9 @@ export const startLoad = ({ adopted, effect, http2 }: Servers, tally: Tally): Lo
       raw.abort()
       tally.aborted++
     })
-    for (let n = 0; n < 2; n++) works.push(talk({ name, port }, tally, onLeave))
+    for (let n = 0; n < 2; n++) works.push(webSocketUntilClosed({ name, port }, tally, onLeave))
   }
-  again(2, () => converse(http2, tally, () => stopping, onLeave))
+  again(2, () => http2SessionUntilGoaway(http2, tally, () => stopping, onLeave))
 
   return {
     closing: () => {

@@ -11,7 +11,7 @@ const limit = 15_000
 type OnLeave = (leave: () => void) => () => void
 
 /** A WebSocket that says one thing after the other, and leaves when it is asked to. */
-export const talk = async (
+export const webSocketUntilClosed = async (
   { name, port }: Pick<Running, "name" | "port">,
   tally: Tally,
   onLeave: OnLeave
@@ -39,7 +39,7 @@ export const talk = async (
 }
 
 /** A session that has three streams at a time, until the server sends its GOAWAY. */
-export const converse = async (
+export const http2SessionUntilGoaway = async (
   { port }: Pick<Running, "port">,
   tally: Tally,
   isStopping: () => boolean,

@@ -2,7 +2,7 @@
  * Cycle after cycle in one process: servers start, everything that clients do goes on, and in the middle of it the
  * servers shut down. Nothing of a cycle may be left in the next; the heap is looked into, early and at the end.
  */
-import { recordComplaints } from "../adversarial/support/processErrors.js"
+import { recordProcessErrors } from "../adversarial/support/processErrors.js"
 import { growth, heapAfterGc, snapshot, untilNoGrowth } from "../support/leaks.js"
 import { now, pace } from "../support/wait.js"
 import { growers, type Growth, measureHeap } from "./heap.js"
@@ -64,7 +64,7 @@ export interface Result {
   readonly growers: ReadonlyArray<Growth>
   /** Active handles and listeners on the process that were not there before. */
   readonly handles: Readonly<Record<string, number>>
-  readonly complaints: ReadonlyArray<string>
+  readonly processErrors: ReadonlyArray<string>
   readonly failures: ReadonlyArray<string>
 }
 
@@ -85,7 +85,7 @@ const ours: ReadonlyArray<string> = [
 const allowedBytesPerCycle = 64 * 1024
 
 export const soak = async ({ cycleMillis = 1500, onCycle, seconds }: Options): Promise<Result> => {
-  const { complaints, stop } = recordComplaints()
+  const { processErrors, stop } = recordProcessErrors()
   // Node makes it when it is first looked at
   void process.stdin.fd
   const tally = makeTally()
@@ -145,7 +145,7 @@ export const soak = async ({ cycleMillis = 1500, onCycle, seconds }: Options): P
     if (kept > 0) failures.push(`${kept} of ${name} are kept although every server has stopped`)
   }
   for (const { after, before, name } of leaked) failures.push(`${name}: ${before} have become ${after}`)
-  failures.push(...tally.wronged, ...complaints)
+  failures.push(...tally.wronged, ...processErrors)
   return {
     cycles,
     seconds: elapsed(),
@@ -157,7 +157,7 @@ export const soak = async ({ cycleMillis = 1500, onCycle, seconds }: Options): P
     leaked,
     growers: all.slice(0, 12),
     handles,
-    complaints,
+    processErrors,
     failures
   }
 }

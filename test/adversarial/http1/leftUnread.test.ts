@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest"
 import type { Policy } from "../../../src/Shutdown.js"
 import { certificate } from "../../support/certificate.js"
 import { pace, waitFor } from "../../support/wait.js"
-import { type Answers, effect, plain, type Site } from "../support/floodedServer.js"
+import { type Answers, floodedEffectApp, floodedNodeServer, type FloodedServer } from "../support/floodedServer.js"
 
 // With a thousand requests in flight, no more of a connection are read. Its client may leave meanwhile: nobody is owed
 // anything then, in steady state as in a drain.
@@ -20,7 +20,7 @@ const requests = (count: number): string =>
   Array.from({ length: count }, (_, n) => `GET /${n} HTTP/1.1\r\nHost: a\r\n\r\n`).join("")
 
 interface Run {
-  readonly site: Site
+  readonly site: FloodedServer
   /** What the client is connected with, under TLS or not. */
   readonly raw: Net.Socket
   readonly client: Net.Socket
@@ -31,7 +31,7 @@ interface Run {
 }
 
 const running = async (
-  make: typeof effect,
+  make: typeof floodedEffectApp,
   secure: boolean,
   answers: Answers,
   run: (running: Run) => Promise<void>
@@ -82,7 +82,12 @@ const drained = async ({ site }: Run, leave: () => void): Promise<void> => {
   expect([outcome, cut.length]).toEqual(["Drained", 0])
 }
 
-for (const [api, make] of [["an Effect app", effect], ["an adopted node:http server", plain]] as const) {
+for (
+  const [api, make] of [["an Effect app", floodedEffectApp], [
+    "an adopted node:http server",
+    floodedNodeServer
+  ]] as const
+) {
   for (const secure of [false, true]) {
     describe(`a client whose requests are no longer read, of ${api} over ${secure ? "TLS" : "TCP"}`, () => {
       for (const [how, leave] of Object.entries(ways)) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
 import { waitFor } from "../../support/wait.js"
-import { type Ground, ground, limit } from "../support/attackedSite.js"
+import { type AttackedSite, limit, withAttackedSite } from "../support/attackedSite.js"
 import { kinds } from "../support/site.js"
 
 // Heads and chunks that are none, or too large: each is refused by what Node answers, is in the account of the server,
@@ -31,7 +31,7 @@ const refusals: ReadonlyArray<readonly [name: string, sent: string | Buffer, sta
   ["oversized trailers", `${chunked}5\r\nhello\r\n0\r\nX-Long: ${long(20_000)}\r\n\r\n`, 431]
 ]
 
-const refused = async ({ attacker }: Ground, [name, sent]: typeof refusals[number]) => {
+const refused = async ({ attacker }: AttackedSite, [name, sent]: typeof refusals[number]) => {
   const raw = await attacker()
   await raw.write(sent)
   await waitFor(() => `the end of ${name}; it got ${JSON.stringify(raw.text())}`, () => raw.ending !== "open", limit)
@@ -39,13 +39,13 @@ const refused = async ({ attacker }: Ground, [name, sent]: typeof refusals[numbe
 }
 
 /** A reset may take the answer with it, where more was sent than was read; what came is never anything else. */
-const check = (ground: Ground, all: ReadonlyArray<Awaited<ReturnType<typeof refused>>>) => {
+const check = (attacked: AttackedSite, all: ReadonlyArray<Awaited<ReturnType<typeof refused>>>) => {
   const surprises = all.filter(({ statuses }, index) =>
     statuses.length > 1 || statuses.some((status) => status !== refusals[index]![2])
   )
   expect(surprises).toEqual([])
   expect(all.filter(({ statuses }) => statuses.length === 1).length).toBeGreaterThanOrEqual(refusals.length - 4)
-  expect(ground.site.executed.filter((each) => !each.startsWith("POST /echo"))).toEqual([])
+  expect(attacked.site.executed.filter((each) => !each.startsWith("POST /echo"))).toEqual([])
 }
 
 /** A generator of random numbers that a seed repeats. */
@@ -80,41 +80,41 @@ const mutated = (next: () => number): Buffer => {
 for (const kind of kinds) {
   describe(`malformed and oversized heads and chunks, against ${kind}`, () => {
     it("are refused while serving", () =>
-      ground(kind, async (ground) => {
-        check(ground, await Promise.all(refusals.map((each) => refused(ground, each))))
-        await ground.honest.served(3, limit)
-        const { report } = await ground.shutdown()
+      withAttackedSite(kind, async (attacked) => {
+        check(attacked, await Promise.all(refusals.map((each) => refused(attacked, each))))
+        await attacked.honest.served(3, limit)
+        const { report } = await attacked.shutdown()
         expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
       }))
 
     it("are refused while draining, which they do not hold up", () =>
-      ground(kind, async (ground) => {
-        const held = await ground.attacker()
+      withAttackedSite(kind, async (attacked) => {
+        const held = await attacked.attacker()
         await held.write("GET /hold HTTP/1.1\r\nHost: test\r\n\r\n")
         await held.untilText("first ", limit)
-        const raws = await Promise.all(refusals.map(() => ground.attacker()))
-        await waitFor("all to be accepted", () => ground.connections().length > refusals.length, limit)
-        const shutdown = ground.shutdown()
-        await ground.untilPhase("Draining")
+        const raws = await Promise.all(refusals.map(() => attacked.attacker()))
+        await waitFor("all to be accepted", () => attacked.connections().length > refusals.length, limit)
+        const shutdown = attacked.shutdown()
+        await attacked.untilPhase("Draining")
         await Promise.all(raws.map((raw, index) => raw.write(refusals[index]![1])))
         await Promise.all(raws.map((raw) => raw.untilEnded(limit)))
-        await waitFor("the held request alone to be left", () => ground.connections().length === 1, limit)
-        ground.site.release()
+        await waitFor("the held request alone to be left", () => attacked.connections().length === 1, limit)
+        attacked.site.release()
         await held.untilText("last", limit)
         const { report } = await shutdown
         expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [], connections: { cut: 0 } })
-        expect(ground.site.executed).toContain("GET /hold")
-        expect(ground.site.executed.filter((each) => !each.startsWith("POST /echo"))).toEqual(["GET /hold"])
+        expect(attacked.site.executed).toContain("GET /hold")
+        expect(attacked.site.executed.filter((each) => !each.startsWith("POST /echo"))).toEqual(["GET /hold"])
       }, { policy: { timeout: 20_000, newConnectionGrace: 10_000 } }))
 
     it("mutations of what is valid are answered or refused, and never leave a connection behind", () => {
       const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31))
-      return ground(kind, async (ground) => {
+      return withAttackedSite(kind, async (attacked) => {
         const next = random(seed)
         for (let round = 0; round < 8; round++) {
           await Promise.all(Array.from({ length: 25 }, async () => {
             const sent = mutated(next)
-            const raw = await ground.attacker({ keepHalfOpen: true })
+            const raw = await attacked.attacker({ keepHalfOpen: true })
             await raw.write(sent)
             raw.halfClose()
             await waitFor(
@@ -134,8 +134,8 @@ for (const kind of kinds) {
             raw.leave()
           }))
         }
-        await ground.honest.served(3, limit)
-        const { report } = await ground.shutdown()
+        await attacked.honest.served(3, limit)
+        const { report } = await attacked.shutdown()
         expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
       })
     })

@@ -7,7 +7,13 @@ import { describe, expect, it } from "vitest"
 import type { Policy } from "../../../src/Shutdown.js"
 import { certificate } from "../../support/certificate.js"
 import { now, waitFor } from "../../support/wait.js"
-import { effect, inChild, longestTurnBound, type Node, plain } from "../support/floodedServer.js"
+import {
+  floodedEffectApp,
+  floodedNodeServer,
+  longestTurnBound,
+  type Node,
+  withFloodedProcess
+} from "../support/floodedServer.js"
 
 // One client of HTTP/1.1 that sends tens of thousands of requests and waits for no answer: it costs what it sent, and a
 // shutdown ends in its bound.
@@ -66,25 +72,33 @@ const timed = async <A>(run: () => Promise<A>): Promise<readonly [A, number]> =>
 
 const limit = 20_000
 
-for (const [api, make] of [["an Effect app", effect], ["an adopted node:http server", plain]] as const) {
+for (
+  const [api, make] of [["an Effect app", floodedEffectApp], [
+    "an adopted node:http server",
+    floodedNodeServer
+  ]] as const
+) {
   for (const secure of [false, true]) {
     describe(`one client that pipelines, against ${api} over ${secure ? "TLS" : "TCP"}`, { timeout: 60_000 }, () => {
       it("40,000 that are never answered: so many are read, listed in part, cut and reported, in the bound", () =>
-        inChild({ api, protocol: secure ? "https" : "http", handlers: withHandlers }, async (port, report) => {
-          const client = await connect(port, secure)
-          client.write(requests(inAll))
-          const result = await report()
-          const { abandoned, begun, listed, longest, millis, more, outcome, paths } = result
-          expect(longest).toBeLessThan(longestTurnBound(result))
-          expect(millis).toBeLessThan(2000)
-          expect(listed).toBe(100)
-          expect(listed + more).toBeLessThanOrEqual(inFlight)
-          expect(begun).toBe(withHandlers)
-          expect(outcome).toBe("DeadlineExceeded")
-          expect(paths).toEqual(Array.from({ length: listed + more }, (_, n) => `/${n}`))
-          expect(abandoned).toBe(0)
-          await waitFor("the connection to close", client.isGone, limit)
-        }))
+        withFloodedProcess(
+          { api, protocol: secure ? "https" : "http", handlers: withHandlers },
+          async (port, report) => {
+            const client = await connect(port, secure)
+            client.write(requests(inAll))
+            const result = await report()
+            const { abandoned, begun, listed, longest, millis, more, outcome, paths } = result
+            expect(longest).toBeLessThan(longestTurnBound(result))
+            expect(millis).toBeLessThan(2000)
+            expect(listed).toBe(100)
+            expect(listed + more).toBeLessThanOrEqual(inFlight)
+            expect(begun).toBe(withHandlers)
+            expect(outcome).toBe("DeadlineExceeded")
+            expect(paths).toEqual(Array.from({ length: listed + more }, (_, n) => `/${n}`))
+            expect(abandoned).toBe(0)
+            await waitFor("the connection to close", client.isGone, limit)
+          }
+        ))
 
       for (const answers of ["at once", "soon"] as const) {
         it(`10,000 that are answered ${answers}: each one, in order, when a shutdown begins in their midst`, async () => {

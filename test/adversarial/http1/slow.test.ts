@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
 import type { RawClient } from "../../support/rawClient.js"
 import { waitFor } from "../../support/wait.js"
-import { ground, limit } from "../support/attackedSite.js"
+import { limit, withAttackedSite } from "../support/attackedSite.js"
 import { kinds } from "../support/site.js"
 
 // Slowloris: clients that send their head or their body, or read their answer, as slowly as they like. Node's own
@@ -26,29 +26,29 @@ for (const kind of kinds) {
   describe(`slowloris, against ${kind}`, () => {
     for (const [where, begins] of [["head", head], ["body", body]] as const) {
       it(`in the ${where}: Node's timeouts end it while serving`, () =>
-        ground(kind, async (ground) => {
-          const slow = await Promise.all(Array.from({ length: attackers }, () => ground.attacker()))
+        withAttackedSite(kind, async (attacked) => {
+          const slow = await Promise.all(Array.from({ length: attackers }, () => attacked.attacker()))
           for (const raw of slow) await raw.write(begins)
           const stop = dripping(slow, "x")
           try {
             for (const raw of slow) await raw.untilEnded(limit)
             expect(slow.map((raw) => raw.parsed().responses[0]?.status)).toEqual(slow.map(() => 408))
-            await ground.honest.served(3, limit)
+            await attacked.honest.served(3, limit)
           } finally {
             stop()
           }
-          const { report } = await ground.shutdown()
+          const { report } = await attacked.shutdown()
           expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
         }, { node: timeouts }))
 
       it(`in the ${where}: Node's timeouts end it while draining, too, long before the deadline`, () =>
-        ground(kind, async (ground) => {
-          const slow = await Promise.all(Array.from({ length: attackers }, () => ground.attacker()))
+        withAttackedSite(kind, async (attacked) => {
+          const slow = await Promise.all(Array.from({ length: attackers }, () => attacked.attacker()))
           for (const raw of slow) await raw.write(begins)
-          await waitFor("all to be seen", () => ground.connections().length > attackers, limit)
+          await waitFor("all to be seen", () => attacked.connections().length > attackers, limit)
           const stop = dripping(slow, "x")
           try {
-            const { millis, report } = await ground.shutdown()
+            const { millis, report } = await attacked.shutdown()
             expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
             expect(millis).toBeLessThan(10_000)
           } finally {
@@ -57,18 +57,18 @@ for (const kind of kinds) {
         }, { node: timeouts, policy: { timeout: 30_000 } }))
 
       it(`in the ${where}: the deadline ends it where no timeout does`, () =>
-        ground(kind, async (ground) => {
-          const slow = await Promise.all(Array.from({ length: attackers }, () => ground.attacker()))
+        withAttackedSite(kind, async (attacked) => {
+          const slow = await Promise.all(Array.from({ length: attackers }, () => attacked.attacker()))
           for (const raw of slow) await raw.write(begins)
-          await waitFor("all to be seen", () => ground.connections().length > attackers, limit)
+          await waitFor("all to be seen", () => attacked.connections().length > attackers, limit)
           const stop = dripping(slow, "x")
           try {
-            const { report } = await ground.shutdown()
+            const { report } = await attacked.shutdown()
             // who has not sent a whole head is owed nothing; who has been heard was executed, and was cut
             expect(report.forced.length).toBe(where === "head" ? attackers : 0)
             expect(report.cut.length).toBe(where === "head" ? 0 : attackers)
             expect(report.connections.cut).toBe(attackers)
-            expect(ground.site.executed.filter((each) => each.includes("xxx"))).toEqual([])
+            expect(attacked.site.executed.filter((each) => each.includes("xxx"))).toEqual([])
             for (const raw of slow) await raw.untilEnded(limit)
           } finally {
             stop()
@@ -77,31 +77,31 @@ for (const kind of kinds) {
     }
 
     it("in reading: what nobody reads is not made, the honest are served, and the deadline cuts it", () =>
-      ground(kind, async (ground) => {
-        const slow = await Promise.all(Array.from({ length: attackers }, () => ground.attacker({ paused: true })))
+      withAttackedSite(kind, async (attacked) => {
+        const slow = await Promise.all(Array.from({ length: attackers }, () => attacked.attacker({ paused: true })))
         for (const raw of slow) await raw.write("GET /big/64 HTTP/1.1\r\nHost: test\r\n\r\n")
         await waitFor(
           "all to be answered",
           () =>
-            ground.connections().filter(({ serving }) => serving.some(({ path }) => path === "/big/64")).length
+            attacked.connections().filter(({ serving }) => serving.some(({ path }) => path === "/big/64")).length
               === attackers,
           limit
         )
-        await ground.honest.served(5, limit)
-        const { report } = await ground.shutdown()
+        await attacked.honest.served(5, limit)
+        const { report } = await attacked.shutdown()
         expect(report.cut.length).toBe(attackers)
         expect(new Set(report.cut.map(({ answer }) => answer))).toEqual(new Set(["truncated"]))
         // of 64 MiB each: what the buffers of the system hold, and Node's
-        expect(ground.site.produced() / attackers).toBeLessThan(10 * 1024 * 1024)
-        await ground.honest.stop(limit)
+        expect(attacked.site.produced() / attackers).toBeLessThan(10 * 1024 * 1024)
+        await attacked.honest.stop(limit)
       }, { policy: { timeout: 1500 } }))
 
     it("in reading: who reads at all has the whole answer before the deadline", () =>
-      ground(kind, async (ground) => {
-        const slow = await ground.attacker({ bytesPerSecond: 8 * 1024 * 1024 })
+      withAttackedSite(kind, async (attacked) => {
+        const slow = await attacked.attacker({ bytesPerSecond: 8 * 1024 * 1024 })
         await slow.write("GET /big/12 HTTP/1.1\r\nHost: test\r\n\r\n")
         await slow.untilText("HTTP/1.1 200", limit)
-        const { report } = await ground.shutdown()
+        const { report } = await attacked.shutdown()
         const [response] = (await slow.untilResponses(1, limit)).responses
         expect(response?.body.length).toBe(12 * 1024 * 1024)
         expect(report).toMatchObject({ outcome: "Drained", cut: [] })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { waitFor } from "../../support/wait.js"
-import { type Shape, shapes } from "../support/ambiguousRequests.js"
-import { type Ground, ground, limit } from "../support/attackedSite.js"
+import { type AmbiguousRequest, ambiguousRequests } from "../support/ambiguousRequests.js"
+import { type AttackedSite, limit, withAttackedSite } from "../support/attackedSite.js"
 import { kinds } from "../support/site.js"
 
 // Requests that two readers may cut in different places. What a client is told is one request is never executed as two,
@@ -14,7 +14,7 @@ interface Seen {
 }
 
 /** Sends a shape, and says our side is over once an answer has come: what is queued behind it would follow. */
-const send = async ({ attacker }: Ground, shape: Shape) => {
+const send = async ({ attacker }: AttackedSite, shape: AmbiguousRequest) => {
   const raw = await attacker({ keepHalfOpen: true })
   const statuses = () => raw.parsed().responses.map(({ status }) => status)
   return async (): Promise<Seen> => {
@@ -30,10 +30,10 @@ const send = async ({ attacker }: Ground, shape: Shape) => {
   }
 }
 
-const isRefused = ({ executed }: Shape) => executed.length === 0
+const isRefused = ({ executed }: AmbiguousRequest) => executed.length === 0
 
 /** What must have been seen of each shape: a parser may refuse with a status of its own. */
-const expected = (shape: Shape, seen: Seen): Seen => ({
+const expected = (shape: AmbiguousRequest, seen: Seen): Seen => ({
   name: shape.name,
   answers: isRefused(shape) && seen.answers.length === 1 && [413, 431, 501].includes(seen.answers[0]!)
     ? seen.answers
@@ -41,7 +41,7 @@ const expected = (shape: Shape, seen: Seen): Seen => ({
   ending: "fin"
 })
 
-const executedBy = (all: ReadonlyArray<Shape>) => all.flatMap(({ executed }) => executed).sort()
+const executedBy = (all: ReadonlyArray<AmbiguousRequest>) => all.flatMap(({ executed }) => executed).sort()
 
 const withoutHonest = (executed: ReadonlyArray<string>) =>
   executed.filter((each) => !/^POST \/echo (\d+-\d+ )+$/.test(each)).sort()
@@ -49,31 +49,31 @@ const withoutHonest = (executed: ReadonlyArray<string>) =>
 for (const kind of kinds) {
   describe(`smuggling, against ${kind}`, () => {
     it("while serving: each shape is refused, or executed as often as it is answered", () =>
-      ground(kind, async (ground) => {
-        const seen = await Promise.all(shapes.map(async (shape) => (await send(ground, shape))()))
-        expect(seen).toEqual(shapes.map((shape, index) => expected(shape, seen[index]!)))
-        expect(withoutHonest(ground.site.executed)).toEqual(executedBy(shapes))
-        await ground.honest.served(3, limit)
-        const { millis, report } = await ground.shutdown()
+      withAttackedSite(kind, async (attacked) => {
+        const seen = await Promise.all(ambiguousRequests.map(async (shape) => (await send(attacked, shape))()))
+        expect(seen).toEqual(ambiguousRequests.map((shape, index) => expected(shape, seen[index]!)))
+        expect(withoutHonest(attacked.site.executed)).toEqual(executedBy(ambiguousRequests))
+        await attacked.honest.served(3, limit)
+        const { millis, report } = await attacked.shutdown()
         expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [], connections: { cut: 0 } })
         expect(millis).toBeLessThan(2500)
       }))
 
     it("while draining: the same, and the drain ends when the last honest answer has left", () =>
-      ground(kind, async (ground) => {
-        const held = await ground.attacker()
+      withAttackedSite(kind, async (attacked) => {
+        const held = await attacked.attacker()
         await held.write("GET /hold HTTP/1.1\r\nHost: test\r\n\r\n")
         await held.untilText("first ", limit)
-        const sends = await Promise.all(shapes.map((shape) => send(ground, shape)))
-        await waitFor("all to be accepted", () => ground.connections().length >= shapes.length + 1, limit)
-        const shutdown = ground.shutdown()
-        await ground.untilPhase("Draining")
+        const sends = await Promise.all(ambiguousRequests.map((shape) => send(attacked, shape)))
+        await waitFor("all to be accepted", () => attacked.connections().length >= ambiguousRequests.length + 1, limit)
+        const shutdown = attacked.shutdown()
+        await attacked.untilPhase("Draining")
         const seen = await Promise.all(sends.map((send) => send()))
-        expect(seen).toEqual(shapes.map((shape, index) => expected(shape, seen[index]!)))
-        expect(withoutHonest(ground.site.executed)).toEqual(
-          [...executedBy(shapes.filter(({ refusedInDrain }) => refusedInDrain !== true)), "GET /hold"].sort()
+        expect(seen).toEqual(ambiguousRequests.map((shape, index) => expected(shape, seen[index]!)))
+        expect(withoutHonest(attacked.site.executed)).toEqual(
+          [...executedBy(ambiguousRequests.filter(({ refusedInDrain }) => refusedInDrain !== true)), "GET /hold"].sort()
         )
-        ground.site.release()
+        attacked.site.release()
         await held.untilText("last", limit)
         const { report } = await shutdown
         expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [], connections: { cut: 0 } })

@@ -9,20 +9,20 @@ import { certificate } from "../../support/certificate.js"
 import { connect } from "../../support/rawClient.js"
 import { pace, waitFor } from "../../support/wait.js"
 import {
-  type Arena,
-  arena,
+  type AttackedServer,
   createServer,
   limit,
   makeWork,
   type Options,
   policy,
-  type Wire
+  type Wire,
+  withAttackedServer
 } from "../support/attackedServer.js"
 
 const wires: ReadonlyArray<Wire> = ["http", "https"]
 
 /** A client that writes what it is told, and can stop reading. */
-const open = async ({ port }: Arena, wire: Wire, onLeave: (leave: () => void) => void) => {
+const open = async ({ port }: AttackedServer, wire: Wire, onLeave: (leave: () => void) => void) => {
   const raw = await connect({ port }, { keepHalfOpen: true })
   onLeave(raw.leave)
   if (wire === "http") {
@@ -86,7 +86,7 @@ const options = (wire: Wire): Options & { readonly flooded: () => number } => {
 for (const wire of wires) {
   describe(`over ${wire}`, () => {
     it("a reader of events that has stopped reading, and had little to read, holds nobody up", () =>
-      arena(wire, async (on, onLeave) => {
+      withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const reader = await open(on, wire, onLeave)
         reader.write(get("/events"))
@@ -99,7 +99,7 @@ for (const wire of wires) {
 
     it("a reader of events that has stopped reading in the middle of a flood is cut at the deadline, and named", () => {
       const { flooded, ...flooding } = options(wire)
-      return arena(wire, async (on, onLeave) => {
+      return withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const reader = await open(on, wire, onLeave)
         reader.write(get("/flood"))
@@ -117,7 +117,7 @@ for (const wire of wires) {
     })
 
     it("a body in chunks that never ends is cut at the deadline, and answered with 503", () =>
-      arena(wire, async (on, onLeave) => {
+      withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const writer = await open(on, wire, onLeave)
         writer.write("POST /body HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -137,7 +137,7 @@ for (const wire of wires) {
       }, { ...options(wire), policy: { timeout: 1000 } }))
 
     it("a head that comes byte by byte is owed nothing", () =>
-      arena(wire, async (on, onLeave) => {
+      withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const writer = await open(on, wire, onLeave)
         writer.write("GET / HTTP/1.1\r\nX-Slow: ")

@@ -7,7 +7,15 @@ import { Server } from "../../../src/index.js"
 import { connect } from "../../support/rawClient.js"
 import { reportOf, silent } from "../../support/running.js"
 import { deferred, pace, waitFor } from "../../support/wait.js"
-import { arena, createServer, leavingNothing, limit, makeWork, policy, type Wire } from "../support/attackedServer.js"
+import {
+  createServer,
+  leavingNothing,
+  limit,
+  makeWork,
+  policy,
+  type Wire,
+  withAttackedServer
+} from "../support/attackedServer.js"
 
 const wires: ReadonlyArray<Wire> = ["http", "https", "h2c", "h2"]
 
@@ -34,7 +42,7 @@ const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`
 for (const wire of wires) {
   describe(`an adopted server of ${wire}`, () => {
     it("that its owner closes three times shuts down once, and calls each of them back when it is over", () =>
-      arena(wire, async (on) => {
+      withAttackedServer(wire, async (on) => {
         const honest = await on.honest()
         const back: Array<string> = []
         on.node.close(() => back.push("first"))
@@ -52,7 +60,7 @@ for (const wire of wires) {
       }, { adopted: true }))
 
     it("whose owner closes all connections during the drain cuts nothing", () =>
-      arena(wire, async (on) => {
+      withAttackedServer(wire, async (on) => {
         const honest = await on.honest()
         const ended = on.shutdown()
         await on.untilPhase("Draining")

@@ -2,12 +2,12 @@
 import { expect } from "vitest"
 import { certificate } from "../../support/certificate.js"
 import * as Frames from "../../support/http2Frames.js"
-import { type Arena, limit, type Wire } from "../support/attackedServer.js"
+import { type AttackedServer, limit, type Wire } from "../support/attackedServer.js"
 
 export const wires: ReadonlyArray<Wire> = ["h2c", "h2"]
 
 export const connect = async (
-  { port }: Arena,
+  { port }: AttackedServer,
   wire: Wire,
   onLeave: (leave: () => void) => void,
   options: Frames.ConnectOptions = {}
@@ -30,6 +30,6 @@ export const connectBusy: typeof connect = async (...args) => {
 }
 
 /** Where the deadline is what is tested. */
-export const short = { policy: { timeout: 1000 } }
+export const oneSecondTimeout = { policy: { timeout: 1000 } }
 
-export const clean = { outcome: "Drained", cut: [], forced: [] }
+export const drainedWithoutCuts = { outcome: "Drained", cut: [], forced: [] }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest"
 import * as Frames from "../../support/http2Frames.js"
 import { connect as connectRaw } from "../../support/rawClient.js"
-import { arena, limit, policy } from "../support/attackedServer.js"
-import { clean, connect, connectBusy, wires } from "./http2Client.js"
+import { limit, policy, withAttackedServer } from "../support/attackedServer.js"
+import { connect, connectBusy, drainedWithoutCuts, wires } from "./http2Client.js"
 
 const isNew = ({ protocol, state }: { readonly protocol: string; readonly state: string }) =>
   protocol === "h2" && state === "New"
@@ -17,13 +17,13 @@ for (const wire of wires) {
     }
     for (const [what, bytes] of Object.entries(beginnings)) {
       it(`${what} is New until its grace is over`, () =>
-        arena(wire, async (on, onLeave) => {
+        withAttackedServer(wire, async (on, onLeave) => {
           const honest = await on.honest()
           const client = await connect(on, wire, onLeave, { settings: false, deaf: true })
           if (bytes.length > 0) await client.write(bytes)
           await on.untilSeen("a session without SETTINGS", (all) => all.some(isNew))
           const { millis, report } = await on.drain(honest)
-          expect(report).toMatchObject({ ...clean, served: 1 })
+          expect(report).toMatchObject({ ...drainedWithoutCuts, served: 1 })
           expect(report.connections).toMatchObject({ open: 2, left: 1, dismissed: 1, cut: 0 })
           expect(millis).toBeLessThan(policy.timeout)
           await client.untilEnded(limit)
@@ -31,7 +31,7 @@ for (const wire of wires) {
     }
 
     it("speaks another protocol is let go", () =>
-      arena(wire, async (on, onLeave) => {
+      withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const raws = [await connectRaw({ port: on.port }), await connectRaw({ port: on.port })]
         for (const raw of raws) onLeave(raw.leave)
@@ -43,11 +43,11 @@ for (const wire of wires) {
         for (const raw of raws) expect(await raw.untilEnded(limit)).not.toBe("open")
         on.work.release()
         expect(await honest.answer).toBe("first last")
-        expect((await ended).report).toMatchObject({ ...clean, served: 1 })
+        expect((await ended).report).toMatchObject({ ...drainedWithoutCuts, served: 1 })
       }))
 
     it("never acknowledges SETTINGS or PINGs has its answer", () =>
-      arena(wire, async (on, onLeave) => {
+      withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const client = await connectBusy(on, wire, onLeave, { deaf: true })
         const ended = on.shutdown()
@@ -56,12 +56,12 @@ for (const wire of wires) {
         expect(await client.untilResponse(1, limit)).toEqual({ status: 200, body: "first last" })
         expect(await honest.answer).toBe("first last")
         const { millis, report } = await ended
-        expect(report).toMatchObject({ ...clean, served: 2 })
+        expect(report).toMatchObject({ ...drainedWithoutCuts, served: 2 })
         expect(millis).toBeLessThan(policy.timeout)
       }))
 
     it("never closes after our GOAWAY, and never reads, holds the drain for the linger and no longer", () =>
-      arena(wire, async (on, onLeave) => {
+      withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const idle = await connect(on, wire, onLeave, { keepHalfOpen: true, deaf: true })
         await idle.write(Frames.request(1))
@@ -70,25 +70,25 @@ for (const wire of wires) {
         idle.pause()
         busy.pause()
         const { millis, report } = await on.drain(honest)
-        expect(report).toMatchObject({ ...clean, served: 2 })
+        expect(report).toMatchObject({ ...drainedWithoutCuts, served: 2 })
         expect(millis).toBeLessThan(1500)
       }))
 
     it("stops in the middle of a header block is owed nothing", () =>
-      arena(wire, async (on, onLeave) => {
+      withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const clients = await Promise.all([connect(on, wire, onLeave), connect(on, wire, onLeave)])
         await clients[0]?.write(Frames.headers(1, { ":method": "GET" }, { endHeaders: false }))
         await clients[1]?.write(Frames.request(1), Frames.request(3).subarray(0, 20))
         await clients[1]?.untilResponse(1, limit)
         const { millis, report } = await on.drain(honest)
-        expect(report).toMatchObject({ ...clean, served: 1 })
+        expect(report).toMatchObject({ ...drainedWithoutCuts, served: 1 })
         expect(millis).toBeLessThan(policy.timeout)
       }))
 
     for (const error of [Frames.code.noError, Frames.code.protocolError, Frames.code.enhanceYourCalm]) {
       it(`sends a GOAWAY of its own, with code ${error}, leaves`, () =>
-        arena(wire, async (on, onLeave) => {
+        withAttackedServer(wire, async (on, onLeave) => {
           const honest = await on.honest()
           const clients = await Promise.all([connectBusy(on, wire, onLeave), connectBusy(on, wire, onLeave)])
           await clients[0]?.write(Frames.goaway(0, error))
@@ -98,13 +98,13 @@ for (const wire of wires) {
           on.work.release()
           expect(await honest.answer).toBe("first last")
           const { millis, report } = await ended
-          expect(report).toMatchObject(clean)
+          expect(report).toMatchObject(drainedWithoutCuts)
           expect(millis).toBeLessThan(policy.timeout)
         }))
     }
 
     it("has closed its side, with a stream in flight, is let go", () =>
-      arena(wire, async (on, onLeave) => {
+      withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const clients = await Promise.all(
           [1, 2].map(() => connectBusy(on, wire, onLeave, { keepHalfOpen: true }))
@@ -116,7 +116,7 @@ for (const wire of wires) {
         on.work.release()
         expect(await honest.answer).toBe("first last")
         const { millis, report } = await ended
-        expect(report).toMatchObject(clean)
+        expect(report).toMatchObject(drainedWithoutCuts)
         expect(millis).toBeLessThan(policy.timeout)
       }))
   })

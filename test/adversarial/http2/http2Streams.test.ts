@@ -5,8 +5,8 @@ import type * as Http2 from "node:http2"
 import { describe, expect, it } from "vitest"
 import * as Frames from "../../support/http2Frames.js"
 import { deferred, pace, waitFor } from "../../support/wait.js"
-import { arena, createServer, limit, policy } from "../support/attackedServer.js"
-import { clean, connect, connectBusy, short, wires } from "./http2Client.js"
+import { createServer, limit, policy, withAttackedServer } from "../support/attackedServer.js"
+import { connect, connectBusy, drainedWithoutCuts, oneSecondTimeout, wires } from "./http2Client.js"
 
 const neverEnding = HttpServerResponse.stream(Stream.concat(Stream.make(new Uint8Array([120])), Stream.never)).pipe(
   Effect.succeed
@@ -16,7 +16,7 @@ for (const wire of wires) {
   describe(`a client of ${wire} that`, () => {
     for (const reads of [true, false]) {
       it(`floods us with PINGs ${reads ? "" : "whose answers it does not read "}disturbs nobody`, () =>
-        arena(wire, async (on, onLeave) => {
+        withAttackedServer(wire, async (on, onLeave) => {
           const honest = await on.honest()
           const client = await connectBusy(on, wire, onLeave)
           if (!reads) client.pause()
@@ -35,7 +35,7 @@ for (const wire of wires) {
     }
 
     it("opens and resets streams in the thousands has none executed and forgotten", () =>
-      arena(wire, async (on, onLeave) => {
+      withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const client = await connectBusy(on, wire, onLeave)
         let stream = 3
@@ -54,12 +54,12 @@ for (const wire of wires) {
         on.work.release()
         expect(await honest.answer).toBe("first last")
         const { millis, report } = await ended
-        expect(report).toMatchObject(clean)
+        expect(report).toMatchObject(drainedWithoutCuts)
         expect(millis).toBeLessThan(policy.timeout)
       }))
 
     it("goes on opening streams after GOAWAY has none of them executed", () =>
-      arena(wire, async (on, onLeave) => {
+      withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const client = await connectBusy(on, wire, onLeave)
         const ended = on.shutdown()
@@ -75,12 +75,12 @@ for (const wire of wires) {
         on.work.release()
         expect(await client.untilResponse(1, limit)).toEqual({ status: 200, body: "first last" })
         expect(await honest.answer).toBe("first last")
-        expect((await ended).report).toMatchObject({ ...clean, served: 2 })
+        expect((await ended).report).toMatchObject({ ...drainedWithoutCuts, served: 2 })
         expect(on.work.executed).toBe(executed)
       }))
 
     it("has streams on the wire while the GOAWAY is sent has each of them answered or refused", () =>
-      arena(wire, async (on, onLeave) => {
+      withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const clients = await Promise.all(Array.from({ length: 8 }, () => connect(on, wire, onLeave)))
         const sent = clients.map(() => 0)
@@ -102,7 +102,7 @@ for (const wire of wires) {
         on.work.release()
         expect(await honest.answer).toBe("first last")
         const { report } = await ended
-        expect(report).toMatchObject(clean)
+        expect(report).toMatchObject(drainedWithoutCuts)
         expect(before).toBeGreaterThan(300)
         let answered = 0
         for (const [i, client] of clients.entries()) {
@@ -124,7 +124,7 @@ for (const wire of wires) {
       }))
 
     it("sends CONTINUATION without end is cut off, and disturbs nobody", () =>
-      arena(wire, async (on, onLeave) => {
+      withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const client = await connectBusy(on, wire, onLeave)
         const ended = on.shutdown()
@@ -144,12 +144,12 @@ for (const wire of wires) {
         on.work.release()
         expect(await honest.answer).toBe("first last")
         const { millis, report } = await ended
-        expect(report).toMatchObject({ ...clean, served: 1 })
+        expect(report).toMatchObject({ ...drainedWithoutCuts, served: 1 })
         expect(millis).toBeLessThan(policy.timeout)
       }))
 
     it("sends DATA on streams that are closed disturbs nobody", () =>
-      arena(wire, async (on, onLeave) => {
+      withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const client = await connect(on, wire, onLeave)
         await client.write(Frames.request(1), Frames.request(3, "/slow"))
@@ -161,7 +161,7 @@ for (const wire of wires) {
         on.work.release()
         expect(await honest.answer).toBe("first last")
         const { millis, report } = await ended
-        expect(report).toMatchObject(clean)
+        expect(report).toMatchObject(drainedWithoutCuts)
         expect(millis).toBeLessThan(policy.timeout)
       }))
 
@@ -174,7 +174,7 @@ for (const wire of wires) {
     }
     for (const [what, bytes] of Object.entries(endings)) {
       it(`sends DATA ${what} has lost its streams, and no one else's`, () =>
-        arena(wire, async (on, onLeave) => {
+        withAttackedServer(wire, async (on, onLeave) => {
           const honest = await on.honest()
           const idle = await connect(on, wire, onLeave, { keepHalfOpen: true })
           await idle.write(Frames.request(1))
@@ -204,7 +204,7 @@ for (const wire of wires) {
           expect(report.outcome).toBe("DeadlineExceeded")
           expect(report.cut).toMatchObject(notices ? [lost] : [lost, lost])
           expect(report.connections).toMatchObject(notices ? { open: 2, cut: 1 } : { open: 4, cut: 2 })
-        }, short))
+        }, oneSecondTimeout))
     }
 
     it("resets its streams with an error while they wait for the listener to close ends nothing but them", () => {
@@ -220,7 +220,7 @@ for (const wire of wires) {
         void released.promise.then(() => stream.destroyed || stream.end("last"))
         if (path !== "/slow") stream.end()
       })
-      return arena(wire, async (on, onLeave) => {
+      return withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const client = await connect(on, wire, onLeave)
         await client.untilTaken(limit)
@@ -233,14 +233,14 @@ for (const wire of wires) {
         await on.untilPhase("Draining")
         released.resolve()
         expect(await honest.answer).toBe("first last")
-        expect((await ended).report).toMatchObject({ ...clean, served: 1 })
+        expect((await ended).report).toMatchObject({ ...drainedWithoutCuts, served: 1 })
         expect(executed).toBe(1)
       }, { node })
     })
 
     it("is reset by a close that comes in the middle of a drain is reported as it saw it", async () => {
       for (const turns of [0, 1, 2, 3, 4, 5]) {
-        await arena(wire, async (on, onLeave) => {
+        await withAttackedServer(wire, async (on, onLeave) => {
           const client = await connectBusy(on, wire, onLeave)
           const streams = [1, 3, 5, 7]
           for (const stream of streams.slice(1)) {

@@ -3,13 +3,13 @@ import { describe, expect, it } from "vitest"
 import * as Frames from "../../support/http2Frames.js"
 import { silent } from "../../support/running.js"
 import { pace, waitFor } from "../../support/wait.js"
-import { arena, big, createServer, limit, makeWork, policy } from "../support/attackedServer.js"
-import { clean, connect, short, wires } from "./http2Client.js"
+import { big, createServer, limit, makeWork, policy, withAttackedServer } from "../support/attackedServer.js"
+import { connect, drainedWithoutCuts, oneSecondTimeout, wires } from "./http2Client.js"
 
 for (const wire of wires) {
   describe(`a client of ${wire} that`, () => {
     it("has no window for the stream is cut at the deadline, and named", () =>
-      arena(wire, async (on, onLeave) => {
+      withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const client = await connect(on, wire, onLeave, { settings: { [Frames.setting.initialWindowSize]: 0 } })
         await client.write(Frames.request(1), Frames.request(3, "/slow"), Frames.request(5, "/silent"))
@@ -24,10 +24,10 @@ for (const wire of wires) {
         expect(report.connections).toMatchObject({ open: 2, cut: 1 })
         const head = await client.untilFrame("HEADERS", 5, limit)
         expect(Frames.statusOf(head)).toBe(503)
-      }, short))
+      }, oneSecondTimeout))
 
     it("has no window for the connection is cut at the deadline, and named", () =>
-      arena(wire, async (on, onLeave) => {
+      withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const client = await connect(on, wire, onLeave, {
           settings: { [Frames.setting.initialWindowSize]: 1024 * 1024 * 1024 }
@@ -41,10 +41,10 @@ for (const wire of wires) {
         const { report } = await on.drain(honest)
         expect(report).toMatchObject({ outcome: "DeadlineExceeded", cut: [{ stream: 1, answer: "truncated" }] })
         expect(Frames.codeOf(await client.untilFrame("RST_STREAM", 1, limit))).not.toBe(Frames.code.noError)
-      }, short))
+      }, oneSecondTimeout))
 
     it("opens its window little by little has the whole answer", () =>
-      arena(wire, async (on, onLeave) => {
+      withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const client = await connect(on, wire, onLeave)
         await client.write(Frames.request(1, "/big"))
@@ -64,11 +64,11 @@ for (const wire of wires) {
         expect(bytes()).toBe(big.length)
         expect(body).toBe(big.toString())
         expect(await honest.answer).toBe("first last")
-        expect((await ended).report).toMatchObject({ ...clean, served: 2 })
+        expect((await ended).report).toMatchObject({ ...drainedWithoutCuts, served: 2 })
       }, { policy: { timeout: 15_000 } }))
 
     it("does not read is cut at the deadline, and named", () =>
-      arena(wire, async (on, onLeave) => {
+      withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const client = await connect(on, wire, onLeave, {
           settings: { [Frames.setting.initialWindowSize]: 2 ** 30 }
@@ -84,7 +84,7 @@ for (const wire of wires) {
         const { report } = await on.drain(honest)
         expect(report.outcome).toBe("DeadlineExceeded")
         expect(new Set(report.cut.map(({ answer, path }) => `${path} ${answer}`))).toEqual(new Set(["/big truncated"]))
-      }, short))
+      }, oneSecondTimeout))
 
     it("has its whole answer, and never ends the body of its request, is let go after the linger", () => {
       const work = makeWork()
@@ -95,7 +95,7 @@ for (const wire of wires) {
           response.writeHead(413).end("too much")
         })
       })
-      return arena(wire, async (on, onLeave) => {
+      return withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const client = await connect(on, wire, onLeave)
         for (const [stream, then] of [[1, "read"], [3, "pause"]] as const) {
@@ -104,7 +104,7 @@ for (const wire of wires) {
           expect(await client.untilResponse(stream, limit)).toEqual({ status: 413, body: "too much" })
         }
         const { millis, report } = await on.drain(honest)
-        expect(report).toMatchObject({ ...clean, served: 3 })
+        expect(report).toMatchObject({ ...drainedWithoutCuts, served: 3 })
         expect(millis).toBeLessThan(policy.timeout)
         for (const stream of [1, 3]) {
           expect(client.of("RST_STREAM", stream).map(Frames.codeOf)).toEqual([Frames.code.noError])
@@ -113,7 +113,7 @@ for (const wire of wires) {
     })
 
     it("never ends the body of its request is cut at the deadline, and named", () =>
-      arena(wire, async (on, onLeave) => {
+      withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const client = await connect(on, wire, onLeave)
         await client.write(
@@ -136,10 +136,10 @@ for (const wire of wires) {
         } finally {
           clearInterval(timer)
         }
-      }, short))
+      }, oneSecondTimeout))
 
     it("has no window, and never reads, does not keep a server from closing at once", () =>
-      arena(wire, async (on, onLeave) => {
+      withAttackedServer(wire, async (on, onLeave) => {
         const client = await connect(on, wire, onLeave, {
           settings: { [Frames.setting.initialWindowSize]: 0 },
           deaf: true,

@@ -2,7 +2,7 @@ import * as Http2 from "node:http2"
 import { expect, it } from "vitest"
 import * as Frames from "../../support/http2Frames.js"
 import { waitFor } from "../../support/wait.js"
-import { arena, limit, makeWork } from "../support/attackedServer.js"
+import { limit, makeWork, withAttackedServer } from "../support/attackedServer.js"
 
 const sessions = 2000
 const busy = 300
@@ -28,7 +28,7 @@ it(`${sessions} sessions, ${busy} of them with a stream in flight, are told to l
     turn++
     if (counting) setImmediate(next)
   }
-  return arena("h2c", async (on, onLeave) => {
+  return withAttackedServer("h2c", async (on, onLeave) => {
     const honest = await on.honest()
     const clients: Array<Frames.FramesClient> = []
     while (clients.length < sessions) {

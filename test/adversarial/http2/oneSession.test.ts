@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net"
 import { describe, expect, it } from "vitest"
 import { quiesce } from "../../../src/promise.js"
 import { now, waitFor } from "../../support/wait.js"
-import { inChild, longestTurnBound } from "../support/floodedServer.js"
+import { longestTurnBound, withFloodedProcess } from "../support/floodedServer.js"
 
 // One client of HTTP/2 that opens thousands of streams in one session: as many are answered at a time as the server says,
 // and a shutdown ends in its bound.
@@ -64,7 +64,7 @@ describe("one client that opens streams", { timeout: 60_000 }, () => {
   // of 12,000 that a client wants to open, so many are open at a time
   for (const api of ["an Effect app", "an adopted node:http server"] as const) {
     it(`12,000 that ${api} never answers are cut and reported in the bound`, () =>
-      inChild({ api, protocol: "h2c", handlers: 1000 }, async (port, report) => {
+      withFloodedProcess({ api, protocol: "h2c", handlers: 1000 }, async (port, report) => {
         const session = await connect(port, 12_000)
         const result = await report()
         const { abandoned, begun, longest, millis, outcome, paths } = result

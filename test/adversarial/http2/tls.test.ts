@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest"
 import { certificate } from "../../support/certificate.js"
 import { connect } from "../../support/rawClient.js"
 import { deferred, waitFor } from "../../support/wait.js"
-import { type Arena, arena, limit, policy, type Wire } from "../support/attackedServer.js"
+import { type AttackedServer, limit, policy, type Wire, withAttackedServer } from "../support/attackedServer.js"
 
 /** What a client says first. */
 const clientHello: Promise<Buffer> = new Promise((resolve) => {
@@ -27,7 +27,12 @@ const wires: ReadonlyArray<Wire> = ["https", "h2"]
 
 const isTls = ({ protocol }: { readonly protocol: string }) => protocol === "tls"
 
-const attack = async ({ port }: Arena, bytes: Buffer, answered: boolean, onLeave: (leave: () => void) => void) => {
+const attack = async (
+  { port }: AttackedServer,
+  bytes: Buffer,
+  answered: boolean,
+  onLeave: (leave: () => void) => void
+) => {
   const raw = await connect({ port })
   onLeave(raw.leave)
   if (bytes.length > 0) await raw.write(bytes)
@@ -36,7 +41,7 @@ const attack = async ({ port }: Arena, bytes: Buffer, answered: boolean, onLeave
 }
 
 /** A client that has finished its handshake, for HTTP/1.1. */
-const speaking = async ({ port }: Arena, onLeave: (leave: () => void) => void) => {
+const speaking = async ({ port }: AttackedServer, onLeave: (leave: () => void) => void) => {
   const raw = await connect({ port })
   onLeave(raw.leave)
   const secure = Tls.connect({
@@ -55,7 +60,7 @@ for (const wire of wires) {
   describe(`a client of ${wire} that`, () => {
     for (const [what, of] of Object.entries(attackers)) {
       it(`${what} is New until its grace is over`, () =>
-        arena(wire, async (on, onLeave) => {
+        withAttackedServer(wire, async (on, onLeave) => {
           const { answered, bytes } = of(await clientHello)
           const honest = await on.honest()
           const raw = await attack(on, bytes, answered, onLeave)
@@ -69,7 +74,7 @@ for (const wire of wires) {
     }
 
     it("finishes its handshake after draining has started is served", () =>
-      arena(wire, async (on, onLeave) => {
+      withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const hold = deferred()
         const raw = await connect({ port: on.port })
@@ -111,7 +116,7 @@ for (const wire of wires) {
       }))
 
     it("speaks plain HTTP is let go at once", () =>
-      arena(wire, async (on, onLeave) => {
+      withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const before = await connect({ port: on.port })
         onLeave(before.leave)
@@ -125,7 +130,7 @@ for (const wire of wires) {
       }))
 
     it("resets its connection in the middle of the handshake leaves nothing", () =>
-      arena(wire, async (on, onLeave) => {
+      withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const hello = await clientHello
         const raws = await Promise.all([
@@ -147,7 +152,7 @@ for (const wire of wires) {
       }))
 
     it("never reads, and so never answers our close_notify, holds nobody up", () =>
-      arena(wire, async (on, onLeave) => {
+      withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const { raw, secure } = await speaking(on, onLeave)
         secure.write("GET /slow HTTP/1.1\r\nHost: test\r\n\r\n")
@@ -160,7 +165,7 @@ for (const wire of wires) {
       }))
 
     it("does not read a large answer is cut at the deadline, and named", () =>
-      arena(wire, async (on, onLeave) => {
+      withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const { secure } = await speaking(on, onLeave)
         secure.pause()
@@ -176,7 +181,7 @@ for (const wire of wires) {
   })
 
   it(`three hundred clients of ${wire} that stop in the middle of their handshake, and as many that come back for it`, () =>
-    arena(wire, async (on, onLeave) => {
+    withAttackedServer(wire, async (on, onLeave) => {
       const hello = await clientHello
       const honest = await Promise.all([on.honest(), on.honest()])
       const raws = await Promise.all(

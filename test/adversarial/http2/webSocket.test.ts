@@ -10,7 +10,15 @@ import { WebSocket, WebSocketServer } from "ws"
 import { certificate } from "../../support/certificate.js"
 import { connect, type RawClient } from "../../support/rawClient.js"
 import { deferred, waitFor } from "../../support/wait.js"
-import { type Arena, arena, createServer, limit, makeWork, type Options, policy } from "../support/attackedServer.js"
+import {
+  type AttackedServer,
+  createServer,
+  limit,
+  makeWork,
+  type Options,
+  policy,
+  withAttackedServer
+} from "../support/attackedServer.js"
 
 const handshake = [
   "GET /socket HTTP/1.1",
@@ -82,7 +90,7 @@ const servers: Record<string, () => Options> = {
   }
 }
 
-const open = async ({ port }: Arena, onLeave: (leave: () => void) => void, keepHalfOpen = true) => {
+const open = async ({ port }: AttackedServer, onLeave: (leave: () => void) => void, keepHalfOpen = true) => {
   const raw = await connect({ port }, { keepHalfOpen })
   onLeave(raw.leave)
   await raw.write(handshake)
@@ -117,7 +125,7 @@ for (const [what, make] of Object.entries(servers)) {
         Object.keys(peers).join(", one ")
       }`,
       () =>
-        arena("http", async (on, onLeave) => {
+        withAttackedServer("http", async (on, onLeave) => {
           const honest = await on.honest()
           const all = await Promise.all(
             Object.values(peers).map(async (peer) => ({ raw: await open(on, onLeave), ...peer }))
@@ -148,7 +156,7 @@ for (const [what, make] of Object.entries(servers)) {
 
   describe(`a peer of a WebSocket of ${what}`, () => {
     it("that answers with its last message first is waited for", () =>
-      arena("http", async (on, onLeave) => {
+      withAttackedServer("http", async (on, onLeave) => {
         const honest = await on.honest()
         const raw = await open(on, onLeave, false)
         await raw.write(frame(opcode.text, Buffer.from("half of a "), false))
@@ -166,7 +174,7 @@ for (const [what, make] of Object.entries(servers)) {
       }, make()))
 
     it("that does not read, and makes us write, is cut at the deadline", () =>
-      arena("http", async (on, onLeave) => {
+      withAttackedServer("http", async (on, onLeave) => {
         const honest = await on.honest()
         const raw = await open(on, onLeave)
         raw.pause()
@@ -180,7 +188,7 @@ for (const [what, make] of Object.entries(servers)) {
       }, short()))
 
     it("that resets its connection during the drain leaves", () =>
-      arena("http", async (on, onLeave) => {
+      withAttackedServer("http", async (on, onLeave) => {
         const honest = await on.honest()
         const raw = await open(on, onLeave)
         const ended = on.shutdown()
@@ -217,7 +225,7 @@ describe("an upgrade", () => {
       node.on("upgrade", (request: Http.IncomingMessage, socket: Duplex, head: Buffer) => {
         sockets.handleUpgrade(request, socket, head, (webSocket) => webSocket.on("error", () => {}))
       })
-      return arena(wire, async (on, onLeave) => {
+      return withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const peer = new WebSocket(`wss://127.0.0.1:${on.port}/`, { ca: certificate.cert })
         onLeave(() => peer.terminate())
@@ -234,7 +242,7 @@ describe("an upgrade", () => {
 
   it("that a `ws` server verifies while the drain starts is told 1001 once it is through", () => {
     const { asked, node, work } = asking()
-    return arena("http", async (on, onLeave) => {
+    return withAttackedServer("http", async (on, onLeave) => {
       const honest = await on.honest()
       const raw = await connect({ port: on.port })
       onLeave(raw.leave)
@@ -253,7 +261,7 @@ describe("an upgrade", () => {
 
   it("that a `ws` server refuses while the drain goes on leaves", () => {
     const { asked, node, work } = asking()
-    return arena("http", async (on, onLeave) => {
+    return withAttackedServer("http", async (on, onLeave) => {
       const raw = await connect({ port: on.port })
       onLeave(raw.leave)
       await raw.write(handshake)
@@ -270,7 +278,7 @@ describe("an upgrade", () => {
     const work = makeWork()
     const node = Http.createServer(work.handler as unknown as Http.RequestListener)
     node.on("upgrade", () => {})
-    return arena("http", async (on, onLeave) => {
+    return withAttackedServer("http", async (on, onLeave) => {
       const honest = await on.honest()
       const raw = await connect({ port: on.port })
       onLeave(raw.leave)
@@ -287,7 +295,7 @@ describe("an upgrade", () => {
       HttpRouter.get("/socket", Effect.never),
       Effect.catchAll(() => HttpServerResponse.empty({ status: 500 }))
     )
-    return arena("http", async (on, onLeave) => {
+    return withAttackedServer("http", async (on, onLeave) => {
       const raw = await connect({ port: on.port })
       onLeave(raw.leave)
       await raw.write(handshake)
@@ -310,7 +318,7 @@ describe("an upgrade", () => {
       "upgrade",
       (_, socket) => socket.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
     )
-    return arena("http", async (on, onLeave) => {
+    return withAttackedServer("http", async (on, onLeave) => {
       const honest = await on.honest()
       for (
         const head of [

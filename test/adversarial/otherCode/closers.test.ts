@@ -2,11 +2,20 @@ import { once } from "node:events"
 import { promisify } from "node:util"
 import { describe, expect, it } from "vitest"
 import { waitFor } from "../../support/wait.js"
-import { apis, kinds, limit, reading, type Running, running, untilPhase, whole } from "./sharedServer.js"
+import {
+  answerSize,
+  apis,
+  kinds,
+  limit,
+  type RunningServer,
+  startReader,
+  startServer,
+  untilPhase
+} from "./sharedServer.js"
 
 // Other code in the process has the Node server, too, and closes it: it stops as if it had been told to us.
 
-type Close = (running: Running) => unknown
+type Close = (running: RunningServer) => unknown
 
 const ways: Record<string, Close> = {
   "close()": ({ node }) => node.close(),
@@ -25,7 +34,10 @@ const ways: Record<string, Close> = {
   }
 }
 
-const when: Record<string, { readonly policy?: object; readonly before: (running: Running) => Promise<unknown> }> = {
+const when: Record<
+  string,
+  { readonly policy?: object; readonly before: (running: RunningServer) => Promise<unknown> }
+> = {
   "while it serves": { before: async () => {} },
   "in a lame duck": {
     policy: { lameDuck: 300 },
@@ -51,15 +63,20 @@ for (const [moment, { before, policy }] of Object.entries(when)) {
           ? apis.flatMap((api) => kinds.map((kind) => [api, kind] as const))
           : [["promise", "http"], ["adopt", "h2c"], ["layer", "https"], ["layer", "h2"]] as const
         await Promise.all(cells.map(async ([api, kind]) => {
-          const server = await running(api, kind, policy)
+          const server = await startServer(api, kind, policy)
           let closes = 0
           server.node.on("close", () => closes++)
-          const client = await reading(kind, server.node)
+          const client = await startReader(kind, server.node)
           await before(server)
           const closing = Promise.resolve(close(server))
           server.finish()
           client.go()
-          expect([api, kind, await client.end, (await server.closed).outcome]).toEqual([api, kind, whole, "Drained"])
+          expect([api, kind, await client.end, (await server.closed).outcome]).toEqual([
+            api,
+            kind,
+            answerSize,
+            "Drained"
+          ])
           await waitFor(`${api}, ${kind}: close to have called back`, closing, limit)
           const report = await waitFor(`${api}, ${kind}: the report`, server.closed, limit)
           expect(report).toMatchObject({ outcome: "Drained", cut: [], connections: { cut: 0 } })
@@ -75,13 +92,13 @@ for (const [moment, { before, policy }] of Object.entries(when)) {
 describe("closeIdleConnections", () => {
   it("in steady state closes what is idle, and nothing whose answer has not left", async () => {
     for (const kind of ["http", "https"] as const) {
-      const server = await running("promise", kind)
-      const client = await reading(kind, server.node)
+      const server = await startServer("promise", kind)
+      const client = await startReader(kind, server.node)
       server.finish()
       await new Promise(setImmediate)
       client.go()
       if ("closeIdleConnections" in server.node) server.node.closeIdleConnections()
-      expect(await client.end).toBe(whole)
+      expect(await client.end).toBe(answerSize)
     }
   })
 })
@@ -90,7 +107,7 @@ describe("after the drain", () => {
   for (const api of apis) {
     it(`close succeeds, until the server listens again (${api})`, async () => {
       for (const kind of kinds) {
-        const { node, ...server } = await running(api, kind)
+        const { node, ...server } = await startServer(api, kind)
 
         expect((await server.shutdown()).outcome).toBe("Drained")
         await promisify(node.close.bind(node))()

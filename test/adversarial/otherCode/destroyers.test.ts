@@ -5,13 +5,13 @@ import * as Net from "node:net"
 import { expect, it } from "vitest"
 import { quiesce } from "../../../src/promise.js"
 import { waitFor } from "../../support/wait.js"
-import { apis, type Kind, limit, reading, type Running, running, untilPhase } from "./sharedServer.js"
+import { apis, type Kind, limit, type RunningServer, startReader, startServer, untilPhase } from "./sharedServer.js"
 
 // What other code cuts in a shutdown, in spite of it, is in the report, and it is no client that has left.
 
-const destroySockets = ({ sockets }: Running) => sockets.forEach((socket) => socket.destroy())
+const destroySockets = ({ sockets }: RunningServer) => sockets.forEach((socket) => socket.destroy())
 
-const cuts: ReadonlyArray<readonly [string, ReadonlyArray<Kind>, (running: Running) => void]> = [
+const cuts: ReadonlyArray<readonly [string, ReadonlyArray<Kind>, (running: RunningServer) => void]> = [
   ["sockets, as http-terminator and stoppable do", ["http", "https", "h2c", "h2"], destroySockets],
   ["sockets with an error of its own", ["http", "https", "h2c", "h2"], ({ sockets }) => {
     sockets.forEach((socket) => socket.on("error", () => {}).destroy(new Error("go away")))
@@ -40,8 +40,8 @@ for (const [what, kinds, cut] of cuts) {
     it(`other code destroys ${what}, ${phase}`, async () => {
       await Promise.all(apis.flatMap((api) =>
         kinds.map(async (kind) => {
-          const server = await running(api, kind, phase === "LameDuck" ? { lameDuck: 300 } : {})
-          const client = await reading(kind, server.node)
+          const server = await startServer(api, kind, phase === "LameDuck" ? { lameDuck: 300 } : {})
+          const client = await startReader(kind, server.node)
           void server.shutdown()
           await untilPhase(server, phase)
           cut(server)
@@ -63,8 +63,8 @@ for (const [what, kinds, cut] of cuts) {
 it("a client that leaves is none of that", async () => {
   await Promise.all(apis.flatMap((api) =>
     (["http", "https", "h2c", "h2"] as const).map(async (kind) => {
-      const server = await running(api, kind)
-      const client = await reading(kind, server.node)
+      const server = await startServer(api, kind)
+      const client = await startReader(kind, server.node)
       void server.shutdown()
       await untilPhase(server, "Draining")
       client.leave()
@@ -105,8 +105,8 @@ for (const [how, giveUp] of givenUp) {
 
 it("before a shutdown, closeAllConnections is what it is in Node, and the log says what it has cut", async () => {
   const lines: Array<string> = []
-  const server = await running("promise", "http", {}, (level, message) => void lines.push(`${level}: ${message}`))
-  await reading("http", server.node)
+  const server = await startServer("promise", "http", {}, (level, message) => void lines.push(`${level}: ${message}`))
+  await startReader("http", server.node)
   if ("closeAllConnections" in server.node) server.node.closeAllConnections()
   await waitFor("the warning", () => lines.some((line) => /^warn: closeAllConnections.*1 request/.test(line)), limit)
   expect(server.phase()).toBe("Serving")

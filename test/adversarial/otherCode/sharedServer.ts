@@ -52,7 +52,7 @@ const nodeServer = (kind: Kind, listener?: (request: unknown, response: Http.Ser
   }
 }
 
-export interface Running {
+export interface RunningServer {
   readonly node: NodeServer
   readonly sockets: Set<Net.Socket>
   readonly sessions: Set<Http2.ServerHttp2Session>
@@ -66,12 +66,12 @@ export interface Running {
 export const apis = ["promise", "adopt", "layer"] as const
 
 /** A server that answers in two halves, the second one when it is told to. */
-export const running = async (
+export const startServer = async (
   api: typeof apis[number],
   kind: Kind,
   policy: Shutdown.Policy = {},
   logger: Options["logger"] = false
-): Promise<Running> => {
+): Promise<RunningServer> => {
   const finished = deferred()
   const brief = { timeout: 15_000, idleGrace: 50, newConnectionGrace: 50, ...policy }
   const node = nodeServer(
@@ -153,7 +153,7 @@ export interface Reader {
 }
 
 /** A client that has the beginning of its answer when this returns, and does not read on. */
-export const reading = async (kind: Kind, node: Net.Server): Promise<Reader> => {
+export const startReader = async (kind: Kind, node: Net.Server): Promise<Reader> => {
   let received = 0
   let going = false
   let go = () => {}
@@ -195,7 +195,7 @@ export const reading = async (kind: Kind, node: Net.Server): Promise<Reader> => 
   }
 }
 
-export const whole = size
+export const answerSize = size
 
-export const untilPhase = ({ phase }: Running, ...phases: ReadonlyArray<Shutdown.Phase>) =>
+export const untilPhase = ({ phase }: RunningServer, ...phases: ReadonlyArray<Shutdown.Phase>) =>
   waitFor(`the phase ${phases.join(" or ")}`, () => phases.includes(phase()), limit)

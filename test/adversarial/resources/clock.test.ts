@@ -3,7 +3,7 @@ import { connect } from "../../support/rawClient.js"
 import { get } from "../../support/running.js"
 import { now, pace } from "../../support/wait.js"
 import type { Kind } from "../support/site.js"
-import { limit, operating } from "../support/siteProcess.js"
+import { limit, withSiteProcess } from "../support/siteProcess.js"
 
 // The wall clock jumps by hours: NTP sets it, or a machine that was suspended wakes up. Graces and deadlines last as
 // long as they do otherwise: an idle connection is neither closed at once nor held for hours.
@@ -26,8 +26,8 @@ const hours = (direction: Jump[1]): number => direction === "forwards" ? 3 * hou
 for (const [kind, direction, when] of jumps) {
   describe.concurrent(`the wall clock of ${kind} jumps ${direction} by three hours`, { timeout: 60_000 }, () => {
     it(`${when} the drain: idle connections have their grace, and no more than it`, () =>
-      operating(kind, { timeout: "1 minute", idleGrace, newConnectionGrace: 4500 }, async (operator) => {
-        const { child, port } = operator
+      withSiteProcess(kind, { timeout: "1 minute", idleGrace, newConnectionGrace: 4500 }, async (siteProcess) => {
+        const { child, port } = siteProcess
         const [crossing, idle, fresh, held] = await Promise.all([1, 2, 3, 4].map(() => connect({ port })))
         try {
           await held!.write(get("/hold"))
@@ -36,11 +36,11 @@ for (const [kind, direction, when] of jumps) {
             await client.write(get("/"))
             await client.untilResponses(1, limit)
           }
-          if (when === "before") await operator.tell(`jump ${hours(direction)}`, "jumped")
+          if (when === "before") await siteProcess.tell(`jump ${hours(direction)}`, "jumped")
           const signalledAt = now()
           child.signal("SIGTERM")
           await pace(300)
-          if (when === "within") await operator.tell(`jump ${hours(direction)}`, "jumped")
+          if (when === "within") await siteProcess.tell(`jump ${hours(direction)}`, "jumped")
           await pace(300)
           // its grace is not over: this request was already on its way
           await crossing!.write(get("/crossing"))
@@ -49,9 +49,9 @@ for (const [kind, direction, when] of jumps) {
           expect(idle!.endedAt! - signalledAt).toBeGreaterThan(idleGrace / 2)
           await fresh!.untilEnded(limit)
           expect(fresh!.endedAt! - signalledAt).toBeGreaterThan(idleGrace)
-          await operator.tell("release", "released")
+          await siteProcess.tell("release", "released")
           await held!.untilText("last", limit)
-          const report = await operator.ended(limit)
+          const report = await siteProcess.ended(limit)
           expect(report).toMatchObject({
             outcome: "Drained",
             cut: [],
@@ -69,16 +69,16 @@ for (const [kind, direction, when] of jumps) {
 for (const [kind, direction] of jumps.slice(0, 2)) {
   describe.concurrent(`the wall clock of ${kind} jumps ${direction} in the drain`, { timeout: 60_000 }, () => {
     it("the deadline and the kill come when they would have", () =>
-      operating(kind, { timeout: 1500, killTimeout: 1000, idleGrace: 0 }, async (operator) => {
-        const held = await connect({ port: operator.port })
+      withSiteProcess(kind, { timeout: 1500, killTimeout: 1000, idleGrace: 0 }, async (siteProcess) => {
+        const held = await connect({ port: siteProcess.port })
         try {
           await held.write(get("/hold"))
           await held.untilText("first ", limit)
-          operator.child.signal("SIGTERM")
+          siteProcess.child.signal("SIGTERM")
           await pace(300)
-          await operator.tell(`jump ${hours(direction)}`, "jumped")
+          await siteProcess.tell(`jump ${hours(direction)}`, "jumped")
           await held.untilEnded(limit)
-          const report = await operator.ended(limit)
+          const report = await siteProcess.ended(limit)
           expect(report).toMatchObject({ outcome: "DeadlineExceeded", cut: [{ path: "/hold", answer: "truncated" }] })
           expect(millisOf(report["duration"])).toBeGreaterThanOrEqual(1500)
           expect(millisOf(report["duration"])).toBeLessThan(1500 + 1000 + 3000)

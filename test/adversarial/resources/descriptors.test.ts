@@ -4,9 +4,9 @@ import { underDescriptors } from "../../support/program.js"
 import { connect, type RawClient } from "../../support/rawClient.js"
 import { get } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
-import { startHonest } from "../support/honestClients.js"
+import { startHonestClients } from "../support/honestClients.js"
 import { kinds } from "../support/site.js"
-import { limit, operating } from "../support/siteProcess.js"
+import { limit, withSiteProcess } from "../support/siteProcess.js"
 
 // A process that has no descriptor left, by `ulimit -n`: whoever is connected is served, whoever comes is not, the
 // server lives, and its shutdown needs none.
@@ -45,22 +45,22 @@ const accounted = (child: Child, crowd: ReadonlyArray<RawClient>, room: number) 
 for (const kind of kinds) {
   describe(`${kind} that has no descriptor left`, { timeout: 60_000 }, () => {
     it("serves those who are connected, turns others away, and serves them when there are descriptors again", () =>
-      operating(kind, policy, async (operator) => {
-        const { child, port } = operator
-        const honest = startHonest({ port })
+      withSiteProcess(kind, policy, async (siteProcess) => {
+        const { child, port } = siteProcess
+        const honest = startHonestClients({ port })
         const clients: Array<RawClient> = []
         try {
           await honest.served(2, limit)
-          await operator.tell("exhaust 8", "exhausted")
+          await siteProcess.tell("exhaust 8", "exhausted")
           clients.push(...await crowd(port, 100))
           await waitFor("most of the crowd to be turned away", () => accounted(child, clients, 8), limit)
           await honest.served(20, limit)
           expect(honest.refused).toBe(0)
-          await operator.tell("free", "freed")
+          await siteProcess.tell("free", "freed")
           await answeredInTheEnd(port)
           honest.closing()
           child.signal("SIGTERM")
-          expect(await operator.ended(limit)).toMatchObject({ outcome: "Drained", cut: [] })
+          expect(await siteProcess.ended(limit)).toMatchObject({ outcome: "Drained", cut: [] })
           expect(honest.wronged).toEqual([])
         } finally {
           for (const raw of clients) raw.leave()
@@ -69,24 +69,24 @@ for (const kind of kinds) {
       }, limited))
 
     it("drains in its bound while it has none, and while more are knocking", () =>
-      operating(kind, policy, async (operator) => {
-        const { child, port } = operator
-        const honest = startHonest({ port })
+      withSiteProcess(kind, policy, async (siteProcess) => {
+        const { child, port } = siteProcess
+        const honest = startHonestClients({ port })
         const held = await connect({ port })
         const clients: Array<RawClient> = []
         try {
           await honest.served(2, limit)
           await held.write(get("/hold"))
           await held.untilText("first ", limit)
-          await operator.tell("exhaust 0", "exhausted")
+          await siteProcess.tell("exhaust 0", "exhausted")
           clients.push(...await crowd(port, 50))
           honest.closing()
           child.signal("SIGTERM")
           clients.push(...await crowd(port, 50))
           await waitFor("the end of every honest connection", () => honest.stop(limit).then(() => true), limit)
-          await operator.tell("release", "released")
+          await siteProcess.tell("release", "released")
           await held.untilText("last", limit)
-          const report = await operator.ended(limit)
+          const report = await siteProcess.ended(limit)
           expect(report).toMatchObject({ outcome: "Drained", cut: [], connections: { cut: 0 } })
           expect(child.exited?.code).toBe(0)
           expect(honest.wronged).toEqual([])
@@ -114,7 +114,7 @@ describe("a process that has no descriptor left", () => {
     () =>
       withChild(new URL("../support/fixtures/handover.ts", import.meta.url), [], async (child) => {
         const target = await child.listening()
-        const clients = startHonest(target)
+        const clients = startHonestClients(target)
         const admin = await connect(target)
         const order = async (nth: number, path: string) => {
           await admin.write(get(path))

@@ -1,7 +1,7 @@
 import * as Net from "node:net"
 import { describe, expect, it } from "vitest"
 import { waitFor } from "../../support/wait.js"
-import { ground, limit } from "../support/attackedSite.js"
+import { limit, withAttackedSite } from "../support/attackedSite.js"
 import { kinds } from "../support/site.js"
 
 // Thousands of connections that come while a server stops: it stops in its bound, and loses no honest client's answer.
@@ -66,16 +66,16 @@ for (const kind of kinds) {
       ] as const
     ) {
       it(`${name}, from before the drain until its end`, () =>
-        ground(kind, async (ground) => {
-          const held = await ground.attacker()
+        withAttackedSite(kind, async (attacked) => {
+          const held = await attacked.attacker()
           await held.write("GET /hold HTTP/1.1\r\nHost: test\r\n\r\n")
           await held.untilText("first ", limit)
-          const coming = flood(ground.target.port, says)
+          const coming = flood(attacked.target.port, says)
           try {
             await waitFor("a hundred of them", () => coming.opened >= 100, limit)
-            const shutdown = ground.shutdown()
+            const shutdown = attacked.shutdown()
             await waitFor("the first to be refused", () => coming.refused > 0, limit)
-            ground.site.release()
+            attacked.site.release()
             await held.untilText("last", limit)
             const { millis, report } = await shutdown
             // nobody waits for more than the deadline, nor for the flood to end

@@ -2,7 +2,7 @@
  * What a client may send to make two readers of HTTP disagree about where a request ends, and what this server makes of
  * it. Behind each is a second request, to `/smuggled`, that a reader who disagrees would take for one.
  */
-export interface Shape {
+export interface AmbiguousRequest {
   readonly name: string
   readonly sent: string
   /** The final answers, in order. A connection that is refused ends after the last. */
@@ -17,13 +17,18 @@ const smuggled = "GET /smuggled HTTP/1.1\r\nHost: test\r\n\r\n"
 const post = (headers: ReadonlyArray<string>, body: string): string =>
   ["POST /echo HTTP/1.1", "Host: test", ...headers, "", body].join("\r\n")
 
-const refused = (name: string, sent: string, status = 400): Shape => ({ name, sent, answers: [status], executed: [] })
+const refused = (name: string, sent: string, status = 400): AmbiguousRequest => ({
+  name,
+  sent,
+  answers: [status],
+  executed: []
+})
 
 const chunk = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`
 
 const both = `0\r\n\r\n${smuggled}`
 
-export const shapes: ReadonlyArray<Shape> = [
+export const ambiguousRequests: ReadonlyArray<AmbiguousRequest> = [
   refused("CL and TE", post(["Content-Length: 5", "Transfer-Encoding: chunked"], both)),
   refused("TE and CL", post(["Transfer-Encoding: chunked", "Content-Length: 5"], both)),
   refused("two lengths that differ", post(["Content-Length: 5", "Content-Length: 0"], `hello${smuggled}`)),

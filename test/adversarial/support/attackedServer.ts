@@ -125,7 +125,7 @@ export const makeWork = (): Work => {
 
 export const big = Buffer.alloc(4 * 1024 * 1024, "quiesce ")
 
-export interface Arena {
+export interface AttackedServer {
   readonly port: number
   readonly node: Listener.NodeServer
   readonly server: Server.ServerService
@@ -140,9 +140,9 @@ export interface Arena {
   /** Begins a shutdown, once: its report, and how long it took by the clock on the wall. */
   readonly shutdown: () => Promise<Ended>
   /** A client that has half an answer: what it has in the end is whole. */
-  readonly honest: () => Promise<Honest>
+  readonly honest: () => Promise<HonestAnswer>
   /** Shuts down, and releases the work while the server drains: the honest client's answer is whole. */
-  readonly drain: (honest: Honest) => Promise<Ended>
+  readonly drain: (honest: HonestAnswer) => Promise<Ended>
 }
 
 export interface Ended {
@@ -150,7 +150,7 @@ export interface Ended {
   readonly millis: number
 }
 
-export interface Honest {
+export interface HonestAnswer {
   /** The whole answer. */
   readonly answer: Promise<string>
 }
@@ -169,9 +169,9 @@ export interface Options {
  * Runs `use` with a server and whatever clients it makes; afterwards the server has been shut down within its bound, and
  * nothing is open that was not open before.
  */
-export const arena = async (
+export const withAttackedServer = async (
   wire: Wire,
-  use: (arena: Arena, onLeave: (leave: () => void) => void) => Promise<void>,
+  use: (attacked: AttackedServer, onLeave: (leave: () => void) => void) => Promise<void>,
   options: Options = {}
 ): Promise<void> =>
   leavingNothing(async () => {
@@ -216,7 +216,7 @@ export const arena = async (
           )
           return { report, millis: now() - startedAt }
         })()
-      const untilPhase: Arena["untilPhase"] = async (phase) => {
+      const untilPhase: AttackedServer["untilPhase"] = async (phase) => {
         await waitFor(`the phase ${phase}`, () => Effect.runSync(server.phase.get) === phase, limit)
       }
       await use({
@@ -267,7 +267,7 @@ export const leavingNothing = async <A>(use: () => Promise<A>): Promise<A> => {
   return result
 }
 
-const honest = async (wire: Wire, port: number, onLeave: (leave: () => void) => void): Promise<Honest> => {
+const honest = async (wire: Wire, port: number, onLeave: (leave: () => void) => void): Promise<HonestAnswer> => {
   const begun = deferred()
   const answer = wire === "h2c" || wire === "h2"
     ? overHttp2(wire, port, begun.resolve, onLeave)

@@ -15,8 +15,8 @@ import * as Raw from "../../support/rawClient.js"
 import { reportOf, silent } from "../../support/running.js"
 import { now, waitFor } from "../../support/wait.js"
 import { leavingNothing } from "./attackedServer.js"
-import { type Honest, startHonest } from "./honestClients.js"
-import { recordComplaints } from "./processErrors.js"
+import { type HonestClients, startHonestClients } from "./honestClients.js"
+import { recordProcessErrors } from "./processErrors.js"
 import { type Kind, makeSite, type Site } from "./site.js"
 
 /** The limit of every wait that a correct server satisfies in milliseconds. */
@@ -32,11 +32,11 @@ export const policy = {
   idleGrace: 300
 } as const satisfies Shutdown.Policy
 
-export interface Ground {
+export interface AttackedSite {
   readonly target: { readonly port: number }
   readonly server: Server.ServerService
   readonly site: Site
-  readonly honest: Honest
+  readonly honest: HonestClients
   readonly connections: () => ReadonlyArray<Connection.Connection>
   /** A client that writes what it is told, and is gone when the test is over. */
   readonly attacker: (options?: Raw.Options) => Promise<Raw.RawClient>
@@ -55,23 +55,27 @@ export interface Options {
  * Runs `use`; afterwards the server has been shut down within its bound, every honest client has been answered to the
  * last byte, the process has complained of nothing, and holds no more than before.
  */
-export const ground = (kind: Kind, use: (ground: Ground) => Promise<void>, options: Options = {}): Promise<void> =>
+export const withAttackedSite = (
+  kind: Kind,
+  use: (attacked: AttackedSite) => Promise<void>,
+  options: Options = {}
+): Promise<void> =>
   leavingNothing(async () => {
-    const { complaints, stop } = recordComplaints()
+    const { processErrors, stop } = recordProcessErrors()
     const limits = { ...policy, ...options.policy }
     const site = makeSite()
     const node = Http.createServer(options.node ?? {})
     const scope = Effect.runSync(Scope.make())
     const run = <A, E>(effect: Effect.Effect<A, E>) => Effect.runPromise(Effect.provide(effect, silent))
     const attackers: Array<Raw.RawClient> = []
-    let honest: Honest | undefined
+    let honest: HonestClients | undefined
     try {
       const server = await run(start(kind, site, node, limits, scope))
       const { port } = node.address() as Net.AddressInfo
       const target = { port }
-      const well = honest = startHonest(target, { clients: options.honest ?? 3 })
+      const well = honest = startHonestClients(target, { clients: options.honest ?? 3 })
       const connections = () => Effect.runSync(server.connections)
-      let ended: ReturnType<Ground["shutdown"]> | undefined
+      let ended: ReturnType<AttackedSite["shutdown"]> | undefined
       const shutdown = () =>
         ended ??= (async () => {
           well.closing()
@@ -107,7 +111,7 @@ export const ground = (kind: Kind, use: (ground: Ground) => Promise<void>, optio
       const { accepted, cut, dismissed, left, open } = report.connections
       expect(left + dismissed + cut).toBe(open + accepted)
       expect(report.outcome).toBe(report.cut.length > 0 ? "DeadlineExceeded" : "Drained")
-      expect(complaints).toEqual([])
+      expect(processErrors).toEqual([])
     } finally {
       stop()
       site.release()

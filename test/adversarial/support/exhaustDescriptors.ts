@@ -3,7 +3,7 @@ import * as Fs from "node:fs"
 const files: Array<number> = []
 
 /** Takes every descriptor that the process may have (EMFILE), and gives some back. Says how many it holds. */
-export const exhaust = (spare: number): number => {
+export const exhaustDescriptors = (spare: number): number => {
   try {
     while (true) files.push(Fs.openSync("/dev/null", "r"))
   } catch (error) {
@@ -13,6 +13,6 @@ export const exhaust = (spare: number): number => {
   return files.length
 }
 
-export const giveBack = (): void => {
+export const releaseDescriptors = (): void => {
   for (const fd of files.splice(0)) Fs.closeSync(fd)
 }

@@ -20,7 +20,7 @@ import type { Policy, Report } from "../../../src/Shutdown.js"
 import { withChild } from "../../support/child.js"
 import { reportOf } from "../../support/running.js"
 
-export interface Site {
+export interface FloodedServer {
   readonly port: number
   /** How many requests have reached a handler. */
   readonly begun: () => number
@@ -38,7 +38,7 @@ const urlIsBody = (url: string) => url.slice(1)
 /** Of `node:http` or `node:https`; of `node:http2` it is called the same. */
 export type Node = Http.Server
 
-export const plain = async (node: Node, answers: Answers, policy: Policy): Promise<Site> => {
+export const floodedNodeServer = async (node: Node, answers: Answers, policy: Policy): Promise<FloodedServer> => {
   let begun = 0
   node.on("request", (request, response) => {
     begun++
@@ -59,7 +59,7 @@ export const plain = async (node: Node, answers: Answers, policy: Policy): Promi
   }
 }
 
-export const effect = async (node: Node, answers: Answers, policy: Policy): Promise<Site> => {
+export const floodedEffectApp = async (node: Node, answers: Answers, policy: Policy): Promise<FloodedServer> => {
   let begun = 0
   const app = Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) => {
     begun++
@@ -99,7 +99,7 @@ export type Api = "an Effect app" | "an adopted node:http server"
 /** `timeout` and `killTimeout` of a server in a process of its own: it is to end within two seconds. */
 export const childPolicy: Policy = { timeout: "1 second", killTimeout: "500 millis" }
 
-export interface Alone {
+export interface FloodedProcess {
   readonly api: Api
   readonly protocol: "http" | "https" | "h2c"
   /** It shuts down as soon as so many requests have reached a handler, which answers none of them. */
@@ -129,8 +129,8 @@ export interface Outcome {
 export const longestTurnBound = ({ nodes }: Outcome): number => Math.max(100, 3 * nodes)
 
 /** Runs `use` with a server in a process of its own, which never answers. */
-export const inChild = (
-  alone: Alone,
+export const withFloodedProcess = (
+  alone: FloodedProcess,
   use: (port: number, report: () => Promise<Outcome>) => Promise<void>
 ): Promise<void> =>
   withChild(new URL("fixtures/floodedServer.ts", import.meta.url), [JSON.stringify(alone)], async (child) => {

@@ -7,7 +7,7 @@ import type { Target } from "../../support/rawClient.js"
 import { pace, waitFor } from "../../support/wait.js"
 import { open, type Wire } from "../../support/wire.js"
 
-export interface Honest {
+export interface HonestClients {
   readonly answered: number
   /** Answers that were not what was sent, and requests that were not answered. */
   readonly wronged: ReadonlyArray<string>
@@ -26,7 +26,7 @@ export interface Options {
   readonly thinkMs?: number
 }
 
-export const startHonest = (target: Target, { clients = 4, thinkMs = 5 }: Options = {}): Honest => {
+export const startHonestClients = (target: Target, { clients = 4, thinkMs = 5 }: Options = {}): HonestClients => {
   const wronged: Array<string> = []
   const wires = new Set<Wire>()
   const perClient = Array.from({ length: clients }, () => 0)

@@ -1,7 +1,7 @@
-/** What a process complains of: nothing a client does may be a reason for any of it. */
-export const recordComplaints = (): { readonly complaints: ReadonlyArray<string>; readonly stop: () => void } => {
-  const complaints: Array<string> = []
-  const record = (kind: string) => (what: unknown) => void complaints.push(`${kind}: ${String(what)}`)
+/** What a process reports as its own faults: nothing a client does may be a reason for any of it. */
+export const recordProcessErrors = (): { readonly processErrors: ReadonlyArray<string>; readonly stop: () => void } => {
+  const processErrors: Array<string> = []
+  const record = (kind: string) => (what: unknown) => void processErrors.push(`${kind}: ${String(what)}`)
   const rejection = record("unhandled rejection")
   const exception = record("uncaught exception")
   const warning = record("warning")
@@ -9,7 +9,7 @@ export const recordComplaints = (): { readonly complaints: ReadonlyArray<string>
   process.on("uncaughtExceptionMonitor", exception)
   process.on("warning", warning)
   return {
-    complaints,
+    processErrors,
     stop: () => {
       process.off("unhandledRejection", rejection)
       process.off("uncaughtExceptionMonitor", exception)

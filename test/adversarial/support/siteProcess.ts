@@ -1,4 +1,4 @@
-/** What an operator does to a site in a process of its own. */
+/** A site in a process of its own, and what a test tells that process. */
 import { expect } from "vitest"
 import type { Shutdown } from "../../../src/index.js"
 import { type Child, type Line, type StartOptions, withChild } from "../../support/child.js"
@@ -6,7 +6,7 @@ import type { Kind } from "./site.js"
 
 export const limit = 10_000
 
-export interface Operator {
+export interface SiteProcess {
   readonly child: Child
   readonly port: number
   /** Tells the process to do something, and waits until it has. */
@@ -16,10 +16,10 @@ export interface Operator {
 }
 
 /** Runs `use` with a site in a process of its own; afterwards that has complained of nothing. */
-export const operating = (
+export const withSiteProcess = (
   kind: Kind,
   policy: Shutdown.Policy,
-  use: (operator: Operator) => Promise<void>,
+  use: (siteProcess: SiteProcess) => Promise<void>,
   options?: StartOptions
 ): Promise<void> =>
   withChild(new URL("fixtures/site.ts", import.meta.url), [kind, JSON.stringify(policy)], async (child) => {
@@ -40,5 +40,5 @@ export const operating = (
       }
     })
     await child.exit(limit)
-    expect((await child.line("ended", limit))["complaints"]).toEqual([])
+    expect((await child.line("ended", limit))["processErrors"]).toEqual([])
   }, options)

@@ -109,7 +109,11 @@ export const leave = (client: RawClient): Effect.Effect<void> => Effect.sync(cli
  * Clients that the kernel has connected and the server has not accepted yet: `then` runs in the first one's `connect`
  * event.
  */
-export const rush = (count: number, target: Target, then: () => void): Effect.Effect<void, never, Scope.Scope> =>
+export const connectUnaccepted = (
+  count: number,
+  target: Target,
+  then: () => void
+): Effect.Effect<void, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
       const sockets = Array.from(

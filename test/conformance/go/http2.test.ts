@@ -14,14 +14,14 @@ import {
   goawaysOf,
   type Handler,
   holding2,
+  http2Client,
   type Observed2,
   ok,
-  over,
   response2,
   serve2,
   serveApp,
-  speak,
-  taken,
+  untilEnded,
+  untilTaken,
   write
 } from "./http2Harness.js"
 
@@ -36,7 +36,7 @@ const endsWithItsError = (app: Observed2, peer: Frames.FramesClient) =>
     const stopping = yield* Effect.fork(app.stop)
     yield* untilStopsListening(app.node)
     yield* TestClock.adjust("1 second")
-    yield* over(peer)
+    yield* untilEnded(peer)
     expect(yield* Fiber.join(stopping)).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
   })
 
@@ -44,7 +44,7 @@ it.scoped("A11: a session is New, then Active and Idle with its preface, Active 
   Effect.gen(function*() {
     const { handler, held, untilHeld } = holding2()
     const app = yield* serve2(handler)
-    const peer = yield* speak(app, { settings: false })
+    const peer = yield* http2Client(app, { settings: false })
     yield* app.history.until("New")
     yield* write(peer, Frames.preface, Frames.settings())
     yield* app.history.until("New,Active,Idle")
@@ -69,7 +69,7 @@ it.scoped("F6: a defect is answered with 500 on its stream, and the others of it
   Effect.gen(function*() {
     const { app, gate } = makeApp()
     const running = yield* serveApp(app)
-    const peer = yield* speak(running)
+    const peer = yield* http2Client(running)
     yield* write(peer, Frames.request(1, "/hold"), Frames.request(3, "/die"))
     expect((yield* response2(peer, 3)).status).toBe(500)
     yield* gate.open
@@ -83,12 +83,12 @@ it.scoped("H9: the header Connection: close is dropped, and its session lives on
       response.setHeader("Connection", "close")
       response.end("ok")
     })
-    const peer = yield* speak(app)
+    const peer = yield* http2Client(app)
     yield* write(peer, Frames.request(1))
     expect(yield* response2(peer, 1)).toEqual({ status: 200, body: "ok" })
     yield* write(peer, Frames.request(3))
     expect(yield* response2(peer, 3)).toEqual({ status: 200, body: "ok" })
-    yield* taken(peer)
+    yield* untilTaken(peer)
     expect(goawaysOf(peer)).toEqual([])
   }))
 
@@ -101,7 +101,7 @@ it.scoped("H9: a handler that closes its session has the streams in flight answe
   Effect.gen(function*() {
     const { handler, release, untilHeld } = holding2()
     const app = yield* serve2((request, response) => (request.url === "/" ? handler : leaving)(request, response))
-    const peer = yield* speak(app, { keepHalfOpen: true })
+    const peer = yield* http2Client(app, { keepHalfOpen: true })
     yield* write(peer, Frames.request(1))
     yield* untilHeld(1)
     yield* write(peer, Frames.request(3, "/leave"))
@@ -109,7 +109,7 @@ it.scoped("H9: a handler that closes its session has the streams in flight answe
     yield* frameOf(peer, "GOAWAY")
     release()
     expect(yield* response2(peer, 1)).toEqual({ status: 200, body: "held" })
-    yield* over(peer)
+    yield* untilEnded(peer)
     expect(goawaysOf(peer)).toEqual([[3, 0]])
     // its client does not close its side
     const stopping = yield* Effect.fork(app.stop)
@@ -128,8 +128,8 @@ const closeWhenIdle = (node: Http2.Http2Server, millis: number) =>
 it.scoped("H10: an idle session is told and closed after the timeout of the server, whose listener says how", () =>
   Effect.gen(function*() {
     const app = yield* serve2(ok, { prepare: (node) => closeWhenIdle(node, 100) })
-    const peer = yield* speak(app)
-    yield* over(peer)
+    const peer = yield* http2Client(app)
+    yield* untilEnded(peer)
     expect(goawaysOf(peer)).toEqual([[0, 0]])
     yield* app.history.until("New,Active,Idle,Closed")
   }))
@@ -138,14 +138,14 @@ it.scoped("H11: a GOAWAY of the client starts the same: what is in flight is ans
   Effect.gen(function*() {
     const { handler, release, untilHeld } = holding2()
     const app = yield* serve2(handler)
-    const peer = yield* speak(app)
+    const peer = yield* http2Client(app)
     yield* write(peer, Frames.request(1))
     yield* untilHeld(1)
     yield* write(peer, Frames.goaway())
     yield* frameOf(peer, "GOAWAY")
     release()
     expect(yield* response2(peer, 1)).toEqual({ status: 200, body: "held" })
-    expect(yield* over(peer)).toBe("fin")
+    expect(yield* untilEnded(peer)).toBe("fin")
     yield* untilStates(app.server)
     expect((yield* app.stop).outcome).toBe("Drained")
   }))
@@ -153,11 +153,11 @@ it.scoped("H11: a GOAWAY of the client starts the same: what is in flight is ans
 it.scoped("H11: a client that says so, and does not close its side, holds up no shutdown", () =>
   Effect.gen(function*() {
     const app = yield* serve2(ok)
-    const peer = yield* speak(app, { keepHalfOpen: true })
+    const peer = yield* http2Client(app, { keepHalfOpen: true })
     yield* write(peer, Frames.request(1))
     yield* response2(peer, 1)
     yield* write(peer, Frames.goaway())
-    expect(yield* over(peer)).toBe("fin")
+    expect(yield* untilEnded(peer)).toBe("fin")
     const stopping = yield* Effect.fork(app.stop)
     yield* untilStopsListening(app.node)
     yield* TestClock.adjust("1 second")
@@ -172,7 +172,7 @@ it.scoped("H12: after a second head on one stream the client is told of its erro
     for (const inDrain of [false, true]) {
       const { handler, held, untilHeld } = holding2()
       const app = yield* serve2(handler)
-      const peer = yield* speak(app)
+      const peer = yield* http2Client(app)
       yield* write(peer, Frames.request(1))
       yield* untilHeld(1)
       if (inDrain) {
@@ -180,7 +180,7 @@ it.scoped("H12: after a second head on one stream the client is told of its erro
         yield* frameOf(peer, "GOAWAY")
       }
       yield* write(peer, Frames.request(1))
-      yield* over(peer)
+      yield* untilEnded(peer)
       expect(lastErrorOf(peer)).toBeGreaterThan(Frames.code.noError)
       yield* untilStates(app.server)
       expect(held[0]?.stream.destroyed).toBe(true)
@@ -192,7 +192,7 @@ it.scoped("H12: after a second head on one stream the client is told of its erro
 it.scoped("H12: an error after which Node leaves the connection open holds up no shutdown", () =>
   Effect.gen(function*() {
     const app = yield* serve2(ok)
-    const peer = yield* speak(app)
+    const peer = yield* http2Client(app)
     yield* write(peer, Frames.request(1))
     yield* response2(peer, 1)
     // a PING of the wrong size
@@ -233,14 +233,14 @@ it.scoped("H14: a stream that its handler times out is reset alone", () =>
         request.stream.on("error", () => {})
       } else handler(request, response)
     })
-    const peer = yield* speak(app)
+    const peer = yield* http2Client(app)
     yield* write(peer, Frames.request(1), Frames.request(3, "/slow", { method: "POST", endStream: false }))
     yield* untilHeld(1)
     yield* app.interrupt
     expect(Frames.codeOf(yield* frameOf(peer, "RST_STREAM", 3))).toBe(Frames.code.internalError)
     release()
     expect(yield* response2(peer, 1)).toEqual({ status: 200, body: "held" })
-    yield* over(peer)
+    yield* untilEnded(peer)
     expect(yield* app.report).toMatchObject({ outcome: "Drained", served: 1, cut: [] })
   }))
 
@@ -250,8 +250,8 @@ it.scoped("H15: a peer that answers nothing any more, and reads nothing, is cut 
       timeout: "30 seconds",
       killTimeout: "1 second"
     })
-    const peer = yield* speak(app)
-    yield* taken(peer)
+    const peer = yield* http2Client(app)
+    yield* untilTaken(peer)
     peer.pause()
     yield* write(peer, Frames.request(1, "/dead"))
     yield* untilStates(app.server, "Active")
@@ -275,7 +275,7 @@ it.scoped("H16: when a connection dies its streams end, and their handlers are i
     const { app, gate } = makeApp()
     const running = yield* serveApp(app)
     const history = yield* historyOf(running.server)
-    const peer = yield* speak(running)
+    const peer = yield* http2Client(running)
     yield* write(peer, Frames.request(1, "/hold"), Frames.request(3, "/hold"))
     yield* gate.untilStarted(2)
     peer.leave()
@@ -289,13 +289,13 @@ it.scoped("H16: close tells the client of each stream, where Go cuts it without 
     const app = yield* serve2((request, response) => {
       if (request.url === "/begun") response.write("begun")
     })
-    const peer = yield* speak(app)
+    const peer = yield* http2Client(app)
     yield* write(peer, Frames.request(1, "/begun"), Frames.request(3, "/silent"))
     yield* frameOf(peer, "DATA", 1)
     const report = yield* real("close", app.server.close)
     expect(report).toMatchObject({ outcome: "Closed" })
     expect(report.cut).toMatchObject([{ stream: 1, answer: "truncated" }, { stream: 3, answer: "503" }])
-    yield* over(peer)
+    yield* untilEnded(peer)
     expect(yield* response2(peer, 3)).toEqual({ status: 503, body: "" })
     expect(Frames.codeOf(yield* frameOf(peer, "RST_STREAM", 1))).toBe(Frames.code.internalError)
     expect(peer.of("GOAWAY").length).toBeGreaterThan(0)
@@ -319,8 +319,8 @@ it.scoped("T22: TestServer_StateTransitions: a stream is open, half closed by it
       })
     })
     const serving = () => Effect.runSync(app.server.connections).flatMap(({ serving }) => serving)
-    const peer = yield* speak(app)
-    yield* taken(peer)
+    const peer = yield* http2Client(app)
+    yield* untilTaken(peer)
     expect(serving()).toEqual([])
     yield* write(peer, Frames.request(1, "/", { method: "POST", endStream: false }))
     yield* until("the request", () => states.length === 1)
@@ -342,7 +342,7 @@ it.scoped("T99: TestServerHandlerConnectionClose: what comes on a session that i
       if (request.url === "/") request.stream.session?.close()
       handler(request, response)
     })
-    const peer = yield* speak(app)
+    const peer = yield* http2Client(app)
     yield* write(peer, Frames.request(1))
     yield* untilHeld(1)
     yield* frameOf(peer, "GOAWAY")
@@ -353,11 +353,11 @@ it.scoped("T99: TestServerHandlerConnectionClose: what comes on a session that i
         Frames.request(stream, "/late", { method: "POST", endStream: false }),
         ...Array.from({ length: 3 }, (_, index) => Frames.data(stream, Buffer.alloc(16 * 1024), index === 2))
       )
-      yield* taken(peer)
+      yield* untilTaken(peer)
     }
     release()
     expect(yield* response2(peer, 1)).toEqual({ status: 200, body: "held" })
-    expect(yield* over(peer)).toBe("fin")
+    expect(yield* untilEnded(peer)).toBe("fin")
     expect(ran).toBe(1)
     expect(goawaysOf(peer)).toEqual([[1, 0]])
     yield* untilStates(app.server)
@@ -367,7 +367,7 @@ it.scoped("T100: TestServerIdleTimeout_AfterRequest: a session that times out du
   Effect.gen(function*() {
     const { handler, release, untilHeld } = holding2()
     const app = yield* serve2(handler, { prepare: (node) => closeWhenIdle(node, 100) })
-    const peer = yield* speak(app)
+    const peer = yield* http2Client(app)
     yield* write(peer, Frames.request(1))
     yield* untilHeld(1)
     yield* frameOf(peer, "GOAWAY")
@@ -375,7 +375,7 @@ it.scoped("T100: TestServerIdleTimeout_AfterRequest: a session that times out du
     expect(peer.ending).toBe("open")
     release()
     expect(yield* response2(peer, 1)).toEqual({ status: 200, body: "held" })
-    expect(yield* over(peer)).toBe("fin")
+    expect(yield* untilEnded(peer)).toBe("fin")
     expect(goawaysOf(peer)).toEqual([[1, 0]])
   }))
 
@@ -383,13 +383,13 @@ it.scoped("T102: TestProtocolErrorAfterGoAway: a frame that is wrong closes a se
   Effect.gen(function*() {
     const { handler, untilHeld } = holding2()
     const app = yield* serve2(handler)
-    const peer = yield* speak(app)
+    const peer = yield* http2Client(app)
     yield* write(peer, Frames.request(1))
     yield* untilHeld(1)
     yield* write(peer, Frames.goaway())
     yield* frameOf(peer, "GOAWAY")
     yield* write(peer, Frames.request(1))
-    yield* over(peer)
+    yield* untilEnded(peer)
     expect(lastErrorOf(peer)).toBeGreaterThan(Frames.code.noError)
     yield* untilStates(app.server)
   }))
@@ -397,7 +397,7 @@ it.scoped("T102: TestProtocolErrorAfterGoAway: a frame that is wrong closes a se
 it.scoped("T103: TestServer_Send_GoAway_After_Bogus_WindowUpdate: more than a window can hold is an error", () =>
   Effect.gen(function*() {
     const app = yield* serve2(ok)
-    const peer = yield* speak(app)
+    const peer = yield* http2Client(app)
     yield* write(peer, Frames.windowUpdate(0, 2 ** 31 - 1))
     // Node before 20.20 leaves the connection open
     yield* endsWithItsError(app, peer)

@@ -15,19 +15,19 @@ import {
   goawaysOf,
   type Handler,
   holding2,
+  http2Client,
   ok,
-  over,
   response2,
   serve2,
-  speak,
-  taken,
+  untilEnded,
+  untilTaken,
   write
 } from "./http2Harness.js"
 
 it.scoped("H1: every session has been told to leave when the first hook runs", () =>
   Effect.gen(function*() {
     const app = yield* serve2(ok)
-    const peer = yield* speak(app)
+    const peer = yield* http2Client(app)
     yield* write(peer, Frames.request(1))
     yield* response2(peer, 1)
     const [session] = app.sessions
@@ -54,7 +54,7 @@ it.scoped("H2: every session is told, once: idle, busy, with many streams, and n
     const app = yield* serve2((request, response) =>
       request.url === "/" ? ok(request, response) : handler(request, response)
     )
-    const peers = yield* Effect.forEach(Array.from({ length: 4 }), () => speak(app))
+    const peers = yield* Effect.forEach(Array.from({ length: 4 }), () => http2Client(app))
     const [idle, busy, many, unused] = peers as [
       Frames.FramesClient,
       Frames.FramesClient,
@@ -66,13 +66,13 @@ it.scoped("H2: every session is told, once: idle, busy, with many streams, and n
     yield* write(busy, Frames.request(1, "/hold"))
     yield* write(many, Frames.request(1, "/hold"), Frames.request(3, "/hold"), Frames.request(5, "/hold"))
     yield* untilHeld(4)
-    yield* taken(unused)
+    yield* untilTaken(unused)
     yield* app.interrupt
     yield* untilStopsListening(app.node)
     yield* TestClock.adjust("50 millis")
     yield* Effect.forEach(peers, (peer) => frameOf(peer, "GOAWAY"))
     release()
-    yield* Effect.forEach(peers, over)
+    yield* Effect.forEach(peers, untilEnded)
     expect(peers.map(goawaysOf)).toEqual([[[1, 0]], [[1, 0]], [[5, 0]], [[0, 0]]])
     expect(yield* app.report).toMatchObject({ outcome: "Drained", forced: [], connections: { open: 4, cut: 0 } })
   }))
@@ -81,16 +81,16 @@ it.scoped("H3: one GOAWAY, which names the highest stream seen and no error; Nod
   Effect.gen(function*() {
     const { handler, release, untilHeld } = holding2()
     const app = yield* serve2(handler)
-    const peer = yield* speak(app)
+    const peer = yield* http2Client(app)
     yield* write(peer, Frames.request(1), Frames.request(3), Frames.request(9))
     yield* untilHeld(3)
     yield* app.interrupt
     yield* frameOf(peer, "GOAWAY")
-    yield* taken(peer)
+    yield* untilTaken(peer)
     expect(peer.of("HEADERS")).toEqual([])
     expect(peer.of("GOAWAY")).toHaveLength(1)
     release()
-    yield* over(peer)
+    yield* untilEnded(peer)
     expect(goawaysOf(peer)).toEqual([[9, Frames.code.noError]])
     expect(peer.of("GOAWAY").length).toBeLessThanOrEqual(2)
     yield* app.report
@@ -102,7 +102,7 @@ it.scoped("H4: streams that come while GOAWAY is being written are dropped with 
   Effect.gen(function*() {
     const { handler, held, release, untilHeld } = holding2()
     const app = yield* serve2(handler)
-    const peer = yield* speak(app)
+    const peer = yield* http2Client(app)
     yield* write(peer, Frames.request(1))
     yield* untilHeld(1)
     const [session] = app.sessions
@@ -115,13 +115,13 @@ it.scoped("H4: streams that come while GOAWAY is being written are dropped with 
     }
     yield* app.interrupt
     yield* frameOf(peer, "GOAWAY")
-    yield* taken(peer)
+    yield* untilTaken(peer)
     expect(written).toBe(false)
     expect(held).toHaveLength(1)
     expect(session!.closed).toBe(true)
     release()
     expect(yield* response2(peer, 1)).toEqual({ status: 200, body: "held" })
-    yield* over(peer)
+    yield* untilEnded(peer)
     expect(peer.of("RST_STREAM")).toEqual([])
     expect(goawaysOf(peer)).toEqual([[1, Frames.code.noError]])
     yield* app.report
@@ -140,7 +140,7 @@ it.scoped("H4: streams above that are ignored and never executed, and give their
         response.end("ok")
       })
     })
-    const peer = yield* speak(app)
+    const peer = yield* http2Client(app)
     yield* write(peer, Frames.request(1, "/in-time", { method: "POST", endStream: false }))
     yield* untilStates(app.server, "Active")
     yield* app.interrupt
@@ -152,14 +152,14 @@ it.scoped("H4: streams above that are ignored and never executed, and give their
       ...Array.from({ length: 3 }, () => Frames.data(3, Buffer.alloc(16 * 1024), false)),
       Frames.request(5, "/later")
     )
-    yield* taken(peer)
+    yield* untilTaken(peer)
     yield* frameOf(peer, "WINDOW_UPDATE")
     yield* write(
       peer,
       ...Array.from({ length: 3 }, (_, index) => Frames.data(1, Buffer.alloc(16 * 1024), index === 2))
     )
     expect(yield* response2(peer, 1)).toEqual({ status: 200, body: "ok" })
-    yield* over(peer)
+    yield* untilEnded(peer)
     expect(bodies).toEqual([`/in-time ${3 * 16 * 1024}`])
     expect(peer.of("HEADERS").map(({ stream }) => stream)).toEqual([1])
     for (const reset of peer.of("RST_STREAM")) expect(Frames.codeOf(reset)).toBe(Frames.code.refusedStream)
@@ -171,7 +171,7 @@ it.scoped("H5: streams up to it run to completion, then the session is closed at
   Effect.gen(function*() {
     const { handler, release, untilHeld } = holding2()
     const app = yield* serve2(handler)
-    const peer = yield* speak(app)
+    const peer = yield* http2Client(app)
     yield* write(peer, Frames.request(1), Frames.request(3))
     yield* untilHeld(2)
     yield* app.interrupt
@@ -181,7 +181,7 @@ it.scoped("H5: streams up to it run to completion, then the session is closed at
     release()
     expect(yield* response2(peer, 1)).toEqual({ status: 200, body: "held" })
     expect(yield* response2(peer, 3)).toEqual({ status: 200, body: "held" })
-    expect(yield* over(peer)).toBe("fin")
+    expect(yield* untilEnded(peer)).toBe("fin")
     const report = yield* app.report
     expect(report).toMatchObject({ outcome: "Drained", served: 2, cut: [], forced: [] })
     expect(Duration.toMillis(report.duration)).toBe(60_000)
@@ -195,11 +195,11 @@ it.scoped("H5: a client that is slow to read has all of its answers, however lon
       const app = tls === undefined
         ? yield* serve2(handler)
         : yield* serveNode(Http2.createSecureServer(certificate, handler))
-      const peer = yield* speak(app, {
+      const peer = yield* http2Client(app, {
         settings: { [Frames.setting.initialWindowSize]: 2 ** 30 },
         ...(tls === undefined ? {} : { tls })
       })
-      yield* taken(peer)
+      yield* untilTaken(peer)
       peer.pause()
       yield* write(peer, Frames.windowUpdate(0, 2 ** 30), Frames.request(1))
       yield* untilStates(app.server, "Active")
@@ -211,7 +211,7 @@ it.scoped("H5: a client that is slow to read has all of its answers, however lon
       }
       peer.resume()
       expect((yield* response2(peer, 1)).body.length).toBe(size)
-      expect(yield* over(peer)).toBe("fin")
+      expect(yield* untilEnded(peer)).toBe("fin")
       expect(yield* app.report).toMatchObject({ outcome: "Drained", served: 1, cut: [], forced: [] })
     }
   }))
@@ -219,11 +219,11 @@ it.scoped("H5: a client that is slow to read has all of its answers, however lon
 it.scoped("H5: a client that does not close its side is read from for 500 ms after our FIN, and no longer", () =>
   Effect.gen(function*() {
     const app = yield* serve2(ok)
-    const peer = yield* speak(app, { keepHalfOpen: true })
+    const peer = yield* http2Client(app, { keepHalfOpen: true })
     yield* write(peer, Frames.request(1))
     yield* response2(peer, 1)
     const report = yield* Effect.fork(app.stop)
-    expect(yield* over(peer)).toBe("fin")
+    expect(yield* untilEnded(peer)).toBe("fin")
     yield* until("our FIN", () => app.sockets[0]?.writableFinished)
     yield* TestClock.adjust("499 millis")
     expect(app.sockets[0]?.destroyed).toBe(false)
@@ -239,7 +239,7 @@ it.scoped("H5: a client that does not close its side is read from for 500 ms aft
 it.scoped("H6: an idle session whose client hangs up when it is told to costs no time at all", () =>
   Effect.gen(function*() {
     const app = yield* serve2(ok)
-    const peer = yield* speak(app)
+    const peer = yield* http2Client(app)
     yield* write(peer, Frames.request(1))
     yield* response2(peer, 1)
     yield* app.history.until("New,Active,Idle,Active,Idle")
@@ -257,7 +257,7 @@ it.scoped("H7: a session that appears after the shutdown has begun is served its
       yield* untilStates(app.server, "New")
       yield* app.interrupt
       yield* untilStopsListening(app.node)
-      const peer = yield* speak(app, {
+      const peer = yield* http2Client(app, {
         over: raw.socket,
         settings: false,
         ...(tls === undefined ? {} : { tls })
@@ -271,7 +271,7 @@ it.scoped("H7: a session that appears after the shutdown has begun is served its
       )
       expect(yield* response2(peer, 1)).toEqual({ status: 200, body: "ok" })
       expect(yield* response2(peer, 3)).toEqual({ status: 200, body: "ok" })
-      yield* over(peer)
+      yield* untilEnded(peer)
       expect(goawaysOf(peer)).toEqual([[3, 0]])
       expect(yield* app.report).toMatchObject({ outcome: "Drained", served: 2, cut: [], forced: [] })
     }
@@ -285,13 +285,13 @@ it.scoped("H7: one that opens no stream is told after 50 ms, where Go's Shutdown
     yield* TestClock.adjust("2 seconds")
     yield* app.interrupt
     yield* untilStopsListening(app.node)
-    const peer = yield* speak(app, { over: raw.socket, tls: { ca: certificate.cert } })
-    yield* taken(peer)
+    const peer = yield* http2Client(app, { over: raw.socket, tls: { ca: certificate.cert } })
+    yield* untilTaken(peer)
     yield* TestClock.adjust("49 millis")
-    yield* taken(peer)
+    yield* untilTaken(peer)
     expect(goawaysOf(peer)).toEqual([])
     yield* TestClock.adjust("1 millis")
-    yield* over(peer)
+    yield* untilEnded(peer)
     expect(goawaysOf(peer)).toEqual([[0, 0]])
     const report = yield* app.report
     expect(Duration.toMillis(report.duration)).toBe(50)
@@ -302,7 +302,7 @@ it.scoped("H8: with keep-alives off a session is told when its last stream has e
   Effect.gen(function*() {
     const { handler, held, release, untilHeld } = holding2()
     const app = yield* serve2(handler)
-    const peer = yield* speak(app)
+    const peer = yield* http2Client(app)
     yield* write(peer, Frames.request(1), Frames.request(3))
     yield* untilHeld(2)
     yield* app.server.setKeepAlives(false)
@@ -310,12 +310,12 @@ it.scoped("H8: with keep-alives off a session is told when its last stream has e
     expect(yield* response2(peer, 1)).toEqual({ status: 200, body: "first" })
     yield* write(peer, Frames.request(5))
     yield* untilHeld(2)
-    yield* taken(peer)
+    yield* untilTaken(peer)
     expect(goawaysOf(peer)).toEqual([])
     release()
     expect(yield* response2(peer, 3)).toEqual({ status: 200, body: "held" })
     expect(yield* response2(peer, 5)).toEqual({ status: 200, body: "held" })
-    expect(yield* over(peer)).toBe("fin")
+    expect(yield* untilEnded(peer)).toBe("fin")
     expect(goawaysOf(peer)).toEqual([[5, 0]])
     yield* untilStates(app.server)
   }))
@@ -323,18 +323,18 @@ it.scoped("H8: with keep-alives off a session is told when its last stream has e
 it.scoped("H8: one that has been used and is idle is told at once, one that has not is left alone", () =>
   Effect.gen(function*() {
     const app = yield* serve2(ok)
-    const used = yield* speak(app)
+    const used = yield* http2Client(app)
     yield* write(used, Frames.request(1))
     yield* response2(used, 1)
-    const unused = yield* speak(app)
+    const unused = yield* http2Client(app)
     yield* untilStates(app.server, "Idle", "Idle")
     yield* app.server.setKeepAlives(false)
-    yield* over(used)
+    yield* untilEnded(used)
     expect(goawaysOf(used)).toEqual([[1, 0]])
     yield* TestClock.adjust("1 minute")
     yield* write(unused, Frames.request(1))
     expect(yield* response2(unused, 1)).toEqual({ status: 200, body: "ok" })
-    yield* over(unused)
+    yield* untilEnded(unused)
     expect(goawaysOf(unused)).toEqual([[1, 0]])
   }))
 
@@ -345,7 +345,7 @@ it.scoped("T98: TestServerGracefulShutdown: GOAWAY with a stream in flight, its 
       const app = tls === undefined
         ? yield* serve2(handler)
         : yield* serveNode(Http2.createSecureServer(certificate, handler))
-      const peer = yield* speak(app, tls === undefined ? {} : { tls })
+      const peer = yield* http2Client(app, tls === undefined ? {} : { tls })
       yield* write(peer, Frames.request(1))
       yield* untilHeld(1)
       const stopping = yield* Effect.fork(app.stop)
@@ -354,7 +354,7 @@ it.scoped("T98: TestServerGracefulShutdown: GOAWAY with a stream in flight, its 
       expect(yield* Fiber.poll(stopping)).toMatchObject({ _tag: "None" })
       release()
       expect(yield* response2(peer, 1)).toEqual({ status: 200, body: "held" })
-      expect(yield* over(peer)).toBe("fin")
+      expect(yield* untilEnded(peer)).toBe("fin")
       expect(yield* Fiber.join(stopping)).toMatchObject({ outcome: "Drained", served: 1, cut: [], forced: [] })
       yield* app.history.until("New,Active,Idle,Active,Idle,Closed")
     }
@@ -366,14 +366,14 @@ it.scoped("T101: TestNoErrorLoggedOnPostAfterGOAWAY: a body that goes on after t
     const app = yield* serve2((request, response) => void request.pipe(response), {
       prepare: (node) => node.on("sessionError", (error) => failed.push(error))
     })
-    const peer = yield* speak(app)
+    const peer = yield* http2Client(app)
     yield* write(peer, Frames.request(1, "/", { method: "POST", endStream: false }), Frames.data(1, "before ", false))
     yield* frameOf(peer, "DATA", 1)
     yield* app.interrupt
     yield* frameOf(peer, "GOAWAY")
     yield* write(peer, Frames.data(1, "after", true))
     expect(yield* response2(peer, 1)).toEqual({ status: 200, body: "before after" })
-    yield* over(peer)
+    yield* untilEnded(peer)
     expect(goawaysOf(peer)).toEqual([[1, 0]])
     expect((yield* app.report).outcome).toBe("Drained")
     expect(failed).toEqual([])

@@ -69,7 +69,7 @@ export const serveApp = <E>(
   })
 
 /** A client that is gone when the test is over. */
-export const speak = (
+export const http2Client = (
   { target }: Pick<Running, "target">,
   options?: Frames.ConnectOptions
 ): Effect.Effect<FramesClient, never, Scope.Scope> =>
@@ -82,7 +82,7 @@ export const write = (client: FramesClient, ...pieces: ReadonlyArray<Buffer>): E
   Effect.promise(() => client.write(...pieces))
 
 /** Waits until the server has taken in all that the client has written. */
-export const taken = (client: FramesClient): Effect.Effect<void> => Effect.promise(() => client.untilTaken(limit))
+export const untilTaken = (client: FramesClient): Effect.Effect<void> => Effect.promise(() => client.untilTaken(limit))
 
 export const response2 = (client: FramesClient, stream: number) =>
   Effect.promise(() => client.untilResponse(stream, limit))
@@ -90,7 +90,7 @@ export const response2 = (client: FramesClient, stream: number) =>
 export const frameOf = (client: FramesClient, type: FrameType, stream = 0) =>
   Effect.promise(() => client.untilFrame(type, stream, limit))
 
-export const over = (client: FramesClient) => Effect.promise(() => client.untilEnded(limit))
+export const untilEnded = (client: FramesClient) => Effect.promise(() => client.untilEnded(limit))
 
 /**
  * What the GOAWAYs of a client said: each the last stream, and the error code. Node repeats the last one when it closes

@@ -8,7 +8,7 @@ import * as Logger from "effect/Logger"
 import * as TestClock from "effect/TestClock"
 import type * as Http from "node:http"
 import { client, ended, get, real, responses, send, until, untilStates } from "../../support/running.js"
-import { hijack, leave, rush, serve, untilRead, untilStopsListening, upgrade } from "./harness.js"
+import { connectUnaccepted, hijack, leave, serve, untilRead, untilStopsListening, upgrade } from "./harness.js"
 
 const ok: Http.RequestListener = (_, response) => response.end("ok")
 
@@ -30,7 +30,7 @@ it.scoped("A1: a connection is New, Active, Idle and at last Closed; a hijacked 
 it.scoped("A2: every connection that the kernel had queued is seen New before the report is there", () =>
   Effect.gen(function*() {
     const app = yield* serve(ok, { newConnectionGrace: 0 })
-    yield* rush(20, app.target, () => Effect.runFork(app.server.shutdown))
+    yield* connectUnaccepted(20, app.target, () => Effect.runFork(app.server.shutdown))
     const { connections } = yield* real("the report", app.server.closed)
     expect(app.history.count("New")).toBe(20)
     expect(connections.open + connections.accepted).toBe(20)
@@ -246,7 +246,7 @@ it.scoped("T21: every connection that the kernel had queued has been seen New by
   Effect.gen(function*() {
     const app = yield* serve(ok)
     const seen = yield* Deferred.make<number>()
-    yield* rush(20, app.target, () => {
+    yield* connectUnaccepted(20, app.target, () => {
       Effect.runFork(Effect.flatMap(
         app.listener.close,
         () => Effect.suspend(() => Deferred.succeed(seen, app.history.count("New")))

@@ -14,7 +14,7 @@ import type { Target } from "../../support/rawClient.js"
 import { client, ended, get, limit, real, send, until, untilStates } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
 import { type Observed, serveNode, untilStopsListening } from "./harness.js"
-import { ok, over, response2, speak, write } from "./http2Harness.js"
+import { http2Client, ok, response2, untilEnded, write } from "./http2Harness.js"
 
 const trust = { ca: certificate.cert }
 
@@ -58,7 +58,7 @@ it.scoped("T9: TestServeTLS: a server with a certificate negotiates HTTP/2, and 
   Effect.gen(function*() {
     const app = yield* serveNode(Http2.createSecureServer({ ...certificate, allowHTTP1: true }, ok))
     expect(yield* negotiated(app.target, ["h2", "http/1.1"])).toBe("h2")
-    const peer = yield* speak(app, { tls: trust })
+    const peer = yield* http2Client(app, { tls: trust })
     yield* write(peer, Frames.request(1))
     expect(yield* response2(peer, 1)).toEqual({ status: 200, body: "ok" })
     const old = yield* handshake(app.target, { ...trust, ALPNProtocols: ["http/1.1"] })
@@ -67,7 +67,7 @@ it.scoped("T9: TestServeTLS: a server with a certificate negotiates HTTP/2, and 
     const protocols = (yield* app.server.connections).map(({ protocol, secure }) => [protocol, secure])
     expect(protocols.slice(-2)).toEqual([["h2", true], ["http/1.1", true]])
     expect(yield* app.stop).toMatchObject({ outcome: "Drained", forced: [], cut: [] })
-    yield* over(peer)
+    yield* untilEnded(peer)
   }))
 
 it.scoped("T10: TestServerHTTP2Disabled: a server of HTTP/1.1 alone is listened with, and shut down", () =>
@@ -113,7 +113,7 @@ it.scoped("T12: TestAutomaticHTTP2_ListenAndServe: HTTP/2 is negotiated with eac
       const node of [Http2.createSecureServer(certificate, ok), Http2.createSecureServer({ SNICallback }, ok), late]
     ) {
       const app = yield* serveNode(node)
-      const peer = yield* speak(app, { tls: { ...trust, servername: "localhost" } })
+      const peer = yield* http2Client(app, { tls: { ...trust, servername: "localhost" } })
       yield* write(peer, Frames.request(1))
       expect(yield* response2(peer, 1)).toEqual({ status: 200, body: "ok" })
       expect((yield* app.stop).outcome).toBe("Drained")

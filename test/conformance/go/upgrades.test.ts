@@ -25,7 +25,7 @@ import {
   untilStates
 } from "../../support/running.js"
 import { hijack, leave, serve, upgrade } from "./harness.js"
-import { response2, serveApp, speak, write } from "./http2Harness.js"
+import { http2Client, response2, serveApp, write } from "./http2Harness.js"
 
 const ok: Http.RequestListener = (_, response) => response.end("ok")
 
@@ -218,7 +218,7 @@ it.scoped("T84: TestResponseControllerHijack: a connection of HTTP/1.1 can be ta
     yield* untilStates(one.server, "Hijacked")
 
     const two = yield* serveApp(app)
-    const other = yield* speak(two)
+    const other = yield* http2Client(two)
     yield* write(other, Frames.request(1), Frames.request(3))
     for (const stream of [1, 3]) {
       expect(yield* response2(other, stream)).toEqual({ status: 400, body: "RequestError" })

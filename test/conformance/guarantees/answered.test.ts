@@ -15,7 +15,7 @@ import {
   untilPhase,
   untilStates
 } from "../../support/running.js"
-import { before, bodies, during, histories, stayed } from "./clientHistories.js"
+import { bodies, clientsThatStayed, histories, playBeforeShutdown, playDuringDrain } from "./clientHistories.js"
 
 // Rule 1: a request whose first byte arrived before its listener closed is answered in full, unless its client leaves
 // or the deadline passes. Rule 2: a response that has begun is never truncated before the deadline.
@@ -27,13 +27,13 @@ describe("rules 1 and 2", () => {
     Effect.fnUntraced(function*({ clients }) {
       const { app, executed, gate } = makeApp()
       const running = yield* serving(app)
-      const playing = yield* before(running.target, clients)
+      const playing = yield* playBeforeShutdown(running.target, clients)
       // and no longer: what comes next may meet a listener that has not closed yet
       yield* running.interrupt
       yield* untilPhase(running.server, "Draining", "Closed")
-      yield* during(playing)
+      yield* playDuringDrain(playing)
       yield* gate.open
-      const stayers = stayed(playing)
+      const stayers = clientsThatStayed(playing)
       for (const one of stayers) expect(yield* bodies(one)).toEqual(one.owed)
       // the graces of those that are owed nothing
       yield* TestClock.adjust("5 seconds")

@@ -64,7 +64,7 @@ const script = (underWay: History["underWay"], id: string) => {
   }
 }
 
-export interface Playing {
+export interface PlayedClient {
   readonly raw: RawClient
   readonly history: History
   readonly owed: ReadonlyArray<string>
@@ -72,7 +72,7 @@ export interface Playing {
 }
 
 /** Plays what comes before the shutdown. */
-export const before = (target: Target, clients: ReadonlyArray<History>) =>
+export const playBeforeShutdown = (target: Target, clients: ReadonlyArray<History>) =>
   Effect.forEach(
     clients,
     Effect.fnUntraced(function*(history, index) {
@@ -84,21 +84,27 @@ export const before = (target: Target, clients: ReadonlyArray<History>) =>
       const { after, before, owed } = script(history.underWay, `order-${index}`)
       if (before !== "") yield* send(raw, before)
       if (history.leaves === "before") raw.leave()
-      const playing: Playing = { raw, history, owed: [...Array<string>(history.answered).fill("ok"), ...owed], after }
+      const playing: PlayedClient = {
+        raw,
+        history,
+        owed: [...Array<string>(history.answered).fill("ok"), ...owed],
+        after
+      }
       return playing
     }),
     { concurrency: "unbounded" }
   )
 
 /** Plays what comes during the drain. */
-export const during = (clients: ReadonlyArray<Playing>) =>
+export const playDuringDrain = (clients: ReadonlyArray<PlayedClient>) =>
   Effect.forEach(clients, ({ after, history, raw }) => {
     if (history.leaves === "during") return Effect.sync(raw.leave)
     return history.leaves === "never" && after !== "" ? send(raw, after) : Effect.void
   }, { discard: true })
 
 /** The bodies of the whole answers that a client has got, once it has all that it is owed. */
-export const bodies = ({ owed, raw }: Playing) =>
+export const bodies = ({ owed, raw }: PlayedClient) =>
   Effect.map(responses(raw, owed.length), (responses) => responses.map(({ body }) => body.toString()))
 
-export const stayed = (clients: ReadonlyArray<Playing>) => clients.filter(({ history }) => history.leaves === "never")
+export const clientsThatStayed = (clients: ReadonlyArray<PlayedClient>) =>
+  clients.filter(({ history }) => history.leaves === "never")

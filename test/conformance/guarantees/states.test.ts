@@ -5,7 +5,7 @@ import * as TestClock from "effect/TestClock"
 import type { Connection } from "../../../src/index.js"
 import { makeApp } from "../../support/handlers.js"
 import { real, reportOf, serving, untilPhase } from "../../support/running.js"
-import { before, during, histories } from "./clientHistories.js"
+import { histories, playBeforeShutdown, playDuringDrain } from "./clientHistories.js"
 
 // Rule 7: every connection is seen New once and Closed once, and Closed is seen before the report is returned.
 
@@ -36,12 +36,12 @@ describe("rule 7", () => {
           atReport = seen.length
         })))
 
-      const playing = yield* before(running.target, clients)
+      const playing = yield* playBeforeShutdown(running.target, clients)
       if (ends === "closed") yield* running.server.close
       // and no longer: what comes next may meet a listener that has not closed yet
       yield* running.interrupt
       yield* untilPhase(running.server, "Draining", "Closed")
-      yield* during(playing)
+      yield* playDuringDrain(playing)
       if (ends === "drained") yield* gate.open
       yield* TestClock.adjust("1 second")
       const report = yield* running.report

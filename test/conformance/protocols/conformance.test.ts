@@ -6,7 +6,7 @@ import { describe, expect, it } from "vitest"
 import { startLimit, withChild } from "../../support/child.js"
 import { waitFor } from "../../support/wait.js"
 import { adopted, type Framework } from "./apps.js"
-import { type Cell, withCell } from "./frameworkOnWire.js"
+import { type FrameworkOnWire, withFrameworkOnWire } from "./frameworkOnWire.js"
 import { type Client, isHttp2, isSecure, type Outcome, type Wire, wires } from "./wires.js"
 import { longBody } from "./work.js"
 
@@ -24,7 +24,7 @@ const leaves = (client: Client) => waitFor("a client's connection to close", () 
 const bodyOf = (outcome: Outcome) => "body" in outcome ? outcome.body.toString() : outcome
 const answered = (outcome: Outcome) => (expect(outcome).toMatchObject({ _tag: "Answered", status: 200 }), outcome)
 
-const inFlight = (wire: Wire) => async ({ connect, drain, ran, report, work }: Cell) => {
+const inFlight = (wire: Wire) => async ({ connect, drain, ran, report, work }: FrameworkOnWire) => {
   const [download, upload] = [connect(), connect()]
   const slow = download.send("/slow")
   const half = longBody.length / 2
@@ -48,28 +48,29 @@ const inFlight = (wire: Wire) => async ({ connect, drain, ran, report, work }: C
   })
 }
 
-const idle = (wire: Wire) => async ({ connect, connections: open, drain, phase, ran, report, work }: Cell) => {
-  const [resting, busy] = [connect(), connect()]
-  answered(await resting.send("/").outcome)
-  const slow = busy.send("/slow")
-  await ran(2)
-  const spoken = { protocol: isHttp2(wire) ? "h2" : "http/1.1", secure: isSecure(wire) }
-  expect(open()).toMatchObject([
-    { ...spoken, state: "Idle", served: 1, serving: [] },
-    { ...spoken, state: "Active", served: 0, serving: [{ method: "GET", path: "/slow" }] }
-  ])
-  await drain()
-  await leaves(resting)
-  expect({ busy: busy.connected, phase: phase() }).toEqual({ busy: true, phase: "Draining" })
-  work.release()
-  answered(await slow.outcome)
-  const { connections, outcome, served } = await report()
-  expect({ outcome, served }).toEqual({ outcome: "Drained", served: 1 })
-  expect(connections).toMatchObject({ open: 2, cut: 0 })
-  expect(connections.left + connections.dismissed).toBe(2)
-}
+const idle =
+  (wire: Wire) => async ({ connect, connections: open, drain, phase, ran, report, work }: FrameworkOnWire) => {
+    const [resting, busy] = [connect(), connect()]
+    answered(await resting.send("/").outcome)
+    const slow = busy.send("/slow")
+    await ran(2)
+    const spoken = { protocol: isHttp2(wire) ? "h2" : "http/1.1", secure: isSecure(wire) }
+    expect(open()).toMatchObject([
+      { ...spoken, state: "Idle", served: 1, serving: [] },
+      { ...spoken, state: "Active", served: 0, serving: [{ method: "GET", path: "/slow" }] }
+    ])
+    await drain()
+    await leaves(resting)
+    expect({ busy: busy.connected, phase: phase() }).toEqual({ busy: true, phase: "Draining" })
+    work.release()
+    answered(await slow.outcome)
+    const { connections, outcome, served } = await report()
+    expect({ outcome, served }).toEqual({ outcome: "Drained", served: 1 })
+    expect(connections).toMatchObject({ open: 2, cut: 0 })
+    expect(connections.left + connections.dismissed).toBe(2)
+  }
 
-const late = async ({ connect, drain, phase, ran, report, work }: Cell) => {
+const late = async ({ connect, drain, phase, ran, report, work }: FrameworkOnWire) => {
   const [resting, busy] = [connect(), connect()]
   answered(await resting.send("/").outcome)
   const slow = busy.send("/slow")
@@ -85,7 +86,7 @@ const late = async ({ connect, drain, phase, ran, report, work }: Cell) => {
 }
 
 /** The client has not seen the GOAWAY when it sends these. */
-const crossing = async ({ connect, ran, report, stop, work }: Cell) => {
+const crossing = async ({ connect, ran, report, stop, work }: FrameworkOnWire) => {
   const client = connect()
   const slow = client.send("/slow")
   await ran(1)
@@ -109,11 +110,11 @@ const busyClients = 4
  */
 const clientForgetsStreams = process.versions.node.startsWith("20.18.")
 
-const busyClient = (wire: Wire, { connect, framesClient }: Cell): Client =>
+const busyClient = (wire: Wire, { connect, framesClient }: FrameworkOnWire): Client =>
   isHttp2(wire) && clientForgetsStreams ? framesClient() : connect()
 
-const nothingLost = (wire: Wire) => async (cell: Cell) => {
-  const { ran, report, stop, work } = cell
+const nothingLost = (wire: Wire) => async (served: FrameworkOnWire) => {
+  const { ran, report, stop, work } = served
   const outcomes = new Map<string, Outcome>()
   let ids = 0
   const loop = async (client: Client) => {
@@ -126,7 +127,7 @@ const nothingLost = (wire: Wire) => async (cell: Cell) => {
       if (outcome._tag === "Refused" && outcome.code === "ECONNREFUSED") return
     }
   }
-  const loops = Array.from({ length: busyClients }, () => busyClient(wire, cell)).flatMap((client) =>
+  const loops = Array.from({ length: busyClients }, () => busyClient(wire, served)).flatMap((client) =>
     Array.from({ length: isHttp2(wire) ? 4 : 1 }, () => loop(client))
   )
   await ran(100)
@@ -140,7 +141,7 @@ const nothingLost = (wire: Wire) => async (cell: Cell) => {
   expect(ending).toMatchObject({ outcome: "Drained", cut: [] })
 }
 
-const deadline = async ({ connect, node, ran, report, stop }: Cell) => {
+const deadline = async ({ connect, node, ran, report, stop }: FrameworkOnWire) => {
   const [silent, talking] = [connect(), connect()]
   const slow = silent.send("/slow")
   const stream = talking.send("/stream")
@@ -164,8 +165,9 @@ const deadline = async ({ connect, node, ran, report, stop }: Cell) => {
 for (const framework of frameworks) {
   for (const wire of wires) {
     if (framework?.cannot[wire] !== undefined) continue
-    const run = (policy: Parameters<typeof withCell>[2], use: (cell: Cell) => Promise<void>) => () =>
-      withCell(framework, wire, policy, use)
+    const run =
+      (policy: Parameters<typeof withFrameworkOnWire>[2], use: (served: FrameworkOnWire) => Promise<void>) => () =>
+        withFrameworkOnWire(framework, wire, policy, use)
 
     describe(`${framework?.name ?? "Effect"} over ${wire}`, () => {
       it("answers in full what is in flight, both ways", run({}, inFlight(wire)))

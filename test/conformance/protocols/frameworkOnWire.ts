@@ -10,7 +10,7 @@ import * as FramesClient from "./framesClient.js"
 import { type Client, connect, createServer, isSecure, type Wire } from "./wires.js"
 import { Work } from "./work.js"
 
-export interface Cell {
+export interface FrameworkOnWire {
   readonly work: Work
   readonly node: NodeServer
   /** A client that is gone when the test is over. */
@@ -29,11 +29,11 @@ export interface Cell {
 }
 
 /** `undefined` is the Effect app, which `NodeHttpServer` serves. */
-export const withCell = (
+export const withFrameworkOnWire = (
   framework: Framework | undefined,
   wire: Wire,
   policy: Shutdown.Policy,
-  use: (cell: Cell) => Promise<void>
+  use: (served: FrameworkOnWire) => Promise<void>
 ): Promise<void> =>
   Effect.gen(function*() {
     const work = new Work()

@@ -10,7 +10,7 @@ import type { Shutdown } from "../../../src/index.js"
 import { describeWith } from "../../support/describeWith.js"
 import { curl } from "../../support/program.js"
 import { silent, until } from "../../support/running.js"
-import { adopted, makeWork, running, served, type Wire, type Work } from "./serverOnWire.js"
+import { adopted, makeWork, runningProgram, served, type Wire, type Work } from "./serverOnWire.js"
 
 interface Version {
   readonly name: string
@@ -61,7 +61,7 @@ const endless = (work: Work) =>
   )
 
 const get = ({ flag }: Version, ...args: ReadonlyArray<string>) =>
-  running(curl, [
+  runningProgram(curl, [
     "--no-progress-meter",
     "--insecure",
     flag,

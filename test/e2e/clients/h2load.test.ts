@@ -5,7 +5,7 @@ import { Duration, Effect } from "effect"
 import { describeWith } from "../../support/describeWith.js"
 import { h2load } from "../../support/program.js"
 import { silent } from "../../support/running.js"
-import { adopted, makeWork, running, served, type Wire, type Work } from "./serverOnWire.js"
+import { adopted, makeWork, runningProgram, served, type Wire, type Work } from "./serverOnWire.js"
 
 /** More than one frame of HTTP/2. */
 const body = "one line of many\n".repeat(2000)
@@ -58,7 +58,7 @@ describeWith(h2load, () => {
         Effect.gen(function*() {
           const work = makeWork()
           const { origin, stop } = yield* serve(wire, work)
-          const client = yield* running(h2load, ["-n", String(requests), ...args, `${origin}/`])
+          const client = yield* runningProgram(h2load, ["-n", String(requests), ...args, `${origin}/`])
           yield* work.untilRan(1000)
           const report = yield* stop
           const ran = yield* Effect.promise(() => client.ran(15_000))

@@ -118,5 +118,5 @@ export const makeWork = () => {
 export type Work = ReturnType<typeof makeWork>
 
 /** A program that is gone when the test is over. */
-export const running = (program: Program, args: ReadonlyArray<string>) =>
+export const runningProgram = (program: Program, args: ReadonlyArray<string>) =>
   Effect.acquireRelease(Effect.sync(() => start(program, args)), ({ kill }) => Effect.promise(kill))

@@ -1,16 +1,16 @@
 import { describe, expect, it } from "vitest"
 import { isGone } from "../../support/isGone.js"
 import { waitFor } from "../../support/wait.js"
-import { ask, limit, load, type Running, running } from "./handoffProcesses.js"
+import { ask, type HandoffProcesses, limit, startLoad, withHandoffProcesses } from "./handoffProcesses.js"
 
 // A successor that does not come to serve changes nothing, and the next one is welcome.
 
-const asks = async ({ target }: Running) => (await ask(target, "POST", "/work")).body
+const asks = async ({ target }: HandoffProcesses) => (await ask(target, "POST", "/work")).body
 
-const started = ({ child }: Running, nth: number, event = "started") => child.line(event, limit, nth)
+const started = ({ child }: HandoffProcesses, nth: number, event = "started") => child.line(event, limit, nth)
 
 /** The first one serves on, with its clients, and can still hand over. */
-const servesOn = async (app: Running) => {
+const servesOn = async (app: HandoffProcesses) => {
   expect(await asks(app)).toBe(String(app.child.pid))
   app.next("starts")
   const pid = await app.handOver()
@@ -29,8 +29,8 @@ describe("a successor that does not come to serve", { timeout: 120_000 }, () => 
   ) {
     it(
       `one ${name} leaves the old one serving, without a failed request`,
-      running(() => ({}), async (app) => {
-        const clients = load([app.target, app.target])
+      withHandoffProcesses(() => ({}), async (app) => {
+        const clients = startLoad([app.target, app.target])
         app.next(mode)
         app.child.signal("SIGUSR2")
         await app.logged(says)
@@ -49,7 +49,7 @@ describe("a successor that does not come to serve", { timeout: 120_000 }, () => 
 
   it(
     "one that hangs is stopped when its time is over",
-    running(() => ({ timeout: "10 seconds" }), async (app) => {
+    withHandoffProcesses(() => ({ timeout: "10 seconds" }), async (app) => {
       app.next("hangs")
       app.child.signal("SIGUSR2")
       await app.logged(/did not become ready within 10000 ms/)
@@ -62,7 +62,7 @@ describe("a successor that does not come to serve", { timeout: 120_000 }, () => 
 
   it(
     "one that hangs and cannot be interrupted is killed",
-    running(() => ({ timeout: "10 seconds" }), async (app) => {
+    withHandoffProcesses(() => ({ timeout: "10 seconds" }), async (app) => {
       app.next("stubborn")
       app.child.signal("SIGUSR2")
       const { pid } = await started(app, 2)
@@ -77,7 +77,7 @@ describe("a successor that does not come to serve", { timeout: 120_000 }, () => 
 
   it(
     "one that is killed while it starts",
-    running(() => ({}), async (app) => {
+    withHandoffProcesses(() => ({}), async (app) => {
       app.next("hangs")
       app.child.signal("SIGUSR2")
       process.kill(Number((await started(app, 2))["pid"]), "SIGKILL")
@@ -88,7 +88,7 @@ describe("a successor that does not come to serve", { timeout: 120_000 }, () => 
 
   it(
     "a command that cannot be run",
-    running(() => ({ command: ["/nowhere/node"] }), async (app) => {
+    withHandoffProcesses(() => ({ command: ["/nowhere/node"] }), async (app) => {
       expect(await ask(app.target, "POST", "/upgrade")).toEqual({ status: 503, body: "NotStarted" })
       expect(await asks(app)).toBe(String(app.child.pid))
       await app.finish()
@@ -97,7 +97,7 @@ describe("a successor that does not come to serve", { timeout: 120_000 }, () => 
 
   it(
     "one that dies after it has taken over: what the old one was doing is answered all the same",
-    running(() => ({}), async (app) => {
+    withHandoffProcesses(() => ({}), async (app) => {
       const slow = ask(app.target, "GET", "/slow")
       await app.child.line("request", limit)
       const pid = await app.handOver()
@@ -109,7 +109,7 @@ describe("a successor that does not come to serve", { timeout: 120_000 }, () => 
 
   it(
     "a predecessor that dies while its successor starts is succeeded",
-    running(() => ({}), async (app) => {
+    withHandoffProcesses(() => ({}), async (app) => {
       app.next("slow")
       app.child.signal("SIGUSR2")
       const { pid } = await started(app, 2)

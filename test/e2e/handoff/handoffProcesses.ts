@@ -10,7 +10,7 @@ import type { Mode, Options } from "./fixtures/app.js"
 
 export const limit = startLimit
 
-export interface Running {
+export interface HandoffProcesses {
   readonly child: Child
   readonly target: { readonly port: number }
   /** For files of the test. */
@@ -28,9 +28,9 @@ export interface Running {
   readonly finish: () => Promise<void>
 }
 
-export const running = (
+export const withHandoffProcesses = (
   options: (directory: string) => Omit<Options, "control">,
-  use: (running: Running) => Promise<void>
+  use: (running: HandoffProcesses) => Promise<void>
 ) =>
 async () => {
   const directory = Fs.mkdtempSync(Path.join(Os.tmpdir(), "quiesce-handoff-"))
@@ -127,7 +127,7 @@ export interface Load {
 }
 
 /** Clients that post to `/work`, one after the other, each on a fresh connection. */
-export const load = (targets: ReadonlyArray<Target>): Load => {
+export const startLoad = (targets: ReadonlyArray<Target>): Load => {
   let going = true
   let answered = 0
   const failures: Array<string> = []

@@ -3,15 +3,15 @@ import * as Path from "node:path"
 import { describe, expect, it } from "vitest"
 import type { Target } from "../../support/rawClient.js"
 import { waitFor } from "../../support/wait.js"
-import { limit, load, type Running, running } from "./handoffProcesses.js"
+import { type HandoffProcesses, limit, startLoad, withHandoffProcesses } from "./handoffProcesses.js"
 
 // Clients that open a connection for each request see nothing of a hand-over.
 
 const handOvers = 6
 
-const through = (use: (running: Running) => ReadonlyArray<Target>) =>
-  running((directory) => ({ unix: Path.join(directory, "app.sock") }), async (app) => {
-    const clients = load(use(app))
+const through = (use: (running: HandoffProcesses) => ReadonlyArray<Target>) =>
+  withHandoffProcesses((directory) => ({ unix: Path.join(directory, "app.sock") }), async (app) => {
+    const clients = startLoad(use(app))
     const pids = [app.child.pid]
     for (let n = 0; n < handOvers; n++) {
       const before = clients.answered()

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest"
 import { isGone } from "../../support/isGone.js"
 import { withClient } from "../../support/rawClient.js"
 import { waitFor } from "../../support/wait.js"
-import { ask, limit, running } from "./handoffProcesses.js"
+import { ask, limit, withHandoffProcesses } from "./handoffProcesses.js"
 
 // What starts a hand-over, and what it meets.
 
@@ -13,7 +13,7 @@ const started = /"event":"started"/g
 describe("triggers", { timeout: 120_000 }, () => {
   it(
     "two at once share one hand-over",
-    running(() => ({}), async (app) => {
+    withHandoffProcesses(() => ({}), async (app) => {
       app.next("slow")
       const answers = Promise.all([ask(app.target, "POST", "/upgrade"), ask(app.target, "POST", "/upgrade")])
       await app.child.line("started", limit, 2)
@@ -30,7 +30,7 @@ describe("triggers", { timeout: 120_000 }, () => {
 
   it(
     "one while the successor itself has not started yet is turned down",
-    running(() => ({}), async (app) => {
+    withHandoffProcesses(() => ({}), async (app) => {
       app.next("slow")
       app.child.signal("SIGUSR2")
       const { pid } = await app.child.line("starting", limit, 2)
@@ -44,7 +44,7 @@ describe("triggers", { timeout: 120_000 }, () => {
 
   it(
     "one during a shutdown is turned down, and the shutdown goes on",
-    running(() => ({}), async (app) => {
+    withHandoffProcesses(() => ({}), async (app) => {
       const slow = ask(app.target, "GET", "/slow")
       await app.child.line("request", limit)
       app.child.signal("SIGTERM")
@@ -59,7 +59,7 @@ describe("triggers", { timeout: 120_000 }, () => {
 
   it(
     "a shutdown of the server alone, without the program's, leaves nothing to hand over",
-    running(() => ({}), async (app) => {
+    withHandoffProcesses(() => ({}), async (app) => {
       await ask(app.target, "POST", "/shutdown")
       await app.logged(/Shut down in/)
       app.child.signal("SIGUSR2")
@@ -70,7 +70,7 @@ describe("triggers", { timeout: 120_000 }, () => {
 
   it(
     "a shutdown that begins while a successor starts stops both",
-    running(() => ({}), async (app) => {
+    withHandoffProcesses(() => ({}), async (app) => {
       app.next("hangs")
       app.child.signal("SIGUSR2")
       const { pid } = await app.child.line("starting", limit, 2)
@@ -82,7 +82,7 @@ describe("triggers", { timeout: 120_000 }, () => {
 
   it(
     "the server drains without its lame duck, and connections that are idle are let go",
-    running(() => ({ lameDuck: "1 minute" }), (app) =>
+    withHandoffProcesses(() => ({ lameDuck: "1 minute" }), (app) =>
       withClient(app.target, async (client) => {
         await client.write("POST /work HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n")
         await client.untilResponses(1, limit)
@@ -96,7 +96,7 @@ describe("triggers", { timeout: 120_000 }, () => {
 
   it(
     "the PID file names the process that serves, and is gone with the last",
-    running((directory) => ({ pidFile: Path.join(directory, "pid") }), async (app) => {
+    withHandoffProcesses((directory) => ({ pidFile: Path.join(directory, "pid") }), async (app) => {
       const file = Path.join(app.directory, "pid")
       const read = () => Fs.readFileSync(file, "utf8")
       await waitFor("the PID file", () => Fs.existsSync(file), limit)
@@ -112,7 +112,7 @@ describe("triggers", { timeout: 120_000 }, () => {
 
   it(
     "a successor that listens elsewhere does so, and keeps nobody waiting at the old address",
-    running(() => ({}), async (app) => {
+    withHandoffProcesses(() => ({}), async (app) => {
       app.next("otherPort")
       const pid = await app.handOver()
       await app.ended(app.child.pid)

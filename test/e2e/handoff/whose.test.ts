@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
 import type { Child } from "../../support/child.js"
-import { limit, running } from "./handoffProcesses.js"
-import { serving, untilLogged, withWorkers } from "./workerProcesses.js"
+import { limit, withHandoffProcesses } from "./handoffProcesses.js"
+import { untilLogged, untilWorkersServe, withWorkers } from "./workerProcesses.js"
 
 // Several processes write to one log: each line says whose it is.
 
@@ -25,7 +25,7 @@ const byPid = (one: { readonly pid: number | undefined }, other: { readonly pid:
 describe.concurrent("whose a line in the log is", { timeout: 120_000 }, () => {
   it(
     "says a program that hands over",
-    running(() => ({ json: true }), async (app) => {
+    withHandoffProcesses(() => ({ json: true }), async (app) => {
       const pid = await app.handOver()
       await app.ended(app.child.pid)
       await app.finish()
@@ -41,7 +41,7 @@ describe.concurrent("whose a line in the log is", { timeout: 120_000 }, () => {
   it(
     "say workers and their primary",
     withWorkers({ handlesSignals: true, json: true }, async (child) => {
-      await serving(child)
+      await untilWorkersServe(child)
       const workers = child.linesOf("listening").map(({ pid }) => ({ pid: Number(pid), role: "worker" }))
       const primary = { pid: child.pid, role: "primary" }
       child.signal("SIGTERM")

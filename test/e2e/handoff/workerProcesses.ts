@@ -12,10 +12,10 @@ export const fixture = new URL("fixtures/workers.ts", import.meta.url)
 export const untilLogged = (child: Child, text: string, within = limit) =>
   waitFor(() => `"${text}" in ${child.stdout()}${child.stderr()}`, () => child.stdout().includes(text), within)
 
-export const serving = (child: Child) => untilLogged(child, "2 workers serve")
+export const untilWorkersServe = (child: Child) => untilLogged(child, "2 workers serve")
 
 /** The workers that are ready, and have not ended. */
-export const workers = (child: Child): ReadonlyArray<number> =>
+export const workerPids = (child: Child): ReadonlyArray<number> =>
   child.linesOf("listening").map(({ pid }) => Number(pid)).filter((pid) => {
     try {
       return process.kill(pid, 0)

@@ -3,12 +3,12 @@ import { describe, expect, it } from "vitest"
 import { Handoff, Shutdown } from "../../../src/index.js"
 import { type Child, withChild } from "../../support/child.js"
 import { pace, waitFor } from "../../support/wait.js"
-import { ask, limit, load } from "./handoffProcesses.js"
-import { fixture, portOf, serving, untilLogged, withWorkers, workers } from "./workerProcesses.js"
+import { ask, limit, startLoad } from "./handoffProcesses.js"
+import { fixture, portOf, untilLogged, untilWorkersServe, withWorkers, workerPids } from "./workerProcesses.js"
 
 const withControl = (use: (child: Child, next: (mode: string) => void) => Promise<void>) =>
   withWorkers({}, async (child, next) => {
-    await serving(child)
+    await untilWorkersServe(child)
     await use(child, next)
     child.signal("SIGTERM")
     expect(await child.exit(limit)).toMatchObject({ code: 0 })
@@ -19,9 +19,9 @@ const rolls = 3
 describe("workers of node:cluster", { timeout: 180_000 }, () => {
   it("are replaced one by one, and no client on a fresh connection sees it", () =>
     withChild(fixture, [], async (child) => {
-      await serving(child)
+      await untilWorkersServe(child)
       const { port } = await child.line("listening", limit, 2)
-      const clients = load(Array.from({ length: 6 }, () => ({ port: Number(port) })))
+      const clients = startLoad(Array.from({ length: 6 }, () => ({ port: Number(port) })))
       try {
         for (let n = 1; n <= rolls; n++) {
           const before = clients.answered()
@@ -52,7 +52,7 @@ describe("workers of node:cluster", { timeout: 180_000 }, () => {
 
   it("one that is killed is replaced", () =>
     withChild(fixture, [], async (child) => {
-      await serving(child)
+      await untilWorkersServe(child)
       const { pid } = await child.line("listening", limit, 2)
       process.kill(Number(pid), "SIGKILL")
       await untilLogged(child, `Worker ${String(pid)} ended, with signal SIGKILL; a new one is started in its place`)
@@ -66,16 +66,16 @@ describe("workers of node:cluster", { timeout: 180_000 }, () => {
     "one that dies while the others are replaced is replaced once",
     withControl(async (child, next) => {
       next("slow")
-      const second = workers(child)[1] ?? 0
+      const second = workerPids(child)[1] ?? 0
       child.signal("SIGUSR2")
       await untilLogged(child, "replacing the workers")
       process.kill(second, "SIGKILL")
       await untilLogged(child, "Every worker has been replaced")
       next("")
-      await waitFor("2 workers", () => workers(child).length === 2, limit)
+      await waitFor("2 workers", () => workerPids(child).length === 2, limit)
       // a third one would have begun by now
       await pace(4000)
-      expect(workers(child)).toHaveLength(2)
+      expect(workerPids(child)).toHaveLength(2)
     })
   )
 
@@ -83,11 +83,11 @@ describe("workers of node:cluster", { timeout: 180_000 }, () => {
     "one whose replacement fails is replaced when that is possible",
     withControl(async (child, next) => {
       next("fails")
-      process.kill(workers(child)[0] ?? 0, "SIGKILL")
+      process.kill(workerPids(child)[0] ?? 0, "SIGKILL")
       await untilLogged(child, "tried again")
-      expect(workers(child)).toHaveLength(1)
+      expect(workerPids(child)).toHaveLength(1)
       next("")
-      await waitFor("2 workers", () => workers(child).length === 2, limit)
+      await waitFor("2 workers", () => workerPids(child).length === 2, limit)
     })
   )
 
@@ -102,7 +102,7 @@ describe("workers of node:cluster", { timeout: 180_000 }, () => {
   ) {
     it(`${signal} to the whole group is no second signal to the workers (they handle ${handles})`, () =>
       withChild(fixture, ["", JSON.stringify({ handlesSignals: handles === "signals" })], async (child) => {
-        await serving(child)
+        await untilWorkersServe(child)
         const port = await portOf(child)
         const requests = [ask({ port }, "GET", "/slow"), ask({ port }, "GET", "/slow")]
         await child.line("request", limit, 2)

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest"
 import { isGone } from "../../support/isGone.js"
 import { pace, waitFor } from "../../support/wait.js"
 import { ask, limit } from "./handoffProcesses.js"
-import { portOf, serving, untilLogged, withWorkers, workers } from "./workerProcesses.js"
+import { portOf, untilLogged, untilWorkersServe, withWorkers, workerPids } from "./workerProcesses.js"
 
 // What the signals that a primary gets do, from its first worker's start to its last worker's end.
 
@@ -21,7 +21,7 @@ describe("signals to the primary of workers", { timeout: 120_000 }, () => {
         child.signal(signal)
         await untilLogged(child, `${signal}: not replaced, the workers have not started yet`)
         next("")
-        await serving(child)
+        await untilWorkersServe(child)
         child.signal(signal)
         await untilLogged(child, "Every worker has been replaced")
         child.signal("SIGTERM")
@@ -32,7 +32,7 @@ describe("signals to the primary of workers", { timeout: 120_000 }, () => {
     it(
       `${signal} while they drain is turned down`,
       withWorkers({}, async (child) => {
-        await serving(child)
+        await untilWorkersServe(child)
         const answer = ask({ port: await portOf(child) }, "GET", "/slow")
         await child.line("request", limit)
         child.signal("SIGTERM")
@@ -51,12 +51,12 @@ describe("signals to the primary of workers", { timeout: 120_000 }, () => {
     it(
       `a second one closes what the workers have open (signals are ${handled})`,
       withWorkers({ handlesSignals, policy: { timeout: long } }, async (child) => {
-        await serving(child)
+        await untilWorkersServe(child)
         const cut = expect(ask({ port: await portOf(child) }, "GET", "/never")).resolves.toMatchObject({ status: 503 })
         const { pid } = await child.line("request", limit)
         child.signal("SIGTERM")
         await untilLogged(child, "Draining: waiting for 1 connection")
-        await waitFor("the end of the idle worker", () => workers(child).length === 1, limit)
+        await waitFor("the end of the idle worker", () => workerPids(child).length === 1, limit)
         await pace(soon)
         child.signal("SIGTERM")
         await untilLogged(child, `Another SIGTERM: 1 worker still drains: ${String(pid)}; passed on`)
@@ -69,7 +69,7 @@ describe("signals to the primary of workers", { timeout: 120_000 }, () => {
     it(
       `a second one ends the workers' lame duck, and cuts nothing (signals are ${handled})`,
       withWorkers({ handlesSignals, policy: { lameDuck: long } }, async (child) => {
-        await serving(child)
+        await untilWorkersServe(child)
         child.signal("SIGTERM")
         await untilLogged(child, "Shutting down: serving on")
         await pace(soon)
@@ -85,11 +85,11 @@ describe("signals to the primary of workers", { timeout: 120_000 }, () => {
     it(
       `a third one ends the primary, and with it the workers (signals are ${handled})`,
       withWorkers({ handlesSignals, policy: { timeout: long } }, async (child) => {
-        await serving(child)
+        await untilWorkersServe(child)
         const lost = ask({ port: await portOf(child) }, "GET", "/block").catch(() => "cut")
         const { pid } = await child.line("request", limit)
         child.signal("SIGTERM")
-        await waitFor("the end of the idle worker", () => workers(child).length === 1, limit)
+        await waitFor("the end of the idle worker", () => workerPids(child).length === 1, limit)
         await pace(soon)
         child.signal("SIGTERM")
         await untilLogged(child, "Another SIGTERM: 1 worker still drains")
@@ -109,7 +109,7 @@ describe("signals to the primary of workers", { timeout: 120_000 }, () => {
   it(
     "a worker whose event loop is blocked holds no shutdown",
     withWorkers(blockable, async (child) => {
-      await serving(child)
+      await untilWorkersServe(child)
       const lost = ask({ port: await portOf(child) }, "GET", "/block").catch(() => "cut")
       const { pid } = await child.line("request", limit)
       child.signal("SIGTERM")
@@ -123,15 +123,15 @@ describe("signals to the primary of workers", { timeout: 120_000 }, () => {
   it(
     "nor does it hold those that replace the others",
     withWorkers(blockable, async (child) => {
-      await serving(child)
-      const before = workers(child)
+      await untilWorkersServe(child)
+      const before = workerPids(child)
       const lost = ask({ port: await portOf(child) }, "GET", "/block").catch(() => "cut")
       const { pid } = await child.line("request", limit)
       child.signal("SIGUSR2")
       await untilLogged(child, "Every worker has been replaced")
       expect(child.stdout()).toContain(`Worker ${String(pid)} has not ended within 3000 ms, and is killed`)
-      expect(workers(child)).toHaveLength(2)
-      expect(workers(child).filter((worker) => before.includes(worker))).toEqual([])
+      expect(workerPids(child)).toHaveLength(2)
+      expect(workerPids(child).filter((worker) => before.includes(worker))).toEqual([])
       child.signal("SIGTERM")
       expect(await child.exit(limit)).toMatchObject({ code: 0 })
       expect(await lost).toBe("cut")

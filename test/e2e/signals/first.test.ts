@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
 import { saysClose } from "../../support/httpResponses.js"
-import { answer, ending, limit, release, untilPhase, withApp, withRequest } from "./signalledApp.js"
+import { answer, limit, processEnd, release, untilPhase, withApp, withRequest } from "./signalledApp.js"
 
 // The first signal: whatever stops the program, in good order, and with the right exit code.
 
@@ -24,7 +24,7 @@ describe.concurrent("the first signal", { timeout: 60_000 }, () => {
           const response = await answer(client)
           expect(response).toMatchObject({ status: 200, complete: true })
           expect(saysClose(response)).toBe(true)
-          expect(await ending(child)).toEqual({
+          expect(await processEnd(child)).toEqual({
             code: 0,
             outcome: "Drained",
             released: ["above", "below"],
@@ -49,7 +49,7 @@ describe.concurrent("the first signal", { timeout: 60_000 }, () => {
           async (child, client) => {
             child.signal(signal)
             expect(await answer(client)).toMatchObject({ status: 503 })
-            expect(await ending(child)).toMatchObject({
+            expect(await processEnd(child)).toMatchObject({
               code: 1,
               outcome: "DeadlineExceeded",
               released: ["above", "below"],
@@ -69,7 +69,7 @@ describe.concurrent("the first signal", { timeout: 60_000 }, () => {
       await untilPhase(child, "Draining")
       release(child)
       expect(await answer(client)).toMatchObject({ status: 200, complete: true })
-      expect(await ending(child)).toMatchObject({ code: 0, outcome: "Drained", released: ["above", "below"] })
+      expect(await processEnd(child)).toMatchObject({ code: 0, outcome: "Drained", released: ["above", "below"] })
       expect(child.linesOf("launched")).toEqual([])
     })
   )
@@ -81,7 +81,7 @@ describe.concurrent("the first signal", { timeout: 60_000 }, () => {
       await untilPhase(child, "Draining")
       release(child)
       expect(await answer(client)).toMatchObject({ status: 200, complete: true })
-      expect(await ending(child)).toMatchObject({ code: 0, outcome: "Drained", byItself: true })
+      expect(await processEnd(child)).toMatchObject({ code: 0, outcome: "Drained", byItself: true })
       expect(child.linesOf("launched")).toHaveLength(1)
     })
   )
@@ -94,7 +94,7 @@ describe.concurrent("the first signal", { timeout: 60_000 }, () => {
       await child.line("hook", limit)
       release(child)
       expect(await answer(client)).toMatchObject({ status: 200, complete: true })
-      expect(await ending(child)).toMatchObject({ code: 0, outcome: "Drained", released: ["above", "below"] })
+      expect(await processEnd(child)).toMatchObject({ code: 0, outcome: "Drained", released: ["above", "below"] })
     })
   )
 
@@ -106,7 +106,7 @@ describe.concurrent("the first signal", { timeout: 60_000 }, () => {
       await untilPhase(child, "Draining")
       release(child)
       expect(await answer(client)).toMatchObject({ status: 200, complete: true })
-      expect(await ending(child)).toMatchObject({ code: 0, outcome: "Drained", released: ["above", "below"] })
+      expect(await processEnd(child)).toMatchObject({ code: 0, outcome: "Drained", released: ["above", "below"] })
       expect(child.linesOf("hook")).toHaveLength(1)
     })
   )
@@ -119,18 +119,18 @@ describe.concurrent("a program that does not start", { timeout: 60_000 }, () => 
       const target = await first.listening()
       const port = "port" in target ? target.port : 0
       await withApp({ port, teardown: true }, async (child) => {
-        expect(await ending(child)).toMatchObject({ code: 1, released: ["below"], clean: true })
+        expect(await processEnd(child)).toMatchObject({ code: 1, released: ["below"], clean: true })
         expect(child.stdout()).toMatch(new RegExp(`Cannot listen with port ${port}`))
       })()
       first.signal("SIGTERM")
-      expect(await ending(first)).toMatchObject({ code: 0 })
+      expect(await processEnd(first)).toMatchObject({ code: 0 })
     })
   )
 
   it(
     "exits with 1 when the policy is invalid",
     withApp({ policy: { timeout: -1 }, teardown: true }, async (child) => {
-      expect(await ending(child)).toMatchObject({ code: 1, released: ["below"], clean: true })
+      expect(await processEnd(child)).toMatchObject({ code: 1, released: ["below"], clean: true })
       expect(child.stdout()).toContain("timeout is -1")
     })
   )
@@ -138,7 +138,7 @@ describe.concurrent("a program that does not start", { timeout: 60_000 }, () => 
   it(
     "exits with 1, before it begins, when a signal is none",
     withApp({ signals: ["SIGKILL"], teardown: true }, async (child) => {
-      expect(await ending(child)).toMatchObject({ code: 1, released: [], clean: true })
+      expect(await processEnd(child)).toMatchObject({ code: 1, released: [], clean: true })
       expect(child.linesOf("built")).toEqual([])
       expect(child.stdout()).toContain(`signals is "SIGKILL", and must be a list of signals`)
     })

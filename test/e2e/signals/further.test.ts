@@ -1,6 +1,16 @@
 import { describe, expect, it } from "vitest"
 import { pace } from "../../support/wait.js"
-import { answer, ending, limit, meant, release, untilLogged, untilPhase, withApp, withRequest } from "./signalledApp.js"
+import {
+  afterDuplicateWindow,
+  answer,
+  limit,
+  processEnd,
+  release,
+  untilLogged,
+  untilPhase,
+  withApp,
+  withRequest
+} from "./signalledApp.js"
 
 // The signals after the first one, in every phase of the shutdown.
 
@@ -12,14 +22,14 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
     withRequest("/slow", { policy: { ...minute, lameDuck: "1 minute" }, teardown: true }, async (child, client) => {
       child.signal("SIGTERM")
       await untilPhase(child, "LameDuck")
-      await meant()
+      await afterDuplicateWindow()
       child.signal("SIGTERM")
       await untilPhase(child, "Draining")
       await child.line("hook", limit)
-      await meant()
+      await afterDuplicateWindow()
       child.signal("SIGTERM")
       expect(await answer(client)).toMatchObject({ status: 503 })
-      expect(await ending(child)).toMatchObject({
+      expect(await processEnd(child)).toMatchObject({
         code: 143,
         outcome: "Closed",
         released: ["above", "below"],
@@ -33,12 +43,12 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
     withRequest("/slow", { policy: { ...minute, lameDuck: "1 minute" }, teardown: true }, async (child, client) => {
       child.signal("SIGTERM")
       await untilPhase(child, "LameDuck")
-      await meant()
+      await afterDuplicateWindow()
       child.signal("SIGINT")
       await untilPhase(child, "Draining")
       release(child)
       expect(await answer(client)).toMatchObject({ status: 200, complete: true })
-      expect(await ending(child)).toMatchObject({ code: 0, outcome: "Drained", released: ["above", "below"] })
+      expect(await processEnd(child)).toMatchObject({ code: 0, outcome: "Drained", released: ["above", "below"] })
     })
   )
 
@@ -57,10 +67,10 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
       withRequest("/slow", { launch, teardown, policy: minute }, async (child, client) => {
         child.signal(signal)
         await child.line("hook", limit)
-        await meant()
+        await afterDuplicateWindow()
         child.signal(signal)
         expect(await answer(client)).toMatchObject({ status: 503 })
-        expect(await ending(child)).toEqual({
+        expect(await processEnd(child)).toEqual({
           code,
           outcome: "Closed",
           released: ["above", "below"],
@@ -78,9 +88,9 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
     withRequest("/slow", { policy: minute, teardown: true }, async (child) => {
       child.signal("SIGTERM")
       await child.line("hook", limit)
-      await meant()
+      await afterDuplicateWindow()
       child.signal("SIGINT")
-      expect(await ending(child)).toMatchObject({ code: 130, outcome: "Closed", released: ["above", "below"] })
+      expect(await processEnd(child)).toMatchObject({ code: 130, outcome: "Closed", released: ["above", "below"] })
     })
   )
 
@@ -89,13 +99,13 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
     withRequest("/deaf", { policy: { timeout: 100, killTimeout: "1 minute" }, teardown: true }, async (child) => {
       child.signal("SIGTERM")
       await child.line("interrupted", limit)
-      await meant()
+      await afterDuplicateWindow()
       child.signal("SIGTERM")
       await untilLogged(child, "closing at once")
       // a close gives handlers what is left of their `killTimeout`
       expect(child.linesOf("finalizing")).toEqual([])
       release(child)
-      expect(await ending(child)).toMatchObject({
+      expect(await processEnd(child)).toMatchObject({
         code: 143,
         outcome: "Closed",
         released: ["above", "below"],
@@ -110,9 +120,9 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
       await answer(client)
       child.signal("SIGTERM")
       await child.line("hook", limit)
-      await meant()
+      await afterDuplicateWindow()
       child.signal("SIGTERM")
-      expect(await ending(child)).toMatchObject({ code: 143, outcome: "Closed", released: ["above", "below"] })
+      expect(await processEnd(child)).toMatchObject({ code: 143, outcome: "Closed", released: ["above", "below"] })
     })
   )
 
@@ -123,11 +133,11 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
         await child.listening()
         child.signal("SIGTERM")
         await child.line("finalizing", limit)
-        await meant()
+        await afterDuplicateWindow()
         child.signal("SIGTERM")
         await untilLogged(child, "no server is open")
         release(child)
-        expect(await ending(child)).toMatchObject({
+        expect(await processEnd(child)).toMatchObject({
           code: 0,
           outcome: "Drained",
           released: ["above", "below"],
@@ -143,9 +153,9 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
       await child.listening()
       child.signal("SIGQUIT")
       await child.line("launched", limit)
-      await meant()
+      await afterDuplicateWindow()
       child.signal("SIGQUIT")
-      expect(await ending(child)).toMatchObject({ code: 0, released: ["above", "below"], clean: true })
+      expect(await processEnd(child)).toMatchObject({ code: 0, released: ["above", "below"], clean: true })
     })
   )
 
@@ -154,12 +164,12 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
     withRequest("/slow", { policy: minute, finalizer: true, teardown: true }, async (child) => {
       child.signal("SIGTERM")
       await child.line("hook", limit)
-      await meant()
+      await afterDuplicateWindow()
       child.signal("SIGTERM")
       await child.line("finalizing", limit)
-      await meant()
+      await afterDuplicateWindow()
       child.signal("SIGTERM")
-      expect(await ending(child)).toMatchObject({ code: "SIGTERM", outcome: "Closed", released: ["above"] })
+      expect(await processEnd(child)).toMatchObject({ code: "SIGTERM", outcome: "Closed", released: ["above"] })
     })
   )
 
@@ -170,14 +180,14 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
       await pace(90)
       child.signal("SIGINT")
       await child.line("hook", limit)
-      await meant()
+      await afterDuplicateWindow()
       expect(child.linesOf("finalizing")).toEqual([])
       child.signal("SIGINT")
       await pace(90)
       child.signal("SIGINT")
       await child.line("finalizing", limit)
       release(child)
-      expect(await ending(child)).toMatchObject({ code: 130, outcome: "Closed", released: ["above", "below"] })
+      expect(await processEnd(child)).toMatchObject({ code: 130, outcome: "Closed", released: ["above", "below"] })
     })
   )
 })
@@ -189,7 +199,7 @@ describe.concurrent("a signal during start-up", { timeout: 60_000 }, () => {
       withApp({ slow: "below", teardown: true }, async (child) => {
         await child.line("building", limit)
         child.signal(signal)
-        expect(await ending(child)).toMatchObject({ code: 0, released: ["below"], clean: true })
+        expect(await processEnd(child)).toMatchObject({ code: 0, released: ["below"], clean: true })
         expect(child.linesOf("listening")).toEqual([])
       })
     )
@@ -201,7 +211,7 @@ describe.concurrent("a signal during start-up", { timeout: 60_000 }, () => {
         await untilPhase(child, "Draining")
         release(child)
         expect(await answer(client)).toMatchObject({ status: 200, complete: true })
-        expect(await ending(child)).toMatchObject({
+        expect(await processEnd(child)).toMatchObject({
           code: 0,
           outcome: "Drained",
           released: ["above", "below"],
@@ -216,9 +226,9 @@ describe.concurrent("a signal during start-up", { timeout: 60_000 }, () => {
     withApp({ slow: "below, uninterruptible", teardown: true }, async (child) => {
       await child.line("building", limit)
       child.signal("SIGTERM")
-      await meant()
+      await afterDuplicateWindow()
       child.signal("SIGTERM")
-      expect(await ending(child)).toMatchObject({ code: 0, released: ["below"], clean: true })
+      expect(await processEnd(child)).toMatchObject({ code: 0, released: ["below"], clean: true })
       expect(child.linesOf("listening")).toEqual([])
     })
   )

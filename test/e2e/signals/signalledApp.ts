@@ -8,7 +8,7 @@ import type { Options } from "./fixtures/app.js"
 export const limit = 15_000
 
 /** The same signal sooner than this is an echo. */
-export const meant = () => pace(700)
+export const afterDuplicateWindow = () => pace(700)
 
 export const withApp = (options: Options, use: (child: Child) => Promise<void>) => () =>
   withChild(new URL("fixtures/app.ts", import.meta.url), [JSON.stringify(options)], use)
@@ -43,7 +43,7 @@ export const untilLogged = (child: Child, text: string) =>
 export const release = (child: Child) => child.write("release\n")
 
 /** How it ended; `what` was released in this order. */
-export const ending = async (child: Child) => {
+export const processEnd = async (child: Child) => {
   const { code, signal } = await child.exit(limit)
   const byItself = child.linesOf("byItself").length > 0
   const after = child.linesOf("exit")[0]?.["after"] as Readonly<Record<string, ReadonlyArray<string>>> | undefined

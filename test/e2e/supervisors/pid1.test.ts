@@ -5,7 +5,7 @@ import { describeWith } from "../../support/describeWith.js"
 import { underInit, unshare } from "../../support/program.js"
 import { withClient } from "../../support/rawClient.js"
 import { waitFor } from "../../support/wait.js"
-import { meant, untilLogged } from "../signals/signalledApp.js"
+import { afterDuplicateWindow, untilLogged } from "../signals/signalledApp.js"
 import { body, get, limit, withApp } from "./supervisedApp.js"
 
 // As in a container: the process is the init of its own namespace, and gets its signals from outside.
@@ -59,10 +59,10 @@ describeWith(unshare, () => {
           const outside = await waitFor("its number outside", () => childOf(child.pid), limit)
           process.kill(outside, "SIGTERM")
           await child.line("finalizing", limit)
-          await meant()
+          await afterDuplicateWindow()
           process.kill(outside, "SIGTERM")
           await untilLogged(child, "one more ends the process")
-          await meant()
+          await afterDuplicateWindow()
           process.kill(outside, "SIGTERM")
           expect(await child.exit(limit)).toMatchObject({ code: 143 })
         },

@@ -37,7 +37,7 @@ import {
   until,
   untilPhase
 } from "../../support/running.js"
-import { watched } from "./appWithHealth.js"
+import { launchWithHealth } from "./appWithHealth.js"
 import { parse } from "./exposition.js"
 
 const ask = (target: Target, path: string) =>
@@ -56,7 +56,7 @@ describe("the admin listener", () => {
   it.scoped("lists the connections, what each is doing, and since when", () =>
     Effect.gen(function*() {
       const { app, gate } = makeApp()
-      const { admin, target } = yield* watched(app)
+      const { admin, target } = yield* launchWithHealth(app)
       const slow = yield* client(target)
       yield* send(slow, get("/hold?token=1"))
       yield* gate.untilStarted(1)
@@ -94,7 +94,7 @@ describe("the admin listener", () => {
   it.scoped("names the requests in flight, the oldest first, with their streams", () =>
     Effect.gen(function*() {
       const { app, gate } = makeApp()
-      const { admin, target } = yield* watched(app, {
+      const { admin, target } = yield* launchWithHealth(app, {
         node: () => Http2.createServer(),
         admin: { port: 0, showQuery: true }
       })
@@ -123,7 +123,7 @@ describe("the admin listener", () => {
   it.scoped("names the slow request that a shutdown hangs on, in /requests and in /metrics", () =>
     Effect.gen(function*() {
       const { app, gate } = makeApp()
-      const running = yield* watched(app, { timeout: "1 hour" })
+      const running = yield* launchWithHealth(app, { timeout: "1 hour" })
       const { admin, target } = running
       const slow = yield* client(target)
       yield* send(slow, get("/hold?token=secret"))
@@ -160,7 +160,7 @@ describe("the admin listener", () => {
   it.scoped("the metrics name no more than ten requests, however many there are", () =>
     Effect.gen(function*() {
       const { app, gate } = makeApp()
-      const running = yield* watched(app, { timeout: "1 hour" })
+      const running = yield* launchWithHealth(app, { timeout: "1 hour" })
       for (let i = 0; i < 15; i++) yield* send(yield* client(running.target), get(`/hold?${i}`))
       yield* gate.untilStarted(15)
       yield* running.drain
@@ -175,7 +175,7 @@ describe("the admin listener", () => {
     Effect.gen(function*() {
       const { app, gate } = makeApp()
       const before = snapshot()
-      const running = yield* watched(app, { timeout: "1 hour", lameDuck: "5 seconds" })
+      const running = yield* launchWithHealth(app, { timeout: "1 hour", lameDuck: "5 seconds" })
       const { admin, server, target } = running
       expect((yield* ask(admin, "/readyz")).body).toBe("ok")
       const slow = yield* client(target)
@@ -261,7 +261,7 @@ describe("the admin listener", () => {
       yield* Effect.addFinalizer(() => Effect.sync(() => (occurrences as Map<string, number>).clear()))
       for (let i = 0; i < 100_000; i++) words.unsafeUpdate(`${"x".repeat(100)}${i}`, [])
       const { app } = makeApp()
-      const running = yield* watched(app)
+      const running = yield* launchWithHealth(app)
       const { admin } = running
       const readsNothing = yield* client(admin, { paused: true })
       yield* send(readsNothing, get("/metrics"))
@@ -291,7 +291,7 @@ describe("the admin listener", () => {
       yield* Effect.addFinalizer(() => Deferred.succeed(released, undefined))
       const both = { on: ["live", "ready"], cache: 0 } as const
       let slow = 0
-      const running = yield* watched(app, {
+      const running = yield* launchWithHealth(app, {
         checks: Layer.mergeAll(
           Health.layerCheck("stuck", Effect.uninterruptible(Deferred.await(released)), both),
           Health.layerCheck("slow", Effect.zipRight(Effect.sync(() => slow++), Effect.sleep("500 millis")), both),
@@ -339,7 +339,7 @@ describe("the admin listener", () => {
       let outcome: Effect.Effect<void, string> = Effect.fail("connection refused")
       const { app } = makeApp()
       yield* Effect.gen(function*() {
-        const { admin } = yield* watched(app, {
+        const { admin } = yield* launchWithHealth(app, {
           checks: Health.layerCheck("database", Effect.suspend(() => outcome), { cache: 0 })
         })
         for (let i = 0; i < 3; i++) expect(yield* ask(admin, "/readyz")).toMatchObject({ status: 500 })
@@ -355,13 +355,13 @@ describe("the admin listener", () => {
   it.scoped("listens on the loopback interface, or on a Unix socket whose file is gone afterwards", () =>
     Effect.gen(function*() {
       const { app } = makeApp()
-      const { context } = yield* watched(app)
+      const { context } = yield* launchWithHealth(app)
       expect(Context.get(context, Admin.Admin)).toMatchObject({ address: { hostname: "127.0.0.1" } })
 
       const directory = Fs.mkdtempSync(Path.join(Os.tmpdir(), "quiesce-admin-"))
       yield* Effect.addFinalizer(() => Effect.sync(() => Fs.rmSync(directory, { recursive: true })))
       const path = Path.join(directory, "admin.sock")
-      const running = yield* watched(app, { admin: { path } })
+      const running = yield* launchWithHealth(app, { admin: { path } })
       expect(yield* ask({ path }, "/readyz")).toEqual({ status: 200, body: "ok" })
       yield* running.stop
       expect(Fs.existsSync(path)).toBe(false)
@@ -370,8 +370,8 @@ describe("the admin listener", () => {
   it.scoped("fails with what is wrong when it cannot listen", () =>
     Effect.gen(function*() {
       const { app } = makeApp()
-      const { admin } = yield* watched(app)
-      const error = yield* Effect.flip(watched(app, { admin: { port: "port" in admin ? admin.port : 0 } }))
+      const { admin } = yield* launchWithHealth(app)
+      const error = yield* Effect.flip(launchWithHealth(app, { admin: { port: "port" in admin ? admin.port : 0 } }))
       expect(error).toMatchObject({ _tag: "ListenError", reason: "AddressInUse" })
     }))
 
@@ -387,7 +387,7 @@ describe("the admin listener", () => {
           return native.span(name, ...rest)
         }
       })
-      const running = yield* Effect.withTracer(watched(app), tracer)
+      const running = yield* Effect.withTracer(launchWithHealth(app), tracer)
       yield* ask(running.admin, "/metrics")
       yield* ask(running.admin, "/readyz")
       yield* ask(running.target, "/")
@@ -399,7 +399,7 @@ describe("the admin listener", () => {
   it.scoped("has nothing else to say", () =>
     Effect.gen(function*() {
       const { app } = makeApp()
-      const { admin } = yield* watched(app)
+      const { admin } = yield* launchWithHealth(app)
       expect(yield* ask(admin, "/hold")).toMatchObject({ status: 404 })
     }))
 

@@ -13,7 +13,7 @@ import { Admin, Health, Listener, NodeHttpServer, Server } from "../../../src/in
 import { makeApp } from "../../support/handlers.js"
 import type { Target } from "../../support/rawClient.js"
 import { client, responses, send, serving, targetOf } from "../../support/running.js"
-import { watched } from "./appWithHealth.js"
+import { launchWithHealth } from "./appWithHealth.js"
 
 const ask = (target: Target, path: string, ...headers: ReadonlyArray<string>) =>
   Effect.gen(function*() {
@@ -56,7 +56,7 @@ const foreign = [
 describe("the Host of a request to the admin listener", () => {
   it.scoped("is an address, localhost or the machine's name; any other is told to ask elsewhere", () =>
     Effect.gen(function*() {
-      const { admin } = yield* watched(makeApp().app)
+      const { admin } = yield* launchWithHealth(makeApp().app)
       expect(yield* statuses(admin, own)).toEqual(all(own, 200))
       expect(yield* statuses(admin, foreign)).toEqual(all(foreign, 421))
       for (const path of ["/", "/connections", "/requests", "/metrics", "/readyz", "/nowhere"]) {
@@ -69,7 +69,7 @@ describe("the Host of a request to the admin listener", () => {
   it.scoped("is the same during a shutdown", () =>
     Effect.gen(function*() {
       const { app, gate } = makeApp()
-      const running = yield* watched(app, { timeout: "1 hour" })
+      const running = yield* launchWithHealth(app, { timeout: "1 hour" })
       const slow = yield* client(running.target)
       yield* send(slow, "GET /hold HTTP/1.1\r\nHost: localhost\r\n\r\n")
       yield* gate.untilStarted(1)
@@ -83,7 +83,7 @@ describe("the Host of a request to the admin listener", () => {
 
   it.scoped("may be missing: no browser leaves it out", () =>
     Effect.gen(function*() {
-      const { admin } = yield* watched(makeApp().app)
+      const { admin } = yield* launchWithHealth(makeApp().app)
       const one = yield* client(admin)
       yield* send(one, "GET /livez HTTP/1.0\r\n\r\n")
       expect((yield* responses(one, 1))[0]).toMatchObject({ status: 200 })
@@ -91,14 +91,14 @@ describe("the Host of a request to the admin listener", () => {
 
   it.scoped("is allowed by its name, by a domain above it, or whatever it is", () =>
     Effect.gen(function*() {
-      const some = yield* watched(makeApp().app, {
+      const some = yield* launchWithHealth(makeApp().app, {
         admin: { port: 0, allowedHosts: ["Admin.Example.com", ".monitoring.svc"] }
       })
       const named = ["admin.example.com", "prometheus.monitoring.svc:9000", "a.b.monitoring.svc", "localhost"]
       expect(yield* statuses(some.admin, named)).toEqual(all(named, 200))
       const others = ["example.com", "x.admin.example.com", "evilmonitoring.svc"]
       expect(yield* statuses(some.admin, others)).toEqual(all(others, 421))
-      const any = yield* watched(makeApp().app, { admin: { port: 0, allowedHosts: "all" } })
+      const any = yield* launchWithHealth(makeApp().app, { admin: { port: 0, allowedHosts: "all" } })
       expect(yield* statuses(any.admin, foreign.slice(0, 4))).toEqual(all(foreign.slice(0, 4), 200))
     }))
 
@@ -108,7 +108,7 @@ describe("the Host of a request to the admin listener", () => {
         Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "quiesce-"))),
         (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true, force: true }))
       )
-      const { admin } = yield* watched(makeApp().app, { admin: { path: Path.join(directory, "admin.sock") } })
+      const { admin } = yield* launchWithHealth(makeApp().app, { admin: { path: Path.join(directory, "admin.sock") } })
       expect(yield* statuses(admin, ["evil.example"])).toEqual({ "evil.example": 200 })
     }))
 
@@ -133,7 +133,7 @@ describe("the Host of a request to the admin listener", () => {
 describe("the index", () => {
   it.scoped("has a line for each page, and HTML for a browser", () =>
     Effect.gen(function*() {
-      const { admin } = yield* watched(makeApp().app)
+      const { admin } = yield* launchWithHealth(makeApp().app)
       const plain = yield* ask(admin, "/", "Host: localhost")
       expect(plain.status).toBe(200)
       const paths = [...plain.body.matchAll(/^\/(\w+): /gm)].map(([, path]) => path)

@@ -10,22 +10,22 @@ import { Admin, Health, NodeHttpServer, type Shutdown } from "../../../src/index
 import type { Target } from "../../support/rawClient.js"
 import { launch, type Running, targetOf } from "../../support/running.js"
 
-export interface Watched extends Running<HttpServer.HttpServer | Admin.Admin | Health.Health> {
+export interface AppWithHealth extends Running<HttpServer.HttpServer | Admin.Admin | Health.Health> {
   readonly admin: Target
   readonly health: Health.HealthService
 }
 
-export interface WatchedOptions extends Shutdown.Policy {
+export interface AppWithHealthOptions extends Shutdown.Policy {
   readonly node?: (() => NodeHttpServer.HttpNodeServer) | undefined
   readonly admin?: Admin.Options | undefined
   /** Built before the app. */
   readonly checks?: Layer.Layer<never, Shutdown.InvalidPolicy, Health.Health> | undefined
 }
 
-export const watched = <E>(
+export const launchWithHealth = <E>(
   app: HttpRouter.HttpRouter<E, never>,
-  { admin, checks, node, ...policy }: WatchedOptions = {}
-): Effect.Effect<Watched, unknown, Scope.Scope> =>
+  { admin, checks, node, ...policy }: AppWithHealthOptions = {}
+): Effect.Effect<AppWithHealth, unknown, Scope.Scope> =>
   Effect.suspend(() => {
     const server = (node ?? createServer)()
     const layer = app.pipe(

@@ -15,7 +15,7 @@ import { saysClose } from "../../support/httpResponses.js"
 import type { Target } from "../../support/rawClient.js"
 import { answer, client, get, post, real, responses, send, silent, until, untilPhase } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
-import { watched } from "./appWithHealth.js"
+import { launchWithHealth } from "./appWithHealth.js"
 
 // Not ready first; still accepting and serving; every client asked to leave; for `lameDuck`, or until `drainNow`.
 
@@ -68,7 +68,7 @@ describe("lame duck", () => {
   it.scoped("HTTP/1.1: not ready, still accepting and serving, and every answer says close", () =>
     Effect.gen(function*() {
       const { app, executed, gate } = makeApp()
-      const running = yield* watched(app, { lameDuck })
+      const running = yield* launchWithHealth(app, { lameDuck })
       const { server, target } = running
       const kept = yield* client(target)
       yield* send(kept, get("/"))
@@ -106,7 +106,7 @@ describe("lame duck", () => {
   it.scoped("HTTP/2: a session that was open is told at once, and its streams in flight are answered", () =>
     Effect.gen(function*() {
       const { app, gate } = makeApp()
-      const running = yield* watched(app, { lameDuck, node: () => Http2.createServer() })
+      const running = yield* launchWithHealth(app, { lameDuck, node: () => Http2.createServer() })
       const { server, target } = running
       const busy = yield* connect(target)
       const first = busy.ask("/hold")
@@ -129,7 +129,7 @@ describe("lame duck", () => {
   it.scoped("HTTP/2: a session that is opened during it is served, and told when its last stream has ended", () =>
     Effect.gen(function*() {
       const { app, gate } = makeApp()
-      const running = yield* watched(app, { lameDuck, node: () => Http2.createServer() })
+      const running = yield* launchWithHealth(app, { lameDuck, node: () => Http2.createServer() })
       const { server, target } = running
       yield* running.interrupt
       yield* untilPhase(server, "LameDuck")
@@ -162,7 +162,7 @@ describe("lame duck", () => {
   it.scoped("drainNow ends it early, and changes nothing afterwards", () =>
     Effect.gen(function*() {
       const { app, gate } = makeApp()
-      const running = yield* watched(app, { lameDuck, timeout: "1 hour" })
+      const running = yield* launchWithHealth(app, { lameDuck, timeout: "1 hour" })
       const { server, target } = running
       const held = yield* client(target)
       yield* send(held, get("/hold"))
@@ -271,7 +271,7 @@ describe("busy clients", () => {
   for (const [name, { node, policy, posts }] of Object.entries(kinds)) {
     it.scopedLive(`${name}: nothing is lost, and they are served during all of the lame duck`, () =>
       Effect.gen(function*() {
-        const running = yield* watched(echo, { ...policy, lameDuck: "1 minute", node })
+        const running = yield* launchWithHealth(echo, { ...policy, lameDuck: "1 minute", node })
         const { server, target } = running
         const answered = { Serving: 0, LameDuck: 0, Draining: 0, Closed: 0 }
         const lost: Array<string> = []

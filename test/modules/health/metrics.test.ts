@@ -9,7 +9,7 @@ import * as FastCheck from "fast-check"
 import * as Prometheus from "../../../src/internal/telemetry/prometheus.js"
 import type { Target } from "../../support/rawClient.js"
 import { client, responses, send } from "../../support/running.js"
-import { watched } from "./appWithHealth.js"
+import { launchWithHealth } from "./appWithHealth.js"
 import { type Family, parse } from "./exposition.js"
 
 const hello = HttpRouter.empty.pipe(HttpRouter.get("/", HttpServerResponse.text("hello")))
@@ -29,7 +29,7 @@ const samples = (family: Family | undefined) =>
 describe("/metrics", () => {
   it.scoped("each kind of metric, as Prometheus has it", () =>
     Effect.gen(function*() {
-      const { admin } = yield* watched(hello)
+      const { admin } = yield* launchWithHealth(hello)
       const orders = Metric.counter("test.orders", { description: "Orders\ntaken \\o/", incremental: true })
       yield* Metric.incrementBy(Metric.tagged(orders, "shop", "a \"b\" \\ \n"), 3)
       yield* Metric.increment(Metric.tagged(orders, "shop", "c"))
@@ -95,7 +95,7 @@ describe("/metrics", () => {
 
   it.scoped("a summary that has nothing to say yet is NaN", () =>
     Effect.gen(function*() {
-      const { admin } = yield* watched(hello)
+      const { admin } = yield* launchWithHealth(hello)
       const empty = Metric.summary({ name: "test_empty", maxAge: "1 hour", maxSize: 10, error: 0, quantiles: [0.9] })
       yield* Metric.value(empty)
       const families = parse((yield* scrape(admin)).body, "text")
@@ -104,7 +104,7 @@ describe("/metrics", () => {
 
   it.scoped("what has the same name is one family, and what cannot be is renamed", () =>
     Effect.gen(function*() {
-      const { admin } = yield* watched(hello)
+      const { admin } = yield* launchWithHealth(hello)
       yield* Metric.incrementBy(Metric.counter("test_same", { incremental: true }), 1)
       yield* Metric.incrementBy(Metric.counter("test.same", { incremental: true, description: "described" }), 2)
       yield* Metric.set(Metric.gauge("test_same"), 7)

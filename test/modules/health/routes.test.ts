@@ -10,7 +10,7 @@ import { createServer } from "node:http"
 import { Health, NodeHttpServer } from "../../../src/index.js"
 import type { Target } from "../../support/rawClient.js"
 import { client, launch, send, targetOf } from "../../support/running.js"
-import { watched } from "./appWithHealth.js"
+import { launchWithHealth } from "./appWithHealth.js"
 
 // What the API server of Kubernetes answers (k8s.io/apiserver, pkg/server/healthz), to the letter: people and their
 // scripts know it.
@@ -46,7 +46,7 @@ const launched = <A, E>(app: Layer.Layer<A, E, Layer.Layer.Success<typeof health
 describe("routes", () => {
   it.scoped("all checks pass: ok, and with ?verbose a line for each", () =>
     Effect.gen(function*() {
-      const { target } = yield* watched(hello, { checks })
+      const { target } = yield* launchWithHealth(hello, { checks })
       expect(yield* ask(target, "/livez")).toMatchObject({
         status: 200,
         body: "ok",
@@ -68,7 +68,7 @@ describe("routes", () => {
 
   it.scoped("one fails: 500 and a line for each, without the reason", () =>
     Effect.gen(function*() {
-      const { target } = yield* watched(hello, { checks })
+      const { target } = yield* launchWithHealth(hello, { checks })
       const body = [
         "[+]ping ok",
         "[+]database ok",
@@ -87,7 +87,7 @@ describe("routes", () => {
 
   it.scoped("excludes checks by name, and warns of names that none has", () =>
     Effect.gen(function*() {
-      const { target } = yield* watched(hello, { checks })
+      const { target } = yield* launchWithHealth(hello, { checks })
       const excluded = "exclude=poststarthook/cache%20warm"
       expect(yield* ask(target, `/readyz?${excluded}`)).toMatchObject({ status: 200, body: "ok" })
       expect(yield* ask(target, `/readyz?verbose&${excluded}&exclude=zebra&exclude=database&exclude=aardvark`))
@@ -107,7 +107,7 @@ describe("routes", () => {
 
   it.scoped("a check alone", () =>
     Effect.gen(function*() {
-      const { admin, target } = yield* watched(hello, { checks })
+      const { admin, target } = yield* launchWithHealth(hello, { checks })
       expect(yield* ask(target, "/readyz/database")).toMatchObject({ status: 200, body: "ok" })
       expect(yield* ask(target, "/readyz/ping")).toMatchObject({ status: 200, body: "ok" })
       expect(yield* ask(target, "/readyz/shutdown")).toMatchObject({ status: 200, body: "ok" })
@@ -128,7 +128,7 @@ describe("routes", () => {
 
   it.scoped("HEAD is answered as GET is, other methods are not", () =>
     Effect.gen(function*() {
-      const { target } = yield* watched(hello, { checks })
+      const { target } = yield* launchWithHealth(hello, { checks })
       expect(yield* ask(target, "/livez", "HEAD")).toMatchObject({ status: 200, body: "" })
       expect(yield* ask(target, "/readyz", "HEAD")).toMatchObject({ status: 500, body: "" })
       expect(yield* ask(target, "/livez", "POST")).toMatchObject({ status: 404 })
@@ -136,9 +136,9 @@ describe("routes", () => {
 
   it.scoped("reasons are shown where they may be", () =>
     Effect.gen(function*() {
-      const { admin } = yield* watched(hello, { checks })
+      const { admin } = yield* launchWithHealth(hello, { checks })
       expect((yield* ask(admin, "/readyz")).body).toContain("[-]poststarthook/cache warm failed: it is cold\n")
-      const withheld = yield* watched(hello, { checks, admin: { port: 0, reasons: false } })
+      const withheld = yield* launchWithHealth(hello, { checks, admin: { port: 0, reasons: false } })
       expect((yield* ask(withheld.admin, "/readyz")).body).toContain("cache warm failed: reason withheld\n")
     }))
 

@@ -14,7 +14,7 @@ interface Written extends Line {
   readonly annotations: { readonly quiesce?: Readonly<Record<string, unknown>> }
 }
 
-export const collect = (least: LogLevel.LogLevel = LogLevel.Info) => {
+export const collectLog = (least: LogLevel.LogLevel = LogLevel.Info) => {
   const raw: Array<string> = []
   const lines = (): ReadonlyArray<Line> =>
     raw.map((text) => {

@@ -12,13 +12,13 @@ import * as Http2 from "node:http2"
 import { NodeHttpServer, Server } from "../../../src/index.js"
 import { makeApp, servingHeld } from "../../support/handlers.js"
 import { client, get, idleAfterOne, remoteAddress, send, serving, until, untilPhase } from "../../support/running.js"
-import { collect } from "./collectLog.js"
+import { collectLog } from "./collectLog.js"
 
 // The log says what a stopping server is doing and waiting for: to people in its message, to machines in annotations.
 
 describe("the log of a shutdown", () => {
   it.scoped("that hangs on one slow request says which one, from whom, and for how long", () => {
-    const log = collect()
+    const log = collectLog()
     return Effect.gen(function*() {
       const { app, gate } = makeApp()
       const { drain, report, target } = yield* serving(app, { timeout: "30 seconds" })
@@ -56,7 +56,7 @@ describe("the log of a shutdown", () => {
   })
 
   it.scoped("says how long the phase has left, also after a lame duck that ended early", () => {
-    const log = collect()
+    const log = collectLog()
     return Effect.gen(function*() {
       const { gate, running } = yield* servingHeld({ lameDuck: "20 seconds", timeout: "3 seconds" })
       yield* running.interrupt
@@ -77,7 +77,7 @@ describe("the log of a shutdown", () => {
 
   // nobody was sent to it, and nobody has to be told to leave; the clock does not move here
   it.effect("does not hide why a start has failed, nor does a lame duck put it off", () => {
-    const log = collect()
+    const log = collectLog()
     return Effect.gen(function*() {
       const failed = Layer.fail(new Error("cannot connect to postgres"))
       const policy = { lameDuck: "1 minute", host: "127.0.0.1" } as const
@@ -93,7 +93,7 @@ describe("the log of a shutdown", () => {
   })
 
   it.scoped("says each phase, each hook and the report, and what the report says", () => {
-    const log = collect()
+    const log = collectLog()
     return Effect.gen(function*() {
       const { app, gate } = makeApp()
       const { interrupt, report, server, target } = yield* serving(app, {
@@ -154,7 +154,7 @@ describe("the log of a shutdown", () => {
   })
 
   it.scoped("is short however many requests there are and whatever they are called", () => {
-    const log = collect()
+    const log = collectLog()
     return Effect.gen(function*() {
       const { app, gate } = makeApp()
       const { drain, report, target } = yield* serving(app, { timeout: "30 seconds" })
@@ -177,7 +177,7 @@ describe("the log of a shutdown", () => {
 
   // Node's parser of HTTP/1.1 refuses control characters, that of HTTP/2 lets those of 8 bits through
   it.scopedLive("has nothing in it that a terminal would obey", () => {
-    const log = collect()
+    const log = collectLog()
     return Effect.gen(function*() {
       const server = yield* Server.make({ timeout: "5 seconds" })
       let answer = () => {}

@@ -7,7 +7,7 @@ import * as TestClock from "effect/TestClock"
 import { Server, Status } from "../../../src/index.js"
 import { makeApp } from "../../support/handlers.js"
 import { client, get, remoteAddress, send, serving, silent, until } from "../../support/running.js"
-import { collect } from "./collectLog.js"
+import { collectLog } from "./collectLog.js"
 import { makeScreen, type Screen } from "./fakeTerminal.js"
 
 // A live status on a terminal says which requests a shutdown waits for, and is gone when it has ended.
@@ -22,7 +22,7 @@ const untilShown = (screen: Screen, pattern: RegExp) =>
   )
 
 /** A whole shutdown, which a request holds up until the log says so. */
-const heldUp = (log: ReturnType<typeof collect>, screen: Screen, options?: Status.Options) =>
+const heldUp = (log: ReturnType<typeof collectLog>, screen: Screen, options?: Status.Options) =>
   Effect.gen(function*() {
     const { app, gate } = makeApp()
     const { drain, report, server, target } = yield* serving(app, { timeout: "30 seconds" })
@@ -106,7 +106,7 @@ describe("the status on a terminal", () => {
     }).pipe(Effect.provide(silent)))
 
   it.scoped("takes the lines of progress out of the log, which otherwise has them; nothing else", () => {
-    const log = collect(LogLevel.All)
+    const log = collectLog(LogLevel.All)
     return Effect.gen(function*() {
       yield* heldUp(log, makeScreen())
       expect(log.find(/waiting for/)?.logLevel).toBe("DEBUG")
@@ -116,7 +116,7 @@ describe("the status on a terminal", () => {
   })
 
   it.scoped("is nothing where there is no terminal", () => {
-    const log = collect()
+    const log = collectLog()
     return Effect.gen(function*() {
       const screen = makeScreen({ isTTY: false })
       yield* heldUp(log, screen, { serving: true })

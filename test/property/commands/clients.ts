@@ -55,7 +55,7 @@ const ask = (
     resetByServer: undefined
   }
   world.requests.push(request)
-  world.stage.expect(request)
+  world.handlers.expect(request)
   return request
 }
 

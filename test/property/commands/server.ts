@@ -12,16 +12,16 @@ type Of<T extends Command["_tag"]> = Extract<Command, { readonly _tag: T }>
 
 /** A handler that waits goes on. */
 export const finish = (world: World, { handler, how }: Of<"Finish">): boolean => {
-  const id = pick(Array.from(world.stage.waiting.keys()), handler)
+  const id = pick(Array.from(world.handlers.waiting.keys()), handler)
   if (id === undefined) return false
-  world.stage.tell(id, how)
+  world.handlers.tell(id, how)
   return true
 }
 
 /** All of them go on to their end. */
 export const finishAll = (world: World): void => {
-  for (const id of world.stage.waiting.keys()) {
-    for (let n = 0; n <= pieces && world.stage.waiting.has(id); n++) world.stage.tell(id, "answer")
+  for (const id of world.handlers.waiting.keys()) {
+    for (let n = 0; n <= pieces && world.handlers.waiting.has(id); n++) world.handlers.tell(id, "answer")
   }
 }
 
@@ -29,7 +29,7 @@ export const open = async (world: World, { kind }: Of<"Open">): Promise<boolean>
   if (world.listeners.length >= 5 || (kind.endsWith("app") && world.history.main === "plain")) return false
   const began = world.began
   const exit = await world.runPromise(
-    openListener(world.server, kind, world.stage, world.directory, (node) => world.prepare(node))
+    openListener(world.server, kind, world.handlers, world.directory, (node) => world.prepare(node))
   )
   if (Exit.isSuccess(exit)) {
     world.listeners.push(exit.value)

@@ -2,10 +2,10 @@
 import { before, type ClientFact, type Facts, type Moment, type RequestFact } from "../facts.js"
 import { bodyOf } from "../requests.js"
 
-/** DESIGN §3: what one that has been idle for longer than its grace is still given, in milliseconds. */
+/** What a connection that has been idle for longer than its grace is still given when the drain starts, in milliseconds. */
 const crossingMillis = 50
 
-/** DESIGN §3, `"promised"`: on top of what was promised, for the time on the wire, in milliseconds. */
+/** With `idleGrace: "promised"`: on top of what was promised, for the time on the wire, in milliseconds. */
 const onTheWireMillis = 1000
 
 /** Its client, or its handler, has taken its connection or stream away. */
