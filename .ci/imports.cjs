@@ -6,21 +6,22 @@
 const rooms = {
   model: [],
   node: [],
+  effect: ["node"],
   core: ["model", "node"],
   protocol: ["core", "node"],
-  log: ["model", "node"],
-  policy: ["model"],
+  log: ["effect", "model", "node"],
+  policy: ["effect", "model"],
   supervisor: ["log"],
-  signals: ["log", "model", "node"],
-  handoff: ["log", "model", "node", "policy", "signals", "supervisor"],
+  signals: ["effect", "log", "model", "node"],
+  handoff: ["effect", "log", "model", "node", "policy", "signals", "supervisor"],
   listener: ["core", "handoff", "model", "node", "policy", "protocol"],
-  drain: ["core", "listener", "model", "node", "policy"],
-  telemetry: ["core", "drain", "log", "model", "node", "policy"],
-  server: ["core", "drain", "listener", "log", "model", "node", "policy", "signals", "supervisor", "telemetry"],
-  health: ["log", "model", "node", "policy"],
-  sockets: ["core", "drain", "log", "model", "node", "policy", "protocol", "server"],
-  http: ["core", "drain", "listener", "log", "model", "node", "protocol", "sockets"],
-  promise: ["listener", "log", "model", "node", "policy", "signals"]
+  drain: ["core", "effect", "listener", "model", "node", "policy"],
+  telemetry: ["core", "drain", "effect", "log", "model", "node", "policy"],
+  server: ["core", "drain", "effect", "listener", "log", "model", "node", "policy", "signals", "supervisor", "telemetry"],
+  health: ["effect", "log", "model", "node", "policy"],
+  sockets: ["core", "drain", "effect", "log", "model", "node", "policy", "protocol", "server"],
+  http: ["core", "drain", "effect", "listener", "log", "model", "node", "protocol", "sockets"],
+  promise: ["effect", "listener", "log", "model", "node", "policy", "signals"]
 }
 
 const among = (names) => `^src/internal/(${names.join("|")})/`

@@ -9,8 +9,8 @@ import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
+import * as RealTime from "../effect/realTime.js"
 import type { HookReport } from "../model/report.js"
-import * as RealTime from "../node/realTime.js"
 import { nextMacrotask } from "../node/turn.js"
 
 interface Hook {

@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
-import * as RealTime from "../node/realTime.js"
+import * as RealTime from "../effect/realTime.js"
 import { clearTimeout, setTimeout } from "../node/timers.js"
 import { nextMacrotask } from "../node/turn.js"
 import type { ServerContext } from "./serverContext.js"

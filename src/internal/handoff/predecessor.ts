@@ -3,11 +3,11 @@
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { monotonicMillis } from "../effect/clock.js"
+import * as RealTime from "../effect/realTime.js"
 import * as Line from "../log/line.js"
 import type { Successor } from "../model/handoff.js"
 import { HandoffFailed, notServing } from "../model/handoffFailed.js"
-import { monotonicMillis } from "../node/clock.js"
-import * as RealTime from "../node/realTime.js"
 import type { ProgramService } from "../signals/program.js"
 import { descriptorOf, type Handover, type Held, type Inherited } from "./handover.js"
 import { socketAt } from "./message.js"

@@ -8,9 +8,9 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
+import * as RealTime from "../effect/realTime.js"
 import * as Line from "../log/line.js"
 import type { Probe } from "../model/health.js"
-import * as RealTime from "../node/realTime.js"
 
 /** A run of a check. */
 interface Run {

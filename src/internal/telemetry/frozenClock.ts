@@ -3,8 +3,8 @@
  * never comes, and sees nothing.
  */
 import * as Effect from "effect/Effect"
+import { isReplaced } from "../effect/realTime.js"
 import * as Line from "../log/line.js"
-import { isReplaced } from "../node/realTime.js"
 import { clearTimeout, setTimeout } from "../node/timers.js"
 import type { WatchedServer } from "./telemetry.js"
 

@@ -3,10 +3,10 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as RealTime from "../effect/realTime.js"
 import * as Line from "../log/line.js"
 import type { Report } from "../model/report.js"
 import type { ServerService } from "../model/server.js"
-import * as RealTime from "../node/realTime.js"
 import { viewOf, type WatchedServer } from "./telemetry.js"
 
 export interface Watch {

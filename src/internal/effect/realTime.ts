@@ -13,7 +13,7 @@ import * as FiberRef from "effect/FiberRef"
 import * as FiberRefs from "effect/FiberRefs"
 import * as Runtime from "effect/Runtime"
 import * as Scheduler from "effect/Scheduler"
-import { clearTimeout, epochMillis, setTimeout } from "./timers.js"
+import { clearTimeout, epochMillis, setTimeout } from "../node/timers.js"
 
 const live = Context.get(DefaultServices.liveServices, Clock.Clock)
 
