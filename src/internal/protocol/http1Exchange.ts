@@ -91,13 +91,17 @@ export class Http1Exchange extends Exchange {
     // a reader of its body that is interrupted destroys it, and with it the connection that its 503 is to be sent on
     request.destroy = (error) => request.socket.destroyed ? destroy.call(request, error) : request
     if (response === undefined || !response.headersSent || response.writableEnded) return
-    response.end = () => {
+    const { destroy: destroyResponse } = response
+    const cut = () => {
       onCut()
       // one that waits for its turn takes the connection with it when that has come
       if (response.socket === null) response.once("socket", () => freezeAndDestroy(on))
       else on.freezeOutcomes()
-      return response.destroy()
+      return destroyResponse.call(response)
     }
+    // Effect 3 ends a stream that is interrupted as if it were whole; Effect 4, and some handlers, destroy its response
+    response.end = cut
+    response.destroy = (error) => on.socket.destroyed ? destroyResponse.call(response, error) : cut()
   }
 }
 

@@ -71,11 +71,15 @@ export class Http2Exchange extends Exchange {
   abortOnEnd(onCut: () => void): void {
     const { own, response } = this
     if (response === undefined || !own.headersSent || own.writableEnded) return
-    response.end = () => {
+    const { destroy } = response
+    const cut = () => {
       onCut()
       reset(own, NGHTTP2_INTERNAL_ERROR)
       return response
     }
+    // Effect 3 ends a stream that is interrupted as if it were whole; Effect 4, and some handlers, destroy its response
+    response.end = cut
+    response.destroy = (error) => own.destroyed ? destroy.call(response, error) : cut()
   }
 }
 
