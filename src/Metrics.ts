@@ -38,9 +38,8 @@
 
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
-import * as MetricLabel from "effect/MetricLabel"
+import { labelsOfFiber, withLabels } from "./internal/effect/metrics.js"
 import { checkNames } from "./internal/policy/optionNames.js"
 import { duration } from "./internal/policy/policy.js"
 import { Sampler } from "./internal/telemetry/sampler.js"
@@ -93,10 +92,10 @@ export const layer = (options: {
       (millis) => millis >= leastMillis,
       () => new InvalidPolicy({ field: "interval", value: input, expected: `${leastMillis} milliseconds or more` })
     )
-    const around = yield* FiberRef.get(FiberRef.currentMetricLabels)
+    const labels = yield* labelsOfFiber
     yield* watch(server, (inside) => {
       if (options.server !== undefined) inside.telemetry.name = options.server
-      const sampler = new Sampler(inside, [...around, MetricLabel.make("server", inside.telemetry.name)])
+      const sampler = new Sampler(inside, withLabels(labels, { server: inside.telemetry.name }))
       return {
         look: () => sampler.sample(),
         pause: (stopping) => stopping ? Math.min(interval, stoppingMillis) : interval,

@@ -4,8 +4,8 @@
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
-import * as Metric from "effect/Metric"
 import { monotonicMillis } from "../effect/clock.js"
+import { registered } from "../effect/metrics.js"
 import type { Connection } from "../model/connection.js"
 import { Server } from "../model/server.js"
 import { clip } from "../model/text.js"
@@ -146,8 +146,8 @@ const waitedFor = Effect.gen(function*() {
 export const metrics = Effect.gen(function*() {
   const { headers } = yield* HttpServerRequest.HttpServerRequest
   const format = /\bapplication\/openmetrics-text\b/i.test(headers["accept"] ?? "") ? "openmetrics" : "text"
-  const registered = Prometheus.ofRegistry(yield* Metric.snapshot)
-  return HttpServerResponse.text(Prometheus.render([...registered, ...yield* waitedFor], format), {
+  const all = [...Prometheus.ofRegistry(yield* registered), ...yield* waitedFor]
+  return HttpServerResponse.text(Prometheus.render(all, format), {
     contentType: Prometheus.contentType[format]
   })
 })

@@ -4,10 +4,7 @@
  * Effect's registry takes any name, any label, and the same name for several kinds of metrics; Prometheus refuses a whole
  * page for one such line. What does not fit is renamed here, never left out.
  */
-import * as MetricKeyType from "effect/MetricKeyType"
-import type * as MetricPair from "effect/MetricPair"
-import * as MetricState from "effect/MetricState"
-import * as Option from "effect/Option"
+import type { Snapshot, State } from "../effect/metrics.js"
 
 export type Format = "text" | "openmetrics"
 
@@ -56,64 +53,66 @@ export const gauge = (
   series: values.map(({ labels, value }) => [{ suffix: "", labels, value }])
 })
 
-export const ofRegistry = (pairs: Iterable<MetricPair.MetricPair.Untyped>): ReadonlyArray<Metric> =>
-  Array.from(pairs).flatMap(({ metricKey, metricState }) => {
-    const { name } = metricKey
-    const help = Option.getOrUndefined(metricKey.description)
+export const ofRegistry = (snapshots: Iterable<Snapshot>): ReadonlyArray<Metric> =>
+  Array.from(snapshots, ({ description, labels, name, state }) => {
     // the names of our own say their unit, as Prometheus wants it; the label is for exporters of OTLP
     const isOwn = name.startsWith("quiesce_")
-    const tags: Labels = metricKey.tags.flatMap(({ key, value }) => isOwn && key === "unit" ? [] : [[key, value]])
-    const metric = (kind: Kind, ...series: ReadonlyArray<Series>): ReadonlyArray<Metric> => [
-      { name, kind, help, series }
-    ]
-    const state: unknown = metricState
-    if (MetricState.isCounterState(state)) {
+    const tags = labels.filter(([label]) => !isOwn || label !== "unit")
+    return { name, help: description, ...seriesOf(state, tags) }
+  })
+
+const seriesOf = (state: State, tags: Labels): Pick<Metric, "kind" | "series"> => {
+  switch (state.kind) {
+    case "counter":
       // one that may go down is no counter to Prometheus
-      const incremental = MetricKeyType.isCounterKey(metricKey.keyType) && metricKey.keyType.incremental
-      return incremental
-        ? metric("counter", [{ suffix: "_total", labels: labelled(tags), value: state.count }])
-        : metric("gauge", [{ suffix: "", labels: labelled(tags), value: state.count }])
-    }
-    if (MetricState.isGaugeState(state)) {
-      return metric("gauge", [{ suffix: "", labels: labelled(tags), value: state.value }])
-    }
-    if (MetricState.isFrequencyState(state)) {
-      return metric(
-        "counter",
-        ...Array.from(state.occurrences, ([word, count]): Series => [
+      return state.incremental
+        ? { kind: "counter", series: [[{ suffix: "_total", labels: labelled(tags), value: state.count }]] }
+        : { kind: "gauge", series: [[{ suffix: "", labels: labelled(tags), value: state.count }]] }
+    case "gauge":
+      return { kind: "gauge", series: [[{ suffix: "", labels: labelled(tags), value: state.value }]] }
+    case "frequency":
+      return {
+        kind: "counter",
+        series: Array.from(state.occurrences, ([word, count]): Series => [
           { suffix: "_total", labels: labelled(tags, ["key", word]), value: count }
         ])
-      )
-    }
-    if (MetricState.isHistogramState(state)) {
+      }
+    case "histogram": {
       const { buckets, count, sum } = state
       const labels = labelled(tags, ["le", "+Inf"]).filter(([name]) => name !== "le")
-      return metric("histogram", [
-        ...buckets.filter(([boundary]) => boundary < Number.POSITIVE_INFINITY).map(([boundary, count]): Sample => ({
-          suffix: "_bucket",
-          labels: labelled(tags, ["le", String(boundary)]),
-          value: count
-        })),
-        { suffix: "_bucket", labels: labelled(tags, ["le", "+Inf"]), value: count },
-        { suffix: "_sum", labels, value: sum },
-        { suffix: "_count", labels, value: count }
-      ])
+      const finite = buckets.filter(([boundary]) => boundary < Number.POSITIVE_INFINITY)
+      return {
+        kind: "histogram",
+        series: [[
+          ...finite.map(([boundary, count]): Sample => ({
+            suffix: "_bucket",
+            labels: labelled(tags, ["le", String(boundary)]),
+            value: count
+          })),
+          { suffix: "_bucket", labels: labelled(tags, ["le", "+Inf"]), value: count },
+          { suffix: "_sum", labels, value: sum },
+          { suffix: "_count", labels, value: count }
+        ]]
+      }
     }
-    if (MetricState.isSummaryState(state)) {
+    case "summary": {
       const { count, quantiles, sum } = state
       const labels = labelled(tags, ["quantile", ""]).filter(([name]) => name !== "quantile")
-      return metric("summary", [
-        ...quantiles.map(([quantile, value]): Sample => ({
-          suffix: "",
-          labels: labelled(tags, ["quantile", String(quantile)]),
-          value: Option.getOrElse(value, () => Number.NaN)
-        })),
-        { suffix: "_sum", labels, value: sum },
-        { suffix: "_count", labels, value: count }
-      ])
+      return {
+        kind: "summary",
+        series: [[
+          ...quantiles.map(([quantile, value]): Sample => ({
+            suffix: "",
+            labels: labelled(tags, ["quantile", String(quantile)]),
+            value: value ?? Number.NaN
+          })),
+          { suffix: "_sum", labels, value: sum },
+          { suffix: "_count", labels, value: count }
+        ]]
+      }
     }
-    return []
-  })
+  }
+}
 
 /** Labels as they may be written, and no name twice; `own` is the one that the format itself needs. */
 const labelled = (tags: Labels, own?: readonly [string, string]): Labels => {

@@ -2,23 +2,17 @@
  * Effect's metrics of one server: read off its registry from time to time, and off its report at the end.
  */
 import * as Duration from "effect/Duration"
-import * as Metric from "effect/Metric"
-import * as MetricBoundaries from "effect/MetricBoundaries"
-import * as MetricLabel from "effect/MetricLabel"
+import * as Metrics from "../effect/metrics.js"
 import type { Phase } from "../model/policy.js"
 import type { Report } from "../model/report.js"
 import type { WatchedServer } from "./telemetry.js"
 
-type Labels = ReadonlyArray<MetricLabel.MetricLabel>
-
-// OTLP exporters take the unit from the label of that name
-const gauge = (name: string, unit: string, description: string) =>
-  Metric.tagged(Metric.gauge(`quiesce_${name}`, { description }), "unit", unit)
+const gauge = (name: string, unit: string, description: string) => Metrics.gauge(`quiesce_${name}`, unit, description)
 
 const counter = (name: string, unit: string, description: string) =>
-  Metric.tagged(Metric.counter(`quiesce_${name}_total`, { description, incremental: true }), "unit", unit)
+  Metrics.counter(`quiesce_${name}_total`, unit, description)
 
-const seconds = MetricBoundaries.fromIterable([
+const seconds = [
   0.01,
   0.025,
   0.05,
@@ -35,10 +29,10 @@ const seconds = MetricBoundaries.fromIterable([
   60,
   120,
   300
-])
+]
 
 const histogram = (name: string, description: string) =>
-  Metric.tagged(Metric.histogram(`quiesce_${name}_seconds`, seconds, description), "unit", "s")
+  Metrics.histogram(`quiesce_${name}_seconds`, "s", seconds, description)
 
 const openConnections = gauge("connections", "{connection}", "Open connections")
 const inFlight = gauge("requests_in_flight", "{request}", "Requests that have not got their whole answer yet")
@@ -62,28 +56,28 @@ const answers: ReadonlyArray<Report["cut"][number]["answer"]> = ["503", "truncat
 const protocols = new Set(["http/1.1", "h2", "tls", "tcp", "websocket", "connect"])
 
 interface Series {
-  readonly labels: Labels
+  readonly labels: Metrics.Labels
   count: number
 }
 
 export class Sampler {
   readonly #server: WatchedServer
-  readonly #common: Labels
+  readonly #common: Metrics.Labels
   readonly #connections = new Map<string, Series>()
-  readonly #phases: ReadonlyArray<readonly [Phase, Labels]>
+  readonly #phases: ReadonlyArray<readonly [Phase, Metrics.Labels]>
   readonly #seen = { accepted: 0, acceptErrors: 0, served: 0, dismissed: 0 }
 
-  constructor(server: WatchedServer, common: Labels) {
+  constructor(server: WatchedServer, common: Metrics.Labels) {
     this.#server = server
     this.#common = common
     this.#phases = allPhases.map((phase) => [phase, this.#labels({ phase })])
     // a counter that appears with its first increase looks as if there had been none
-    for (const answer of answers) cut.unsafeUpdate(0, this.#labels({ answer }))
-    for (const counter of [forced, abandoned]) counter.unsafeUpdate(0, common)
+    for (const answer of answers) cut.update(0, this.#labels({ answer }))
+    for (const counter of [forced, abandoned]) counter.update(0, common)
   }
 
-  #labels(labels: Readonly<Record<string, string>>): Labels {
-    return [...this.#common, ...Object.entries(labels).map(([key, value]) => MetricLabel.make(key, value))]
+  #labels(labels: Readonly<Record<string, string>>): Metrics.Labels {
+    return Metrics.withLabels(this.#common, labels)
   }
 
   sample(phase: Phase = this.#server.telemetry.phase): void {
@@ -94,14 +88,14 @@ export class Sampler {
       requests += exchanges.size
       this.#seriesOf(state, protocol.name).count++
     }
-    for (const { count, labels } of this.#connections.values()) openConnections.unsafeUpdate(count, labels)
-    inFlight.unsafeUpdate(requests, this.#common)
-    for (const [each, labels] of this.#phases) phases.unsafeUpdate(each === phase ? 1 : 0, labels)
+    for (const { count, labels } of this.#connections.values()) openConnections.update(count, labels)
+    inFlight.update(requests, this.#common)
+    for (const [each, labels] of this.#phases) phases.update(each === phase ? 1 : 0, labels)
     const seen = this.#seen
-    accepted.unsafeUpdate(registry.accepted - seen.accepted, this.#common)
-    served.unsafeUpdate(registry.served - seen.served, this.#common)
-    dismissed.unsafeUpdate(registry.dismissed - seen.dismissed, this.#common)
-    acceptErrors.unsafeUpdate(telemetry.acceptErrors - seen.acceptErrors, this.#common)
+    accepted.update(registry.accepted - seen.accepted, this.#common)
+    served.update(registry.served - seen.served, this.#common)
+    dismissed.update(registry.dismissed - seen.dismissed, this.#common)
+    acceptErrors.update(telemetry.acceptErrors - seen.acceptErrors, this.#common)
     seen.accepted = registry.accepted
     seen.served = registry.served
     seen.dismissed = registry.dismissed
@@ -122,16 +116,16 @@ export class Sampler {
   report(report: Report): void {
     this.sample("Closed")
     const { outcome } = report
-    shutdownDuration.unsafeUpdate(Duration.toSeconds(report.duration), this.#labels({ outcome }))
-    drainDuration.unsafeUpdate(Duration.toSeconds(report.draining), this.#labels({ outcome }))
-    forced.unsafeUpdate(report.forced.length, this.#common)
-    abandoned.unsafeUpdate(report.handlers.abandoned, this.#common)
+    shutdownDuration.update(Duration.toSeconds(report.duration), this.#labels({ outcome }))
+    drainDuration.update(Duration.toSeconds(report.draining), this.#labels({ outcome }))
+    forced.update(report.forced.length, this.#common)
+    abandoned.update(report.handlers.abandoned, this.#common)
     for (const answer of answers) {
       const all = report.cut.filter((each) => each.answer === answer).length
-      if (all > 0) cut.unsafeUpdate(all, this.#labels({ answer }))
+      if (all > 0) cut.update(all, this.#labels({ answer }))
     }
     for (const { duration, name, outcome } of report.hooks) {
-      hookDuration.unsafeUpdate(Duration.toSeconds(duration), this.#labels({ hook: name, outcome }))
+      hookDuration.update(Duration.toSeconds(duration), this.#labels({ hook: name, outcome }))
     }
   }
 }
