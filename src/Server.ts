@@ -41,7 +41,6 @@
  * @module
  */
 
-import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
@@ -49,7 +48,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { Event, Server, type ServerService } from "./internal/model/server.js"
+import { withoutDefects } from "./internal/effect/causes.js"
+import { type Current, Event, Server, type ServerService } from "./internal/model/server.js"
 import { checkNames, policyNames } from "./internal/policy/optionNames.js"
 import * as internal from "./internal/server/make.js"
 import { untilClosed } from "./internal/signals/program.js"
@@ -57,7 +57,7 @@ import type * as Listener from "./Listener.js"
 import * as Shutdown from "./Shutdown.js"
 
 export { Event, Server }
-export type { ServerService }
+export type { Current, ServerService }
 
 /**
  * Makes a server that has no listener yet. Closing the scope shuts it down; if requests were cut then, the scope's
@@ -224,10 +224,6 @@ export const launch = <A, E, R>(
   Effect.scoped(Effect.flatMap(Layer.build(layer), (context) => untilClosed(Context.get(context, Server)))).pipe(
     // the finalizer of the server dies with what `closed` has failed with
     Effect.catchAllCause((cause) =>
-      Effect.failCause(
-        Cause.isFailure(cause)
-          ? Cause.filter(cause, (part) => !(part._tag === "Die" && part.defect instanceof Shutdown.DeadlineExceeded))
-          : cause
-      )
+      Effect.failCause(withoutDefects(cause, (defect) => defect instanceof Shutdown.DeadlineExceeded))
     )
   )

@@ -4,26 +4,18 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as FiberRef from "effect/FiberRef"
-import * as FiberRefs from "effect/FiberRefs"
-import * as HashMap from "effect/HashMap"
-import * as HashSet from "effect/HashSet"
 import * as Inspectable from "effect/Inspectable"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
-import * as Option from "effect/Option"
-import * as Runtime from "effect/Runtime"
 import { inspect } from "node:util"
+import * as Causes from "../effect/causes.js"
+import * as Logs from "../effect/logs.js"
 import { clip, escaped } from "../model/text.js"
 import { countLogError } from "./logErrors.js"
 import { holdOutputs, isOutputLost, writeElsewhere } from "./outputs.js"
 
 /** What an event says to machines. */
 export type Data = Readonly<Record<string, unknown>>
-
-type AnyLogger = Logger.Logger<unknown, unknown>
-
-type Options = Logger.Logger.Options<unknown>
 
 /** The name of the annotation. */
 const annotation = "quiesce"
@@ -38,25 +30,16 @@ export const log = (
   data: Data = {},
   failure?: unknown
 ): Effect.Effect<void> =>
-  Effect.withFiberRuntime((fiber, { runtimeFlags }) => {
+  // in a fiber of its own: a logger may interrupt the one that it finds itself in
+  Logs.withWriteLine((write) => {
     const release = holdOutputs()
     try {
       const cause = failure === undefined ? Cause.empty : Cause.isCause(failure) ? failure : Cause.fail(failure)
-      const fiberRefs = FiberRefs.updateAs(fiber.getFiberRefs(), {
-        fiberId: fiber.id(),
-        fiberRef: FiberRef.currentLoggers,
-        value: HashSet.map(fiber.getFiberRef(FiberRef.currentLoggers), (logger) => guarded(logger, data))
-      })
-      const context = fiber.getFiberRef(FiberRef.currentContext)
-      // in a fiber of its own: a logger may interrupt the one that it finds itself in
-      Runtime.runFork(Runtime.make({ context, fiberRefs, runtimeFlags }))(
-        Effect.logWithLevel(level, escaped(message), cause)
-      )
+      write(level, escaped(message), cause, (logger) => guarded(logger, data))
     } catch (error) {
       lost(level, message, error)
     }
     release()
-    return Effect.void
   })
 
 type At = (message: string, data?: Data, failure?: unknown) => Effect.Effect<void>
@@ -70,7 +53,7 @@ export const warning: At = (...line) => log(LogLevel.Warning, ...line)
 export const error: At = (...line) => log(LogLevel.Error, ...line)
 
 /** One that throws takes the line from no other; one that is asynchronous may reject, which would end the process. */
-const guarded = (logger: AnyLogger, data: Data): AnyLogger =>
+const guarded = (logger: Logs.AnyLogger, data: Data): Logs.AnyLogger =>
   Logger.make((options) => {
     const { logLevel } = options
     const message = String(onConsole(options).message)
@@ -88,23 +71,18 @@ const guarded = (logger: AnyLogger, data: Data): AnyLogger =>
   })
 
 /** Those that have failed: what with is said once. */
-const failing = new WeakSet<AnyLogger>()
+const failing = new WeakSet<Logs.AnyLogger>()
 
-/** Each of `Logger.prettyLogger` has this text. */
-const prettyLog = String(Logger.prettyLoggerDefault.log)
-
-const isPretty = (logger: AnyLogger): boolean => String(logger.log) === prettyLog
-
-const isConsole = (logger: AnyLogger): boolean => logger === Logger.defaultLogger || isPretty(logger)
+const isConsole = (logger: Logs.AnyLogger): boolean => Logs.isDefaultLogger(logger) || Logs.isPrettyLogger(logger)
 
 /** An event as a logger prints it on one line: a pretty one has a line for each annotation, and many for a cause. */
-const fit = (logger: AnyLogger, options: Options, data: Data): Options => {
-  if (isPretty(logger)) return onConsole(options)
+const fit = (logger: Logs.AnyLogger, options: Logs.LogOptions, data: Data): Logs.LogOptions => {
+  if (Logs.isPrettyLogger(logger)) return onConsole(options)
   const { cause } = options
-  if (logger === Logger.defaultLogger) {
+  if (Logs.isDefaultLogger(logger)) {
     return annotated(
       onConsole(options),
-      Cause.isEmpty(cause) ? data : { ...data, cause: pretty(cause) },
+      Causes.isEmpty(cause) ? data : { ...data, cause: pretty(cause) },
       JSON.stringify
     )
   }
@@ -114,27 +92,24 @@ const fit = (logger: AnyLogger, options: Options, data: Data): Options => {
   })
 }
 
-const annotated = (options: Options, data: Data, value: (data: Data) => unknown): Options =>
-  Object.keys(data).length === 0
-    ? options
-    : { ...options, annotations: HashMap.set(options.annotations, annotation, value(data)) }
+const annotated = (options: Logs.LogOptions, data: Data, value: (data: Data) => unknown): Logs.LogOptions =>
+  Object.keys(data).length === 0 ? options : Logs.annotate(options, annotation, value(data))
 
 /** What failed is told in a few words; what every line of a hand-over is annotated with becomes a part of the message. */
-const onConsole = ({ annotations, cause, message, ...options }: Options): Options => {
-  const annotated = (name: string) => Option.getOrUndefined(HashMap.get(annotations, name))
-  const pid = annotated("pid")
+const onConsole = (options: Logs.LogOptions): Logs.LogOptions => {
+  const pid = Logs.annotationOf(options, "pid")
   const isOurs = pid === process.pid
-  const whose = isOurs ? ` [${Inspectable.toStringUnknown(annotated("role") ?? "process")} ${pid}]` : ""
+  const role = Logs.annotationOf(options, "role") ?? "process"
+  const whose = isOurs ? ` [${Inspectable.toStringUnknown(role)} ${pid}]` : ""
   return {
-    ...options,
-    message: `${String(message)}${summary(cause)}${whose}`,
-    cause: Cause.empty,
-    annotations: isOurs ? HashMap.removeMany(annotations, ["pid", "role"]) : annotations
+    ...(isOurs ? Logs.withoutAnnotations(options, ["pid", "role"]) : options),
+    message: `${String(options.message)}${summary(options.cause)}${whose}`,
+    cause: Cause.empty
   }
 }
 
 const summary = (cause: Cause.Cause<unknown>): string => {
-  if (Cause.isEmpty(cause)) return ""
+  if (Causes.isEmpty(cause)) return ""
   try {
     const [error] = Cause.prettyErrors(cause)
     if (error === undefined) return ": interrupted"
@@ -148,7 +123,7 @@ const summary = (cause: Cause.Cause<unknown>): string => {
 /** What a program fails with may be anything: an object that cannot be printed, too. */
 const pretty = (cause: Cause.Cause<unknown>): string => {
   try {
-    return Cause.pretty(cause, { renderErrorCause: true })
+    return Causes.print(cause)
   } catch {
     return "what cannot be printed"
   }
@@ -156,12 +131,11 @@ const pretty = (cause: Cause.Cause<unknown>): string => {
 
 const lost = (level: LogLevel.LogLevel, message: string, why?: unknown): void => {
   countLogError()
-  writeElsewhere(`${levelName(level)}: ${message}`, ...(why === undefined ? [] : ["\nThe logger failed:", why]))
+  writeElsewhere(
+    `${Logs.consoleMethod(level)}: ${message}`,
+    ...(why === undefined ? [] : ["\nThe logger failed:", why])
+  )
 }
-
-/** As `console` calls it. */
-export const levelName = ({ ordinal }: LogLevel.LogLevel): "error" | "warn" | "info" =>
-  ordinal >= LogLevel.Error.ordinal ? "error" : ordinal >= LogLevel.Warning.ordinal ? "warn" : "info"
 
 const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof value === "object" && value !== null && "then" in value && typeof value.then === "function"

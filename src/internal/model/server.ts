@@ -8,7 +8,6 @@ import * as Effect from "effect/Effect"
 import type { LazyArg } from "effect/Function"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type * as Subscribable from "effect/Subscribable"
 import type { Connection } from "./connection.js"
 import type { DeadlineExceeded, InvalidPolicy, ServerClosed } from "./errors.js"
 import type { Listener, ListenError, NodeServer, Options } from "./listener.js"
@@ -53,6 +52,18 @@ export type Event = Data.TaggedEnum<{
  * @category constructors
  */
 export const Event = Data.taggedEnum<Event>()
+
+/**
+ * A value that is now, and its changes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Current<out A> {
+  readonly get: Effect.Effect<A>
+  /** Begins with the value of now. */
+  readonly changes: Stream.Stream<A>
+}
 
 /**
  * What a server can do.
@@ -162,7 +173,7 @@ export interface ServerService {
   /** Suspends until the server has shut down, and starts nothing. Fails like `shutdown`. */
   readonly closed: Effect.Effect<Report, DeadlineExceeded>
   /** The current phase (`phase.get`), and its changes (`phase.changes`, which begins with the current one). */
-  readonly phase: Subscribable.Subscribable<Phase>
+  readonly phase: Current<Phase>
   /**
    * Suspends until a shutdown begins. A stream that never ends by itself ends in time with
    * `Stream.interruptWhen(server.shuttingDown)`.

@@ -2,10 +2,9 @@
  * What a server tells of itself: its phase, its events, and each change of its connections.
  */
 import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
-import * as Subscribable from "effect/Subscribable"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
+import { changesOf, pushed } from "../effect/streams.js"
 import type { Connection } from "../model/connection.js"
 import type { Phase } from "../model/policy.js"
 import type { Event, ServerService } from "../model/server.js"
@@ -27,7 +26,7 @@ export const make = (registry: ConnectionRegistry): Effect.Effect<ServerEvents> 
         for (const reader of readers) reader(event)
       },
       setPhase: (next) => SubscriptionRef.set(phase, next),
-      phase: Subscribable.make({ get: SubscriptionRef.get(phase), changes: phase.changes }),
+      phase: { get: SubscriptionRef.get(phase), changes: changesOf(phase) },
       observe: (observer) =>
         Effect.acquireRelease(
           Effect.sync(() => {
@@ -38,7 +37,7 @@ export const make = (registry: ConnectionRegistry): Effect.Effect<ServerEvents> 
           }),
           (own) => Effect.sync(() => registry.observers.delete(own))
         ).pipe(Effect.asVoid),
-      events: Stream.asyncPush<Event>((push) =>
+      events: pushed<Event>(eventBuffer, (push) =>
         Effect.acquireRelease(
           Effect.map(SubscriptionRef.get(phase), (phase) => {
             // whoever reads goes on in the context of whoever wakes it
@@ -57,6 +56,6 @@ export const make = (registry: ConnectionRegistry): Effect.Effect<ServerEvents> 
               readers.delete(reader)
               registry.observers.delete(observer)
             })
-        ), { bufferSize: eventBuffer, strategy: "sliding" })
+        ))
     }
   })

@@ -1,0 +1,21 @@
+/**
+ * Streams. Effect 3 and Effect 4 push to one, and follow a `SubscriptionRef`, by other means.
+ */
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type * as SubscriptionRef from "effect/SubscriptionRef"
+
+export interface Push<A> {
+  readonly single: (value: A) => unknown
+  readonly end: () => void
+}
+
+/** What is pushed from now on. A reader that falls behind by more than `bufferSize` loses the oldest. */
+export const pushed = <A>(
+  bufferSize: number,
+  register: (push: Push<A>) => Effect.Effect<unknown, never, Scope.Scope>
+): Stream.Stream<A> => Stream.asyncPush<A>(register, { bufferSize, strategy: "sliding" })
+
+/** The value of now, and each one after it. */
+export const changesOf = <A>(ref: SubscriptionRef.SubscriptionRef<A>): Stream.Stream<A> => ref.changes
