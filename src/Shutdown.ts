@@ -24,7 +24,8 @@
  */
 
 import * as Duration from "effect/Duration"
-import { defaultPolicy, type Phase, type Policy, pollSchedule } from "./internal/model/policy.js"
+import type { Phase, Policy } from "./internal/model/policy.js"
+import { defaultPolicy, pollSchedule } from "./internal/policy/defaults.js"
 
 export { defaultPolicy, pollSchedule }
 export type { Phase, Policy }

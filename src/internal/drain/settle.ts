@@ -2,9 +2,9 @@
  * How the connections of a server are let go: closed as their graces run out, until nothing is owed to anybody.
  */
 import * as Effect from "effect/Effect"
-import * as Schedule from "effect/Schedule"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import * as RealTime from "../effect/realTime.js"
+import { stepsOf } from "../effect/schedules.js"
 import { nextMacrotask } from "../node/turn.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
 import type { ServerContext } from "./serverContext.js"
@@ -22,9 +22,8 @@ export const isQuiescent = ({ handlers, hooks, registry }: ServerContext): boole
  */
 export const awaitDrained = Effect.fnUntraced(function*(server: ServerContext, isOver = isQuiescent) {
   const { policy, registry, woken } = server
-  const poll = yield* Schedule.driver(policy.pollSchedule)
   // a schedule that has ended, or is broken, leaves the wake-ups; one that never waits, the event loop
-  const tick = Effect.zipLeft(Effect.catchAllCause(poll.next(undefined), () => Effect.never), nextMacrotask)
+  const tick = Effect.zipRight(yield* stepsOf(policy.pollSchedule), nextMacrotask)
   while (true) {
     woken.unsafeClose()
     // a process that was not scheduled for a while finds its timers due, and requests that it has not read; woken

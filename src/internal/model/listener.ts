@@ -61,6 +61,10 @@ export type Address =
   | { readonly _tag: "TcpAddress"; readonly hostname: string; readonly port: number }
   | { readonly _tag: "UnixAddress"; readonly path: string }
 
+/** For people. */
+export const printAddress = (address: Address): string =>
+  address._tag === "UnixAddress" ? address.path : `${address.hostname}:${address.port}`
+
 /**
  * One bound socket of a server.
  *

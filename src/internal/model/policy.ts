@@ -1,8 +1,8 @@
 /**
  * What a server that shuts down is told, and the phases that it goes through.
  */
-import * as Duration from "effect/Duration"
-import * as Schedule from "effect/Schedule"
+import type * as Duration from "effect/Duration"
+import type * as Schedule from "effect/Schedule"
 
 /**
  * Where a server is in its life. It only ever moves forward.
@@ -80,59 +80,8 @@ export interface Policy {
   readonly endEventStreams?: boolean | undefined
   /**
    * Fallback polling: when to check again whether the drain is done. Normally the last close, or the end of a grace,
-   * wakes the drain. A schedule that ends leaves only those. Default: {@link pollSchedule}.
+   * wakes the drain. A schedule that ends leaves only those. Default:
+   * `Shutdown.pollSchedule`.
    */
   readonly pollSchedule?: Schedule.Schedule<unknown> | undefined
-}
-
-/**
- * Go's poll law (`net/http` `Server.Shutdown`, [rule D2](../../../docs/go-rules.md#d-shutdown)): 1 ms, doubling, capped at 500 ms,
- * each plus up to 10 % jitter, in whole milliseconds. Without the jitter the checks fall at 0, 1, 3, 7, 15, 31, 63,
- * 127, 255, 511, 1011 … ms.
- *
- * **Example**
- *
- * ```ts
- * import { Effect, Schedule } from "effect"
- * import { Server, Shutdown } from "quiesce"
- *
- * // the same law, with a line for each look
- * const ServerLive = Server.layer({
- *   pollSchedule: Shutdown.pollSchedule.pipe(Schedule.tapOutput(() => Effect.logDebug("looking again")))
- * })
- * ```
- *
- * @since 0.1.0
- * @category policies
- */
-export const pollSchedule: Schedule.Schedule<unknown> = Schedule.exponential("1 millis").pipe(
-  Schedule.union(Schedule.spaced("500 millis")),
-  Schedule.jitteredWith({ min: 1, max: 1.1 }),
-  // `Clock.currentTimeNanos` throws under `TestClock` when a sleep has a fraction of a millisecond
-  Schedule.delayed((delay) => Duration.millis(Math.floor(Duration.toMillis(delay))))
-)
-
-/**
- * The policy of a server for which nothing was chosen. `timeout` and `killTimeout` together fit in the 10 seconds
- * that `docker stop` gives a container.
- *
- * **Example**
- *
- * ```ts
- * import { Server, Shutdown } from "quiesce"
- *
- * const ServerLive = Server.layer({ ...Shutdown.defaultPolicy, timeout: "20 seconds" })
- * ```
- *
- * @since 0.1.0
- * @category policies
- */
-export const defaultPolicy: { readonly [K in keyof Policy]-?: NonNullable<Policy[K]> } = {
-  lameDuck: 0,
-  timeout: "8 seconds",
-  killTimeout: "1 second",
-  newConnectionGrace: "5 seconds",
-  idleGrace: "500 millis",
-  endEventStreams: true,
-  pollSchedule
 }

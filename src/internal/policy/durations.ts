@@ -2,6 +2,7 @@
  * Durations as they are given, by programs with and without types.
  */
 import * as Duration from "effect/Duration"
+import { decode } from "../effect/durations.js"
 
 /**
  * `Duration.decode` clamps what is negative or not a number to zero, which would turn a typing error into "close at
@@ -21,6 +22,6 @@ const rejects = (value: unknown): boolean =>
  * and timers cut it off.
  */
 export const millisOf = (value: unknown): number => {
-  const decoded = rejects(value) ? undefined : Duration.decodeUnknown(value)
-  return decoded?._tag === "Some" ? Math.ceil(Duration.toMillis(decoded.value)) : Number.NaN
+  const decoded = rejects(value) ? undefined : decode(value)
+  return decoded === undefined ? Number.NaN : Math.ceil(Duration.toMillis(decoded))
 }

@@ -2,7 +2,8 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { InvalidPolicy } from "../model/errors.js"
-import { defaultPolicy, type Policy } from "../model/policy.js"
+import type { Policy } from "../model/policy.js"
+import { defaultPolicy } from "./defaults.js"
 import { millisOf } from "./durations.js"
 
 /** A policy whose every field was looked at, in whole milliseconds. */

@@ -3,9 +3,9 @@
  * milliseconds.
  */
 import * as Config from "effect/Config"
-import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
-import * as Either from "effect/Either"
+import { parsed, refused } from "../effect/configs.js"
+import { decode } from "../effect/durations.js"
 import type { Policy } from "../model/policy.js"
 import { assertNames, policyNames } from "./optionNames.js"
 import { misspelt } from "./settingNames.js"
@@ -65,42 +65,35 @@ const fields = (defaults: Policy): Config.Config<Policy> =>
     pollSchedule: Config.succeed(defaults.pollSchedule)
   })
 
-const noSlip = Config.mapOrFail(misspelt, (slip) =>
-  slip === undefined
-    ? Either.right(undefined)
-    : Either.left(ConfigError.InvalidData([slip.name], `there is no such setting; ${slip.meant} is meant`)))
+const noSlip = refused(
+  misspelt,
+  (slip) =>
+    slip === undefined ? undefined : { name: slip.name, message: `there is no such setting; ${slip.meant} is meant` }
+)
 
 const example = `a duration of 0 or more, such as "5 seconds" or a number of milliseconds`
 
 /** A duration that has an end. */
 const duration = (name: string): Config.Config<Duration.Duration> =>
-  read(name, example, (text) => {
-    const parsed = parse(text)
-    return parsed !== undefined && Duration.isFinite(parsed) ? parsed : undefined
+  parsed(name, example, (text) => {
+    const value = parse(text)
+    return value !== undefined && Duration.isFinite(value) ? value : undefined
   })
 
 /** A duration that may be infinite. */
-const infinite = (name: string): Config.Config<Duration.Duration> => read(name, `${example}, or infinity`, parse)
+const infinite = (name: string): Config.Config<Duration.Duration> => parsed(name, `${example}, or infinity`, parse)
 
 /** A duration that has an end, or the word. */
 const orPromised = (name: string): Config.Config<Duration.Duration | "promised"> =>
-  read<Duration.Duration | "promised">(name, `promised, or ${example}`, (text) => {
-    const parsed = text === "promised" ? text : parse(text)
-    return parsed === "promised" || (parsed !== undefined && Duration.isFinite(parsed)) ? parsed : undefined
+  parsed<Duration.Duration | "promised">(name, `promised, or ${example}`, (text) => {
+    const value = text === "promised" ? text : parse(text)
+    return value === "promised" || (value !== undefined && Duration.isFinite(value)) ? value : undefined
   })
-
-const read = <A>(name: string, expected: string, parse: (text: string) => A | undefined): Config.Config<A> =>
-  Config.mapOrFail(Config.string(name), (text) =>
-    Either.fromNullable(
-      parse(text.trim()),
-      () => ConfigError.InvalidData([], `${JSON.stringify(text)} is not ${expected}`)
-    ))
 
 const parse = (text: string): Duration.Duration | undefined => {
   if (/^\d+(\.\d+)?$/.test(text)) return Duration.millis(Number(text))
   if (/^infinity$/i.test(text)) return Duration.infinity
   // `Duration` takes what is negative for nothing
   if (!/^\d/.test(text)) return undefined
-  const decoded = Duration.decodeUnknown(text)
-  return decoded._tag === "Some" ? decoded.value : undefined
+  return decode(text)
 }

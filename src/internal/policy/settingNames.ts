@@ -3,7 +3,7 @@
  * it can hardly be anything else.
  */
 import * as Config from "effect/Config"
-import * as HashMap from "effect/HashMap"
+import { namesOf } from "../effect/configs.js"
 import { slipOf } from "./optionNames.js"
 
 const prefix = "SHUTDOWN"
@@ -33,29 +33,12 @@ const find = (names: ReadonlyArray<string>): Misspelt | undefined => {
 /** How many segments the longest of the names has, and one that is too many. */
 const depth = 4
 
-/** The names below this one, their segments joined: a provider of an environment takes `_` for the end of a segment. */
-const below = (levels: number): Config.Config<ReadonlyArray<string>> =>
-  levels === 0
-    ? Config.succeed([""])
-    : Config.map(Config.hashMap(below(levels - 1)), (children) => {
-      const names = HashMap.toEntries(children).flatMap(([name, rest]) =>
-        rest.map((after) => after === "" ? name : `${name}_${after}`)
-      )
-      return names.length === 0 ? [""] : names
-    })
-
-/** Whatever this provider cannot list is not looked at. */
-const none = Config.succeed<ReadonlyArray<string>>([])
-
 /** The setting that is misspelt, if there is one. */
 export const misspelt: Config.Config<Misspelt | undefined> = Config.map(
   Config.all([
     // one segment, as in a map or a file
-    Config.orElse(below(1), () => none),
-    Config.orElse(
-      Config.map(Config.nested(below(depth), prefix), (names) => names.map((name) => `${prefix}_${name}`)),
-      () => none
-    )
+    namesOf(1),
+    Config.map(namesOf(depth, prefix), (names) => names.map((name) => `${prefix}_${name}`))
   ]),
   ([flat, nested]) => find([...flat, ...nested])
 )

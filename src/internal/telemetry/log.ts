@@ -6,8 +6,9 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
-import * as Schedule from "effect/Schedule"
+import { exponentialUpTo } from "../effect/schedules.js"
 import * as Line from "../log/line.js"
+import { printAddress } from "../model/listener.js"
 import type { Phase } from "../model/policy.js"
 import { type CutRequest, type EndedStream, type HookReport, isFailure, type Report } from "../model/report.js"
 import { clip } from "../model/text.js"
@@ -26,7 +27,7 @@ import {
 import type { WatchedServer } from "./telemetry.js"
 
 /** A line a second at first, then fewer. */
-const rhythm = Schedule.exponential("1 second", 1.5).pipe(Schedule.union(Schedule.spaced("10 seconds")))
+const rhythm = exponentialUpTo("1 second", "10 seconds", 1.5)
 
 /** How many requests, or hooks, a line names. */
 const named = 5
@@ -235,10 +236,6 @@ const say = (
   Line.log(
     level,
     message,
-    { event, listeners: Array.from(listeners, ({ address }) => addressed(address)), ...data },
+    { event, listeners: Array.from(listeners, ({ address }) => printAddress(address)), ...data },
     failure
   )
-
-const addressed = (
-  address: WatchedServer["listeners"] extends ReadonlySet<{ readonly address: infer A }> ? A : never
-): string => address._tag === "UnixAddress" ? address.path : `${address.hostname}:${address.port}`
