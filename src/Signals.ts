@@ -68,10 +68,11 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
 import * as EffectRuntime from "effect/Runtime"
 import * as Os from "node:os"
+import { defects, failuresAsDefects } from "./internal/effect/causes.js"
 import { monotonicMillis } from "./internal/effect/clock.js"
+import { inherit, interruptNow } from "./internal/effect/fibers.js"
 import * as RealTime from "./internal/effect/realTime.js"
 import * as Line from "./internal/log/line.js"
 import { checkNames } from "./internal/policy/optionNames.js"
@@ -188,7 +189,7 @@ export const handle =
         const warn = (message: string) => around.run(Line.warning(message))
         const main = yield* Effect.forkDaemon(Effect.provideService(restore(program), Program, around))
         around.main = main
-        const interrupt = () => main.unsafeInterruptAsFork(FiberId.none)
+        const interrupt = () => interruptNow(main)
 
         let launchEnds = false
         let forcedBy: NodeJS.Signals | undefined
@@ -231,13 +232,13 @@ export const handle =
             isOver(main, { signal, others, warn, exits: false, fiber: runner })
           }))
         )
-        if (Exit.isSuccess(ended)) yield* Fiber.inheritAll(main)
+        if (Exit.isSuccess(ended)) yield* inherit(main)
         if (forcedBy !== undefined) {
           const forced = Cause.die(new Forced({ signal: forcedBy }))
           return yield* Effect.failCause(Exit.isSuccess(ended) ? forced : Cause.sequential(forced, ended.cause))
         }
         // what an interrupted fiber has failed with is dropped, and the exit code with it
-        return yield* interrupted ? Exit.mapErrorCause(ended, Cause.flatMap(Cause.die)) : ended
+        return yield* interrupted ? failuresAsDefects(ended) : ended
       })
     )
 
@@ -262,7 +263,7 @@ export const handle =
  */
 export const teardown: Runtime.Teardown = (exit, onExit) => {
   const forced = Exit.isFailure(exit)
-    ? Array.from(Cause.defects(exit.cause)).find((defect) => defect instanceof Forced)
+    ? defects(exit.cause).find((defect) => defect instanceof Forced)
     : undefined
   const ends = (code: number) => endWith(exit, code, onExit)
   if (forced === undefined) Runtime.defaultTeardown(exit, ends)

@@ -224,7 +224,7 @@ const life = (
       yield* Effect.raceFirst(closed, RealTime.sleep(pause))
       if ((yield* server.phase.get) !== "Closed") yield* notify({ STATUS: status(server), ...extend })
     }
-    const report = yield* Effect.merge(Effect.mapError(server.closed, ({ report }) => report))
+    const report = yield* Effect.catchAll(server.closed, ({ report }) => Effect.succeed(report))
     yield* notify({ STATUS: `Shut down in ${print(report.duration)} (${report.outcome})`, ...extend })
   })
 

@@ -1,7 +1,6 @@
 /**
  * A program that serves until a successor has taken over: what starts a hand-over, and what comes after one.
  */
-import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -10,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import Cluster from "node:cluster"
+import { yieldNow } from "../effect/fibers.js"
 import * as RealTime from "../effect/realTime.js"
 import * as Line from "../log/line.js"
 import type { InvalidPolicy } from "../model/errors.js"
@@ -32,7 +32,7 @@ const optionNames = Object.keys(
 
 type State = "Starting" | "Serving" | "Ending"
 
-export const launch = (options: Options, tag: Context.Tag<Handoff, HandoffService>) =>
+export const launch = (options: Options, tag: typeof Handoff) =>
 <A, E, R>(
   layer: Layer.Layer<A, E, R>
 ): Effect.Effect<void, E | HandoffFailed | InvalidPolicy | ListenError, Exclude<R, Handoff>> =>
@@ -70,7 +70,7 @@ export const launch = (options: Options, tag: Context.Tag<Handoff, HandoffServic
     const service: HandoffService = {
       upgrade: Effect.suspend(() => {
         if (state !== "Serving") return notServing
-        running ??= run(Effect.zipRight(Effect.yieldNow(), attempt))
+        running ??= run(Effect.zipRight(yieldNow, attempt))
         return Effect.flatMap(Fiber.await(running), (exit) => Exit.isInterrupted(exit) ? notServing : exit)
       })
     }

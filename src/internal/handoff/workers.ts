@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
 import { monotonicMillis } from "../effect/clock.js"
+import { interruptNow, yieldNow } from "../effect/fibers.js"
 import * as RealTime from "../effect/realTime.js"
 import * as Line from "../log/line.js"
 import { InvalidPolicy } from "../model/errors.js"
@@ -45,7 +46,7 @@ export const launchWorkers = (options: WorkersOptions): Effect.Effect<never, Han
         return void run(Line.error(`${signal}: not replaced, the workers ${why}`))
       }
       rolling = run(
-        Effect.yieldNow().pipe(
+        yieldNow.pipe(
           Effect.zipRight(Line.info(`${signal}: replacing the workers one by one`)),
           Effect.zipRight(roll),
           Effect.ensuring(Effect.sync(() => {
@@ -72,7 +73,7 @@ export const launchWorkers = (options: WorkersOptions): Effect.Effect<never, Han
           }),
           millis
         ))
-        return Effect.ensuring(worker.ended, Fiber.interruptFork(killer))
+        return Effect.ensuring(worker.ended, Effect.sync(() => interruptNow(killer)))
       })
     const stopped = (worker: Workers.Worker) =>
       Effect.suspend(() => {

@@ -7,7 +7,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
+import { isDefectOnly } from "../effect/causes.js"
+import { interruptNow, makeDeferred } from "../effect/fibers.js"
 import * as RealTime from "../effect/realTime.js"
 import * as Line from "../log/line.js"
 import type { Probe } from "../model/health.js"
@@ -66,7 +67,7 @@ export class Checks {
       }
       const ended = Deferred.make<void>().pipe(Effect.flatMap((ended) => {
         run.fiber.addObserver(() => Deferred.unsafeDone(ended, Effect.void))
-        run.fiber.unsafeInterruptAsFork(FiberId.none)
+        interruptNow(run.fiber)
         return Deferred.await(ended)
       }))
       // in a finalizer a race ends only where both racers can be interrupted
@@ -94,7 +95,7 @@ export class Checks {
 
   #start(check: Check, now: number): Run {
     const fiber = check.fork()
-    const run: Run = { fiber, since: now, outcome: Deferred.unsafeMake(FiberId.none), inTime: true }
+    const run: Run = { fiber, since: now, outcome: makeDeferred(), inTime: true }
     check.run = run
     fiber.addObserver((exit) => {
       check.run = undefined
@@ -105,7 +106,7 @@ export class Checks {
       const overdue = Effect.sync(() => {
         run.inTime = false
         this.#settle(check, run, `timed out after ${print(check.timeout)}`)
-        fiber.unsafeInterruptAsFork(FiberId.none)
+        interruptNow(fiber)
       })
       this.#run(Effect.raceFirst(Effect.zipRight(RealTime.sleep(check.timeout), overdue), Deferred.await(run.outcome)))
     }
@@ -136,7 +137,7 @@ const reasonOf = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
   const message = messageOf(exit.cause)
   // a line of its own is all that it gets
   const line = message.replaceAll(/\p{Cc}+/gu, " ").trim()
-  const died = Cause.isDie(exit.cause) && !Cause.isFailure(exit.cause) ? "died" : ""
+  const died = isDefectOnly(exit.cause) ? "died" : ""
   const shown = line.length > maxLength ? `${line.slice(0, maxLength)}…` : line
   return [died, shown].filter((part) => part !== "").join(": ") || "failed"
 }

@@ -3,9 +3,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import { closeIdleConnections } from "../drain/settle.js"
+import { interruptNow } from "../effect/fibers.js"
 import type { ServerService } from "../model/server.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
 
@@ -25,7 +25,9 @@ export const make = (
 ): KeepAlives => {
   let closing: Fiber.RuntimeFiber<void> | undefined = undefined
   return {
-    giveWay: () => closing?.unsafeInterruptAsFork(FiberId.none),
+    giveWay: () => {
+      if (closing !== undefined) interruptNow(closing)
+    },
     set: (enabled) =>
       Effect.suspend(() => {
         if (registry.lifecycle.isStopping) return Effect.void

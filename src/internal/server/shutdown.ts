@@ -79,10 +79,12 @@ export const make = (parts: Parts): Effect.Effect<Shutdown> =>
             registry.advance({ to: "Closed" })
             return server.enter("Closed")
           }),
-          Effect.tap(() => {
-            parts.onClosed()
-            isOver(server)
-          }),
+          Effect.tap(() =>
+            Effect.sync(() => {
+              parts.onClosed()
+              isOver(server)
+            })
+          ),
           Effect.intoDeferred(done),
           Effect.ensuring(Effect.sync(releaseOutputs))
         )
