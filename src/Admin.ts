@@ -51,7 +51,6 @@
  */
 
 import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
-import * as HttpRouter from "@effect/platform/HttpRouter"
 import type * as HttpServer from "@effect/platform/HttpServer"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
@@ -63,7 +62,10 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import * as Health from "./Health.js"
+import { platformAddress } from "./internal/effect/address.js"
 import * as RealTime from "./internal/effect/realTime.js"
+import { appOf, type Route, routerOf, untraced } from "./internal/effect/routing.js"
+import { routesOf } from "./internal/health/healthRoutes.js"
 import * as App from "./internal/http/dispatch.js"
 import { invalidOption, wrongListenOption } from "./internal/listener/listenErrors.js"
 import { assertNames, listenNames } from "./internal/policy/optionNames.js"
@@ -163,15 +165,18 @@ export class Admin extends Context.Tag("quiesce/Admin")<Admin, AdminService>() {
  */
 export const router = (
   options: RouterOptions = {}
-): HttpRouter.HttpRouter<never, Health.Health | Server> => {
+): Health.Router<Health.Health | Server> => routerOf(routes(options))
+
+const routes = (options: RouterOptions): ReadonlyArray<Route<Health.Health | Server>> => {
   assertNames("options", options, routerOptionNames)
   const { reasons = true, showQuery = false } = options
-  return Health.router({ reasons }).pipe(
-    HttpRouter.get("/", HttpMiddleware.withLoggerDisabled(index)),
-    HttpRouter.get("/metrics", HttpMiddleware.withLoggerDisabled(Pages.metrics)),
-    HttpRouter.get("/connections", HttpMiddleware.withLoggerDisabled(Pages.connections(showQuery))),
-    HttpRouter.get("/requests", HttpMiddleware.withLoggerDisabled(Pages.requests(showQuery)))
-  )
+  return [
+    ...routesOf(Health.Health, { reasons }),
+    { path: "/", handler: HttpMiddleware.withLoggerDisabled(index) },
+    { path: "/metrics", handler: HttpMiddleware.withLoggerDisabled(Pages.metrics) },
+    { path: "/connections", handler: HttpMiddleware.withLoggerDisabled(Pages.connections(showQuery)) },
+    { path: "/requests", handler: HttpMiddleware.withLoggerDisabled(Pages.requests(showQuery)) }
+  ]
 }
 
 const routerOptionNames = Object.keys(
@@ -222,7 +227,9 @@ export const make = (
     const { allowedHosts = options.path === undefined ? [] : "all", reasons, showQuery, ...listen } = options
     const server = yield* Server
     const context = yield* Effect.context<Health.Health | Server>()
-    const pages = yield* HttpRouter.toHttpApp(router({ reasons, showQuery }))
+    const pages = yield* appOf(
+      routes({ reasons, showQuery }).map(({ handler, path }) => ({ path, handler: Effect.provide(handler, context) }))
+    )
     const httpApp = allowedHosts === "all"
       ? pages
       : onlyOwnHosts(listen.host === undefined ? allowedHosts : [listen.host, ...allowedHosts])(pages)
@@ -248,17 +255,17 @@ export const make = (
     ).pipe(Effect.ignore, Effect.zipRight(Scope.close(scope, Exit.void)))
     yield* Effect.addFinalizer(() => Effect.zipRight(Effect.ignore(server.shutdown), close))
 
-    yield* own.app.serve(Effect.provide(httpApp, context)).pipe(
+    yield* own.app.serve(httpApp).pipe(
       Scope.extend(scope),
       // nobody traces the scraping of metrics
-      Effect.locally(HttpMiddleware.currentTracerDisabledWhen, () => true)
+      untraced
     )
     const onLoopback = listen.path === undefined && listen.fd === undefined && listen.host === undefined
     const { address } = yield* own.listenApp(
       () => Http.createServer(),
       onLoopback ? { ...listen, host: "127.0.0.1" } : listen
     ).pipe(Effect.catchTag("ServerClosed", Effect.die), Scope.extend(scope))
-    return { address }
+    return { address: platformAddress(address) }
   })
 
 /**

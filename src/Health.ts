@@ -51,10 +51,10 @@
  */
 
 import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
-import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import { addAll, type Router as EffectRouter, routerOf } from "./internal/effect/routing.js"
 import * as internal from "./internal/health/health.js"
 import { routesOf } from "./internal/health/healthRoutes.js"
 import {
@@ -191,6 +191,14 @@ export const startup =
     }))
 
 /**
+ * Routes that a program adds to its own: those of an `HttpRouter` of `@effect/platform`.
+ *
+ * @since 0.1.0
+ * @category routing
+ */
+export type Router<R> = EffectRouter<R>
+
+/**
  * The routes `/livez`, `/readyz` and `/startupz`, to be concatenated to an app's own, or mounted somewhere. They stay out
  * of the access log.
  *
@@ -209,11 +217,7 @@ export const startup =
  * @since 0.1.0
  * @category routing
  */
-export const router = (options: RouteOptions = {}): HttpRouter.HttpRouter<never, Health> =>
-  routesOf(Health, options).reduce<HttpRouter.HttpRouter<never, Health>>(
-    (router, { handler, path }) => HttpRouter.get(router, path, handler),
-    HttpRouter.empty
-  )
+export const router = (options: RouteOptions = {}): Router<Health> => routerOf(routesOf(Health, options))
 
 /**
  * {@link router} for an `HttpLayerRouter`.
@@ -246,5 +250,5 @@ export const layerRouter = (
   Layer.effectDiscard(Effect.gen(function*() {
     const health = yield* Health
     const router = yield* HttpLayerRouter.HttpRouter
-    for (const { handler, path } of routesOf(Effect.succeed(health), options)) yield* router.add("GET", path, handler)
+    yield* addAll(router, routesOf(Effect.succeed(health), options))
   }))

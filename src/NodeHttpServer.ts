@@ -38,7 +38,6 @@
  */
 
 import type * as NodeContext from "@effect/platform-node/NodeContext"
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as PlatformNode from "@effect/platform-node/NodeHttpServer"
 import type * as Etag from "@effect/platform/Etag"
 import type * as HttpClient from "@effect/platform/HttpClient"
@@ -56,6 +55,8 @@ import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import type * as Http2 from "node:http2"
 import type * as Https from "node:https"
+import { platformAddress } from "./internal/effect/address.js"
+import { testClient } from "./internal/effect/testClient.js"
 import * as App from "./internal/http/dispatch.js"
 import { usesFastPath } from "./internal/http/fastPath/switch.js"
 import { checkNames, listenNames, policyNames, without } from "./internal/policy/optionNames.js"
@@ -123,7 +124,8 @@ const makeServices = (
       quiet,
       app: App.make(fastPath)
     })
-    const { address } = yield* listenApp(evaluate, without(options, ownNames))
+    const listener = yield* listenApp(evaluate, without(options, ownNames))
+    const address = platformAddress(listener.address)
     const httpServer = HttpServer.make({
       address,
       serve: (httpApp, middleware) =>
@@ -165,7 +167,7 @@ const makeServices = (
 export const make = (
   evaluate: LazyArg<HttpNodeServer>,
   options: Options
-): Effect.Effect<HttpServer.HttpServer, ServeError, Scope.Scope> =>
+): Effect.Effect<typeof HttpServer.HttpServer.Service, ServeError, Scope.Scope> =>
   Effect.map(makeServices(evaluate, options), Context.get(HttpServer.HttpServer))
 
 /**
@@ -328,8 +330,7 @@ export const layerTest: Layer.Layer<
   | Server,
   ServeError
 > = HttpServer.layerTestClient.pipe(
-  Layer.provide(NodeHttpClient.layerWithoutAgent),
-  Layer.provide(NodeHttpClient.makeAgentLayer({ keepAlive: false })),
+  Layer.provide(testClient),
   Layer.provideMerge(
     Layer.mergeAll(
       Layer.scopedContext(

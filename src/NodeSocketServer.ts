@@ -112,7 +112,7 @@ export type IncomingMessage = PlatformNode.IncomingMessage
  */
 export const make = (
   options: Options
-): Effect.Effect<SocketServer.SocketServer["Type"], SocketServer.SocketServerError, Scope.Scope> =>
+): Effect.Effect<typeof SocketServer.SocketServer.Service, SocketServer.SocketServerError, Scope.Scope> =>
   Effect.map(PlainSockets.make(options), Context.get(SocketServer.SocketServer))
 
 /**
@@ -155,7 +155,7 @@ export const layer = (
  */
 export const makeWebSocket = (
   options: WebSocketOptions
-): Effect.Effect<SocketServer.SocketServer["Type"], SocketServer.SocketServerError, Scope.Scope> =>
+): Effect.Effect<typeof SocketServer.SocketServer.Service, SocketServer.SocketServerError, Scope.Scope> =>
   Effect.map(WebSockets.make(options), Context.get(SocketServer.SocketServer))
 
 /**

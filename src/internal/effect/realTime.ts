@@ -1,7 +1,8 @@
 /**
  * Effect's clock and scheduler on the timers of Node. Effect's own look up the global ones at each use: where a test has
  * replaced those, a fiber that sleeps sleeps for ever. A clock that was put in their place (`TestClock`, or one of the
- * user's) stays in use.
+ * user's) stays in use. On Effect 3 both are in a runtime, and on Effect 4 in a context; a scheduler of the one is not one
+ * of the other.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"

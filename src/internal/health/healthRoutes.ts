@@ -2,23 +2,14 @@
  * How a probe is asked over HTTP, and what it says: as the API server of Kubernetes does.
  */
 import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
-import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
+import { rest, type Route } from "../effect/routing.js"
 import type { CheckResult, HealthService, Probe, RouteOptions } from "../model/health.js"
 import { assertNames } from "../policy/optionNames.js"
 
 const probes = [["live", "livez"], ["ready", "readyz"], ["startup", "startupz"]] as const
-
-interface Route<R> {
-  readonly path: HttpRouter.PathInput
-  readonly handler: Effect.Effect<
-    HttpServerResponse.HttpServerResponse,
-    never,
-    R | HttpServerRequest.HttpServerRequest | HttpRouter.RouteContext
-  >
-}
 
 const routeOptionNames = Object.keys({ reasons: true } satisfies { readonly [K in keyof RouteOptions]-?: true })
 
@@ -51,7 +42,7 @@ const answerAll = <R>(health: Effect.Effect<HealthService, never, R>, probe: Pro
 
 const answerOne = <R>(health: Effect.Effect<HealthService, never, R>, probe: Probe, reasons: boolean) =>
   Effect.gen(function*() {
-    const name = (yield* HttpRouter.params)["*"] ?? ""
+    const name = yield* rest
     const { checks: [check] } = yield* (yield* health).probe(probe, { only: [name] })
     if (check === undefined) return text(404, "404 page not found\n")
     return check.outcome === "Failed"

@@ -8,6 +8,7 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { connectionOf } from "../core/connection.js"
+import { responseOf } from "../effect/httpApps.js"
 import { endsWithStream, isEventStream, wantsEventStream } from "../protocol/eventStream.js"
 
 type Response = HttpServerResponse.HttpServerResponse
@@ -28,11 +29,12 @@ const isStreamed = ({ body }: Response): boolean =>
 
 const endingWhen = (end: Effect.Effect<void>, response: Response, request: HttpServerRequest): Response => {
   const { body, headers } = response
+  if (body._tag !== "Stream" || headers["content-length"] !== undefined) return response
   const contentType = headers["content-type"] ?? body.contentType
-  if (body._tag !== "Stream" || !isEventStream(contentType) || headers["content-length"] !== undefined) return response
+  if (!isEventStream(contentType)) return response
   const source = NodeHttpServerRequest.toIncomingMessage(request)
   if (!wantsEventStream(source.method, source.headers.accept)) return response
-  const ended = Effect.zipRight(end, Effect.sync(endsWithStream(NodeHttpServerRequest.toServerResponse(request))))
+  const ended = Effect.zipRight(end, Effect.sync(endsWithStream(responseOf(request))))
   return HttpServerResponse.setBody(response, HttpBody.stream(Stream.interruptWhen(body.stream, ended), contentType))
 }
 

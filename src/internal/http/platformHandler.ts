@@ -2,31 +2,30 @@
  * The handlers of `@effect/platform-node`, for what we leave to them: upgrades, and all requests where its classes are
  * not what we take them for.
  */
-import * as PlatformNode from "@effect/platform-node/NodeHttpServer"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
-import type * as HttpApp from "@effect/platform/HttpApp"
 import type { HttpMiddleware } from "@effect/platform/HttpMiddleware"
 import { HttpServerRequest } from "@effect/platform/HttpServerRequest"
-import * as Socket from "@effect/platform/Socket"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as FiberId from "effect/FiberId"
 import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import type * as Net from "node:net"
-import { connectionOf, type TrackedConnection } from "../core/connection.js"
+import { connectionOf } from "../core/connection.js"
 import type { RequestFibers } from "../drain/requestFibers.js"
+import { interruptNow } from "../effect/fibers.js"
+import { type HttpApp, responseOf, serverOf, withUpgrade } from "../effect/httpApps.js"
+import { writeClose } from "../effect/sockets.js"
 import { completeEnd } from "../node/endCallbacks.js"
 import { answerUpgrade, http1Of } from "../protocol/http1.js"
 import { goingAway, hijack } from "../protocol/upgraded.js"
-import { once } from "../sockets/socketServer.js"
+import { once } from "../sockets/undrainedCalls.js"
 import { endingWithDrain } from "./endEventStreams.js"
 
 export interface PlatformHandler {
   readonly request: (request: Http.IncomingMessage, response: Http.ServerResponse) => void
   readonly upgrade: (request: Http.IncomingMessage, socket: Net.Socket, head: Buffer) => void
   readonly serve: (
-    httpApp: HttpApp.Default<unknown>,
+    httpApp: HttpApp<unknown>,
     middleware?: HttpMiddleware
   ) => Effect.Effect<void, never, Scope.Scope>
 }
@@ -45,9 +44,9 @@ export const make = (
         listening()
         return facade
       },
-      address: () => ({ address: "", family: "", port: 0 })
+      address: () => ({ address: "127.0.0.1", family: "IPv4", port: 0 })
     }) as Http.Server
-    const platform = yield* Effect.orDie(PlatformNode.make(() => facade, {}))
+    const platform = yield* Effect.orDie(serverOf(facade))
     return {
       request: (request, response) => void facade.emit("request", request, response),
       upgrade: (request, socket, head) => void facade.emit("upgrade", request, socket, head),
@@ -60,10 +59,10 @@ export const make = (
 
 /** Knows each request fiber from the inside, without forking one. */
 const track = <E, R>(
-  app: HttpApp.Default<E, R>,
+  app: HttpApp<E, R>,
   handlers: RequestFibers,
   eventStreamsEnd: Effect.Effect<void>
-): HttpApp.Default<E, R> =>
+): HttpApp<E, R> =>
   Effect.withFiberRuntime((fiber) => {
     const request = Context.unsafeGet(fiber.currentContext, HttpServerRequest)
     const source = NodeHttpServerRequest.toIncomingMessage(request)
@@ -76,52 +75,24 @@ const track = <E, R>(
       return Effect.map(app, (response) => endingWithDrain(response, request, eventStreamsEnd))
     }
     let upgraded = false
-    handlers.add(fiber, connection, () =>
-      http1.endUpgrade(exchange, () =>
-        NodeHttpServerRequest.toServerResponse(request)))
+    handlers.add(fiber, connection, () => http1.endUpgrade(exchange, () => responseOf(request)))
     connection.socket.once("close", () => {
       // its answer, if it is writing one, is known to nobody else
-      if (!upgraded) {
-        completeEnd(NodeHttpServerRequest.toServerResponse(request))
-      }
+      if (!upgraded) completeEnd(responseOf(request))
     })
-    const withUpgrade = upgradable(request, connection, (socket) => {
+    const upgradable = withUpgrade(request, (socket) => {
       upgraded = true
       hijack(connection, "websocket").goAwayBy(() => {
-        const errand = handlers.fork(goAway(socket))
-        connection.socket.once("close", () =>
-          errand.unsafeInterruptAsFork(FiberId.none))
+        const errand = handlers.fork(writeClose(socket, goingAway.code, goingAway.reason))
+        connection.socket.once("close", () => interruptNow(errand))
       })
+      return once(socket, connection)
     })
-    return Effect.map(Effect.provideService(app, HttpServerRequest, withUpgrade), (response) => {
+    return Effect.map(Effect.provideService(app, HttpServerRequest, upgradable), (response) => {
       // it has declined to upgrade, and answers as it would any request
-      if (!upgraded) answerUpgrade(exchange, NodeHttpServerRequest.toServerResponse(request))
+      if (!upgraded) answerUpgrade(exchange, responseOf(request))
       return endingWithDrain(response, request, eventStreamsEnd)
     })
   })
 
 const ignore = () => {}
-
-/** The same request, which says when it is upgraded. */
-const upgradable = (
-  request: HttpServerRequest,
-  connection: TrackedConnection,
-  onUpgrade: (socket: Socket.Socket) => void
-): HttpServerRequest =>
-  Object.create(request, {
-    upgrade: {
-      value: Effect.map(request.upgrade, (socket) => {
-        onUpgrade(socket)
-        return once(socket, connection)
-      })
-    },
-    modify: {
-      value: (options: Parameters<HttpServerRequest["modify"]>[0]) =>
-        upgradable(request.modify(options), connection, onUpgrade)
-    }
-  })
-
-const goAway = (socket: Socket.Socket): Effect.Effect<void> =>
-  Effect.scoped(
-    Effect.flatMap(socket.writer, (write) => write(new Socket.CloseEvent(goingAway.code, goingAway.reason)))
-  ).pipe(Effect.ignore)

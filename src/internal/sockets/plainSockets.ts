@@ -4,13 +4,13 @@
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import type * as Socket from "@effect/platform/Socket"
 import type * as SocketServer from "@effect/platform/SocketServer"
-import type { Cause } from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as FiberRef from "effect/FiberRef"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Net from "node:net"
 import { connectionOf } from "../core/connection.js"
+import { logUnhandled } from "../effect/logs.js"
+import { serverError } from "../effect/sockets.js"
 import type { Options } from "../model/socketServer.js"
 import { inOwnContext } from "../node/asyncContext.js"
 import { checkNames, listenNames, policyNames, socketNames, without } from "../policy/optionNames.js"
@@ -48,10 +48,12 @@ export const make = (
           upgradedOf(connection)?.served()
           Effect.zipRight(Sockets.betweenCalls(connection), Sockets.fromConnection(conn, connection)).pipe(
             Effect.flatMap(handler),
-            Effect.catchAllCause(reportUnhandledError),
+            // as `@effect/platform-node` says it
+            Effect.catchAllCause((cause) =>
+              logUnhandled(cause, "Unhandled error in SocketServer")
+            ),
             Effect.provideService(NodeSocket.NetSocket, conn),
-            (effect) =>
-              Sockets.tracked(connection, effect),
+            (effect) => Sockets.tracked(connection, effect),
             Effect.interruptible,
             Runtime.runFork(runtime)
           )
@@ -62,14 +64,7 @@ export const make = (
         return Effect.never
       }))
   }).pipe(Effect.mapError((error) =>
-    Sockets.socketServerError("Open", error)
+    serverError("Open", error)
   ))
 
 const ignore = () => {}
-
-/** As `@effect/platform-node` says it. */
-const reportUnhandledError = <E>(cause: Cause<E>): Effect.Effect<void> =>
-  Effect.flatMap(FiberRef.get(FiberRef.unhandledErrorLogLevel), (level) =>
-    level._tag === "Some"
-      ? Effect.logWithLevel(level.value, cause, "Unhandled error in SocketServer")
-      : Effect.void)

@@ -7,11 +7,14 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { platformAddress } from "../effect/address.js"
+import { serverError } from "../effect/sockets.js"
 import * as Line from "../log/line.js"
+import { type Address, printAddress } from "../model/listener.js"
 import type { Policy } from "../model/policy.js"
 import { Server } from "../model/server.js"
 import * as internal from "../server/make.js"
-import { BetweenCalls, socketServerError } from "./socketServer.js"
+import { BetweenCalls } from "./socketServer.js"
 
 /**
  * `SocketServer.run` was called on a server that already has, or had, a handler: the cause of the `SocketServerError`
@@ -38,16 +41,16 @@ type Attach = <R, E, _>(handler: (socket: Socket.Socket) => Effect.Effect<_, E, 
 
 export const services = (
   { isStopping, service }: internal.ServerHandle<undefined>,
-  address: SocketServer.Address,
+  address: Address,
   attach: Attach
 ): Services => {
   let taken = false
   const run: Attach = (handler) =>
     Effect.suspend(() => {
       if (taken || isStopping()) {
-        const cause = new AlreadyRunning({ address: formatAddress(address) })
+        const cause = new AlreadyRunning({ address: printAddress(address) })
         // where `run` is forked, as by the layers of RPC, nobody would hear of it
-        return Effect.zipRight(Line.error(cause.message), socketServerError("Unknown", cause))
+        return Effect.zipRight(Line.error(cause.message), serverError("Unknown", cause))
       }
       taken = true
       return Effect.zipRight(
@@ -61,7 +64,9 @@ export const services = (
         )
       )
     })
-  return Context.make(SocketServer.SocketServer, { address, run }).pipe(Context.add(Server, service))
+  return Context.make(SocketServer.SocketServer, { address: platformAddress(address), run }).pipe(
+    Context.add(Server, service)
+  )
 }
 
 /** RPC that is run without `withDrain` would interrupt its calls, and its idle clients hold up the drain. */
@@ -75,6 +80,3 @@ const warnOfRpc = Effect.contextWithEffect((context: Context.Context<never>) =>
 
 export const makeServer = (policy: Policy) =>
   internal.make(policy, { quiet: false, app: () => Effect.succeed(undefined) })
-
-const formatAddress = (address: SocketServer.Address): string =>
-  address._tag === "UnixAddress" ? address.path : `${address.hostname}:${address.port}`

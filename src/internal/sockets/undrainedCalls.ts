@@ -4,6 +4,7 @@
  * `@effect/rpc` runs each call in a fiber that has no parent and begins uninterruptible. A supervisor of what the
  * handler of the connection runs sees it start, so that no message is decoded for it. The span of a call has its name.
  */
+import * as Socket from "@effect/platform/Socket"
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -152,6 +153,37 @@ export class UndrainedCalls extends Supervisor.AbstractSupervisor<void> {
     running.call = callOf(running, path)
     noteUndrained(this.#connection, running.call)
   }
+}
+
+/**
+ * The same socket, which is not opened a second time: what is written once it has ended fails. As it is, it would wait
+ * for ever, and with it the call that has just finished when its client left.
+ *
+ * Calls of RPC that are spoken over it are seen, so that the report can name those that are cut.
+ */
+export const once = (socket: Socket.Socket, connection: TrackedConnection | undefined): Socket.Socket => {
+  let ended = false
+  const calls = connection === undefined ? undefined : new UndrainedCalls(connection)
+  const end = Effect.sync(() => {
+    calls?.end()
+    ended = true
+  })
+  return Socket.Socket.of({
+    [Socket.TypeId]: Socket.TypeId,
+    run: (handler, options) => Effect.ensuring(socket.run(handler, options), end),
+    runRaw: (handler, options) => {
+      const run = socket.runRaw(handler, options)
+      return Effect.ensuring(calls === undefined ? run : Effect.supervised(run, calls), end)
+    },
+    writer: Effect.map(
+      socket.writer,
+      (write) => (chunk) =>
+        Effect.withFiberRuntime((fiber) => {
+          calls?.sends(fiber, chunk)
+          return ended ? new Socket.SocketCloseError({ reason: "Close", code: 1000 }) : write(chunk)
+        })
+    )
+  })
 }
 
 const callOf = ({ parts, since }: Running, path: string): Call => {

@@ -10,11 +10,13 @@ import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import type * as Net from "node:net"
 import { connectionOf } from "../core/connection.js"
+import { serverError } from "../effect/sockets.js"
 import type { WebSocketOptions } from "../model/socketServer.js"
 import { nextMacrotask } from "../node/turn.js"
 import { policyNames, wrongNameAmongOthers } from "../policy/optionNames.js"
 import { makeServer, type Services, services } from "./socketHandler.js"
 import * as Sockets from "./socketServer.js"
+import { once } from "./undrainedCalls.js"
 
 /** `new WebSocketServer({ noServer: true })` never listens, and stock waits for it for ever. */
 class NotListening extends Data.TaggedError("NotListening") {
@@ -60,7 +62,9 @@ export const make = (
     if (noServer === true) return yield* new NotListening()
     // `@effect/platform-node` attaches its WebSocket server to what it is given: to one that never listens, so that
     // upgrades reach it from the one that does, through us
-    const facade = Object.assign(Http.createServer(), { address: () => ({ address: "", family: "", port: 0 }) })
+    const facade = Object.assign(Http.createServer(), {
+      address: () => ({ address: "127.0.0.1", family: "IPv4", port: 0 })
+    })
     const [stock] = yield* Effect.all([
       PlatformNode.makeWebSocket({ ...options, server: facade }),
       Effect.zipRight(nextMacrotask, Effect.sync(() => facade.emit("listening")))
@@ -83,12 +87,12 @@ export const make = (
           const connection = connectionOf(Option.getOrUndefined(request)?.socket)
           return Sockets.tracked(
             connection,
-            Effect.zipRight(Sockets.betweenCalls(connection), handler(Sockets.once(socket, connection)))
+            Effect.zipRight(Sockets.betweenCalls(connection), handler(once(socket, connection)))
           )
         })
       ))
   }).pipe(Effect.mapError((error) =>
-    Sockets.socketServerError("Open", error)
+    serverError("Open", error)
   ))
 
 /** What `ws` answers on a server of its own. */

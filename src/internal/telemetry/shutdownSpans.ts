@@ -2,12 +2,11 @@
  * The spans of a shutdown, through Effect's own tracer: one for each step. A tracer that throws must not take the
  * shutdown with it.
  */
-import * as Context from "effect/Context"
-import * as DefaultServices from "effect/DefaultServices"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Tracer from "effect/Tracer"
+import type * as Tracer from "effect/Tracer"
+import { makeSpan, nativeTracer } from "../effect/tracing.js"
 import { DeadlineExceeded } from "../model/errors.js"
 import { isFailure, type Report } from "../model/report.js"
 import { clip } from "../model/text.js"
@@ -22,22 +21,20 @@ interface Options<A> {
   readonly onSuccess?: (span: Tracer.Span, value: A) => Exit.Exit<unknown, unknown> | undefined
 }
 
-/** Effect's own, which keeps spans where nobody looks; but errors are wrapped for it. */
-const native = Context.get(DefaultServices.liveServices, Tracer.Tracer)
-
 /** Runs one step of the shutdown in a span of its own, where there is a tracer. */
 export const step =
   <A>(name: string, options: Options<A> = {}) => <E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.flatMap(Effect.tracer, (tracer) =>
-      tracer === native ? effect : Effect.acquireUseRelease(
+      // errors would be wrapped for spans at which nobody looks
+      tracer === nativeTracer ? effect : Effect.acquireUseRelease(
         begin(name, options),
         (span) => span === undefined ? effect : Effect.withParentSpan(effect, span),
         (span, exit) => span === undefined ? Effect.void : end(span, exit, options.onSuccess)
       ))
 
 const begin = <A>(name: string, { attributes, onStart, parent, root }: Options<A>) =>
-  Effect.makeSpan(`quiesce.${name}`, { root: root === true, parent, attributes, captureStackTrace: false }).pipe(
-    Effect.tap((span) => onStart?.(span)),
+  makeSpan(`quiesce.${name}`, { root: root === true, parent, attributes }).pipe(
+    Effect.tap((span) => Effect.sync(() => onStart?.(span))),
     Effect.catchAllCause(() => Effect.succeed(undefined))
   )
 

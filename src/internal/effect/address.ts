@@ -1,0 +1,20 @@
+/**
+ * Where a server listens, as Effect's own modules have it. Effect 3 has plain data, member for member that of this
+ * library; Effect 4 has classes, whose values do not survive JSON. So this library keeps to plain data, and says it in
+ * Effect's way where it hands an address to Effect.
+ */
+import type * as HttpServer from "@effect/platform/HttpServer"
+
+/** An address of this library's. */
+interface Tcp {
+  readonly _tag: "TcpAddress"
+  readonly hostname: string
+  readonly port: number
+}
+
+interface Unix {
+  readonly _tag: "UnixAddress"
+  readonly path: string
+}
+
+export const platformAddress = (address: Tcp | Unix): HttpServer.Address => address

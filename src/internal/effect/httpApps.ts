@@ -1,0 +1,37 @@
+/**
+ * Effect apps on Node servers. Effect 3 and Effect 4 have other types for an app, for Node's response and for an upgrade,
+ * and other options for the server that serves an app.
+ */
+import * as PlatformNode from "@effect/platform-node/NodeHttpServer"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import type * as Platform from "@effect/platform/HttpApp"
+import type { HttpServer } from "@effect/platform/HttpServer"
+import type { ServeError } from "@effect/platform/HttpServerError"
+import type { HttpServerRequest } from "@effect/platform/HttpServerRequest"
+import type * as Socket from "@effect/platform/Socket"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type * as Http from "node:http"
+
+/** An effect that answers a request. */
+export type HttpApp<E = never, R = never> = Platform.Default<E, R>
+
+/** The server of `@effect/platform-node` that a Node server has, and that leaves its shutdown to us. */
+export const serverOf = (node: Http.Server): Effect.Effect<HttpServer, ServeError, Scope.Scope> =>
+  PlatformNode.make(() => node, {})
+
+/** Node's response to a request. */
+export const responseOf = (request: HttpServerRequest): Http.ServerResponse =>
+  NodeHttpServerRequest.toServerResponse(request)
+
+/** The same request. When it is upgraded, its handler gets what `onUpgrade` makes of the socket. */
+export const withUpgrade = (
+  request: HttpServerRequest,
+  onUpgrade: (socket: Socket.Socket) => Socket.Socket
+): HttpServerRequest =>
+  Object.create(request, {
+    upgrade: { value: Effect.map(request.upgrade, onUpgrade) },
+    modify: {
+      value: (options: Parameters<HttpServerRequest["modify"]>[0]) => withUpgrade(request.modify(options), onUpgrade)
+    }
+  })

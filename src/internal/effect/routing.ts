@@ -1,0 +1,44 @@
+/**
+ * Routes. On Effect 3 a router is a value, which can be combined with others; on Effect 4 it is a service, and routes are
+ * layers that add to it. What is not traced is in a `FiberRef` on Effect 3, and in the context on Effect 4.
+ */
+import type * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
+import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
+import * as HttpRouter from "@effect/platform/HttpRouter"
+import type { HttpServerRequest } from "@effect/platform/HttpServerRequest"
+import type { HttpServerResponse } from "@effect/platform/HttpServerResponse"
+import * as Effect from "effect/Effect"
+import type { HttpApp } from "./httpApps.js"
+
+/** What answers a GET of a path. */
+export interface Route<R> {
+  readonly path: HttpRouter.PathInput
+  readonly handler: Effect.Effect<HttpServerResponse, never, R | HttpServerRequest | HttpRouter.RouteContext>
+}
+
+/** Routes that a program adds to its own. */
+export type Router<R> = HttpRouter.HttpRouter<never, R>
+
+export const routerOf = <R>(routes: ReadonlyArray<Route<R>>): Router<R> =>
+  routes.reduce<Router<R>>((router, { handler, path }) => HttpRouter.get(router, path, handler), HttpRouter.empty)
+
+/** An app that answers with those routes, and everything else with 404. */
+export const appOf = (routes: ReadonlyArray<Route<never>>): Effect.Effect<HttpApp<unknown>> =>
+  HttpRouter.toHttpApp(routerOf(routes))
+
+/** Adds routes to a router that is a service on Effect 3, too. */
+export const addAll = (
+  router: HttpLayerRouter.HttpRouter,
+  routes: ReadonlyArray<Route<never>>
+): Effect.Effect<void> =>
+  Effect.forEach(routes, ({ handler, path }) => router.add("GET", path, handler), { discard: true })
+
+/** What the `*` at the end of the path stands for. */
+export const rest: Effect.Effect<string, never, HttpRouter.RouteContext> = Effect.map(
+  HttpRouter.params,
+  (params) => params["*"] ?? ""
+)
+
+/** Requests to what is served in it are not traced. */
+export const untraced = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.locally(effect, HttpMiddleware.currentTracerDisabledWhen, () => true)
