@@ -26,6 +26,23 @@ const rooms = {
 
 const among = (names) => `^src/internal/(${names.join("|")})/`
 
+/** Modules that Effect 4 does not have, or has for something else. */
+const onlyEffect3 = [
+  "DefaultServices",
+  "Either",
+  "FiberId",
+  "FiberRef",
+  "FiberRefs",
+  "FiberRefsPatch",
+  "FiberStatus",
+  "Metric[A-Z]\\w*",
+  "RuntimeFlags",
+  "RuntimeFlagsPatch",
+  "Scheduler",
+  "Subscribable",
+  "Supervisor"
+]
+
 module.exports = {
   forbidden: [
     { name: "no-circle", severity: "error", from: {}, to: { circular: true } },
@@ -49,6 +66,13 @@ module.exports = {
       severity: "error",
       from: { pathNot: "^src/internal/http/(fastPath/|dispatch[.]ts)" },
       to: { path: "^src/internal/http/fastPath/", pathNot: "/switch[.]ts$" }
+    },
+    {
+      name: "only-effect-3",
+      comment: "what Effect 4 says by more than another name is in internal/effect; the exceptions are not in Effect 4's line",
+      severity: "error",
+      from: { pathNot: "^src/(internal/(effect/|http/fastPath/|sockets/undrainedCalls[.]ts)|rpc[.]ts)" },
+      to: { path: `/(effect/dist/\\w+/(${onlyEffect3.join("|")})|@effect/platform/dist/\\w+/Http(App|Router))[.]` }
     },
     ...Object.entries(rooms).map(([room, others]) => ({
       name: `from-${room}`,
