@@ -62,7 +62,7 @@
  * @module
  */
 
-import * as Runtime from "@effect/platform/Runtime"
+import type * as Runtime from "@effect/platform/Runtime"
 import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -74,6 +74,7 @@ import { defects, failuresAsDefects } from "./internal/effect/causes.js"
 import { monotonicMillis } from "./internal/effect/clock.js"
 import { inherit, interruptNow } from "./internal/effect/fibers.js"
 import * as RealTime from "./internal/effect/realTime.js"
+import { withExitCode } from "./internal/effect/teardown.js"
 import * as Line from "./internal/log/line.js"
 import { checkNames } from "./internal/policy/optionNames.js"
 import { sayWhatRuns } from "./internal/signals/finalizing.js"
@@ -266,6 +267,6 @@ export const teardown: Runtime.Teardown = (exit, onExit) => {
     ? defects(exit.cause).find((defect) => defect instanceof Forced)
     : undefined
   const ends = (code: number) => endWith(exit, code, onExit)
-  if (forced === undefined) Runtime.defaultTeardown(exit, ends)
+  if (forced === undefined) withExitCode(exit, ends)
   else ends(forced.exitCode)
 }

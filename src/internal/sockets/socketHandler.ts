@@ -8,7 +8,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { platformAddress } from "../effect/address.js"
-import { serverError } from "../effect/sockets.js"
+import { hasRpc, serverError } from "../effect/sockets.js"
 import * as Line from "../log/line.js"
 import { type Address, printAddress } from "../model/listener.js"
 import type { Policy } from "../model/policy.js"
@@ -71,7 +71,7 @@ export const services = (
 
 /** RPC that is run without `withDrain` would interrupt its calls, and its idle clients hold up the drain. */
 const warnOfRpc = Effect.contextWithEffect((context: Context.Context<never>) =>
-  context.unsafeMap.has("@effect/rpc/RpcSerialization") && !Context.get(context, BetweenCalls)
+  hasRpc(context) && !Context.get(context, BetweenCalls)
     ? Line.warning(
       "RPC over this socket server is not drained: wrap the layer of its protocol in withDrain of quiesce/rpc"
     )
