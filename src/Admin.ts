@@ -62,7 +62,7 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import * as Health from "./Health.js"
-import { platformAddress } from "./internal/effect/address.js"
+import { toPlatformAddress } from "./internal/effect/address.js"
 import * as RealTime from "./internal/effect/realTime.js"
 import { appOf, type Route, routerOf, untraced } from "./internal/effect/routing.js"
 import { routesOf } from "./internal/health/healthRoutes.js"
@@ -265,7 +265,7 @@ export const make = (
       () => Http.createServer(),
       onLoopback ? { ...listen, host: "127.0.0.1" } : listen
     ).pipe(Effect.catchTag("ServerClosed", Effect.die), Scope.extend(scope))
-    return { address: platformAddress(address) }
+    return { address: toPlatformAddress(address) }
   })
 
 /**

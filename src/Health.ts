@@ -54,7 +54,7 @@ import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { addAll, type Router as EffectRouter, routerOf } from "./internal/effect/routing.js"
+import { addRoutes, type Router as EffectRouter, routerOf } from "./internal/effect/routing.js"
 import * as internal from "./internal/health/health.js"
 import { routesOf } from "./internal/health/healthRoutes.js"
 import {
@@ -250,5 +250,5 @@ export const layerRouter = (
   Layer.effectDiscard(Effect.gen(function*() {
     const health = yield* Health
     const router = yield* HttpLayerRouter.HttpRouter
-    yield* addAll(router, routesOf(Effect.succeed(health), options))
+    yield* addRoutes(router, routesOf(Effect.succeed(health), options))
   }))

@@ -39,7 +39,7 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { labelsOfFiber, withLabels } from "./internal/effect/metrics.js"
+import { currentLabels, withLabels } from "./internal/effect/metrics.js"
 import { checkNames } from "./internal/policy/optionNames.js"
 import { duration } from "./internal/policy/policy.js"
 import { Sampler } from "./internal/telemetry/sampler.js"
@@ -92,7 +92,7 @@ export const layer = (options: {
       (millis) => millis >= leastMillis,
       () => new InvalidPolicy({ field: "interval", value: input, expected: `${leastMillis} milliseconds or more` })
     )
-    const labels = yield* labelsOfFiber
+    const labels = yield* currentLabels
     yield* watch(server, (inside) => {
       if (options.server !== undefined) inside.telemetry.name = options.server
       const sampler = new Sampler(inside, withLabels(labels, { server: inside.telemetry.name }))

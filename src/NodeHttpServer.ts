@@ -55,7 +55,7 @@ import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import type * as Http2 from "node:http2"
 import type * as Https from "node:https"
-import { platformAddress } from "./internal/effect/address.js"
+import { toPlatformAddress } from "./internal/effect/address.js"
 import { testClient } from "./internal/effect/testClient.js"
 import * as App from "./internal/http/dispatch.js"
 import { usesFastPath } from "./internal/http/fastPath/switch.js"
@@ -125,7 +125,7 @@ const makeServices = (
       app: App.make(fastPath)
     })
     const listener = yield* listenApp(evaluate, without(options, ownNames))
-    const address = platformAddress(listener.address)
+    const address = toPlatformAddress(listener.address)
     const httpServer = HttpServer.make({
       address,
       serve: (httpApp, middleware) =>

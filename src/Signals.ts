@@ -72,7 +72,7 @@ import * as EffectRuntime from "effect/Runtime"
 import * as Os from "node:os"
 import { defects, failuresAsDefects } from "./internal/effect/causes.js"
 import { monotonicMillis } from "./internal/effect/clock.js"
-import { inherit, interruptNow } from "./internal/effect/fibers.js"
+import { inheritFiberRefs, unsafeInterrupt } from "./internal/effect/fibers.js"
 import * as RealTime from "./internal/effect/realTime.js"
 import { withExitCode } from "./internal/effect/teardown.js"
 import * as Line from "./internal/log/line.js"
@@ -190,7 +190,7 @@ export const handle =
         const warn = (message: string) => around.run(Line.warning(message))
         const main = yield* Effect.forkDaemon(Effect.provideService(restore(program), Program, around))
         around.main = main
-        const interrupt = () => interruptNow(main)
+        const interrupt = () => unsafeInterrupt(main)
 
         let launchEnds = false
         let forcedBy: NodeJS.Signals | undefined
@@ -233,7 +233,7 @@ export const handle =
             isOver(main, { signal, others, warn, exits: false, fiber: runner })
           }))
         )
-        if (Exit.isSuccess(ended)) yield* inherit(main)
+        if (Exit.isSuccess(ended)) yield* inheritFiberRefs(main)
         if (forcedBy !== undefined) {
           const forced = Cause.die(new Forced({ signal: forcedBy }))
           return yield* Effect.failCause(Exit.isSuccess(ended) ? forced : Cause.sequential(forced, ended.cause))

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import { interruptNow, makeDeferred } from "../effect/fibers.js"
+import { unsafeInterrupt, unsafeMakeDeferred } from "../effect/fibers.js"
 import * as RealTime from "../effect/realTime.js"
 import type { HookReport } from "../model/report.js"
 import { nextMacrotask } from "../node/turn.js"
@@ -55,7 +55,7 @@ export class Hooks {
       name,
       limit,
       fork,
-      done: makeDeferred(),
+      done: unsafeMakeDeferred(),
       running: undefined,
       interrupted: false,
       report: undefined
@@ -108,7 +108,7 @@ export class Hooks {
   #interrupt(hook: Hook): void {
     if (hook.report !== undefined || hook.interrupted) return
     hook.interrupted = true
-    if (hook.running !== undefined) interruptNow(hook.running.fiber)
+    if (hook.running !== undefined) unsafeInterrupt(hook.running.fiber)
   }
 
   #end(hook: Hook, exit: Exit.Exit<unknown, unknown>): void {

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import { remoteAddressOf, snapshot, type TrackedConnection } from "../core/connection.js"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import type { Exchange } from "../core/exchange.js"
-import { interruptNow } from "../effect/fibers.js"
+import { unsafeInterrupt } from "../effect/fibers.js"
 import type { CutRequest } from "../model/report.js"
 import { nextMacrotask } from "../node/turn.js"
 import { sayGoingAway } from "./longLived.js"
@@ -57,10 +57,10 @@ export const abortRemaining = Effect.fnUntraced(function*(server: ServerContext,
   const interrupted = handlers.fibers.size
   hooks.interrupt()
   const fibers = handlers.alive
-  for (const fiber of fibers.slice(0, atOnce)) interruptNow(fiber)
+  for (const fiber of fibers.slice(0, atOnce)) unsafeInterrupt(fiber)
   // goes on where it was when the time was up
   const interrupt = inBatches(fibers.slice(atOnce).values(), (fiber) => {
-    interruptNow(fiber)
+    unsafeInterrupt(fiber)
     return true
   })
   yield* server.observer.deadlineExceeded(interrupted)

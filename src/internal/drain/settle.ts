@@ -4,7 +4,7 @@
 import * as Effect from "effect/Effect"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import * as RealTime from "../effect/realTime.js"
-import { stepsOf } from "../effect/schedules.js"
+import { stepWithSleep } from "../effect/schedules.js"
 import { nextMacrotask } from "../node/turn.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
 import type { ServerContext } from "./serverContext.js"
@@ -23,7 +23,7 @@ export const isQuiescent = ({ handlers, hooks, registry }: ServerContext): boole
 export const awaitDrained = Effect.fnUntraced(function*(server: ServerContext, isOver = isQuiescent) {
   const { policy, registry, woken } = server
   // a schedule that has ended, or is broken, leaves the wake-ups; one that never waits, the event loop
-  const tick = Effect.zipRight(yield* stepsOf(policy.pollSchedule), nextMacrotask)
+  const tick = Effect.zipRight(yield* stepWithSleep(policy.pollSchedule), nextMacrotask)
   while (true) {
     woken.unsafeClose()
     // a process that was not scheduled for a while finds its timers due, and requests that it has not read; woken

@@ -17,4 +17,4 @@ interface Unix {
   readonly path: string
 }
 
-export const platformAddress = (address: Tcp | Unix): HttpServer.Address => address
+export const toPlatformAddress = (address: Tcp | Unix): HttpServer.Address => address

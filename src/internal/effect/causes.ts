@@ -24,4 +24,4 @@ export const failuresAsDefects = <A>(exit: Exit.Exit<A, unknown>): Exit.Exit<A> 
   Exit.mapErrorCause(exit, Cause.flatMap(Cause.die))
 
 /** All of a cause as text, with the causes of its errors. */
-export const print = (cause: Cause.Cause<unknown>): string => Cause.pretty(cause, { renderErrorCause: true })
+export const prettyWithCauses = (cause: Cause.Cause<unknown>): string => Cause.pretty(cause, { renderErrorCause: true })

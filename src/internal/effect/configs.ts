@@ -8,7 +8,7 @@ import * as Either from "effect/Either"
 import * as HashMap from "effect/HashMap"
 
 /** A setting that is parsed from its text. Where `parse` returns nothing, the error says what was expected. */
-export const parsed = <A>(
+export const setting = <A>(
   name: string,
   expected: string,
   parse: (text: string) => A | undefined
@@ -20,7 +20,7 @@ export const parsed = <A>(
     ))
 
 /** Fails where a value names a setting that there should not be. */
-export const refused = <A>(
+export const rejectIf = <A>(
   config: Config.Config<A>,
   problem: (value: A) => { readonly name: string; readonly message: string } | undefined
 ): Config.Config<void> =>
@@ -35,7 +35,7 @@ export const refused = <A>(
  * The names of the settings, or of those below `prefix`. A provider that takes `_` for the end of a segment has names of
  * several segments; they are joined again, up to `depth` of them. What a provider cannot list is not there.
  */
-export const namesOf = (depth: number, prefix?: string): Config.Config<ReadonlyArray<string>> =>
+export const listNames = (depth: number, prefix?: string): Config.Config<ReadonlyArray<string>> =>
   Config.orElse(prefix === undefined ? below(depth) : Config.nested(below(depth), prefix), () => none)
 
 const none = Config.succeed<ReadonlyArray<string>>([])

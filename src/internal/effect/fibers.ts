@@ -8,14 +8,15 @@ import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 
 /** Interrupts a fiber, and does not wait for its end. */
-export const interruptNow = (fiber: Fiber.RuntimeFiber<unknown, unknown>): void =>
+export const unsafeInterrupt = (fiber: Fiber.RuntimeFiber<unknown, unknown>): void =>
   fiber.unsafeInterruptAsFork(FiberId.none)
 
 /** Sets in this fiber what a fiber that has ended has set for itself. */
-export const inherit = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Effect.Effect<void> => Fiber.inheritAll(fiber)
+export const inheritFiberRefs = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Effect.Effect<void> =>
+  Fiber.inheritAll(fiber)
 
 /** Made at once, outside of any fiber. */
-export const makeDeferred = <A, E = never>(): Deferred.Deferred<A, E> => Deferred.unsafeMake(FiberId.none)
+export const unsafeMakeDeferred = <A, E = never>(): Deferred.Deferred<A, E> => Deferred.unsafeMake(FiberId.none)
 
 /** Lets other fibers run first. A function on Effect 3, an effect on Effect 4. */
 export const yieldNow: Effect.Effect<void> = Effect.yieldNow()

@@ -20,7 +20,7 @@ export type AnyLogger = Logger.Logger<unknown, unknown>
 export type LogOptions = Logger.Logger.Options<unknown>
 
 /** Writes a line with the loggers of a fiber, each of them replaced. It may throw what a logger throws. */
-export type WriteLine = (
+export type LineWriter = (
   level: LogLevel.LogLevel,
   message: string,
   cause: Cause.Cause<unknown>,
@@ -28,7 +28,7 @@ export type WriteLine = (
 ) => void
 
 /** Lends what writes a line with all that the fiber has around it, in a fiber of its own. */
-export const withWriteLine = (use: (write: WriteLine) => void): Effect.Effect<void> =>
+export const withLineWriter = (use: (write: LineWriter) => void): Effect.Effect<void> =>
   Effect.withFiberRuntime((fiber, { runtimeFlags }) => {
     use((level, message, cause, replace) => {
       const fiberRefs = FiberRefs.updateAs(fiber.getFiberRefs(), {
@@ -82,4 +82,5 @@ export const silent: Layer.Layer<never> = Logger.remove(Logger.defaultLogger)
 export const pretty: Layer.Layer<never> = Logger.pretty
 
 /** That logger, in place of Effect's own. */
-export const instead = (logger: AnyLogger): Layer.Layer<never> => Logger.replace(Logger.defaultLogger, logger)
+export const replaceDefaultLogger = (logger: AnyLogger): Layer.Layer<never> =>
+  Logger.replace(Logger.defaultLogger, logger)

@@ -42,7 +42,7 @@ export const histogram = (
 export const noLabels: Labels = []
 
 /** The labels that a fiber gives to all metrics. */
-export const labelsOfFiber: Effect.Effect<Labels> = FiberRef.get(FiberRef.currentMetricLabels)
+export const currentLabels: Effect.Effect<Labels> = FiberRef.get(FiberRef.currentMetricLabels)
 
 export const withLabels = (labels: Labels, more: Readonly<Record<string, string>>): Labels => [
   ...labels,
@@ -75,7 +75,7 @@ export type State =
   }
 
 /** All that the registry has. */
-export const registered: Effect.Effect<ReadonlyArray<Snapshot>> = Effect.map(
+export const registrySnapshot: Effect.Effect<ReadonlyArray<Snapshot>> = Effect.map(
   Metric.snapshot,
   (pairs) =>
     Array.from(pairs).flatMap(({ metricKey, metricState }) => {

@@ -27,14 +27,14 @@ export const appOf = (routes: ReadonlyArray<Route<never>>): Effect.Effect<HttpAp
   HttpRouter.toHttpApp(routerOf(routes))
 
 /** Adds routes to a router that is a service on Effect 3, too. */
-export const addAll = (
+export const addRoutes = (
   router: HttpLayerRouter.HttpRouter,
   routes: ReadonlyArray<Route<never>>
 ): Effect.Effect<void> =>
   Effect.forEach(routes, ({ handler, path }) => router.add("GET", path, handler), { discard: true })
 
 /** What the `*` at the end of the path stands for. */
-export const rest: Effect.Effect<string, never, HttpRouter.RouteContext> = Effect.map(
+export const wildcard: Effect.Effect<string, never, HttpRouter.RouteContext> = Effect.map(
   HttpRouter.params,
   (params) => params["*"] ?? ""
 )

@@ -21,7 +21,7 @@ export const withJitter = (schedule: Schedule.Schedule<unknown>): Schedule.Sched
   )
 
 /** An effect that waits for the next step of a schedule each time it is run; for ever, once the schedule has ended. */
-export const stepsOf = (schedule: Schedule.Schedule<unknown>): Effect.Effect<Effect.Effect<void>> =>
+export const stepWithSleep = (schedule: Schedule.Schedule<unknown>): Effect.Effect<Effect.Effect<void>> =>
   Effect.map(
     Schedule.driver(schedule),
     (driver) => Effect.asVoid(Effect.catchAllCause(driver.next(undefined), () => Effect.never))

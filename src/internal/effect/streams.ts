@@ -12,7 +12,7 @@ export interface Push<A> {
 }
 
 /** What is pushed from now on. A reader that falls behind by more than `bufferSize` loses the oldest. */
-export const pushed = <A>(
+export const fromPush = <A>(
   bufferSize: number,
   register: (push: Push<A>) => Effect.Effect<unknown, never, Scope.Scope>
 ): Stream.Stream<A> => Stream.asyncPush<A>(register, { bufferSize, strategy: "sliding" })

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
 import { monotonicMillis } from "../effect/clock.js"
-import { interruptNow, yieldNow } from "../effect/fibers.js"
+import { unsafeInterrupt, yieldNow } from "../effect/fibers.js"
 import * as RealTime from "../effect/realTime.js"
 import * as Line from "../log/line.js"
 import { InvalidPolicy } from "../model/errors.js"
@@ -73,7 +73,7 @@ export const launchWorkers = (options: WorkersOptions): Effect.Effect<never, Han
           }),
           millis
         ))
-        return Effect.ensuring(worker.ended, Effect.sync(() => interruptNow(killer)))
+        return Effect.ensuring(worker.ended, Effect.sync(() => unsafeInterrupt(killer)))
       })
     const stopped = (worker: Workers.Worker) =>
       Effect.suspend(() => {

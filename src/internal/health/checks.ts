@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import { isDefectOnly } from "../effect/causes.js"
-import { interruptNow, makeDeferred } from "../effect/fibers.js"
+import { unsafeInterrupt, unsafeMakeDeferred } from "../effect/fibers.js"
 import * as RealTime from "../effect/realTime.js"
 import * as Line from "../log/line.js"
 import type { Probe } from "../model/health.js"
@@ -67,7 +67,7 @@ export class Checks {
       }
       const ended = Deferred.make<void>().pipe(Effect.flatMap((ended) => {
         run.fiber.addObserver(() => Deferred.unsafeDone(ended, Effect.void))
-        interruptNow(run.fiber)
+        unsafeInterrupt(run.fiber)
         return Deferred.await(ended)
       }))
       // in a finalizer a race ends only where both racers can be interrupted
@@ -95,7 +95,7 @@ export class Checks {
 
   #start(check: Check, now: number): Run {
     const fiber = check.fork()
-    const run: Run = { fiber, since: now, outcome: makeDeferred(), inTime: true }
+    const run: Run = { fiber, since: now, outcome: unsafeMakeDeferred(), inTime: true }
     check.run = run
     fiber.addObserver((exit) => {
       check.run = undefined
@@ -106,7 +106,7 @@ export class Checks {
       const overdue = Effect.sync(() => {
         run.inTime = false
         this.#settle(check, run, `timed out after ${print(check.timeout)}`)
-        interruptNow(fiber)
+        unsafeInterrupt(fiber)
       })
       this.#run(Effect.raceFirst(Effect.zipRight(RealTime.sleep(check.timeout), overdue), Deferred.await(run.outcome)))
     }

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import { monotonicMillis } from "../effect/clock.js"
-import { interruptNow, yieldNow } from "../effect/fibers.js"
+import { unsafeInterrupt, yieldNow } from "../effect/fibers.js"
 import * as RealTime from "../effect/realTime.js"
 import { InvalidPolicy } from "../model/errors.js"
 import type { Answer, CheckOptions, CheckResult, HealthService } from "../model/health.js"
@@ -33,7 +33,7 @@ export const make: Effect.Effect<HealthService, never, Server | Scope.Scope> = E
   })
   const watcher = run(Effect.zipRight(server.shuttingDown, stop))
   // an admin listener may answer for longer than this scope lives
-  yield* Effect.addFinalizer(() => Effect.zipRight(stop, Effect.sync(() => interruptNow(watcher))))
+  yield* Effect.addFinalizer(() => Effect.zipRight(stop, Effect.sync(() => unsafeInterrupt(watcher))))
   const isStopping = Effect.sync(() => stopping)
   // a shutdown that has just begun is known to its watcher one yield later, and it is not ready from its first moment
   const shutdown = Effect.map(Effect.zipRight(yieldNow, isStopping), (stopping): CheckResult =>

@@ -5,7 +5,7 @@ import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
-import { rest, type Route } from "../effect/routing.js"
+import { type Route, wildcard } from "../effect/routing.js"
 import type { CheckResult, HealthService, Probe, RouteOptions } from "../model/health.js"
 import { assertNames } from "../policy/optionNames.js"
 
@@ -42,7 +42,7 @@ const answerAll = <R>(health: Effect.Effect<HealthService, never, R>, probe: Pro
 
 const answerOne = <R>(health: Effect.Effect<HealthService, never, R>, probe: Probe, reasons: boolean) =>
   Effect.gen(function*() {
-    const name = yield* rest
+    const name = yield* wildcard
     const { checks: [check] } = yield* (yield* health).probe(probe, { only: [name] })
     if (check === undefined) return text(404, "404 page not found\n")
     return check.outcome === "Failed"

@@ -12,7 +12,7 @@ import * as Http from "node:http"
 import type * as Net from "node:net"
 import { connectionOf } from "../core/connection.js"
 import type { RequestFibers } from "../drain/requestFibers.js"
-import { interruptNow } from "../effect/fibers.js"
+import { unsafeInterrupt } from "../effect/fibers.js"
 import { type HttpApp, responseOf, serverOf, withUpgrade } from "../effect/httpApps.js"
 import { writeClose } from "../effect/sockets.js"
 import { completeEnd } from "../node/endCallbacks.js"
@@ -84,7 +84,7 @@ const track = <E, R>(
       upgraded = true
       hijack(connection, "websocket").goAwayBy(() => {
         const errand = handlers.fork(writeClose(socket, goingAway.code, goingAway.reason))
-        connection.socket.once("close", () => interruptNow(errand))
+        connection.socket.once("close", () => unsafeInterrupt(errand))
       })
       return once(socket, connection)
     })

@@ -31,7 +31,7 @@ export const log = (
   failure?: unknown
 ): Effect.Effect<void> =>
   // in a fiber of its own: a logger may interrupt the one that it finds itself in
-  Logs.withWriteLine((write) => {
+  Logs.withLineWriter((write) => {
     const release = holdOutputs()
     try {
       const cause = failure === undefined ? Cause.empty : Cause.isCause(failure) ? failure : Cause.fail(failure)
@@ -123,7 +123,7 @@ const summary = (cause: Cause.Cause<unknown>): string => {
 /** What a program fails with may be anything: an object that cannot be printed, too. */
 const pretty = (cause: Cause.Cause<unknown>): string => {
   try {
-    return Causes.print(cause)
+    return Causes.prettyWithCauses(cause)
   } catch {
     return "what cannot be printed"
   }

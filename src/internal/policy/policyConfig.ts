@@ -4,7 +4,7 @@
  */
 import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
-import { parsed, refused } from "../effect/configs.js"
+import { rejectIf, setting } from "../effect/configs.js"
 import { decode } from "../effect/durations.js"
 import type { Policy } from "../model/policy.js"
 import { assertNames, policyNames } from "./optionNames.js"
@@ -65,7 +65,7 @@ const fields = (defaults: Policy): Config.Config<Policy> =>
     pollSchedule: Config.succeed(defaults.pollSchedule)
   })
 
-const noSlip = refused(
+const noSlip = rejectIf(
   misspelt,
   (slip) =>
     slip === undefined ? undefined : { name: slip.name, message: `there is no such setting; ${slip.meant} is meant` }
@@ -75,17 +75,17 @@ const example = `a duration of 0 or more, such as "5 seconds" or a number of mil
 
 /** A duration that has an end. */
 const duration = (name: string): Config.Config<Duration.Duration> =>
-  parsed(name, example, (text) => {
+  setting(name, example, (text) => {
     const value = parse(text)
     return value !== undefined && Duration.isFinite(value) ? value : undefined
   })
 
 /** A duration that may be infinite. */
-const infinite = (name: string): Config.Config<Duration.Duration> => parsed(name, `${example}, or infinity`, parse)
+const infinite = (name: string): Config.Config<Duration.Duration> => setting(name, `${example}, or infinity`, parse)
 
 /** A duration that has an end, or the word. */
 const orPromised = (name: string): Config.Config<Duration.Duration | "promised"> =>
-  parsed<Duration.Duration | "promised">(name, `promised, or ${example}`, (text) => {
+  setting<Duration.Duration | "promised">(name, `promised, or ${example}`, (text) => {
     const value = text === "promised" ? text : parse(text)
     return value === "promised" || (value !== undefined && Duration.isFinite(value)) ? value : undefined
   })

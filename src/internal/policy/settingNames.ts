@@ -3,7 +3,7 @@
  * it can hardly be anything else.
  */
 import * as Config from "effect/Config"
-import { namesOf } from "../effect/configs.js"
+import { listNames } from "../effect/configs.js"
 import { slipOf } from "./optionNames.js"
 
 const prefix = "SHUTDOWN"
@@ -37,8 +37,8 @@ const depth = 4
 export const misspelt: Config.Config<Misspelt | undefined> = Config.map(
   Config.all([
     // one segment, as in a map or a file
-    namesOf(1),
-    Config.map(namesOf(depth, prefix), (names) => names.map((name) => `${prefix}_${name}`))
+    listNames(1),
+    Config.map(listNames(depth, prefix), (names) => names.map((name) => `${prefix}_${name}`))
   ]),
   ([flat, nested]) => find([...flat, ...nested])
 )

@@ -12,7 +12,7 @@ import type { Options } from "../model/promise.js"
 export const logging = (logger: Options["logger"]): Layer.Layer<never> => {
   if (logger === false) return Logs.silent
   if (logger === undefined) return Logs.pretty
-  return Logs.instead(Logger.make(({ cause, logLevel, message }): unknown => {
+  return Logs.replaceDefaultLogger(Logger.make(({ cause, logLevel, message }): unknown => {
     const text = (Array.isArray(message) ? message : [message]).map((part) => String(part)).join(" ")
     return logger(Logs.consoleMethod(logLevel), Causes.isEmpty(cause) ? text : `${text}: ${Cause.pretty(cause)}`)
   }))

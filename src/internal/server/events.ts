@@ -4,7 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
-import { changesOf, pushed } from "../effect/streams.js"
+import { changesOf, fromPush } from "../effect/streams.js"
 import type { Connection } from "../model/connection.js"
 import type { Phase } from "../model/policy.js"
 import type { Event, ServerService } from "../model/server.js"
@@ -37,7 +37,7 @@ export const make = (registry: ConnectionRegistry): Effect.Effect<ServerEvents> 
           }),
           (own) => Effect.sync(() => registry.observers.delete(own))
         ).pipe(Effect.asVoid),
-      events: pushed<Event>(eventBuffer, (push) =>
+      events: fromPush<Event>(eventBuffer, (push) =>
         Effect.acquireRelease(
           Effect.map(SubscriptionRef.get(phase), (phase) => {
             // whoever reads goes on in the context of whoever wakes it

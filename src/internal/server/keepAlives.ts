@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import { closeIdleConnections } from "../drain/settle.js"
-import { interruptNow } from "../effect/fibers.js"
+import { unsafeInterrupt } from "../effect/fibers.js"
 import type { ServerService } from "../model/server.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
 
@@ -26,7 +26,7 @@ export const make = (
   let closing: Fiber.RuntimeFiber<void> | undefined = undefined
   return {
     giveWay: () => {
-      if (closing !== undefined) interruptNow(closing)
+      if (closing !== undefined) unsafeInterrupt(closing)
     },
     set: (enabled) =>
       Effect.suspend(() => {

@@ -7,7 +7,7 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { platformAddress } from "../effect/address.js"
+import { toPlatformAddress } from "../effect/address.js"
 import { hasRpc, serverError } from "../effect/sockets.js"
 import * as Line from "../log/line.js"
 import { type Address, printAddress } from "../model/listener.js"
@@ -64,7 +64,7 @@ export const services = (
         )
       )
     })
-  return Context.make(SocketServer.SocketServer, { address: platformAddress(address), run }).pipe(
+  return Context.make(SocketServer.SocketServer, { address: toPlatformAddress(address), run }).pipe(
     Context.add(Server, service)
   )
 }

@@ -5,7 +5,7 @@ import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import { monotonicMillis } from "../effect/clock.js"
-import { registered } from "../effect/metrics.js"
+import { registrySnapshot } from "../effect/metrics.js"
 import type { Connection } from "../model/connection.js"
 import { Server } from "../model/server.js"
 import { clip } from "../model/text.js"
@@ -146,7 +146,7 @@ const waitedFor = Effect.gen(function*() {
 export const metrics = Effect.gen(function*() {
   const { headers } = yield* HttpServerRequest.HttpServerRequest
   const format = /\bapplication\/openmetrics-text\b/i.test(headers["accept"] ?? "") ? "openmetrics" : "text"
-  const all = [...Prometheus.ofRegistry(yield* registered), ...yield* waitedFor]
+  const all = [...Prometheus.ofRegistry(yield* registrySnapshot), ...yield* waitedFor]
   return HttpServerResponse.text(Prometheus.render(all, format), {
     contentType: Prometheus.contentType[format]
   })

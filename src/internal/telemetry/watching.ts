@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { interruptNow } from "../effect/fibers.js"
+import { unsafeInterrupt } from "../effect/fibers.js"
 import * as RealTime from "../effect/realTime.js"
 import * as Line from "../log/line.js"
 import type { Report } from "../model/report.js"
@@ -56,7 +56,7 @@ export const watch = (
     )
     return Effect.flatMap(Effect.forkDaemon(Effect.interruptible(Effect.forever(once))), (fiber) => {
       telemetry.reporting.add((report) => {
-        interruptNow(fiber)
+        unsafeInterrupt(fiber)
         onReport(report)
       })
       return Effect.addFinalizer(() =>

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as FastCheck from "fast-check"
-import { registered } from "../../../src/internal/effect/metrics.js"
+import { registrySnapshot } from "../../../src/internal/effect/metrics.js"
 import * as Prometheus from "../../../src/internal/telemetry/prometheus.js"
 import type { Target } from "../../support/rawClient.js"
 import { client, responses, send } from "../../support/running.js"
@@ -162,7 +162,7 @@ describe("/metrics", () => {
             one as Metric.Metric<unknown, number, unknown>
           )
           Effect.runSync(Metric.update(tagged, kind === "counter" ? positive : value))
-          return Effect.runSync(registered).filter((each) => each.name === name)
+          return Effect.runSync(registrySnapshot).filter((each) => each.name === name)
         })
         const known = Prometheus.ofRegistry(pairs)
         parse(Prometheus.render(known, "text"), "text")
