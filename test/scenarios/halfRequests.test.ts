@@ -1,11 +1,10 @@
 import * as Duration from "effect/Duration"
-import { once } from "node:events"
 import * as Http from "node:http"
-import type * as Net from "node:net"
 import { describe, expect, it } from "vitest"
 import { quiesce } from "../../src/promise.js"
 import { get } from "../conformance/stock/scenario.js"
 import { saysClose } from "../support/httpResponses.js"
+import { listenOnLoopback, portOf } from "../support/nodeServer.js"
 import { connect, type RawClient, type Target } from "../support/rawClient.js"
 import { pace } from "../support/wait.js"
 import { withApp } from "./appInProcess.js"
@@ -128,9 +127,9 @@ describe("a request that was answered before its body had come", () => {
   for (const [what, sent] of Object.entries(begun)) {
     it(`does not hold a drain when its client has sent ${what}, and stalls`, async () => {
       const node = Http.createServer((_, response) => void response.end("early"))
-      await once(node.listen(0, "127.0.0.1"), "listening")
+      await listenOnLoopback(node)
       const server = quiesce(node, { timeout: 8000, idleGrace: 100, logger: false })
-      const client = await connect({ port: (node.address() as Net.AddressInfo).port })
+      const client = await connect({ port: portOf(node) })
       await client.write(sent)
       await client.untilResponses(1, 15_000)
       await pace(300)
@@ -143,9 +142,9 @@ describe("a request that was answered before its body had come", () => {
 
   it("is read while it comes", async () => {
     const node = Http.createServer((_, response) => void response.end("early"))
-    await once(node.listen(0, "127.0.0.1"), "listening")
+    await listenOnLoopback(node)
     const server = quiesce(node, { timeout: 8000, idleGrace: 100, logger: false })
-    const client = await connect({ port: (node.address() as Net.AddressInfo).port })
+    const client = await connect({ port: portOf(node) })
     await client.write(refused("Content-Length: 1000"))
     await client.untilResponses(1, 15_000)
     const report = server.shutdown()

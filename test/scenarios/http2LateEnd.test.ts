@@ -1,11 +1,11 @@
 import { once } from "node:events"
 import * as Fs from "node:fs"
 import * as Http2 from "node:http2"
-import type * as Net from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { quiesce } from "../../src/promise.js"
+import { listenOnLoopback, portOf } from "../support/nodeServer.js"
 import { deferred, pace, waitFor } from "../support/wait.js"
 
 // A stream of Node's own API is finished before its answer is: a file is still to be read, and trailers are still to come.
@@ -37,8 +37,8 @@ const serving = async (timeout: number, answer: (stream: Http2.ServerHttp2Stream
     stream.on("error", () => {})
     answer(stream)
   })
-  await once(node.listen(0, "127.0.0.1"), "listening")
-  const session = Http2.connect(`http://127.0.0.1:${(node.address() as Net.AddressInfo).port}`)
+  await listenOnLoopback(node)
+  const session = Http2.connect(`http://127.0.0.1:${portOf(node)}`)
   session.on("error", () => {})
   return { server: quiesce(node, { timeout, killTimeout: 100, logger: false }), session }
 }

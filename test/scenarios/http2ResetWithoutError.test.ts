@@ -2,20 +2,19 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import { once } from "node:events"
 import * as Http2 from "node:http2"
-import type * as Net from "node:net"
 import { describe, expect, it } from "vitest"
 import { quiesce } from "../../src/promise.js"
 import { drainedWithoutCuts, wires } from "../adversarial/http2/http2Client.js"
 import {
   type AttackedServer,
   big,
-  createServer,
   limit,
   makeWork,
   policy,
   withAttackedServer
 } from "../adversarial/support/attackedServer.js"
 import { certificate } from "../support/certificate.js"
+import { createServer, portOf } from "../support/nodeServer.js"
 import { waitFor } from "../support/wait.js"
 
 // A client resets a stream in the middle of its answer, and says no error, as Node's own client does by default. Up to
@@ -102,7 +101,7 @@ describe("a client of HTTP/2 that resets streams with NO_ERROR, of a server take
     const node = createServer("h2c", work.handler)
     await once(node.listen({ host: "127.0.0.1", port: 0 }), "listening")
     const server = quiesce(node, { ...policy, logger: false })
-    const session = connect((node.address() as Net.AddressInfo).port, false)
+    const session = connect(portOf(node), false)
     try {
       for (const stream of await begin(session, 2)) stream.destroy()
       await ping(session)
@@ -123,7 +122,7 @@ describe("a client of HTTP/2 that resets streams with NO_ERROR, of a server take
     })
     await once(node.listen({ host: "127.0.0.1", port: 0 }), "listening")
     const server = quiesce(node, { ...policy, logger: false })
-    const session = connect((node.address() as Net.AddressInfo).port, false)
+    const session = connect(portOf(node), false)
     try {
       for (let n = 0; n < 20; n++) {
         for (const stream of await begin(session, 1)) stream.close()

@@ -16,6 +16,7 @@ import { describe, expect, it } from "vitest"
 import { NodeHttpServer, Server, type Shutdown } from "../../src/index.js"
 import { quiesce } from "../../src/promise.js"
 import { certificate } from "../support/certificate.js"
+import { portOf } from "../support/nodeServer.js"
 import { get, reportOf, silent } from "../support/running.js"
 import { type Deferred, deferred, waitFor } from "../support/wait.js"
 
@@ -89,8 +90,6 @@ type Start = (wire: Wire, work: Work) => Promise<Started>
 
 const createServer = (wire: Wire, handler?: Http.RequestListener): Http.Server =>
   wire === "http" ? Http.createServer(handler) : Https.createServer(certificate, handler)
-
-const portOf = (node: Net.Server): number => (node.address() as Net.AddressInfo).port
 
 const onLoopback = { host: "127.0.0.1", port: 0 }
 

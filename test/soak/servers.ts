@@ -19,6 +19,7 @@ import { Connection, NodeHttpServer, Server, type Shutdown } from "quiesce"
 import { quiesce } from "quiesce/promise"
 import { WebSocketServer } from "ws"
 import { makeSite } from "../adversarial/support/site.js"
+import { portOf } from "../support/nodeServer.js"
 
 export interface Running {
   readonly name: string
@@ -32,8 +33,6 @@ const silent = Logger.remove(Logger.defaultLogger)
 // a heap snapshot may hold up the process for longer than Node's own 5 seconds, after which it closes what is idle
 const nodeOptions: Http.ServerOptions = { keepAliveTimeout: 60_000 }
 const onLoopback = { host: "127.0.0.1", port: 0 }
-
-const portOf = (node: Net.Server): number => (node.address() as Net.AddressInfo).port
 
 const closed = (server: Server.ServerService): Promise<Shutdown.Report> =>
   Effect.runPromise(Effect.catchAll(server.closed, ({ report }) => Effect.succeed(report)))

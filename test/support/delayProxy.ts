@@ -3,6 +3,7 @@
  * arrive later, in order, and as what they were.
  */
 import * as Net from "node:net"
+import { portOf } from "./nodeServer.js"
 import type { Target } from "./rawClient.js"
 
 export interface DelayProxy {
@@ -43,7 +44,7 @@ export const delayProxy = async (upstream: Target, delayMs: number): Promise<Del
   await new Promise<void>((resolve) => server.listen({ host: "127.0.0.1", port: 0, backlog: 1024 }, resolve))
 
   return {
-    target: { port: (server.address() as Net.AddressInfo).port },
+    target: { port: portOf(server) },
     refused,
     close: () =>
       new Promise((resolve) => {

@@ -6,6 +6,7 @@ import { withChild } from "./child.js"
 import { delayProxy } from "./delayProxy.js"
 import { parseResponses } from "./httpResponses.js"
 import { growth, snapshot, untilNoGrowth } from "./leaks.js"
+import { portOf } from "./nodeServer.js"
 import { connect, withClient } from "./rawClient.js"
 import { now, pace, waitFor } from "./wait.js"
 
@@ -20,7 +21,7 @@ afterEach(() => {
 const listen = async (server: Net.Server): Promise<{ readonly port: number }> => {
   servers.add(server)
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-  return { port: (server.address() as Net.AddressInfo).port }
+  return { port: portOf(server) }
 }
 
 const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -6,16 +6,15 @@ import * as Stream from "effect/Stream"
 import * as Tls from "node:tls"
 import { describe, expect, it } from "vitest"
 import { certificate } from "../../support/certificate.js"
+import { createServer, type Wire } from "../../support/nodeServer.js"
 import { connect } from "../../support/rawClient.js"
 import { pace, waitFor } from "../../support/wait.js"
 import {
   type AttackedServer,
-  createServer,
   limit,
   makeWork,
   type Options,
   policy,
-  type Wire,
   withAttackedServer
 } from "../support/attackedServer.js"
 

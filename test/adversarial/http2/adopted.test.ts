@@ -1,21 +1,13 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Http from "node:http"
-import type * as Net from "node:net"
 import { describe, expect, it } from "vitest"
 import { Server } from "../../../src/index.js"
+import { createServer, portOf, type Wire } from "../../support/nodeServer.js"
 import { connect } from "../../support/rawClient.js"
 import { reportOf, silent } from "../../support/running.js"
 import { deferred, pace, waitFor } from "../../support/wait.js"
-import {
-  createServer,
-  leavingNothing,
-  limit,
-  makeWork,
-  policy,
-  type Wire,
-  withAttackedServer
-} from "../support/attackedServer.js"
+import { leavingNothing, limit, makeWork, policy, withAttackedServer } from "../support/attackedServer.js"
 
 const wires: ReadonlyArray<Wire> = ["http", "https", "h2c", "h2"]
 
@@ -34,7 +26,7 @@ const adopted = <A>(
 
 const listen = async (node: Http.Server, port = 0): Promise<number> => {
   await new Promise<void>((resolve) => node.listen({ port, host: "127.0.0.1" }, resolve))
-  return (node.address() as Net.AddressInfo).port
+  return portOf(node)
 }
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`

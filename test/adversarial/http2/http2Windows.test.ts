@@ -1,9 +1,10 @@
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
 import * as Frames from "../../support/http2Frames.js"
+import { createServer } from "../../support/nodeServer.js"
 import { silent } from "../../support/running.js"
 import { pace, waitFor } from "../../support/wait.js"
-import { big, createServer, limit, makeWork, policy, withAttackedServer } from "../support/attackedServer.js"
+import { big, limit, makeWork, policy, withAttackedServer } from "../support/attackedServer.js"
 import { connect, drainedWithoutCuts, oneSecondTimeout, wires } from "./http2Client.js"
 
 for (const wire of wires) {

@@ -1,8 +1,8 @@
 import { once } from "node:events"
 import * as Http2 from "node:http2"
-import type { AddressInfo } from "node:net"
 import { describe, expect, it } from "vitest"
 import { quiesce } from "../../../src/promise.js"
+import { listenOnLoopback, portOf } from "../../support/nodeServer.js"
 import { now, waitFor } from "../../support/wait.js"
 import { longestTurnBound, withFloodedProcess } from "../support/floodedServer.js"
 
@@ -18,9 +18,9 @@ const serve = async (settings: Http2.Settings | undefined) => {
   const node = Http2.createServer(settings === undefined ? {} : { settings }, () => {
     begun++
   })
-  await once(node.listen(0, "127.0.0.1"), "listening")
+  await listenOnLoopback(node)
   const server = quiesce(node, { timeout: "500 millis", killTimeout: "300 millis", logger: false })
-  return { begun: () => begun, port: (node.address() as AddressInfo).port, server }
+  return { begun: () => begun, port: portOf(node), server }
 }
 
 const connect = async (port: number, streams: number) => {

@@ -2,9 +2,10 @@ import * as Stream from "node:stream"
 import * as Tls from "node:tls"
 import { describe, expect, it } from "vitest"
 import { certificate } from "../../support/certificate.js"
+import { type Wire } from "../../support/nodeServer.js"
 import { connect } from "../../support/rawClient.js"
 import { deferred, waitFor } from "../../support/wait.js"
-import { type AttackedServer, limit, policy, type Wire, withAttackedServer } from "../support/attackedServer.js"
+import { type AttackedServer, limit, policy, withAttackedServer } from "../support/attackedServer.js"
 
 /** What a client says first. */
 const clientHello: Promise<Buffer> = new Promise((resolve) => {

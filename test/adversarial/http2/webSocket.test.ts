@@ -8,11 +8,11 @@ import type { Duplex } from "node:stream"
 import { describe, expect, it } from "vitest"
 import { WebSocket, WebSocketServer } from "ws"
 import { certificate } from "../../support/certificate.js"
+import { createServer } from "../../support/nodeServer.js"
 import { connect, type RawClient } from "../../support/rawClient.js"
 import { deferred, waitFor } from "../../support/wait.js"
 import {
   type AttackedServer,
-  createServer,
   limit,
   makeWork,
   type Options,

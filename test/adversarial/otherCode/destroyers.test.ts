@@ -4,6 +4,7 @@ import * as Http2 from "node:http2"
 import * as Net from "node:net"
 import { expect, it } from "vitest"
 import { quiesce } from "../../../src/promise.js"
+import { listenOnLoopback, portOf } from "../../support/nodeServer.js"
 import { waitFor } from "../../support/wait.js"
 import { apis, type Kind, limit, type RunningServer, startReader, startServer, untilPhase } from "./sharedServer.js"
 
@@ -90,9 +91,9 @@ for (const [how, giveUp] of givenUp) {
       request.resume()
       response.stream.respond({ ":status": 200 })
     })
-    await once(node.listen(0, "127.0.0.1"), "listening")
+    await listenOnLoopback(node)
     const server = quiesce(node, { logger: false })
-    const client = Http2.connect(`http://127.0.0.1:${(node.address() as Net.AddressInfo).port}`)
+    const client = Http2.connect(`http://127.0.0.1:${portOf(node)}`)
     const request = client.on("error", () => {}).request({ ":path": "/" }).on("error", () => {})
     await once(request, "response")
     void server.shutdown()
@@ -119,9 +120,9 @@ it("a client that has ended its side, and waits for its answer, has not left", a
   Object.assign(node, { httpAllowHalfOpen: true })
   const sockets: Array<Net.Socket> = []
   node.on("connection", (socket: Net.Socket) => sockets.push(socket))
-  await once(node.listen(0, "127.0.0.1"), "listening")
+  await listenOnLoopback(node)
   const server = quiesce(node, { logger: false })
-  const client = Net.connect({ port: (node.address() as Net.AddressInfo).port, host: "127.0.0.1", allowHalfOpen: true })
+  const client = Net.connect({ port: portOf(node), host: "127.0.0.1", allowHalfOpen: true })
   client.on("error", () => {}).end("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
   await waitFor("half an answer", once(client, "data"), limit)
   const report = server.shutdown()

@@ -10,9 +10,10 @@ import { describe, expect, it } from "vitest"
 import { NodeHttpServer } from "../../../src/index.js"
 import { quiesce } from "../../../src/promise.js"
 import { certificate } from "../../support/certificate.js"
+import { canListenOn, portOf } from "../../support/nodeServer.js"
 import { connect, type Target } from "../../support/rawClient.js"
 import { waitFor } from "../../support/wait.js"
-import { limit, onLeave, portOf } from "./sharedServer.js"
+import { limit, onLeave } from "./sharedServer.js"
 
 // A shutdown that nobody awaits leaves its address at once to the next server of the same process, as stock servers do,
 // and loses nothing of what the kernel has queued there.
@@ -60,10 +61,7 @@ const places: Record<
   "all of IPv4, and then all": { first: { host: "0.0.0.0" }, next: {}, host: "127.0.0.1" }
 }
 
-const hasIpv6 = await new Promise<boolean>((resolve) => {
-  const probe = Net.createServer().once("error", () => resolve(false))
-  probe.listen(0, "::1", () => probe.close(() => resolve(true)))
-})
+const hasIpv6 = await canListenOn("::1")
 
 for (const [lameDuck, moment] of [[0, "a shutdown"], [300, "a lame duck"]] as const) {
   describe(`in the turn in which ${moment} begins`, () => {

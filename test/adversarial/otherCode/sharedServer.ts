@@ -3,7 +3,6 @@
  */
 import { HttpServer, HttpServerResponse } from "@effect/platform"
 import { Context, Effect, Exit, Layer, Logger, Scope, Stream } from "effect"
-import { once } from "node:events"
 import * as Http from "node:http"
 import * as Http2 from "node:http2"
 import * as Https from "node:https"
@@ -12,6 +11,8 @@ import { afterEach } from "vitest"
 import { NodeHttpServer, Server, type Shutdown } from "../../../src/index.js"
 import { type Options, quiesce } from "../../../src/promise.js"
 import { certificate } from "../../support/certificate.js"
+import { listenOnLoopback, portOf } from "../../support/nodeServer.js"
+import { reportOf } from "../../support/running.js"
 import { deferred, waitFor } from "../../support/wait.js"
 
 export const limit = 18_000
@@ -22,8 +23,6 @@ afterEach(async () => {
 })
 
 export const onLeave = (cleanup: () => unknown): void => void cleanups.push(cleanup)
-
-export const portOf = (node: Net.Server): number => (node.address() as Net.AddressInfo).port
 
 /** More than fits into the buffers of any kernel, so that its last byte waits for the client. */
 const size = 4_000_000
@@ -100,18 +99,10 @@ export const startServer = async (
   return { node, sockets, sessions, finish, ...made }
 }
 
-const listening = async (node: NodeServer) => {
-  node.listen(0, "127.0.0.1")
-  await once(node, "listening")
-}
-
 const adopted = async (node: NodeServer, options: Options) => {
-  await listening(node)
+  await listenOnLoopback(node)
   return quiesce(node, options)
 }
-
-const reportOf = (shutdown: Effect.Effect<Shutdown.Report, Shutdown.DeadlineExceeded>) =>
-  Effect.runPromise(Effect.catchTag(shutdown, "DeadlineExceeded", ({ report }) => Effect.succeed(report)))
 
 const effectServer = async (
   api: "adopt" | "layer",
@@ -120,7 +111,7 @@ const effectServer = async (
   policy: Shutdown.Policy
 ) => {
   const scope = Effect.runSync(Scope.make())
-  if (api === "adopt") await listening(node)
+  if (api === "adopt") await listenOnLoopback(node)
   const second = Stream.fromEffect(Effect.promise(() => finished.then(() => new Uint8Array(half))))
   const body = Stream.concat(Stream.make(new Uint8Array(half)), second)
   const served = HttpServer.serve(HttpServerResponse.stream(body, { contentLength: size })).pipe(
@@ -135,8 +126,8 @@ const effectServer = async (
   const server = Context.get(context, Server.Server)
   return {
     phase: () => Effect.runSync(server.phase.get),
-    shutdown: () => reportOf(server.shutdown),
-    closed: reportOf(server.closed),
+    shutdown: () => Effect.runPromise(reportOf(server.shutdown)),
+    closed: Effect.runPromise(reportOf(server.closed)),
     close: async () => {
       await Effect.runPromise(server.close)
       await Effect.runPromiseExit(Scope.close(scope, Exit.void))

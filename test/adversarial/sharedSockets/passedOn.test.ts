@@ -7,6 +7,7 @@ import * as Tls from "node:tls"
 import { afterEach, describe, expect, it } from "vitest"
 import { quiesce, type Server } from "../../../src/promise.js"
 import { certificate } from "../../support/certificate.js"
+import { listenOnLoopback, portOf } from "../../support/nodeServer.js"
 import { limit } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
 
@@ -136,8 +137,8 @@ describe.each(pairs)("%s", (_, make) => {
   it.each(ways)("%s", async (way, servers) => {
     const pair = make()
     const [server, ...others] = servers(pair)
-    await once(pair.door.listen(0, "127.0.0.1"), "listening")
-    const port = (pair.door.address() as Net.AddressInfo).port
+    await listenOnLoopback(pair.door)
+    const port = portOf(pair.door)
     const { ask, closed } = await client(pair, port)
     expect((await ask("/")).body).toBe("ok")
     await waitFor("it to be idle", () => server.connections()[0]?.state === "Idle", limit)
@@ -162,8 +163,8 @@ describe.each(pairs)("%s", (_, make) => {
   it("and closes one that is idle, and one that has sent nothing", async () => {
     const pair = make()
     const server = start([pair.door])
-    await once(pair.door.listen(0, "127.0.0.1"), "listening")
-    const port = (pair.door.address() as Net.AddressInfo).port
+    await listenOnLoopback(pair.door)
+    const port = portOf(pair.door)
     const { ask } = await client(pair, port)
     await ask("/")
     const silent = Net.connect(port, "127.0.0.1").on("error", () => {})

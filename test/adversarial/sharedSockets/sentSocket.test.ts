@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { quiesce } from "../../../src/promise.js"
 import { nodeArgs } from "../../support/bundle.js"
 import { startLimit, withChild } from "../../support/child.js"
+import { listenOnLoopback, portOf } from "../../support/nodeServer.js"
 import { connect } from "../../support/rawClient.js"
 import { limit } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
@@ -20,10 +21,8 @@ beforeAll(async () => {
 }, startLimit)
 afterAll(() => void child.kill("SIGKILL"))
 
-const portOf = (node: Net.Server) => (node.address() as Net.AddressInfo).port
-
 const taken = async (node: Net.Server) => {
-  await once(node.listen(0, "127.0.0.1"), "listening")
+  await listenOnLoopback(node)
   return quiesce(node, { logger: false, timeout: 3000, killTimeout: 100 })
 }
 

@@ -16,6 +16,7 @@ import { expect } from "vitest"
 import { type Connection, type Listener, NodeHttpServer, Server, type Shutdown } from "../../../src/index.js"
 import { certificate } from "../../support/certificate.js"
 import { snapshot, untilNoGrowth } from "../../support/leaks.js"
+import { createServer, type Handler, type Wire } from "../../support/nodeServer.js"
 import { reportOf, silent } from "../../support/running.js"
 import { deferred, now, waitFor } from "../../support/wait.js"
 
@@ -32,26 +33,6 @@ export const policy = {
   newConnectionGrace: 600,
   idleGrace: 100
 } as const satisfies Shutdown.Policy
-
-export type Wire = "http" | "https" | "h2c" | "h2"
-
-export const createServer = (wire: Wire, handler?: Handler): Listener.NodeServer => {
-  // the same listener serves both versions of HTTP
-  const listener = handler as Http.RequestListener | undefined
-  switch (wire) {
-    case "http":
-      return Http.createServer(listener)
-    case "https":
-      return Https.createServer(certificate, listener)
-    case "h2c":
-      return Http2.createServer(handler)
-    case "h2":
-      return Http2.createSecureServer({ ...certificate, allowHTTP1: true }, handler)
-  }
-}
-
-/** What the two versions of HTTP have in common. */
-export type Handler = (request: Http2.Http2ServerRequest, response: Http2.Http2ServerResponse) => void
 
 /** A handler, and what became of the requests that reached it. */
 export interface Work {

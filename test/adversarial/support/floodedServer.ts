@@ -11,13 +11,12 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
-import { once } from "node:events"
 import type * as Http from "node:http"
-import type * as Net from "node:net"
 import { NodeHttpServer, Server } from "../../../src/index.js"
 import { quiesce } from "../../../src/promise.js"
 import type { Policy, Report } from "../../../src/Shutdown.js"
 import { withChild } from "../../support/child.js"
+import { listenOnLoopback, portOf } from "../../support/nodeServer.js"
 import { reportOf } from "../../support/running.js"
 
 export interface FloodedServer {
@@ -46,10 +45,10 @@ export const floodedNodeServer = async (node: Node, answers: Answers, policy: Po
     if (answers === "at once") answer()
     else if (answers !== "never") setTimeout(answer, after[answers])
   })
-  await once(node.listen(0, "127.0.0.1"), "listening")
+  await listenOnLoopback(node)
   const server = quiesce(node, { ...policy, logger: false })
   return {
-    port: (node.address() as Net.AddressInfo).port,
+    port: portOf(node),
     begun: () => begun,
     listed: async () => {
       const [connection] = server.connections()
@@ -80,7 +79,7 @@ export const floodedEffectApp = async (node: Node, answers: Answers, policy: Pol
   )
   const server = Context.get(context, Server.Server)
   return {
-    port: (node.address() as Net.AddressInfo).port,
+    port: portOf(node),
     begun: () => begun,
     listed: async () => {
       const [connection] = await Effect.runPromise(server.connections)

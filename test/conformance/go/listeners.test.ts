@@ -10,8 +10,8 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Http from "node:http"
-import type * as Net from "node:net"
 import { Server, Shutdown } from "../../../src/index.js"
+import { portOf } from "../../support/nodeServer.js"
 import { answer, client, get, real, responses, send, targetOf, until } from "../../support/running.js"
 import { holding, loopback, serve, temporarySocket, untilStopsListening } from "./harness.js"
 
@@ -223,7 +223,7 @@ it.scoped("B9: the listener closes when a shutdown starts; Server.launch ends wh
       Server.launch(Layer.provideMerge(listening, Server.layer(Shutdown.goPolicy)))
     )
     const server = yield* real("the listener", Deferred.await(ready))
-    const peer = yield* client({ port: (node.address() as Net.AddressInfo).port })
+    const peer = yield* client({ port: portOf(node) })
     yield* send(peer, get("/"))
     yield* until("the request", () => Effect.runSync(server.connections)[0]?.state === "Active")
     yield* Effect.fork(server.shutdown)

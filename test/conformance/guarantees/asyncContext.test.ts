@@ -11,6 +11,7 @@ import { afterEach, describe, expect, it } from "vitest"
 import { NodeHttpServer, NodeSocketServer, Server } from "../../../src/index.js"
 import { quiesce } from "../../../src/promise.js"
 import { certificate } from "../../support/certificate.js"
+import { listenOnLoopback, portOf } from "../../support/nodeServer.js"
 import { connect, type Target } from "../../support/rawClient.js"
 import { targetOf } from "../../support/running.js"
 import { deferred, waitFor } from "../../support/wait.js"
@@ -43,14 +44,6 @@ const client = async (target: Target) => {
   return raw
 }
 
-const portOf = (node: Net.Server): number => (node.address() as Net.AddressInfo).port
-
-const listening = async <S extends Net.Server>(node: S): Promise<S> => {
-  node.listen(0, "127.0.0.1")
-  await once(node, "listening")
-  return node
-}
-
 const get = (path: string, ...headers: ReadonlyArray<string>) =>
   ["GET " + path + " HTTP/1.1", "Host: test", ...headers, "", ""].join("\r\n")
 
@@ -74,7 +67,7 @@ describe("requests that are held while the listener closes", () => {
   it("run in the context that they arrived in", async () => {
     enterAtArrival()
     const seen: Array<readonly [string | undefined, string | undefined]> = []
-    const node = await listening(Http.createServer((request, response) => {
+    const node = await listenOnLoopback(Http.createServer((request, response) => {
       seen.push([request.url, user.getStore()])
       response.end()
     }))
@@ -89,7 +82,7 @@ describe("requests that are held while the listener closes", () => {
   for (const event of ["request", "checkContinue", "checkExpectation"]) {
     it(`do not run in the context that the one before them has entered (${event})`, async () => {
       const seen: Array<unknown> = []
-      const node = await listening(Http.createServer())
+      const node = await listenOnLoopback(Http.createServer())
       node.on(event, (request: Http.IncomingMessage, response: Http.ServerResponse) => {
         seen.push(user.getStore())
         user.enterWith(request.url ?? "")
@@ -107,7 +100,7 @@ describe("requests that are held while the listener closes", () => {
 
   it("do not with TLS either", async () => {
     const seen: Array<unknown> = []
-    const node = await listening(Https.createServer({ ...certificate }, (request, response) => {
+    const node = await listenOnLoopback(Https.createServer({ ...certificate }, (request, response) => {
       seen.push(user.getStore())
       // what comes on the same connection later is in the context that it has entered, as with Node
       if (request.url?.startsWith("/warm") !== true) user.enterWith(request.url ?? "")
@@ -132,7 +125,7 @@ describe("requests that are held while the listener closes", () => {
 
   it("do not with HTTP/2 either, whether they come on one session or on several", async () => {
     const seen: Array<unknown> = []
-    const node = await listening(Http2.createServer((request, response) => {
+    const node = await listenOnLoopback(Http2.createServer((request, response) => {
       seen.push(user.getStore())
       user.enterWith(request.url)
       response.end()
@@ -242,7 +235,7 @@ describe("what a shutdown runs", () => {
     const see = (name: string) => () => {
       seen[name] = user.getStore()
     }
-    const node = await listening(Http.createServer((_, response) => {
+    const node = await listenOnLoopback(Http.createServer((_, response) => {
       user.enterWith("the operator")
       void server.shutdown()
       response.end()

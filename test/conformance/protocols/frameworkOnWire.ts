@@ -3,6 +3,7 @@ import * as HttpServer from "@effect/platform/HttpServer"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { type Connection, NodeHttpServer, Server, type Shutdown } from "../../../src/index.js"
+import { portOf } from "../../support/nodeServer.js"
 import { launch, silent, until } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
 import { effectApp, type Framework, type Made, type NodeServer } from "./apps.js"
@@ -94,9 +95,4 @@ export const listening = async (node: NodeServer): Promise<number> => {
   node.listen(onLoopback)
   await waitFor("the server to listen", () => node.listening, 15_000)
   return portOf(node)
-}
-
-const portOf = (node: NodeServer): number => {
-  const address = node.address()
-  return typeof address === "object" && address !== null ? address.port : 0
 }

@@ -4,11 +4,12 @@ import { assert, it } from "@effect/vitest"
 import { Duration, Effect, Stream } from "effect"
 import type { Shutdown } from "../../../src/index.js"
 import { describeWith } from "../../support/describeWith.js"
+import { type Wire } from "../../support/nodeServer.js"
 import { chromium } from "../../support/program.js"
 import { silent, until } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
 import { open, type Page } from "./browser.js"
-import { makeWork, served, type Site, type Wire, type Work } from "./serverOnWire.js"
+import { makeWork, served, type Site, type Work } from "./serverOnWire.js"
 
 /**
  * The page keeps an account of what it saw, in `seen`. The connection that it opens in advance, for requests without

@@ -8,9 +8,10 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type { Shutdown } from "../../../src/index.js"
 import { describeWith } from "../../support/describeWith.js"
+import { type Wire } from "../../support/nodeServer.js"
 import { curl } from "../../support/program.js"
 import { silent, until } from "../../support/running.js"
-import { adopted, makeWork, runningProgram, served, type Wire, type Work } from "./serverOnWire.js"
+import { adopted, makeWork, runningProgram, served, type Work } from "./serverOnWire.js"
 
 interface Version {
   readonly name: string

@@ -3,9 +3,10 @@ import { HttpServerResponse } from "@effect/platform"
 import { assert, it } from "@effect/vitest"
 import { Duration, Effect } from "effect"
 import { describeWith } from "../../support/describeWith.js"
+import { type Wire } from "../../support/nodeServer.js"
 import { h2load } from "../../support/program.js"
 import { silent } from "../../support/running.js"
-import { adopted, makeWork, runningProgram, served, type Wire, type Work } from "./serverOnWire.js"
+import { adopted, makeWork, runningProgram, served, type Work } from "./serverOnWire.js"
 
 /** More than one frame of HTTP/2. */
 const body = "one line of many\n".repeat(2000)

@@ -5,31 +5,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
-import * as Http2 from "node:http2"
-import * as Https from "node:https"
 import { NodeHttpServer, Server, type Shutdown } from "../../../src/index.js"
-import { certificate } from "../../support/certificate.js"
+import { createServer, type NodeServer, type Wire } from "../../support/nodeServer.js"
 import { type Program, start } from "../../support/program.js"
 import { launch, type Running, until } from "../../support/running.js"
 import { deferred } from "../../support/wait.js"
-
-/** `h2` over TLS speaks HTTP/1.1 too, to whom asks for it. */
-export type Wire = "http" | "https" | "h2c" | "h2"
-
-type NodeServer = NodeHttpServer.HttpNodeServer
-
-export const createServer = (wire: Wire): NodeServer => {
-  switch (wire) {
-    case "http":
-      return Http.createServer()
-    case "https":
-      return Https.createServer(certificate)
-    case "h2c":
-      return Http2.createServer()
-    case "h2":
-      return Http2.createSecureServer({ ...certificate, allowHTTP1: true })
-  }
-}
 
 type App = Omit<Running, "context" | "target">
 

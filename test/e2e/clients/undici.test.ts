@@ -4,9 +4,10 @@ import { assert, it } from "@effect/vitest"
 import { Duration, Effect } from "effect"
 import { Agent, request } from "undici"
 import { certificate } from "../../support/certificate.js"
+import { type Wire } from "../../support/nodeServer.js"
 import { silent } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
-import { adopted, makeWork, served, type Site, type Wire, type Work } from "./serverOnWire.js"
+import { adopted, makeWork, served, type Site, type Work } from "./serverOnWire.js"
 
 const body = "one line of many\n".repeat(2000)
 

@@ -8,9 +8,10 @@ import type { Duplex } from "node:stream"
 import { WebSocket, WebSocketServer } from "ws"
 import type { Shutdown } from "../../../src/index.js"
 import { certificate } from "../../support/certificate.js"
+import { type Wire } from "../../support/nodeServer.js"
 import { limit, silent, until } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
-import { adopted, served, type Wire } from "./serverOnWire.js"
+import { adopted, served } from "./serverOnWire.js"
 
 /** Asks for an answer that is longer than what is sent at once; every other message is answered with itself. */
 const ask = "tell me more"

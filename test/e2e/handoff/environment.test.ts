@@ -9,6 +9,7 @@ import * as Fs from "node:fs"
 import * as Net from "node:net"
 import { afterEach, describe, expect, it } from "vitest"
 import { Handoff } from "../../../src/index.js"
+import { portOf } from "../../support/nodeServer.js"
 import { limit } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
 
@@ -105,7 +106,7 @@ describe("what a process was told of its predecessor", () => {
   it.runIf(process.platform === "linux")("is refused where a socket listens to nobody", async () => {
     const server = Net.createServer()
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-    const client = Net.connect((server.address() as Net.AddressInfo).port, "127.0.0.1")
+    const client = Net.connect(portOf(server), "127.0.0.1")
     await new Promise((resolve) => client.once("connect", resolve))
     const { _handle: { fd } } = client as unknown as { readonly _handle: { readonly fd: number } }
     const { how } = await started(JSON.stringify({ predecessor: process.ppid, channel: fd, listeners: [listener(fd)] }))

@@ -1,8 +1,8 @@
 import { once } from "node:events"
 import * as Http from "node:http"
-import * as Net from "node:net"
 import { describe, expect, it } from "vitest"
 import { quiesce } from "../../../src/promise.js"
+import { canListenOn, portOf } from "../../support/nodeServer.js"
 import { connect } from "../../support/rawClient.js"
 import { limit } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
@@ -18,7 +18,7 @@ const peerOf = async (listen: string, from: string, host: string) => {
   })
   await once(node.listen(0, listen), "listening")
   const server = quiesce(node, { timeout: 50, killTimeout: 10, logger: (_, line) => void lines.push(line) })
-  const client = await connect({ host, port: (node.address() as Net.AddressInfo).port })
+  const client = await connect({ host, port: portOf(node) })
   const expected = `${from}:${String(client.socket.localPort)}`
   await client.write("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
   await waitFor("the request", () => reached, limit)
@@ -30,10 +30,7 @@ const peerOf = async (listen: string, from: string, host: string) => {
   return { names: [connection?.remoteAddress, cut[0]?.remoteAddress], expected: [expected, expected] }
 }
 
-const hasIpv6 = await new Promise<boolean>((resolve) => {
-  const probe = Net.createServer().once("error", () => resolve(false))
-  probe.listen(0, "::", () => probe.close(() => resolve(true)))
-})
+const hasIpv6 = await canListenOn("::")
 
 describe("the name of a peer", () => {
   it("over IPv4", async () => {

@@ -5,20 +5,16 @@ import * as Effect from "effect/Effect"
 import express from "express"
 import { fastify } from "fastify"
 import Koa from "koa"
-import { once } from "node:events"
 import * as Http from "node:http"
 import * as Http2 from "node:http2"
 import type * as Net from "node:net"
 import { it } from "vitest"
 import { Connection } from "../../../src/index.js"
 import { quiesce, type Target } from "../../../src/promise.js"
+import { listenOnLoopback, portOf } from "../../support/nodeServer.js"
 import { connect, withClient } from "../../support/rawClient.js"
 import { client, get, limit, responses, send, serving } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
-
-// What a request is called in connections, log and report is what its client has asked for, whatever a router rewrites.
-
-const portOf = (node: Net.Server): number => (node.address() as Net.AddressInfo).port
 
 /** Cuts a request that is never answered, and returns what it was called before and after. */
 const namesOf = async (
@@ -29,7 +25,7 @@ const namesOf = async (
 ) => {
   const lines: Array<string> = []
   const server = quiesce(target, { timeout: 50, killTimeout: 10, logger: (_, line) => void lines.push(line) })
-  if (!node.listening) await once(node.listen(0, "127.0.0.1"), "listening")
+  if (!node.listening) await listenOnLoopback(node)
   const leave = await ask(portOf(node))
   await waitFor("the request to reach its handler", reached, limit)
   const serves = server.connections().flatMap(({ serving }) => serving.map(({ method, path }) => `${method} ${path}`))
@@ -118,7 +114,7 @@ describe("the name of a request is the one at its arrival", () => {
       reached = true
     })
     const node = Http.createServer(express().use("/api/v1/orders", orders))
-    await once(node.listen(0, "127.0.0.1"), "listening")
+    await listenOnLoopback(node)
     await withClient({ port: portOf(node) }, async (client) => {
       await client.write(post)
       await waitFor("the request to reach its handler", () => reached, limit)

@@ -6,6 +6,7 @@ import * as Net from "node:net"
 import { afterEach, describe, expect, it, vi } from "vitest"
 import { InvalidPolicy, ListenError, type Options, quiesce, type Server, type Target } from "../../../src/promise.js"
 import { startLimit, withChild } from "../../support/child.js"
+import { listenOnLoopback, portOf } from "../../support/nodeServer.js"
 import { connect, type RawClient } from "../../support/rawClient.js"
 import { deferred, waitFor } from "../../support/wait.js"
 
@@ -16,17 +17,6 @@ afterEach(() => {
   clients.splice(0).forEach((client) => client.leave())
   vi.restoreAllMocks()
 })
-
-const portOf = (node: Net.Server): number => {
-  const address = node.address()
-  return typeof address === "object" && address !== null ? address.port : 0
-}
-
-const listen = async <S extends Net.Server>(node: S): Promise<S> => {
-  node.listen(0, "127.0.0.1")
-  await once(node, "listening")
-  return node
-}
 
 /** A client whose request is in flight. */
 const request = async (node: Net.Server, text = "GET /slow HTTP/1.1\r\nHost: test\r\n\r\n"): Promise<RawClient> => {
@@ -43,7 +33,9 @@ const answer = async (client: RawClient) => (await client.untilResponses(1, limi
 /** A server that answers when it is told to. */
 const slow = async (options: Options = {}) => {
   const released = deferred()
-  const node = await listen(Http.createServer((_, response) => void released.promise.then(() => response.end("whole"))))
+  const node = await listenOnLoopback(
+    Http.createServer((_, response) => void released.promise.then(() => response.end("whole")))
+  )
   return { node, release: () => released.resolve(), server: quiesce(node, { logger: false, ...options }) }
 }
 
@@ -114,9 +106,13 @@ describe("shutdown", () => {
 
   it("drains several servers together, of several protocols", async () => {
     const released = deferred()
-    const http = await listen(Http.createServer((_, response) => void released.promise.then(() => response.end("1"))))
-    const h2 = await listen(Http2.createServer((_, response) => void released.promise.then(() => response.end("2"))))
-    const echo = await listen(Net.createServer((socket) => void socket.on("data", () => socket.end("bye"))))
+    const http = await listenOnLoopback(
+      Http.createServer((_, response) => void released.promise.then(() => response.end("1")))
+    )
+    const h2 = await listenOnLoopback(
+      Http2.createServer((_, response) => void released.promise.then(() => response.end("2")))
+    )
+    const echo = await listenOnLoopback(Net.createServer((socket) => void socket.on("data", () => socket.end("bye"))))
     const server = quiesce([http, h2, echo], { logger: false })
     const client = await request(http)
     const session = Http2.connect(`http://127.0.0.1:${portOf(h2)}`)
@@ -143,7 +139,7 @@ describe("shutdown", () => {
     const warned = (warning: Error) => void warnings.push(warning)
     process.on("warning", warned)
     let signal: AbortSignal | undefined
-    const node = await listen(Http.createServer((_, response) => {
+    const node = await listenOnLoopback(Http.createServer((_, response) => {
       response.write("tick\n")
       signal?.addEventListener("abort", () => response.end("bye\n"))
     }))
@@ -301,7 +297,11 @@ describe("what cannot be", () => {
 
   for (
     const [target, words, remedy] of [
-      [express(), "a function (an express app?)", "It has no Node server yet: pass what its `listen(…)` returns."],
+      [
+        express(),
+        "a function (an express app?)",
+        "It has no Node server yet: pass what its `listenOnLoopback(…)` returns."
+      ],
       [undefined, "undefined"],
       [null, "null"],
       [3000, "a number (3000)"],
@@ -334,7 +334,7 @@ describe("what cannot be", () => {
 
   it("takes over none of a list in which one is twice, or taken already", async () => {
     const { node: taken, server } = await slow()
-    const good = await listen(Http.createServer((_, response) => response.end("still here")))
+    const good = await listenOnLoopback(Http.createServer((_, response) => response.end("still here")))
     const ways: ReadonlyArray<ReadonlyArray<Http.Server>> = [[good, good], [good, taken]]
     for (const targets of ways) {
       const error = thrown(() => quiesce(targets))

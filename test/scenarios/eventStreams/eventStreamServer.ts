@@ -4,10 +4,11 @@
 import * as Http from "node:http"
 import * as Http2 from "node:http2"
 import * as Https from "node:https"
-import type { AddressInfo, Server as NetServer } from "node:net"
+import type { Server as NetServer } from "node:net"
 import { quiesce, type Report, type Server } from "../../../src/promise.js"
 import type { Policy } from "../../../src/Shutdown.js"
 import { certificate } from "../../support/certificate.js"
+import { portOf } from "../../support/nodeServer.js"
 import { waitFor } from "../../support/wait.js"
 
 export const limit = 15_000
@@ -57,7 +58,7 @@ export const adopt = async (node: NetServer, policy: Policy = {}): Promise<Adopt
   return {
     server,
     lines,
-    port: (node.address() as AddressInfo).port,
+    port: portOf(node),
     stop: () => waitFor("the report", server.shutdown(), limit)
   }
 }

@@ -16,6 +16,7 @@ import { WebSocket, WebSocketServer } from "ws"
 import { NodeHttpServer, Server } from "../../../src/index.js"
 import { quiesce } from "../../../src/promise.js"
 import { certificate } from "../../support/certificate.js"
+import { listenOnLoopback, portOf } from "../../support/nodeServer.js"
 import { limit, silent } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
 
@@ -33,8 +34,6 @@ afterEach(async () => {
   for (const end of ends.splice(0)) await end()
 })
 
-const portOf = (node: Net.Server): number => (node.address() as Net.AddressInfo).port
-
 /** Says what was asked of it, and how much came with it. */
 const echo: Http.RequestListener = (request, response) => {
   let length = 0
@@ -48,7 +47,7 @@ const adopted = async (
   secure = false
 ): Promise<Running> => {
   prepare(node)
-  await once(node.listen(0, "127.0.0.1"), "listening")
+  await listenOnLoopback(node)
   const { connections, shutdown } = quiesce(node, { logger: false, timeout: 2000, killTimeout: 100 })
   ends.push(() => shutdown())
   return { port: portOf(node), connections, shutdown, secure }
