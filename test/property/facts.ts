@@ -144,6 +144,8 @@ export interface Facts {
   readonly troubles: ReadonlyArray<string>
 }
 
+export const isUpgrade = ({ kind }: RequestFact): boolean => kind === "websocket" || kind === "echo upgrade"
+
 /** `a` was over before `b` could have begun. */
 export const before = (a: Moment, b: Moment | undefined): boolean =>
   b === undefined || (a.epoch < b.epoch && a.at <= b.at)

@@ -10,13 +10,6 @@ export const text = (message: string): Buffer => masked(1, Buffer.from(message))
 
 export const close = (code: number): Buffer => masked(8, Buffer.from([code >> 8, code & 0xff]))
 
-export const handshake = [
-  "Connection: Upgrade",
-  "Upgrade: websocket",
-  "Sec-WebSocket-Version: 13",
-  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
-]
-
 interface Frame {
   readonly text: string
   /** Of a close frame. */

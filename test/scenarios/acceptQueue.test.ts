@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { get } from "../conformance/stock/scenario.js"
+import { get } from "../support/httpRequests.js"
 import { connect, withClient } from "../support/rawClient.js"
 import { repeatShutdowns } from "./repeatedShutdowns.js"
 

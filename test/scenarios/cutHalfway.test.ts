@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import { describe, expect, it } from "vitest"
-import { get } from "../conformance/stock/scenario.js"
+import { get } from "../support/httpRequests.js"
 import { type RawClient, withClient } from "../support/rawClient.js"
 import { waitFor } from "../support/wait.js"
 import { withApp } from "./appInProcess.js"

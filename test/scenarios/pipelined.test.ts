@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { get } from "../conformance/stock/scenario.js"
+import { get } from "../support/httpRequests.js"
 import { type HttpResponse, saysClose } from "../support/httpResponses.js"
 import { type RawClient, withClient } from "../support/rawClient.js"
 import { pace } from "../support/wait.js"

@@ -180,6 +180,28 @@ export const withChild = async <A>(
   return result
 }
 
+/** Waits until the log has that `times` times. Fails at once if the child ends without it. */
+export const untilLogged = async (
+  child: Child,
+  text: string | RegExp,
+  times = 1,
+  limitMs = startLimit
+): Promise<void> => {
+  await waitFor(
+    () => `${String(text)} in the log: ${child.stdout()}${child.stderr()}`,
+    () => {
+      const isLogged = timesLogged(child, text) >= times
+      if (!isLogged && child.exited !== undefined) {
+        throw new Error(`the child ended without ${String(text)}: ${child.stdout()}${child.stderr()}`)
+      }
+      return isLogged
+    },
+    limitMs
+  )
+}
+
+export const timesLogged = (child: Child, text: string | RegExp): number => child.stdout().split(text).length - 1
+
 /** Sends `signal` while the child's event loop is doing whatever the clients make it do: after `afterMs`. */
 export const signalAfter = async (child: Child, signal: NodeJS.Signals, afterMs: number): Promise<void> => {
   await pace(afterMs)

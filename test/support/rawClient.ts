@@ -3,7 +3,7 @@
  * connection ended. Nothing it does rejects because of the peer; what the peer did is data.
  */
 import * as Net from "node:net"
-import { type Parsed, parseResponses } from "./httpResponses.js"
+import { type HttpResponse, type Parsed, parseResponses } from "./httpResponses.js"
 import { now, waitFor } from "./wait.js"
 
 export type Target = { readonly host?: string; readonly port: number } | { readonly path: string }
@@ -195,6 +195,14 @@ export const connect = async (target: Target, options: Options = {}): Promise<Ra
         return undefined
       }, limitMs)
   }
+}
+
+/** The `nth` response (from 1) that a client gets. */
+export const responseOf = async (client: RawClient, nth = 1, limitMs = 15_000): Promise<HttpResponse> => {
+  const { responses } = await client.untilResponses(nth, limitMs)
+  const response = responses[nth - 1]
+  if (response === undefined) throw new Error(`no response ${nth}`)
+  return response
 }
 
 /** Runs `use` with a client that is gone afterwards, whatever happened. */

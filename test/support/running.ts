@@ -18,6 +18,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import { type Listener, NodeHttpServer, Server, Shutdown } from "../../src/index.js"
+import { get } from "./httpRequests.js"
 import * as Raw from "./rawClient.js"
 import { waitFor } from "./wait.js"
 
@@ -180,11 +181,7 @@ export const remoteAddress = (client: Raw.RawClient): string => names.get(client
 export const send = (client: Raw.RawClient, ...pieces: ReadonlyArray<string>): Effect.Effect<void> =>
   Effect.promise(() => client.write(pieces.join("")))
 
-export const get = (path: string, ...headers: ReadonlyArray<string>): string =>
-  ["GET " + path + " HTTP/1.1", "Host: localhost", ...headers, "", ""].join("\r\n")
-
-export const post = (path: string, body: string, ...headers: ReadonlyArray<string>): string =>
-  [`POST ${path} HTTP/1.1`, "Host: localhost", `Content-Length: ${body.length}`, ...headers, "", body].join("\r\n")
+export { get, post } from "./httpRequests.js"
 
 /** Waits for that many whole responses, and returns them. */
 export const responses = (client: Raw.RawClient, count: number) =>

@@ -6,6 +6,7 @@ import * as Tls from "node:tls"
 import { describe, expect, it } from "vitest"
 import type { Policy } from "../../../src/Shutdown.js"
 import { certificate } from "../../support/certificate.js"
+import { pipelinedGets } from "../../support/httpRequests.js"
 import { pace, waitFor } from "../../support/wait.js"
 import { type Answers, floodedEffectApp, floodedNodeServer, type FloodedServer } from "../support/floodedServer.js"
 
@@ -15,9 +16,6 @@ import { type Answers, floodedEffectApp, floodedNodeServer, type FloodedServer }
 /** A drain that waits for somebody here does not end in the time that a test has. */
 const policy: Policy = { timeout: "1 minute", killTimeout: "300 millis" }
 const limit = 10_000
-
-const requests = (count: number): string =>
-  Array.from({ length: count }, (_, n) => `GET /${n} HTTP/1.1\r\nHost: a\r\n\r\n`).join("")
 
 interface Run {
   readonly site: FloodedServer
@@ -93,7 +91,7 @@ for (
       for (const [how, leave] of Object.entries(ways)) {
         it(`${how}: its handlers hear of it`, () =>
           running(make, secure, "never", async (run) => {
-            run.client.write(requests(1500))
+            run.client.write(pipelinedGets(1500))
             await waitFor("a thousand handlers", () => run.site.begun() === 1000, limit)
             leave(run)
             await waitFor("them to hear of it", () => run.closes() === 1000, limit)
@@ -103,7 +101,7 @@ for (
 
         it(`${how} in a drain: it waits for nothing`, () =>
           running(make, secure, "never", async (run) => {
-            run.client.write(requests(1500))
+            run.client.write(pipelinedGets(1500))
             await waitFor("a thousand handlers", () => run.site.begun() === 1000, limit)
             await drained(run, () => leave(run))
           }))
@@ -111,14 +109,14 @@ for (
 
       it("closes with further requests unread", () =>
         running(make, secure, "never", async (run) => {
-          run.client.write(requests(3000))
+          run.client.write(pipelinedGets(3000))
           await waitFor("a thousand handlers", () => run.site.begun() === 1000, limit)
           await drained(run, () => ways.closes(run))
         }))
 
       it("resets with more unread than is read ahead, which has a bound", () =>
         running(make, secure, "never", async (run) => {
-          run.client.write(requests(20_000))
+          run.client.write(pipelinedGets(20_000))
           await waitFor("a thousand handlers", () => run.site.begun() === 1000, limit)
           await waitFor("what is read ahead", () => run.socket().readableLength >= 65_536, limit)
           await pace(300)
@@ -133,7 +131,7 @@ for (
             client.setEncoding("latin1").on("data", (chunk: string) => {
               text += chunk
             })
-            client.write(requests(3500))
+            client.write(pipelinedGets(3500))
             await waitFor("a thousand handlers", () => site.begun() >= 1000, limit)
             const bodies = () => Array.from(text.matchAll(/HTTP\/1\.1 200 .*?\r\n\r\n(\d+)/gs), ([, body]) => body)
             if (drains) {

@@ -6,6 +6,7 @@ import * as Tls from "node:tls"
 import { describe, expect, it } from "vitest"
 import type { Policy } from "../../../src/Shutdown.js"
 import { certificate } from "../../support/certificate.js"
+import { pipelinedGets } from "../../support/httpRequests.js"
 import { now, waitFor } from "../../support/wait.js"
 import {
   floodedEffectApp,
@@ -62,9 +63,6 @@ const connect = async (port: number, secure: boolean): Promise<Client> => {
   }
 }
 
-const requests = (count: number, from = 0): string =>
-  Array.from({ length: count }, (_, n) => `GET /${from + n} HTTP/1.1\r\nHost: a\r\n\r\n`).join("")
-
 const timed = async <A>(run: () => Promise<A>): Promise<readonly [A, number]> => {
   const began = now()
   return [await run(), now() - began]
@@ -85,7 +83,7 @@ for (
           { api, protocol: secure ? "https" : "http", handlers: withHandlers },
           async (port, report) => {
             const client = await connect(port, secure)
-            client.write(requests(inAll))
+            client.write(pipelinedGets(inAll))
             const result = await report()
             const { abandoned, begun, listed, longest, millis, more, outcome, paths } = result
             expect(longest).toBeLessThan(longestTurnBound(result))
@@ -104,7 +102,7 @@ for (
         it(`10,000 that are answered ${answers}: each one, in order, when a shutdown begins in their midst`, async () => {
           const site = await make(nodeServer(secure), answers, { timeout: "30 seconds" })
           const client = await connect(site.port, secure)
-          client.write(requests(10_000))
+          client.write(pipelinedGets(10_000))
           await waitFor("some of them", () => site.begun() > 500, limit)
           const report = await site.shutdown()
           await waitFor("the connection to close", client.isGone, limit)
@@ -120,7 +118,7 @@ for (
           const client = await connect(site.port, secure)
           const flood = async () => {
             for (let sent = 0; !client.isGone(); sent += 2000) {
-              if (!client.write(requests(2000, sent))) await client.drained()
+              if (!client.write(pipelinedGets(2000, sent))) await client.drained()
             }
           }
           const flooding = flood()
@@ -138,11 +136,11 @@ for (
       it("one that leaves with 3,000 of them unanswered takes nothing with it", async () => {
         const site = await make(nodeServer(secure), "soon", policy)
         const client = await connect(site.port, secure)
-        client.write(requests(3000))
+        client.write(pipelinedGets(3000))
         await waitFor("some of them", () => site.begun() >= 128, limit)
         client.leave()
         const other = await connect(site.port, secure)
-        other.write(requests(1))
+        other.write(pipelinedGets(1))
         await waitFor("an answer to somebody else", () => other.bodies().length === 1, limit)
         other.leave()
         const [report, millis] = await timed(site.shutdown)

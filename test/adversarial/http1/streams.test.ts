@@ -6,6 +6,7 @@ import * as Stream from "effect/Stream"
 import * as Tls from "node:tls"
 import { describe, expect, it } from "vitest"
 import { certificate } from "../../support/certificate.js"
+import { get } from "../../support/httpRequests.js"
 import { createServer, type Wire } from "../../support/nodeServer.js"
 import { connect } from "../../support/rawClient.js"
 import { pace, waitFor } from "../../support/wait.js"
@@ -50,8 +51,6 @@ const open = async ({ port }: AttackedServer, wire: Wire, onLeave: (leave: () =>
     }
   }
 }
-
-const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`
 
 /** An Effect app with event streams, and with a handler that reads a whole body. */
 const options = (wire: Wire): Options & { readonly flooded: () => number } => {

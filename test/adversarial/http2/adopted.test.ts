@@ -3,6 +3,7 @@ import type * as Scope from "effect/Scope"
 import type * as Http from "node:http"
 import { describe, expect, it } from "vitest"
 import { Server } from "../../../src/index.js"
+import { get } from "../../support/httpRequests.js"
 import { createServer, portOf, type Wire } from "../../support/nodeServer.js"
 import { connect } from "../../support/rawClient.js"
 import { reportOf, silent } from "../../support/running.js"
@@ -28,8 +29,6 @@ const listen = async (node: Http.Server, port = 0): Promise<number> => {
   await new Promise<void>((resolve) => node.listen({ port, host: "127.0.0.1" }, resolve))
   return portOf(node)
 }
-
-const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`
 
 for (const wire of wires) {
   describe(`an adopted server of ${wire}`, () => {

@@ -2,7 +2,7 @@
 import { expect } from "vitest"
 import { certificate } from "../../support/certificate.js"
 import * as Frames from "../../support/http2Frames.js"
-import { type Wire } from "../../support/nodeServer.js"
+import type { Wire } from "../../support/nodeServer.js"
 import { type AttackedServer, limit } from "../support/attackedServer.js"
 
 export const wires: ReadonlyArray<Wire> = ["h2c", "h2"]

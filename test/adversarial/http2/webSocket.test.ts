@@ -8,6 +8,7 @@ import type { Duplex } from "node:stream"
 import { describe, expect, it } from "vitest"
 import { WebSocket, WebSocketServer } from "ws"
 import { certificate } from "../../support/certificate.js"
+import { webSocketHandshake } from "../../support/httpRequests.js"
 import { createServer } from "../../support/nodeServer.js"
 import { connect, type RawClient } from "../../support/rawClient.js"
 import { deferred, waitFor } from "../../support/wait.js"
@@ -19,17 +20,6 @@ import {
   policy,
   withAttackedServer
 } from "../support/attackedServer.js"
-
-const handshake = [
-  "GET /socket HTTP/1.1",
-  "Host: test",
-  "Connection: Upgrade",
-  "Upgrade: websocket",
-  "Sec-WebSocket-Version: 13",
-  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-  "",
-  ""
-].join("\r\n")
 
 /** A frame of a client (RFC 6455, section 5.2), masked with zeros. */
 const frame = (opcode: number, payload: Buffer, fin = true): Buffer => {
@@ -93,7 +83,7 @@ const servers: Record<string, () => Options> = {
 const open = async ({ port }: AttackedServer, onLeave: (leave: () => void) => void, keepHalfOpen = true) => {
   const raw = await connect({ port }, { keepHalfOpen })
   onLeave(raw.leave)
-  await raw.write(handshake)
+  await raw.write(webSocketHandshake("/socket"))
   await raw.untilText("\r\n\r\n", limit)
   expect(raw.text()).toMatch(/^HTTP\/1.1 101 /)
   return raw
@@ -246,7 +236,7 @@ describe("an upgrade", () => {
       const honest = await on.honest()
       const raw = await connect({ port: on.port })
       onLeave(raw.leave)
-      await raw.write(handshake)
+      await raw.write(webSocketHandshake("/socket"))
       const done = await waitFor("the question", asked, limit)
       const ended = on.shutdown()
       await on.untilPhase("Draining")
@@ -264,7 +254,7 @@ describe("an upgrade", () => {
     return withAttackedServer("http", async (on, onLeave) => {
       const raw = await connect({ port: on.port })
       onLeave(raw.leave)
-      await raw.write(handshake)
+      await raw.write(webSocketHandshake("/socket"))
       const done = await waitFor("the question", asked, limit)
       const ended = on.shutdown()
       await on.untilPhase("Draining")
@@ -282,7 +272,7 @@ describe("an upgrade", () => {
       const honest = await on.honest()
       const raw = await connect({ port: on.port })
       onLeave(raw.leave)
-      await raw.write(handshake)
+      await raw.write(webSocketHandshake("/socket"))
       await on.untilSeen("the upgrade", (all) => all.some(({ state }) => state === "Hijacked"))
       expect((await on.drain(honest)).report).toMatchObject({ cut: [], forced: [{ protocol: "websocket" }] })
       expect(await raw.untilEnded(limit)).not.toBe("open")
@@ -298,7 +288,7 @@ describe("an upgrade", () => {
     return withAttackedServer("http", async (on, onLeave) => {
       const raw = await connect({ port: on.port })
       onLeave(raw.leave)
-      await raw.write(handshake)
+      await raw.write(webSocketHandshake("/socket"))
       await on.untilSeen("the upgrade", (all) => all.some(({ serving }) => serving.length === 1))
       const { report } = await on.shutdown()
       expect(report).toMatchObject({

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest"
-import { limit, timesLogged, withProcess } from "./sharedProcess.js"
+import { timesLogged } from "../../support/child.js"
+import { limit, withProcess } from "./sharedProcess.js"
 
 // The second of two signals for one wish comes within half a second, which a busy machine may need for the first.
 

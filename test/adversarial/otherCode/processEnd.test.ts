@@ -6,9 +6,10 @@ import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { describe, expect, it } from "vitest"
 import { nodeArgs } from "../../support/bundle.js"
+import { timesLogged, untilLogged } from "../../support/child.js"
 import { waitFor } from "../../support/wait.js"
 import type { Options } from "./fixtures/process.js"
-import { fixture, limit, timesLogged, untilLogged, withProcess } from "./sharedProcess.js"
+import { fixture, limit, withProcess } from "./sharedProcess.js"
 
 // Who decides when a process ends that a signal has asked to end.
 

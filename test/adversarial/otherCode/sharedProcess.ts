@@ -1,7 +1,6 @@
 /** The fixture as a process. */
-import { type Child, type StartOptions, withChild } from "../../support/child.js"
+import { type Child, type StartOptions, untilLogged, withChild } from "../../support/child.js"
 import { type RawClient, withClient } from "../../support/rawClient.js"
-import { waitFor } from "../../support/wait.js"
 import type { Options } from "./fixtures/process.js"
 
 /** Of every wait that takes no time of its own; the machine may be busy. */
@@ -30,17 +29,6 @@ export const withRequest = (
       await use(child, client)
     })
   }, start)
-
-export const untilLogged = (child: Child, text: string | RegExp, times = 1) =>
-  waitFor(
-    () => `${String(text)} in the log: ${child.stdout()}${child.stderr()}`,
-    () => timesLogged(child, text) >= times || child.exited !== undefined,
-    limit
-  ).then(() => {
-    if (timesLogged(child, text) < times) throw new Error(`it ended without ${String(text)}: ${child.stdout()}`)
-  })
-
-export const timesLogged = (child: Child, text: string | RegExp): number => child.stdout().split(text).length - 1
 
 export const answer = async (client: RawClient) => {
   const response = (await client.untilResponses(1, limit)).responses[0]!

@@ -3,9 +3,10 @@ import { pathToFileURL } from "node:url"
 import { Worker } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
 import { nodeArgs } from "../../support/bundle.js"
+import { timesLogged, untilLogged } from "../../support/child.js"
 import { withClient } from "../../support/rawClient.js"
 import { waitFor } from "../../support/wait.js"
-import { answer, limit, timesLogged, untilLogged, whole, withProcess, withRequest } from "./sharedProcess.js"
+import { answer, limit, whole, withProcess, withRequest } from "./sharedProcess.js"
 
 // Other code in the process listens for the same signals, and sends them again; other programs send two for one.
 

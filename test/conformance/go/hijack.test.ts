@@ -14,11 +14,11 @@ import * as TestClock from "effect/TestClock"
 import type * as Http from "node:http"
 import { WebSocket } from "ws"
 import { type Server, Shutdown } from "../../../src/index.js"
+import { webSocketHandshake } from "../../support/httpRequests.js"
 import type { Target } from "../../support/rawClient.js"
 import {
   client,
   ended,
-  get,
   limit,
   real,
   type RunOptions,
@@ -78,14 +78,6 @@ const frame = (text: string): Buffer => {
 }
 
 const uint32 = (n: number) => [n >>> 24, (n >>> 16) & 255, (n >>> 8) & 255, n & 255]
-
-const handshake = get(
-  "/",
-  "Connection: Upgrade",
-  "Upgrade: websocket",
-  "Sec-WebSocket-Version: 13",
-  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
-)
 
 const onlyConnection = (server: Server.ServerService) => Effect.map(server.connections, ([connection]) => connection)
 
@@ -226,7 +218,9 @@ it.scoped("T76: what the client sent together with its request, or right behind,
     for (const text of ["first frame", large]) {
       const running = yield* echoing()
       const early = yield* client(running.target)
-      yield* Effect.promise(() => early.write(Buffer.concat([Buffer.from(handshake), frame(text), frame("the end")])))
+      yield* Effect.promise(() =>
+        early.write(Buffer.concat([Buffer.from(webSocketHandshake("/")), frame(text), frame("the end")]))
+      )
       yield* Effect.promise(() => early.untilText("the end", limit))
       expect(early.text()).toContain(text)
       yield* untilStates(running.server, "Hijacked")

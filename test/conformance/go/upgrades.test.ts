@@ -11,6 +11,7 @@ import type * as Net from "node:net"
 import { WebSocketServer } from "ws"
 import { Shutdown } from "../../../src/index.js"
 import * as Frames from "../../support/http2Frames.js"
+import { webSocketHandshake } from "../../support/httpRequests.js"
 import {
   answer,
   client,
@@ -28,14 +29,6 @@ import { hijack, leave, serve, upgrade } from "./harness.js"
 import { http2Client, response2, serveApp, write } from "./http2Harness.js"
 
 const ok: Http.RequestListener = (_, response) => response.end("ok")
-
-const handshake = get(
-  "/",
-  "Connection: Upgrade",
-  "Upgrade: websocket",
-  "Sec-WebSocket-Version: 13",
-  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
-)
 
 const preface = Frames.preface.toString()
 
@@ -63,7 +56,7 @@ it.scoped("T72: TestHandlerPanicWithHijack: a defect of a handler that asked for
       Shutdown.goPolicy
     )
     const peer = yield* client(running.target)
-    yield* send(peer, handshake)
+    yield* send(peer, webSocketHandshake("/"))
     expect(yield* answer(peer)).toMatchObject({ status: 500 })
     yield* ended(peer)
     yield* until("the log", () => logged.some((cause) => cause.includes("with the connection")))
@@ -130,7 +123,7 @@ it.scoped("T79: TestWriteAfterHijack: what a handler answers after it has taken 
       Shutdown.goPolicy
     )
     const peer = yield* client(running.target, { keepHalfOpen: true })
-    yield* send(peer, handshake)
+    yield* send(peer, webSocketHandshake("/"))
     yield* untilStates(running.server, "Hijacked")
     // a masked close frame
     yield* Effect.promise(() => peer.write(Buffer.from([0x88, 0x80, 0, 0, 0, 0])))
@@ -160,7 +153,7 @@ it.scoped("T80: TestDoubleHijack: a connection that has been taken over cannot b
         })
     })
     const peer = yield* client(app.target)
-    yield* send(peer, handshake)
+    yield* send(peer, webSocketHandshake("/"))
     yield* Effect.promise(() => peer.untilText("the first", limit))
     expect(String(second)).toContain("handleUpgrade() was called more than once")
     yield* app.history.until("New,Active,Hijacked")
@@ -214,7 +207,7 @@ it.scoped("T84: TestResponseControllerHijack: a connection of HTTP/1.1 can be ta
     ))
     const one = yield* serving(app, Shutdown.goPolicy)
     const peer = yield* client(one.target)
-    yield* send(peer, handshake)
+    yield* send(peer, webSocketHandshake("/"))
     yield* untilStates(one.server, "Hijacked")
 
     const two = yield* serveApp(app)

@@ -11,6 +11,7 @@ import { afterEach, describe, expect, it } from "vitest"
 import { NodeHttpServer, NodeSocketServer, Server } from "../../../src/index.js"
 import { quiesce } from "../../../src/promise.js"
 import { certificate } from "../../support/certificate.js"
+import { get } from "../../support/httpRequests.js"
 import { listenOnLoopback, portOf } from "../../support/nodeServer.js"
 import { connect, type Target } from "../../support/rawClient.js"
 import { targetOf } from "../../support/running.js"
@@ -43,9 +44,6 @@ const client = async (target: Target) => {
   cleanups.push(raw.leave)
   return raw
 }
-
-const get = (path: string, ...headers: ReadonlyArray<string>) =>
-  ["GET " + path + " HTTP/1.1", "Host: test", ...headers, "", ""].join("\r\n")
 
 /** So many that a shutdown holds what arrives while the listener closes. */
 const busy = 16

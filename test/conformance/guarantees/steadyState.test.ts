@@ -5,23 +5,15 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Metric from "effect/Metric"
-import * as Supervisor from "effect/Supervisor"
 import * as Tracer from "effect/Tracer"
 import { createServer } from "node:http"
+import { CountingSupervisor } from "../../support/countingSupervisor.js"
 import { makeApp } from "../../support/handlers.js"
 import { client, get, responses, send, serving, silent, targetOf } from "../../support/running.js"
 
 // Rule 11: nothing in steady state costs a user anything: no fiber, scope, span or metric update per request on our
 // account; per connection no fiber. What stock platform-node does for a request is the measure. Time is measured by
 // the benchmark.
-
-class Counting extends Supervisor.AbstractSupervisor<number> {
-  started = 0
-  override readonly value = Effect.sync(() => this.started)
-  override onStart(): void {
-    this.started++
-  }
-}
 
 const address = { host: "127.0.0.1", port: 0 }
 
@@ -68,7 +60,7 @@ describe("rule 11", () => {
   it.scopedLive("rule 11: a request starts as many fibers as with platform-node, and a connection none", () =>
     Effect.gen(function*() {
       const measure = (server: typeof servers[keyof typeof servers]) => {
-        const counting = new Counting()
+        const counting = new CountingSupervisor()
         return Effect.supervised(Effect.scoped(growth(server, counting.value)), counting)
       }
       const stock = yield* measure(servers.stock)
@@ -106,7 +98,7 @@ describe("rule 11", () => {
 
   it.scoped("rule 11: a connection without a request starts no fiber", () =>
     Effect.gen(function*() {
-      const counting = new Counting()
+      const counting = new CountingSupervisor()
       yield* Effect.supervised(
         Effect.scoped(Effect.gen(function*() {
           const running = yield* serving(makeApp().app, { newConnectionGrace: 0 })

@@ -15,6 +15,7 @@ import * as Stream from "effect/Stream"
 import { createServer } from "node:http"
 import type * as Net from "node:net"
 import { Readable } from "node:stream"
+import { printEvent } from "../../support/printEvent.js"
 
 export type Which = "stock" | "quiesce"
 
@@ -32,10 +33,6 @@ export interface AppOptions {
 
 /** Something a test may wait for. */
 export type Say = (event: string, fields?: Readonly<Record<string, unknown>>) => void
-
-/** One line for the test that started this process. */
-export const sayOnStdout: Say = (event, fields) =>
-  void process.stdout.write(`${JSON.stringify({ event, ...fields })}\n`)
 
 /** A pool that answers with a defect once it is closed, as a real one does. */
 class Pool extends Context.Tag("test/Pool")<Pool, { readonly query: Effect.Effect<string> }>() {}
@@ -160,7 +157,7 @@ const makeRouter = (say: Say) => {
 }
 
 /** `listening` is said when the server is there, `ready` when the app is attached to it. */
-export const app = (server: NodeHttpServerModule, options: AppOptions = {}, say: Say = sayOnStdout) =>
+export const app = (server: NodeHttpServerModule, options: AppOptions = {}, say: Say = printEvent) =>
   HttpServer.serve(makeRouter(say)).pipe(
     Layer.tap(() => Effect.sync(() => say("ready"))),
     Layer.provide(poolLayer(options.poolOpensAfterMs ?? 0, say)),

@@ -1,7 +1,8 @@
 // A process that serves the app as users do: `Layer.launch` under the stock `runMain`.
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Layer from "effect/Layer"
-import { app, type AppOptions, sayOnStdout, type Which } from "./app.js"
+import { printEvent } from "../../support/printEvent.js"
+import { app, type AppOptions, type Which } from "./app.js"
 
 const which = process.argv[2] as Which
 const options = JSON.parse(process.argv[3] ?? "{}") as AppOptions
@@ -9,5 +10,5 @@ const server = which === "stock"
   ? await import("@effect/platform-node/NodeHttpServer")
   : await import("../../../src/NodeHttpServer.js")
 
-process.on("SIGTERM", () => sayOnStdout("signalled"))
+process.on("SIGTERM", () => printEvent("signalled"))
 NodeRuntime.runMain(Layer.launch(app(server, options)))

@@ -103,8 +103,5 @@ export const describeEnd = (end: ProcessEnd): string =>
 
 export const seconds = (ms: number): string => ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`
 
-/** `GET` over HTTP/1.1, without a `Connection` header: keep-alive. */
-export const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`
-
 export const sawStatus = ({ status }: { readonly status: number | undefined }): string =>
   status === undefined ? "never answered" : `answered ${status}`

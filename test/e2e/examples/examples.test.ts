@@ -5,16 +5,13 @@ import { describe, expect, it } from "vitest"
 import { type Child, startLimit, withChild } from "../../support/child.js"
 import { describeWith } from "../../support/describeWith.js"
 import { messages, position, refused, withExample } from "../../support/example.js"
+import { get } from "../../support/httpRequests.js"
 import { saysClose } from "../../support/httpResponses.js"
 import { npm, script, start as startProgram } from "../../support/program.js"
-import { type RawClient, type Target, withClient } from "../../support/rawClient.js"
+import { responseOf, type Target, withClient } from "../../support/rawClient.js"
 import { pace, waitFor } from "../../support/wait.js"
 
 // Each example as a person runs it: a process, a real client, and a signal in the middle of something.
-
-const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`
-
-const answer = async (client: RawClient, nth = 1) => (await client.untilResponses(nth, 10_000)).responses[nth - 1]!
 
 const drained = /^Shut down in .* \(Drained\)/
 
@@ -23,12 +20,12 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
     withExample("quickstart", async ({ child, logged, target }) => {
       await withClient(target, async (client) => {
         await client.write(get("/"))
-        expect((await answer(client)).body.toString()).toBe("hello\n")
+        expect((await responseOf(client)).body.toString()).toBe("hello\n")
         await client.write(get("/slow"))
         child.signal("SIGTERM")
         await logged(/Shutting down: draining for up to 5s; 1 connection open \(1 Active\)/)
         await refused(target)
-        const slow = await answer(client, 2)
+        const slow = await responseOf(client, 2)
         expect(slow).toMatchObject({ status: 200, complete: true })
         expect(slow.body.toString()).toBe("hello, two seconds later\n")
         expect(saysClose(slow)).toBe(true)
@@ -46,7 +43,7 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
         child.signal("SIGTERM")
         await logged(/Shutting down/)
         await client.write(get("/orders"))
-        expect(await answer(client)).toMatchObject({ status: 201, complete: true })
+        expect(await responseOf(client)).toMatchObject({ status: 201, complete: true })
       })
       expect(await child.exit(startLimit)).toMatchObject({ code: 0 })
       expect(position(child, /^order written/)).toBeLessThan(position(child, drained))
@@ -58,7 +55,7 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
     withExample("hooks", async ({ child, target }) => {
       await withClient(target, async (client) => {
         await client.write(get("/"))
-        expect(await answer(client)).toMatchObject({ status: 200 })
+        expect(await responseOf(client)).toMatchObject({ status: 200 })
       })
       child.signal("SIGINT")
       expect(await child.exit(startLimit)).toMatchObject({ code: 0 })
@@ -89,7 +86,7 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
             await logged(/request received[^]*request received/)
             child.signal("SIGTERM")
             for (const client of [tcp, unix]) {
-              const response = await answer(client)
+              const response = await responseOf(client)
               expect(response).toMatchObject({ status: 200, complete: true })
               expect(response.body.toString()).toBe("hello\n")
             }
@@ -128,11 +125,11 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
         // it still accepts
         await withClient(target, async (client) => {
           await client.write(get("/"))
-          expect(await answer(client)).toMatchObject({ status: 200, complete: true })
+          expect(await responseOf(client)).toMatchObject({ status: 200, complete: true })
         })
         await refused(target, 10_000)
         expect(await ask("/livez")).toMatchObject({ status: 200 })
-        expect((await answer(slow)).body.toString()).toBe("eight seconds later\n")
+        expect((await responseOf(slow)).body.toString()).toBe("eight seconds later\n")
       })
       expect(await child.exit(startLimit)).toMatchObject({ code: 0 })
       expect(position(child, drained)).toBeLessThan(position(child, /^database closed/))
@@ -143,12 +140,12 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
       await withClient(target, (stays) =>
         withClient(target, async (leaves) => {
           await leaves.write(get("/") + get("/"))
-          await answer(leaves, 2)
+          await responseOf(leaves, 2)
           leaves.leave()
           await logged(/session closed after 2 requests/)
           for (const nth of [1, 2, 3]) {
             await stays.write(get("/"))
-            expect((await answer(stays, nth)).body.toString()).toBe(`request ${nth} of connection 1\n`)
+            expect((await responseOf(stays, nth)).body.toString()).toBe(`request ${nth} of connection 1\n`)
           }
           child.signal("SIGTERM")
           await stays.untilEnded(5000)
@@ -165,7 +162,7 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
       // the lame duck still accepts and serves, and asks to leave
       await withClient(target, async (client) => {
         await client.write(get("/"))
-        const response = await answer(client)
+        const response = await responseOf(client)
         expect(response.body.toString()).toBe("hello\n")
         expect(saysClose(response)).toBe(true)
       })
@@ -195,11 +192,11 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
         // a second answer on another connection: the first request has long arrived
         await withClient(target, async (other) => {
           await other.write(get("/"))
-          await answer(other)
+          await responseOf(other)
         })
         child.signal("SIGTERM")
         await logged(/waiting for/)
-        expect(await answer(client)).toMatchObject({ status: 200, complete: true })
+        expect(await responseOf(client)).toMatchObject({ status: 200, complete: true })
       })
       expect(await child.exit(startLimit)).toMatchObject({ code: 0 })
       const lines = child.stdout().trim().split("\n").map((line) => JSON.parse(line))
@@ -214,7 +211,7 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
         await client.write(get("/clock"))
         await client.untilText(/\dZ\n/, 15_000)
         child.signal("SIGTERM")
-        const response = await answer(client)
+        const response = await responseOf(client)
         expect(response).toMatchObject({ status: 200, complete: true })
         expect(response.body.toString()).toMatch(/\dZ\nthe server is shutting down: come back later\n$/)
       })
@@ -268,18 +265,18 @@ describe("npm start", { timeout: 60_000 }, () => {
         withClient(target, (slow) =>
           withClient(target, async (stream) => {
             await page.write(get("/"))
-            expect((await answer(page)).body.toString()).toMatch(/<button data-work="\/slow\?seconds=5">/)
+            expect((await responseOf(page)).body.toString()).toMatch(/<button data-work="\/slow\?seconds=5">/)
             await slow.write(get("/slow?seconds=3"))
             await stream.write(get("/stream"))
             await stream.untilText("tick 1", 10_000)
             await page.write(get("/connections"))
-            expect((await answer(page, 2)).body.toString()).toMatch(/"path":"\/slow\?seconds=3"/)
+            expect((await responseOf(page, 2)).body.toString()).toMatch(/"path":"\/slow\?seconds=3"/)
             child.signal("SIGINT")
             // as npm does for one Ctrl-C, where the shell has made way for node
             await pace(90)
             child.signal("SIGINT")
-            expect(await answer(slow)).toMatchObject({ status: 200, complete: true })
-            expect((await answer(stream)).body.toString()).toMatch(/that was all\n$/)
+            expect(await responseOf(slow)).toMatchObject({ status: 200, complete: true })
+            expect((await responseOf(stream)).body.toString()).toMatch(/that was all\n$/)
           })))
       expect(await child.exit(startLimit)).toMatchObject({ code: 0 })
       const shown = child.stdout()
@@ -301,7 +298,7 @@ describe("npm start", { timeout: 60_000 }, () => {
         child.signal("SIGINT")
         await pace(800)
         child.signal("SIGINT")
-        expect(await answer(client)).toMatchObject({ status: 503 })
+        expect(await responseOf(client)).toMatchObject({ status: 503 })
       })
       await child.exit(startLimit)
       expect(child.stdout()).toMatch(/Closed at once: 1 request did not get the whole answer\./)
@@ -330,7 +327,7 @@ describe("npm start", { timeout: 60_000 }, () => {
             15_000
           )
           terminal.child.stdin?.write("\u0003")
-          expect(await answer(client)).toMatchObject({ status: 200, complete: true })
+          expect(await responseOf(client)).toMatchObject({ status: 200, complete: true })
         })
         await terminal.ran(10_000)
       } finally {

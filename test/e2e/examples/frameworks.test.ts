@@ -8,18 +8,15 @@ import { WebSocket } from "ws"
 import { startBusyClients } from "../../support/busyClient.js"
 import type { Child } from "../../support/child.js"
 import { position, refused, withExample } from "../../support/example.js"
+import { get } from "../../support/httpRequests.js"
 import { saysClose } from "../../support/httpResponses.js"
-import { type RawClient, withClient } from "../../support/rawClient.js"
+import { responseOf, withClient } from "../../support/rawClient.js"
 import { waitFor } from "../../support/wait.js"
 
 // The examples for each framework and protocol: a request that is running at SIGTERM is answered, and the process ends
 // by itself, with 0.
 
 const limit = 10_000
-
-const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`
-
-const answer = async (client: RawClient, nth = 1) => (await client.untilResponses(nth, limit)).responses[nth - 1]!
 
 const drained = /^Shut down in .* \(Drained\)/
 
@@ -45,12 +42,12 @@ describe("examples of frameworks and protocols", { timeout: 60_000 }, () => {
       withExample(name, async ({ child, logged, target }) => {
         await withClient(target, async (client) => {
           await client.write(get("/"))
-          expect((await answer(client)).body.toString()).toBe("hello\n")
+          expect((await responseOf(client)).body.toString()).toBe("hello\n")
           await client.write(get("/slow"))
           child.signal("SIGTERM")
           await logged(/Shutting down: draining for up to 5s; 1 connection open/)
           await refused(target)
-          const slow = await answer(client, 2)
+          const slow = await responseOf(client, 2)
           expect(slow).toMatchObject({ status: 200, complete: true })
           expect(slow.body.toString()).toBe("hello, one second later\n")
           expect(saysClose(slow)).toBe(true)
@@ -83,7 +80,7 @@ describe("examples of frameworks and protocols", { timeout: 60_000 }, () => {
         await client.write(get("/clock"))
         await client.untilText(/data: .*Z\n/, limit)
         child.signal("SIGTERM")
-        const stream = await answer(client)
+        const stream = await responseOf(client)
         expect(stream).toMatchObject({ status: 200, complete: true })
         expect(stream.body.toString()).toMatch(/\nevent: bye\ndata: come back later\n\n$/)
       })
@@ -101,7 +98,7 @@ describe("examples of frameworks and protocols", { timeout: 60_000 }, () => {
         const closes = once(webSocket, "close")
         child.signal("SIGTERM")
         expect((await waitFor("the WebSocket to close", closes, limit))[0]).toBe(1001)
-        expect(await answer(client)).toMatchObject({ status: 200, complete: true })
+        expect(await responseOf(client)).toMatchObject({ status: 200, complete: true })
       })
       await exits(child)
       expect(child.stdout()).toContain("a client has gone: 1001")
@@ -122,7 +119,7 @@ describe("examples of frameworks and protocols", { timeout: 60_000 }, () => {
           const gone = clients.map((client) => new Promise((resolve) => client.once("disconnect", resolve)))
           child.signal("SIGTERM")
           await waitFor("both to be told", Promise.all(gone), limit)
-          expect(await answer(http)).toMatchObject({ status: 200, complete: true })
+          expect(await responseOf(http)).toMatchObject({ status: 200, complete: true })
         })
       } finally {
         clients.forEach((client) => client.disconnect())

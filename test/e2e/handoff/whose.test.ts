@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest"
 import type { Child } from "../../support/child.js"
+import { untilLogged } from "../../support/child.js"
 import { limit, withHandoffProcesses } from "./handoffProcesses.js"
-import { untilLogged, untilWorkersServe, withWorkers } from "./workerProcesses.js"
+import { untilWorkersServe, withWorkers } from "./workerProcesses.js"
 
 // Several processes write to one log: each line says whose it is.
 

@@ -2,15 +2,11 @@
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
-import { type Child, withChild } from "../../support/child.js"
-import { waitFor } from "../../support/wait.js"
+import { type Child, untilLogged, withChild } from "../../support/child.js"
 import type { Options } from "./fixtures/workers.js"
 import { limit } from "./handoffProcesses.js"
 
 export const fixture = new URL("fixtures/workers.ts", import.meta.url)
-
-export const untilLogged = (child: Child, text: string, within = limit) =>
-  waitFor(() => `"${text}" in ${child.stdout()}${child.stderr()}`, () => child.stdout().includes(text), within)
 
 export const untilWorkersServe = (child: Child) => untilLogged(child, "2 workers serve")
 

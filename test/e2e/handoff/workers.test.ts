@@ -1,10 +1,10 @@
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { Handoff, Shutdown } from "../../../src/index.js"
-import { type Child, withChild } from "../../support/child.js"
+import { type Child, untilLogged, withChild } from "../../support/child.js"
 import { pace, waitFor } from "../../support/wait.js"
 import { ask, limit, startLoad } from "./handoffProcesses.js"
-import { fixture, portOf, untilLogged, untilWorkersServe, withWorkers, workerPids } from "./workerProcesses.js"
+import { fixture, portOf, untilWorkersServe, withWorkers, workerPids } from "./workerProcesses.js"
 
 const withControl = (use: (child: Child, next: (mode: string) => void) => Promise<void>) =>
   withWorkers({}, async (child, next) => {
@@ -27,11 +27,7 @@ describe("workers of node:cluster", { timeout: 180_000 }, () => {
           const before = clients.answered()
           await waitFor("requests to be answered", () => clients.answered() > before + 50, limit)
           child.signal("SIGUSR2")
-          await waitFor(
-            () => `roll ${n}: ${child.stdout()}${child.stderr()}`,
-            () => child.stdout().split("Every worker has been replaced").length > n,
-            60_000
-          )
+          await untilLogged(child, "Every worker has been replaced", n, 60_000)
         }
       } finally {
         await clients.stop()

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest"
+import { untilLogged } from "../../support/child.js"
 import { isGone } from "../../support/isGone.js"
 import { pace, waitFor } from "../../support/wait.js"
 import { ask, limit } from "./handoffProcesses.js"
-import { portOf, untilLogged, untilWorkersServe, withWorkers, workerPids } from "./workerProcesses.js"
+import { portOf, untilWorkersServe, withWorkers, workerPids } from "./workerProcesses.js"
 
 // What the signals that a primary gets do, from its first worker's start to its last worker's end.
 

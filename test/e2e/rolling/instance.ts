@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { createServer } from "node:http"
 import { Admin, Health, NodeHttpServer, type Shutdown } from "../../../src/index.js"
+import { printEvent } from "../../support/printEvent.js"
 
 export interface Options {
   readonly port: number
@@ -21,8 +22,7 @@ export interface Options {
 }
 
 const { admin, policy, port, stock } = JSON.parse(process.argv[2] ?? "{}") as Options
-const say = (event: string, more: object = {}) =>
-  Effect.sync(() => void process.stdout.write(`${JSON.stringify({ event, ...more })}\n`))
+const say = (event: string, more: object = {}) => Effect.sync(() => printEvent(event, more))
 
 const app = HttpRouter.empty.pipe(
   HttpRouter.post(

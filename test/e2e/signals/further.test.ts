@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest"
+import { untilLogged } from "../../support/child.js"
 import { pace } from "../../support/wait.js"
 import {
   afterDuplicateWindow,
@@ -6,7 +7,6 @@ import {
   limit,
   processEnd,
   release,
-  untilLogged,
   untilPhase,
   withApp,
   withRequest

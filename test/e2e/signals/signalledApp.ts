@@ -37,9 +37,6 @@ export const untilPhase = (child: Child, phase: string) =>
     limit
   )
 
-export const untilLogged = (child: Child, text: string) =>
-  waitFor(() => `"${text}" in the log: ${child.stdout()}`, () => child.stdout().includes(text), limit)
-
 export const release = (child: Child) => child.write("release\n")
 
 /** How it ended; `what` was released in this order. */

@@ -2,12 +2,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect, it } from "vitest"
-import { type Child, startLimit } from "../../support/child.js"
+import { type Child, startLimit, timesLogged, untilLogged } from "../../support/child.js"
 import { describeWith } from "../../support/describeWith.js"
+import { get } from "../../support/httpRequests.js"
 import { python, systemdNotify } from "../../support/program.js"
 import { withClient } from "../../support/rawClient.js"
 import { waitFor } from "../../support/wait.js"
-import { body, get, likeSystemd, limit, timesLogged, untilLogged, withApp } from "./supervisedApp.js"
+import { body, likeSystemd, limit, withApp } from "./supervisedApp.js"
 
 // What a service tells systemd, at a datagram socket that is real.
 

@@ -1,12 +1,13 @@
 import { readFileSync } from "node:fs"
 import { expect, it } from "vitest"
-import { withChild } from "../../support/child.js"
+import { untilLogged, withChild } from "../../support/child.js"
 import { describeWith } from "../../support/describeWith.js"
+import { get } from "../../support/httpRequests.js"
 import { underInit, unshare } from "../../support/program.js"
 import { withClient } from "../../support/rawClient.js"
 import { waitFor } from "../../support/wait.js"
-import { afterDuplicateWindow, untilLogged } from "../signals/signalledApp.js"
-import { body, get, limit, withApp } from "./supervisedApp.js"
+import { afterDuplicateWindow } from "../signals/signalledApp.js"
+import { body, limit, withApp } from "./supervisedApp.js"
 
 // As in a container: the process is the init of its own namespace, and gets its signals from outside.
 

@@ -2,10 +2,11 @@ import { type ChildProcess, fork } from "node:child_process"
 import { describe, expect, it } from "vitest"
 import { nodeArgs } from "../../support/bundle.js"
 import { startLimit } from "../../support/child.js"
+import { get } from "../../support/httpRequests.js"
 import { withClient } from "../../support/rawClient.js"
 import { waitFor } from "../../support/wait.js"
 import type { Options } from "./fixtures/app.js"
-import { body, fixture, get, limit } from "./supervisedApp.js"
+import { body, fixture, limit } from "./supervisedApp.js"
 
 // What PM2 says to a process, and what it waits for, over a channel like PM2's.
 

@@ -7,10 +7,11 @@ import { afterEach, expect, it, vi } from "vitest"
 import { Systemd } from "../../../src/index.js"
 import { startLimit } from "../../support/child.js"
 import { describeWith } from "../../support/describeWith.js"
+import { get } from "../../support/httpRequests.js"
 import { python, systemdActivate, type Under } from "../../support/program.js"
 import { connect, type RawClient, withClient } from "../../support/rawClient.js"
 import { pace, waitFor } from "../../support/wait.js"
-import { body, get, likeSystemd, limit, withApp } from "./supervisedApp.js"
+import { body, likeSystemd, limit, withApp } from "./supervisedApp.js"
 
 const activated = (path: string, name: string): Under => ({
   program: systemdActivate,

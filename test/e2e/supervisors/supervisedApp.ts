@@ -3,7 +3,6 @@ import { fileURLToPath } from "node:url"
 import { type Child, type StartOptions, withChild } from "../../support/child.js"
 import { python, type Under } from "../../support/program.js"
 import type { RawClient } from "../../support/rawClient.js"
-import { waitFor } from "../../support/wait.js"
 import type { Options } from "./fixtures/app.js"
 
 /** Of every wait that takes no time of its own; the machine may be busy. */
@@ -23,16 +22,5 @@ export const likeSystemd = (...args: ReadonlyArray<string>): Under => ({
   args: [fileURLToPath(new URL("fixtures/systemd.py", import.meta.url)), ...args, "--"]
 })
 
-export const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`
-
 export const body = async (client: RawClient): Promise<string> =>
   (await client.untilResponses(1, limit)).responses[0]!.body.toString()
-
-export const untilLogged = (child: Child, text: string) =>
-  waitFor(
-    () => `"${text}" in the log: ${child.stdout()}${child.stderr()}`,
-    () => child.stdout().includes(text) || child.exited !== undefined,
-    limit
-  )
-
-export const timesLogged = (child: Child, text: string): number => child.stdout().split(text).length - 1

@@ -1,10 +1,11 @@
 import { expect, it } from "vitest"
+import { get } from "../../support/httpRequests.js"
 import { type RawClient, withClient } from "../../support/rawClient.js"
 import { pace, waitFor } from "../../support/wait.js"
 import { freePorts } from "../rolling/proxy.js"
 import type { Options } from "./fixtures/app.js"
 import { describeSystemd, type Systemd, type Unit, withSystemd } from "./realSystemd.js"
-import { body, fixture, get, limit } from "./supervisedApp.js"
+import { body, fixture, limit } from "./supervisedApp.js"
 
 // What systemd makes of a service with the unit of examples/deploy: how it starts, stops and fails.
 

@@ -1,11 +1,12 @@
 import { expect, it } from "vitest"
+import { get } from "../../support/httpRequests.js"
 import { withClient } from "../../support/rawClient.js"
 import { pace, waitFor } from "../../support/wait.js"
 import { ask } from "../handoff/handoffProcesses.js"
 import { freePorts } from "../rolling/proxy.js"
 import type { Options } from "./fixtures/app.js"
 import { describeSystemd, type Systemd, withSystemd } from "./realSystemd.js"
-import { body, fixture, get, limit } from "./supervisedApp.js"
+import { body, fixture, limit } from "./supervisedApp.js"
 
 // `systemctl reload` as a hand-over: systemd follows the service to its successor.
 

@@ -1,10 +1,11 @@
 import { expect, it } from "vitest"
+import { get } from "../../support/httpRequests.js"
 import { withClient } from "../../support/rawClient.js"
 import { pace, waitFor } from "../../support/wait.js"
 import { ask } from "../handoff/handoffProcesses.js"
 import { freePorts } from "../rolling/proxy.js"
 import { describeSystemd, withSystemd } from "./realSystemd.js"
-import { body, fixture, get, limit } from "./supervisedApp.js"
+import { body, fixture, limit } from "./supervisedApp.js"
 
 // app.socket and app.service of examples/deploy: what a restart means to those who come meanwhile.
 

@@ -16,6 +16,8 @@ import { connect, withClient } from "../../support/rawClient.js"
 import { client, get, limit, responses, send, serving } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
 
+// What a request is called in connections, log and report is what its client has asked for, whatever a router rewrites.
+
 /** Cuts a request that is never answered, and returns what it was called before and after. */
 const namesOf = async (
   target: Target,

@@ -1,10 +1,9 @@
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Stream, TestClock } from "effect"
+import { get } from "../../support/httpRequests.js"
 import { connect } from "../../support/rawClient.js"
 import { limit, serving, until } from "../../support/running.js"
-
-const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`
 
 const policy = { timeout: "10 seconds", killTimeout: "5 seconds", idleGrace: "1 minute" } as const
 
@@ -109,7 +108,7 @@ for (
         policy
       )
       const client = yield* Effect.promise(() => connect(app.target))
-      yield* Effect.promise(() => client.write(Object.keys(answers).map(get).join("")))
+      yield* Effect.promise(() => client.write(Object.keys(answers).map((path) => get(path)).join("")))
       yield* until("the requests", () => running === Object.keys(answers).length)
       yield* app.drain
       yield* TestClock.adjust("10 seconds")

@@ -2,6 +2,7 @@ import { HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { assert, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, TestClock } from "effect"
 import { WebSocket } from "ws"
+import { webSocketHandshake } from "../../support/httpRequests.js"
 import { connect, type Target } from "../../support/rawClient.js"
 import { limit, serving, until } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
@@ -61,14 +62,11 @@ it.scoped("a WebSocket that is opened by a handler while the server drains is to
     assert.strictEqual((yield* app.report).outcome, "Drained")
   }))
 
-const handshake = "GET / HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-  + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-
 it.scoped("a WebSocket peer that ignores the close frame is cut at the deadline, which is no failure", () =>
   Effect.gen(function*() {
     const app = yield* serving(echo, { timeout: "30 seconds", killTimeout: "1 second" })
     const peer = yield* Effect.promise(() => connect(app.target, { keepHalfOpen: true }))
-    yield* Effect.promise(() => peer.write(handshake))
+    yield* Effect.promise(() => peer.write(webSocketHandshake("/")))
     yield* Effect.promise(() => peer.untilText("101 Switching Protocols", limit))
     yield* app.drain
     // a close frame: opcode 8, code 1001
@@ -86,7 +84,7 @@ it.scoped("a request to upgrade that the app answers plainly is served, and the 
   Effect.gen(function*() {
     const app = yield* serving(Effect.succeed(HttpServerResponse.text("no upgrade here")))
     const peer = yield* Effect.promise(() => connect(app.target))
-    yield* Effect.promise(() => peer.write(handshake))
+    yield* Effect.promise(() => peer.write(webSocketHandshake("/")))
     const { responses } = yield* Effect.promise(() => peer.untilResponses(1, limit))
     assert.strictEqual(responses[0]?.status, 200)
     assert.strictEqual(yield* Effect.promise(() => peer.untilEnded(limit)), "fin")
@@ -103,7 +101,7 @@ it.scoped("a peer that resets its connection before the upgrade has been decided
           : Effect.zipRight(Deferred.succeed(entered, undefined), Effect.never))
     )
     const peer = yield* Effect.promise(() => connect(app.target))
-    yield* Effect.promise(() => peer.write(handshake))
+    yield* Effect.promise(() => peer.write(webSocketHandshake("/")))
     yield* Deferred.await(entered)
     peer.abort()
     yield* until("the connection to be gone", () => peer.socket.destroyed)
@@ -119,7 +117,7 @@ it.scoped("a handler of an upgrade that ignores interruption is left behind, and
   Effect.gen(function*() {
     const app = yield* serving(deaf, { timeout: "30 seconds", killTimeout: "1 second" })
     const peer = yield* Effect.promise(() => connect(app.target))
-    yield* Effect.promise(() => peer.write(handshake))
+    yield* Effect.promise(() => peer.write(webSocketHandshake("/")))
     yield* until("the request", () => Effect.runSync(app.server.connections)[0]?.state === "Active")
     yield* app.drain
     yield* TestClock.adjust("30 seconds")
@@ -132,7 +130,7 @@ it.scoped("a handler that answers an upgrade whose client has left ends", () =>
   Effect.gen(function*() {
     const app = yield* serving(deaf, { timeout: "2 minutes" })
     const peer = yield* Effect.promise(() => connect(app.target))
-    yield* Effect.promise(() => peer.write(handshake))
+    yield* Effect.promise(() => peer.write(webSocketHandshake("/")))
     yield* until("the request", () => Effect.runSync(app.server.connections)[0]?.state === "Active")
     peer.abort()
     yield* until("the connection to be gone", () => Effect.runSync(app.server.connections).length === 0)

@@ -2,7 +2,7 @@ import { fastify } from "fastify"
 import Dns from "node:dns"
 import { afterEach, expect, it, vi } from "vitest"
 import { quiesce, type Server } from "../../../src/promise.js"
-import { connect, type RawClient, withClient } from "../../support/rawClient.js"
+import { connect, responseOf, withClient } from "../../support/rawClient.js"
 import { deferred, waitFor } from "../../support/wait.js"
 
 const limit = 10_000
@@ -10,7 +10,6 @@ const limit = 10_000
 afterEach(() => vi.restoreAllMocks())
 
 const get = "GET /slow HTTP/1.1\r\nHost: test\r\n\r\n"
-const answer = async (client: RawClient) => (await client.untilResponses(1, limit)).responses[0]!
 
 /** A fastify app that answers when it is told to, and keeps a diary. */
 const slow = () => {
@@ -45,7 +44,7 @@ const stoppedBy = (stop: (app: ReturnType<typeof fastify>, server: Server) => Pr
     const stopped = Promise.resolve(stop(app, server))
     await waitFor("the drain", () => server.phase() === "Draining", limit)
     release()
-    expect(await answer(client)).toMatchObject({ status: 200, complete: true })
+    expect(await responseOf(client)).toMatchObject({ status: 200, complete: true })
     await waitFor("the end of what has stopped it", stopped, limit)
     expect(await server.closed).toMatchObject({ outcome: "Drained", served: 1 })
   })
@@ -82,7 +81,7 @@ it("the second server that it makes where localhost has two addresses is drained
   const stopped = server.shutdown()
   await waitFor("the drain", () => server.phase() === "Draining", limit)
   release()
-  expect(await answer(client)).toMatchObject({ status: 200, complete: true, headers: { connection: "close" } })
+  expect(await responseOf(client)).toMatchObject({ status: 200, complete: true, headers: { connection: "close" } })
   expect(await stopped).toMatchObject({ outcome: "Drained", served: 1 })
   client.leave()
   expect(diary).toEqual(["request", "answer", "onClose"])

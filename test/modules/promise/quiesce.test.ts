@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it, vi } from "vitest"
 import { InvalidPolicy, ListenError, type Options, quiesce, type Server, type Target } from "../../../src/promise.js"
 import { startLimit, withChild } from "../../support/child.js"
 import { listenOnLoopback, portOf } from "../../support/nodeServer.js"
-import { connect, type RawClient } from "../../support/rawClient.js"
+import { connect, type RawClient, responseOf } from "../../support/rawClient.js"
 import { deferred, waitFor } from "../../support/wait.js"
 
 const limit = 10_000
@@ -27,8 +27,6 @@ const request = async (node: Net.Server, text = "GET /slow HTTP/1.1\r\nHost: tes
   await arrives
   return client
 }
-
-const answer = async (client: RawClient) => (await client.untilResponses(1, limit)).responses[0]!
 
 /** A server that answers when it is told to. */
 const slow = async (options: Options = {}) => {
@@ -59,7 +57,7 @@ describe("shutdown", () => {
     await phases(server, "Draining")
     void first.then(() => order.push("resolved"))
     release()
-    expect(await answer(client)).toMatchObject({ status: 200, complete: true, headers: { connection: "close" } })
+    expect(await responseOf(client)).toMatchObject({ status: 200, complete: true, headers: { connection: "close" } })
     const report = await first
     expect(await second).toBe(report)
     expect(await server.closed).toBe(report)
@@ -78,7 +76,7 @@ describe("shutdown", () => {
     const report = await server.shutdown()
     expect(report.outcome).toBe("DeadlineExceeded")
     expect(report.cut).toMatchObject([{ method: "GET", path: "/slow", answer: "503" }])
-    expect(await answer(client)).toMatchObject({ status: 503 })
+    expect(await responseOf(client)).toMatchObject({ status: 503 })
   })
 
   it("is ended by `close`, for all who wait", async () => {
@@ -99,7 +97,7 @@ describe("shutdown", () => {
     expect(client.ending).toBe("open")
     release()
     await waitFor("the callback", called, limit)
-    expect(await answer(client)).toMatchObject({ status: 200, complete: true })
+    expect(await responseOf(client)).toMatchObject({ status: 200, complete: true })
     expect(await server.closed).toMatchObject({ outcome: "Drained", served: 1 })
     expect(ended).toBe(1)
   })
@@ -127,7 +125,7 @@ describe("shutdown", () => {
     await phases(server, "Draining")
     await talking.write("good bye")
     released.resolve()
-    expect(await answer(client)).toMatchObject({ status: 200, complete: true })
+    expect(await responseOf(client)).toMatchObject({ status: 200, complete: true })
     await waitFor("the stream to end", read, limit)
     expect(text).toBe("2")
     expect(await talking.untilText("bye", limit)).toBe("bye")
@@ -151,7 +149,7 @@ describe("shutdown", () => {
     expect(await server.shutdown()).toMatchObject({ outcome: "Drained", served: 20 })
     expect(signal.aborted).toBe(true)
     for (const stream of streams) {
-      const { body, complete } = await answer(stream)
+      const { body, complete } = await responseOf(stream)
       expect({ complete, body: body.toString() }).toEqual({ complete: true, body: "tick\nbye\n" })
     }
     process.off("warning", warned)
@@ -291,7 +289,7 @@ describe("what cannot be", () => {
     const client = await request(node)
     const stopped = server.shutdown()
     release()
-    expect(await answer(client)).toMatchObject({ status: 200 })
+    expect(await responseOf(client)).toMatchObject({ status: 200 })
     expect(await stopped).toMatchObject({ outcome: "Drained", served: 1 })
   })
 
@@ -344,7 +342,7 @@ describe("what cannot be", () => {
       })
     }
     const client = await request(good, "GET / HTTP/1.1\r\nHost: test\r\n\r\n")
-    expect((await answer(client)).headers).not.toHaveProperty("connection", "close")
+    expect((await responseOf(client)).headers).not.toHaveProperty("connection", "close")
     expect(server.phase()).toBe("Serving")
     // it is free
     expect(await quiesce(good, { logger: false }).shutdown()).toMatchObject({ outcome: "Drained" })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { type Child, withChild } from "../../support/child.js"
 import { saysClose } from "../../support/httpResponses.js"
-import { type RawClient, withClient } from "../../support/rawClient.js"
+import { type RawClient, responseOf, withClient } from "../../support/rawClient.js"
 import { pace, waitFor } from "../../support/wait.js"
 
 const limit = 10_000
@@ -15,8 +15,6 @@ const withRequest = (options: object, use: (child: Child, client: RawClient) => 
       await use(child, client)
     })
   })
-
-const answer = async (client: RawClient) => (await client.untilResponses(1, limit)).responses[0]!
 
 /** What `finally` and the promise said, and whether a signal listener was left. */
 const ending = (child: Child) => ({
@@ -32,7 +30,7 @@ describe.concurrent("signals", { timeout: 60_000 }, () => {
       child.signal("SIGTERM")
       await child.line("draining", limit)
       child.write("release\n")
-      const response = await answer(client)
+      const response = await responseOf(client)
       expect(response).toMatchObject({ status: 200, complete: true })
       expect(response.body.toString()).toBe("whole")
       expect(saysClose(response)).toBe(true)
@@ -48,7 +46,7 @@ describe.concurrent("signals", { timeout: 60_000 }, () => {
       await child.line("draining", limit)
       await pace(700)
       child.signal("SIGTERM")
-      expect(await answer(client)).toMatchObject({ status: 503 })
+      expect(await responseOf(client)).toMatchObject({ status: 503 })
       expect(await child.exit(limit)).toMatchObject({ code: 1 })
       expect(ending(child)).toEqual({ finally: ["Closed"], closed: 1, listeners: [0] })
     })
@@ -58,7 +56,7 @@ describe.concurrent("signals", { timeout: 60_000 }, () => {
     "exits with 1 when a request was cut at the deadline, and the log names it",
     withRequest({ signals: ["SIGHUP"], timeout: 200, killTimeout: 50 }, async (child, client) => {
       child.signal("SIGHUP")
-      expect(await answer(client)).toMatchObject({ status: 503 })
+      expect(await responseOf(client)).toMatchObject({ status: 503 })
       expect(await child.exit(limit)).toMatchObject({ code: 1 })
       expect(ending(child)).toEqual({ finally: ["DeadlineExceeded"], closed: 1, listeners: [0] })
       expect(child.stdout()).toMatch(/\] ERROR .*cut GET \/slow/)
@@ -76,7 +74,7 @@ describe.concurrent("signals", { timeout: 60_000 }, () => {
       await child.line("draining", limit)
       await pace(700)
       child.signal("SIGTERM")
-      expect(await answer(client)).toMatchObject({ status: 503 })
+      expect(await responseOf(client)).toMatchObject({ status: 503 })
       expect(await child.exit(limit)).toMatchObject({ code: 1 })
       expect(ending(child)).toEqual({ finally: ["Closed"], closed: 1, listeners: [0] })
     })
@@ -109,7 +107,7 @@ describe.concurrent("signals", { timeout: 60_000 }, () => {
       await child.line("draining", limit)
       await pace(200)
       child.write("release\n")
-      expect(await answer(client)).toMatchObject({ status: 200, complete: true })
+      expect(await responseOf(client)).toMatchObject({ status: 200, complete: true })
       expect(await child.exit(limit)).toMatchObject({ code: 0 })
       expect(ending(child)).toEqual({ finally: ["Drained"], closed: 1, listeners: [0] })
     })
@@ -121,7 +119,7 @@ describe.concurrent("signals", { timeout: 60_000 }, () => {
       child.signal("SIGTERM")
       await child.line("draining", limit)
       child.write("release\n")
-      expect(await answer(client)).toMatchObject({ status: 200, complete: true })
+      expect(await responseOf(client)).toMatchObject({ status: 200, complete: true })
       expect(await child.exit(limit)).toMatchObject({ code: 1 })
       expect(ending(child)).toEqual({ finally: ["Drained"], closed: 0, listeners: [0] })
       expect(child.stdout()).toContain("the database does not close")

@@ -4,13 +4,13 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import type * as Scope from "effect/Scope"
-import * as Supervisor from "effect/Supervisor"
 import * as TestClock from "effect/TestClock"
 import * as Tracer from "effect/Tracer"
 import { vi } from "vitest"
 import { Metrics, Server, Status } from "../../../src/index.js"
 import { Sampler } from "../../../src/internal/telemetry/sampler.js"
 import { viewOf } from "../../../src/internal/telemetry/telemetry.js"
+import { CountingSupervisor } from "../../support/countingSupervisor.js"
 import { makeApp } from "../../support/handlers.js"
 import { client, get, responses, send, serving } from "../../support/running.js"
 import { makeScreen } from "./fakeTerminal.js"
@@ -20,19 +20,11 @@ import { makeScreen } from "./fakeTerminal.js"
 
 const requests = 50
 
-class Counting extends Supervisor.AbstractSupervisor<number> {
-  started = 0
-  override readonly value = Effect.sync(() => this.started)
-  override onStart(): void {
-    this.started++
-  }
-}
-
 /** Fibers, spans and log lines of that many requests on one connection, and of as many connections. */
 const costs = (watch: (server: Server.ServerService) => Effect.Effect<() => number, unknown, Scope.Scope>) =>
   Effect.gen(function*() {
     const native = yield* Effect.tracer
-    const fibers = new Counting()
+    const fibers = new CountingSupervisor()
     const count = { spans: 0, logs: 0 }
     const tracer = Tracer.make({
       span: (...args) => {

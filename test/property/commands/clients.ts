@@ -1,11 +1,11 @@
 /** What clients do: each returns whether it could be done. */
 import type * as Net from "node:net"
+import { webSocketHeaders } from "../../support/httpRequests.js"
 import { Http1Client } from "../client.js"
 import type { ClientFact, RequestFact } from "../facts.js"
 import type { Command } from "../history.js"
 import { Http2Client } from "../http2Client.js"
 import { hasBody, type Kind, pathOf, sent } from "../requests.js"
-import * as WebSocket from "../webSocket.js"
 import { pick, type World } from "../world.js"
 
 type Of<T extends Command["_tag"]> = Extract<Command, { readonly _tag: T }>
@@ -126,7 +126,7 @@ export const upgrade = (world: World, command: Of<"Upgrade">): boolean => {
   if (!fact.listener.ofApp && command.to === "declined") return false
   fact.polite = command.polite
   const kind = !fact.listener.ofApp ? "echo upgrade" : command.to === "declined" ? "declined" : "websocket"
-  const headers = kind === "echo upgrade" ? ["Connection: Upgrade", "Upgrade: echo"] : WebSocket.handshake
+  const headers = kind === "echo upgrade" ? ["Connection: Upgrade", "Upgrade: echo"] : webSocketHeaders
   const asked = ask(world, fact, kind, false)
   client.begin(asked, bytesOf(asked, ...headers), Number.MAX_SAFE_INTEGER)
   return true

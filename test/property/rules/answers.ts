@@ -1,5 +1,5 @@
 /** Rules 1, 2 and 9: what a client is owed, what it got, and what was executed. */
-import { before, type ClientFact, type Facts, type Moment, type RequestFact } from "../facts.js"
+import { before, type ClientFact, type Facts, isUpgrade, type Moment, type RequestFact } from "../facts.js"
 import { bodyOf } from "../requests.js"
 
 /** What a connection that has been idle for longer than its grace is still given when the drain starts, in milliseconds. */
@@ -11,8 +11,6 @@ const onTheWireMillis = 1000
 /** Its client, or its handler, has taken its connection or stream away. */
 const isGone = ({ client, reset }: RequestFact): boolean =>
   client.left !== undefined || reset !== undefined || client.broken !== undefined
-
-const isUpgrade = ({ kind }: RequestFact): boolean => kind === "websocket" || kind === "echo upgrade"
 
 /** Who does not read has its connection cut at the deadline, and finds that out before what had come until then. */
 const isStuck = ({ client }: RequestFact, { over }: Facts): boolean => over !== undefined && client.paused

@@ -1,8 +1,6 @@
 /** What the report says of requests, held against what their clients saw. */
-import type { Facts, RequestFact } from "../facts.js"
+import { type Facts, isUpgrade, type RequestFact } from "../facts.js"
 import { idOf } from "../requests.js"
-
-const isUpgrade = ({ kind }: RequestFact): boolean => kind === "websocket" || kind === "echo upgrade"
 
 /** Whether the client can say what came of it: what had left the server, one that was not reading may never see. */
 const canSay = ({ client, failed, reset }: RequestFact): boolean =>

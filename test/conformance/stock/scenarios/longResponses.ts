@@ -1,10 +1,11 @@
 /**
  * Scenarios about responses that take long, and connections that are no longer HTTP.
  */
+import { get, webSocketHandshake } from "../../../support/httpRequests.js"
 import type { Options, RawClient, Target } from "../../../support/rawClient.js"
 import { connect, withClient } from "../../../support/rawClient.js"
 import { waitFor } from "../../../support/wait.js"
-import { get, scenario } from "../scenario.js"
+import { scenario } from "../scenario.js"
 
 const megabyte = 1024 * 1024
 
@@ -39,12 +40,9 @@ export const endlessStream = scenario({
   kept: (_, end) => end.code === 1
 })
 
-const handshake = "GET /socket HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
-  "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-
 const upgraded = async (target: Target, options?: Options): Promise<RawClient> => {
   const client = await connect(target, options)
-  await client.write(handshake)
+  await client.write(webSocketHandshake("/socket"))
   await client.untilText("\r\n\r\n", 5000)
   return client
 }

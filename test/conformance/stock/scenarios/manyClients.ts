@@ -3,9 +3,10 @@
  */
 import { sendWithin } from "../../../support/burst.js"
 import { startBusyClients } from "../../../support/busyClient.js"
+import { get } from "../../../support/httpRequests.js"
 import { connect, withClient } from "../../../support/rawClient.js"
 import { pace, waitFor } from "../../../support/wait.js"
-import { get, type RunningApp, scenario } from "../scenario.js"
+import { type RunningApp, scenario } from "../scenario.js"
 
 const executed = ({ child }: RunningApp) => child.linesOf("executed").map((line) => String(line["id"]))
 

@@ -1,10 +1,11 @@
 /**
  * Scenarios about what a handler needs: its services, its app, its fiber.
  */
+import { get } from "../../../support/httpRequests.js"
 import { saysClose } from "../../../support/httpResponses.js"
 import { connect, withClient } from "../../../support/rawClient.js"
 import { now, pace } from "../../../support/wait.js"
-import { get, sawStatus, scenario, seconds } from "../scenario.js"
+import { sawStatus, scenario, seconds } from "../scenario.js"
 
 export const poolUnderRequest = scenario({
   id: "pool-under-request",

@@ -1,9 +1,10 @@
 /**
  * Scenarios about connections that owe a request, or part of one.
  */
+import { get } from "../../../support/httpRequests.js"
 import { withClient } from "../../../support/rawClient.js"
 import { pace } from "../../../support/wait.js"
-import { get, type RunningApp, sawStatus, scenario } from "../scenario.js"
+import { type RunningApp, sawStatus, scenario } from "../scenario.js"
 
 export const silentConnection = scenario({
   id: "silent-connection",
