@@ -85,13 +85,13 @@ export const makeApp = () => {
   return { app, gate, executed }
 }
 
-/** The app on a server, and a client whose request waits at the gate. */
-export const servingHeld = (options?: RunOptions) =>
+/** The app on a server, and a client whose request waits at the gate: of `/hold`, or of another path that leads there. */
+export const servingHeld = (options?: RunOptions, path = "/hold") =>
   Effect.gen(function*() {
     const { app, gate } = makeApp()
     const running = yield* serving(app, options)
     const held = yield* client(running.target)
-    yield* send(held, get("/hold"))
+    yield* send(held, get(path))
     yield* gate.untilStarted(1)
     return { gate, held, running }
   })

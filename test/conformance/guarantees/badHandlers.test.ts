@@ -19,6 +19,19 @@ const durations = (draining: number, killing: number) => ({
   killing: Duration.seconds(killing)
 })
 
+/** The deadline has interrupted a handler, whose finalizer waits at the gate. */
+const inFinalizer = Effect.gen(function*() {
+  const { app, gate } = makeApp()
+  const running = yield* serving(app, policy)
+  const raw = yield* client(running.target)
+  yield* send(raw, get("/finalizer"))
+  yield* until("the request", () => Effect.runSync(running.server.connections)[0]?.state === "Active")
+  yield* running.drain
+  yield* TestClock.adjust("10 seconds")
+  yield* gate.untilStarted(1)
+  return { gate, raw, running }
+})
+
 describe("a handler at the deadline", () => {
   it.scoped("that hangs is interrupted, and its client gets a 503", () =>
     Effect.gen(function*() {
@@ -49,11 +62,7 @@ describe("a handler at the deadline", () => {
 
   it.scoped("that ignores interruption is cut after the kill timeout, with a 503 on its behalf, and left behind", () =>
     Effect.gen(function*() {
-      const { app, gate } = makeApp()
-      const running = yield* serving(app, policy)
-      const raw = yield* client(running.target)
-      yield* send(raw, get("/stubborn"))
-      yield* gate.untilStarted(1)
+      const { gate, held: raw, running } = yield* servingHeld(policy, "/stubborn")
       yield* running.drain
       yield* TestClock.adjust("11999 millis")
       expect(raw.bytes).toBe(0)
@@ -109,14 +118,7 @@ describe("a handler at the deadline", () => {
 
   it.scoped("whose finalizer hangs is cut after the kill timeout", () =>
     Effect.gen(function*() {
-      const { app, gate } = makeApp()
-      const running = yield* serving(app, policy)
-      const raw = yield* client(running.target)
-      yield* send(raw, get("/finalizer"))
-      yield* until("the request", () => Effect.runSync(running.server.connections)[0]?.state === "Active")
-      yield* running.drain
-      yield* TestClock.adjust("10 seconds")
-      yield* gate.untilStarted(1)
+      const { raw, running } = yield* inFinalizer
       yield* TestClock.adjust("2 seconds")
       const report = yield* running.report
       expect(report).toMatchObject({
@@ -130,14 +132,7 @@ describe("a handler at the deadline", () => {
 
   it.scoped("whose finalizer takes its time is waited for", () =>
     Effect.gen(function*() {
-      const { app, gate } = makeApp()
-      const running = yield* serving(app, policy)
-      const raw = yield* client(running.target)
-      yield* send(raw, get("/finalizer"))
-      yield* until("the request", () => Effect.runSync(running.server.connections)[0]?.state === "Active")
-      yield* running.drain
-      yield* TestClock.adjust("10 seconds")
-      yield* gate.untilStarted(1)
+      const { gate, raw, running } = yield* inFinalizer
       yield* TestClock.adjust("1 second")
       yield* gate.open
       const report = yield* running.report
@@ -148,11 +143,7 @@ describe("a handler at the deadline", () => {
 
   it.scoped("that streams is cut short, and the client can tell", () =>
     Effect.gen(function*() {
-      const { app, gate } = makeApp()
-      const running = yield* serving(app, policy)
-      const raw = yield* client(running.target)
-      yield* send(raw, get("/stream"))
-      yield* gate.untilStarted(1)
+      const { held: raw, running } = yield* servingHeld(policy, "/stream")
       yield* Effect.promise(() => raw.untilText("first", 15_000))
       yield* running.drain
       yield* TestClock.adjust("10 seconds")
