@@ -27,7 +27,7 @@ const router = Effect.map(Server.Server, (server) => {
     Stream.throttle({ cost: () => 1, units: 1, duration: "50 millis", strategy: "shape" }),
     Stream.mapEffect(() => snapshot),
     Stream.takeUntil(({ connections, phase }) =>
-      phase !== "Serving" && !connections.some(({ serving }) => serving.some(({ path }) => path !== "/live"))
+      phase !== "Serving" && !connections.some(({ inFlight }) => inFlight.some(({ path }) => path !== "/live"))
     ),
     Stream.interruptWhen(Effect.zipRight(server.shuttingDown, Effect.sleep(timeoutMillis - 500))),
     Stream.map((seen) => `data: ${JSON.stringify(seen)}\n\n`),

@@ -32,16 +32,16 @@ const show = Effect.fnUntraced(function*(server: Server.ServerService, screen: S
 
   /** Says which requests a connection has done with. */
   const changed = (connection: Connection.Connection, now: number) => {
-    const { id, remoteAddress, served, serving, state } = connection
+    const { id, remoteAddress, served, inFlight, state } = connection
     const before = known.get(id)
     if (state === "Closed") known.delete(id)
     else known.set(id, connection)
     if (beganAt === undefined || before === undefined) return
-    const gone = before.serving.filter(({ since }) => !serving.some((other) => other.since === since))
-    const open = state === "Closed" ? serving : []
+    const gone = before.inFlight.filter(({ since }) => !inFlight.some((other) => other.since === since))
+    const open = state === "Closed" ? inFlight : []
     // requests are answered in the order in which they came
     const answered = gone.splice(0, served - before.served)
-    const tell = (outcome: string) => ({ method, path, since: began }: Connection.Connection["serving"][number]) =>
+    const tell = (outcome: string) => ({ method, path, since: began }: Connection.Connection["inFlight"][number]) =>
       screen.line(`${since(now)}  ${outcome} ${method} ${path} from ${remoteAddress}, ${seconds(now - began)}`)
     answered.forEach(tell(screen.green("done")))
     for (const request of [...gone, ...open]) tell(screen.red("not answered in full"))(request)

@@ -22,7 +22,7 @@ export const byState = (connections: ReadonlyArray<Connection.Connection>): stri
   ].join(": ")
 }
 
-const answers: Record<Shutdown.CutRequest["answer"], string> = {
+const answers: Record<Shutdown.CutRequest["clientReceived"], string> = {
   "503": "its client was told 503: come back later",
   truncated: "its client got a part of the answer",
   none: "its client got no answer"
@@ -36,13 +36,13 @@ export const verdict = (report: Shutdown.Report): string => {
 }
 
 export const details = (report: Shutdown.Report): ReadonlyArray<string> => {
-  const { accepted, cut, dismissed, left, open } = report.connections
+  const { accepted, cut, idleClosed, completed, open } = report.connections
   return [
     `${count(report.served, "request")} answered since the shutdown began.`,
-    `${count(open + accepted, "connection")}: ${left} left with their last answer or by themselves, `
-    + `${dismissed} closed because idle or never used, ${cut} cut.`,
-    ...report.cut.map(({ age, answer, method, path, remoteAddress }) =>
-      `Cut: ${method} ${path} from ${remoteAddress} after ${took(age)}; ${answers[answer]}.`
+    `${count(open + accepted, "connection")}: ${completed} left with their last answer or by themselves, `
+    + `${idleClosed} closed because idle or never used, ${cut} cut.`,
+    ...report.cut.map(({ age, clientReceived, method, path, remoteAddress }) =>
+      `Cut: ${method} ${path} from ${remoteAddress} after ${took(age)}; ${answers[clientReceived]}.`
     ),
     ...(report.handlers.abandoned > 0
       ? [`${count(report.handlers.abandoned, "handler")} ignored interruption and was left behind.`]

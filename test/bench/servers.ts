@@ -30,8 +30,8 @@ export const stockPlatform = node("`@effect/platform-node`", "servers/platformNo
 export const effect4 = node("Effect 4", "peers/effect4Server.mjs")
 export const quiesce = node("**quiesce**", "servers/quiesce.mjs")
 export const quiesceAdopt = node("**quiesce** over `node:http`", "servers/adopt.mjs")
-export const quiescePromised = node("**quiesce**, `idleGrace: \"promised\"`", "servers/quiesce.mjs", {
-  BENCH_IDLE_GRACE: "promised"
+export const quiesceKeepAliveTimeout = node("**quiesce**, `idleGrace: \"keepAliveTimeout\"`", "servers/quiesce.mjs", {
+  BENCH_IDLE_GRACE: "keepAliveTimeout"
 })
 const fastify = node("fastify `close()`", "peers/fastify.mjs")
 const fastifyServing = node("fastify `close()`, `return503OnClosing: false`", "peers/fastify.mjs", {
@@ -63,7 +63,7 @@ export const all = (): ReadonlyArray<Measured> => [
 /** Those, and the options that decide what is lost. */
 export const allThatLose = (): ReadonlyArray<Measured> => [
   quiesce,
-  quiescePromised,
+  quiesceKeepAliveTimeout,
   quiesceAdopt,
   stockNode,
   stockPlatform,

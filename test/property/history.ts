@@ -7,7 +7,7 @@ export interface PolicyDraw {
   readonly lameDuck: number
   readonly timeout: number
   readonly killTimeout: number
-  readonly idleGrace: number | "promised"
+  readonly idleGrace: number | "keepAliveTimeout"
   readonly newConnectionGrace: number
   readonly poll: "default" | "spaced" | "once" | "never"
 }
@@ -89,12 +89,12 @@ const policy: FastCheck.Arbitrary<PolicyDraw> = FastCheck.record({
   lameDuck: weighted([6, 0], [1, 1], [2, 2000]),
   timeout: weighted([8, 8000], [3, 1000], [3, 50], [1, 0], [3, 30_000], [1, Number.POSITIVE_INFINITY]),
   killTimeout: weighted([4, 1000], [2, 0], [1, 200]),
-  idleGrace: weighted<number | "promised">([4, 500], [3, 0], [1, 50], [1, 3000], [3, "promised"]),
+  idleGrace: weighted<number | "keepAliveTimeout">([4, 500], [3, 0], [1, 50], [1, 3000], [3, "keepAliveTimeout"]),
   newConnectionGrace: weighted([4, 5000], [2, 0], [2, 200]),
   poll: weighted<PolicyDraw["poll"]>([4, "default"], [1, "spaced"], [1, "once"], [2, "never"])
 }).map((policy) => ({
   ...policy,
-  timeout: policy.idleGrace === "promised" ? Math.max(policy.timeout, 8000) : policy.timeout
+  timeout: policy.idleGrace === "keepAliveTimeout" ? Math.max(policy.timeout, 8000) : policy.timeout
 }))
 
 const index = FastCheck.nat({ max: 7 })

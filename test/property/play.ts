@@ -92,7 +92,7 @@ export const playHistory = async (
     for (const { connection: { protocol, state } } of facts.observed) {
       if (state === "Closed") count(`connection ${protocol}`)
     }
-    for (const { answer } of served.cut) count(`cut ${answer}`)
+    for (const { clientReceived } of served.cut) count(`cut ${clientReceived}`)
     for (const { outcome } of served.hooks) count(`hook ${outcome}`)
     for (const { ending } of facts.clients) count(`client ${ending}`)
     return { facts, counts }

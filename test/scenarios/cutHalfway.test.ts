@@ -25,7 +25,7 @@ describe("a 50 MB response that is not whole when it is cut", () => {
           expect(report).toMatchObject({
             outcome: how === "close" ? "Closed" : "DeadlineExceeded",
             served: 0,
-            cut: [{ method: "GET", path: "/big/50", answer: "truncated" }]
+            cut: [{ method: "GET", path: "/big/50", clientReceived: "truncated" }]
           })
           await client.untilEnded(10_000)
           expect(client.bytes).toBeLessThan(50 * megabyte)

@@ -88,7 +88,7 @@ for (const [where, open] of Object.entries(connections)) {
             continued: what.startsWith("an Expect") ? 1 : 0,
             ending: "fin"
           })
-          expect(await app.report()).toMatchObject({ outcome: "Drained", cut: [], forced: [], served: 1 })
+          expect(await app.report()).toMatchObject({ outcome: "Drained", cut: [], forceClosed: [], served: 1 })
         }, { listen })
       })
     }
@@ -134,7 +134,7 @@ describe("a request that was answered before its body had come", () => {
       await client.untilResponses(1, 15_000)
       await pace(300)
       const report = await server.shutdown()
-      expect(report).toMatchObject({ outcome: "Drained", cut: [], connections: { open: 1, dismissed: 1, cut: 0 } })
+      expect(report).toMatchObject({ outcome: "Drained", cut: [], connections: { open: 1, idleClosed: 1, cut: 0 } })
       expect(Duration.toMillis(report.duration)).toBeLessThan(4000)
       client.leave()
     })

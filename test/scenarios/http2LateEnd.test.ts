@@ -72,7 +72,7 @@ describe("HTTP/2", () => {
       const report = await server.shutdown()
       expect(report).toMatchObject({
         outcome: "DeadlineExceeded",
-        cut: [{ path: "/", answer: "truncated" }],
+        cut: [{ path: "/", clientReceived: "truncated" }],
         served: 0
       })
       stream.resume()
@@ -108,7 +108,11 @@ describe("HTTP/2", () => {
     stream.on("error", () => {}).resume()
     await waitFor("the head", once(stream, "response"), limit)
     const report = await server.shutdown()
-    expect(report).toMatchObject({ outcome: "DeadlineExceeded", cut: [{ path: "/", answer: "truncated" }], served: 0 })
+    expect(report).toMatchObject({
+      outcome: "DeadlineExceeded",
+      cut: [{ path: "/", clientReceived: "truncated" }],
+      served: 0
+    })
     session.destroy()
   })
 })

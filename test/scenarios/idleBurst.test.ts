@@ -85,7 +85,7 @@ describe("200 idle keep-alive connections", () => {
       expect(await report()).toMatchObject({
         outcome: "Drained",
         served: 0,
-        connections: { open: 200, dismissed: 200 }
+        connections: { open: 200, idleClosed: 200 }
       })
     })
   })

@@ -175,7 +175,7 @@ const executed = (work: Work, ...paths: ReadonlyArray<string>) =>
   waitFor(() => `${paths.join()}, not ${work.executed.join()}`, () => paths.join() === work.executed.join(), limit)
 
 const withBody = "POST /body HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nhalf"
-const drained = { outcome: "Drained", cut: [], forced: [], handlers: { interrupted: 0, abandoned: 0 } }
+const drained = { outcome: "Drained", cut: [], forceClosed: [], handlers: { interrupted: 0, abandoned: 0 } }
 
 const starts: Record<string, Start> = {
   "quiesce/promise": withPromises,
@@ -290,7 +290,7 @@ describe("requests that are pipelined", () => {
     const server = quiesce(node, { ...policy, logger: false })
     const client = await connect("http", portOf(node))
     client.socket.write(get("/1") + get("/2") + get("/3"))
-    await waitFor("three requests", () => server.connections()[0]?.serving.length === 3, limit)
+    await waitFor("three requests", () => server.connections()[0]?.inFlight.length === 3, limit)
     client.socket.resetAndDestroy()
     await waitFor(() => `three that are closed, not ${closes.join()}`, () => closes.length >= 3, limit)
     await server.shutdown()

@@ -5,7 +5,7 @@ import { delayProxy } from "../support/delayProxy.js"
 import { pace, waitFor } from "../support/wait.js"
 import { executedUnanswered, repeatShutdowns } from "./repeatedShutdowns.js"
 
-// A server that says `Keep-Alive: timeout=1` promises to be there for another second. With `idleGrace: "promised"` it
+// A server that says `Keep-Alive: timeout=1` promises to be there for another second. With `idleGrace: "keepAliveTimeout"` it
 // keeps that promise while it stops, and a second longer for what is on its way, so that a client that honours it, 20 ms
 // away, loses nothing.
 
@@ -97,7 +97,7 @@ const drains = async (count: number, played: Played): Promise<Losses> => {
 
 describe("200 clients that honour Keep-Alive: timeout, 20 ms away", () => {
   it("lose nothing over 20 drains when the server keeps what it promised", { timeout: 180_000 }, async () => {
-    const { sent, ...losses } = await drains(20, { judge: true, listen: { idleGrace: "promised" } })
+    const { sent, ...losses } = await drains(20, { judge: true, listen: { idleGrace: "keepAliveTimeout" } })
     expect(losses).toEqual({ lost: [], unanswered: 0, executedUnanswered: [] })
     // They did send while it was stopping, or this shows nothing.
     expect(sent).toBeGreaterThan(1000)

@@ -13,8 +13,8 @@ export interface Ended {
   readonly connections: {
     readonly open: number
     readonly accepted: number
-    readonly left: number
-    readonly dismissed: number
+    readonly completed: number
+    readonly idleClosed: number
     readonly cut: number
   }
 }

@@ -69,7 +69,7 @@ describe("a 50 MB response to a client that reads slowly", () => {
         client.abort()
       }, { bytesPerSecond: 20 * megabyte })
       // Nobody is owed it any more, so it was not cut either.
-      expect(await report()).toMatchObject({ outcome: "Drained", cut: [], served: 0, connections: { left: 1 } })
+      expect(await report()).toMatchObject({ outcome: "Drained", cut: [], served: 0, connections: { completed: 1 } })
     })
   })
 })

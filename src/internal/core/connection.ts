@@ -38,7 +38,7 @@ export interface ConnectionOwner {
   /** One of its Node servers passes connections on, once it has seen what they begin with. */
   passesOn: boolean
   /** How many idle connections it has closed. */
-  dismissed: number
+  idleClosed: number
   /** How many requests have been answered. */
   served: number
   /** Something about a connection has changed that an observer sees. */
@@ -189,7 +189,7 @@ export class TrackedConnection {
   /** No exchange is in flight. `end` would let Node run a handler that can no longer answer. */
   closeIdle(): void {
     this.#isClosing = true
-    if (!this.isLingering) this.registry.dismissed++
+    if (!this.isLingering) this.registry.idleClosed++
     this.#protocol.closeIdle()
   }
 
@@ -248,9 +248,9 @@ export const snapshot = (connection: TrackedConnection): Connection => {
     secure: connection.secure,
     remoteAddress: remoteAddressOf(connection.socket),
     connectedAt: connection.connectedAt,
-    since: connection.since,
+    stateSince: connection.since,
     served: connection.served,
-    serving: exchanges.map(listed, ({ method, path, since, stream }) => ({
+    inFlight: exchanges.map(listed, ({ method, path, since, stream }) => ({
       method,
       path,
       since,

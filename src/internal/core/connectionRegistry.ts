@@ -44,7 +44,7 @@ export class ConnectionRegistry implements ConnectionOwner {
   lifecycle: Lifecycle.Lifecycle = Lifecycle.serving
   readonly endsEventStreams: boolean
   /** The event streams that have been ended, and received in full. */
-  readonly endedStreams: Array<Connection["serving"][number] & EndedBy> = []
+  readonly endedStreams: Array<Connection["inFlight"][number] & EndedBy> = []
   parserCache: Map<unknown, unknown> | undefined = undefined
   lastUse = 0
   /** When the drain looks at all connections next. */
@@ -55,7 +55,7 @@ export class ConnectionRegistry implements ConnectionOwner {
   passesOn = false
   accepted = 0
   closed = 0
-  dismissed = 0
+  idleClosed = 0
   served = 0
   #lastId = 0
   #pruneAt = leastToPrune

@@ -16,7 +16,7 @@ export type LifecycleState = "Serving" | "KeepAlivesOff" | "Stopping" | "Drainin
 /** How long connections with no exchange may stay, in milliseconds, and since when we are draining. */
 export interface Grace {
   readonly newConnection: number
-  readonly idle: number | "promised"
+  readonly idle: number | "keepAliveTimeout"
   readonly since: number
 }
 

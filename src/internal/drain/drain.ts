@@ -17,7 +17,7 @@ export const drain = Effect.fnUntraced(function*(server: ServerContext) {
   const { now } = registry
   const startedAt = now()
   const open = registry.connections.size
-  const { accepted, closed, dismissed, served } = registry
+  const { accepted, closed, idleClosed, served } = registry
 
   recallCut(registry)
   yield* closeGracefully(registry)
@@ -71,8 +71,9 @@ export const drain = Effect.fnUntraced(function*(server: ServerContext) {
     connections: {
       open,
       accepted: registry.accepted - accepted,
-      left: (registry.closed - closed) - (registry.dismissed - dismissed) - killed.connections - lost.connections,
-      dismissed: registry.dismissed - dismissed,
+      completed: (registry.closed - closed) - (registry.idleClosed - idleClosed) - killed.connections -
+        lost.connections,
+      idleClosed: registry.idleClosed - idleClosed,
       cut: killed.connections + lost.connections
     },
     cut: [...lost.requests, ...killed.requests],
@@ -80,7 +81,7 @@ export const drain = Effect.fnUntraced(function*(server: ServerContext) {
       ...stream,
       age: Duration.millis(endedAt - since)
     })),
-    forced: killed.forced,
+    forceClosed: killed.forceClosed,
     handlers: { interrupted: killed.interrupted, abandoned: handlers.fibers.size },
     hooks: hooks.finish()
   }

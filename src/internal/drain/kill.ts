@@ -34,7 +34,7 @@ const nothingLeftToAwait = ({ handlers, hooks, registry }: ServerContext): boole
 export const abortRemaining = Effect.fnUntraced(function*(server: ServerContext, drainingAt: number) {
   const { handlers, hooks, policy, registry } = server
   const none: ReadonlyArray<CutRequest> = []
-  if (isQuiescent(server)) return { requests: none, connections: 0, forced: [], interrupted: 0 }
+  if (isQuiescent(server)) return { requests: none, connections: 0, forceClosed: [], interrupted: 0 }
 
   registry.advance({ to: "Aborting" })
   yield* sayGoingAway(registry)
@@ -84,7 +84,7 @@ export const abortRemaining = Effect.fnUntraced(function*(server: ServerContext,
   const left = Array.from(registry.connections)
   // one that has had its last answer and our FIN leaves with those
   const cut = left.filter(({ isLingering }) => !isLingering)
-  const forced = cut.filter((connection) => connection.exchanges.size === 0).map(snapshot)
+  const forceClosed = cut.filter((connection) => connection.exchanges.size === 0).map(snapshot)
   const cutting = function*() {
     for (const connection of left) {
       cutByUs.add(connection)
@@ -105,9 +105,11 @@ export const abortRemaining = Effect.fnUntraced(function*(server: ServerContext,
   // a response that was ended midway has taken its connection with it, and so has a handler of RPC that was interrupted
   const lost = new Set([
     ...cut.map(({ id }) => id),
-    ...requests.flatMap(({ answer, connection, stream }) => answer !== "503" && stream === undefined ? connection : [])
+    ...requests.flatMap(({ clientReceived, connection, stream }) =>
+      clientReceived !== "503" && stream === undefined ? connection : []
+    )
   ])
-  return { requests, connections: lost.size, forced, interrupted }
+  return { requests, connections: lost.size, forceClosed, interrupted }
 })
 
 interface ExchangeAtDeadline {
@@ -141,7 +143,9 @@ const outcome = (
 ): ReadonlyArray<CutRequest> => {
   const { begun, connection, exchange, remoteAddress } = atDeadline
   const { answered, fromEffectApp, status, answered503 } = exchange
-  const cut = (answer: CutRequest["answer"]) => [cutRequest(connection, exchange, remoteAddress, now, answer)]
+  const cut = (
+    received: CutRequest["clientReceived"]
+  ) => [cutRequest(connection, exchange, remoteAddress, now, received)]
   if (isLate503(atDeadline) || answered503) return cut("503")
   if (answered) return []
   if (!cutByUs.has(connection) && !cutByUs.has(exchange)) {
@@ -159,7 +163,7 @@ const cutRequest = (
   { method, path, since, stream }: Exchange,
   remoteAddress: string,
   now: number,
-  answer: CutRequest["answer"]
+  clientReceived: CutRequest["clientReceived"]
 ): CutRequest => ({
   connection: id,
   remoteAddress,
@@ -167,7 +171,7 @@ const cutRequest = (
   path,
   ...(stream === undefined ? undefined : { stream }),
   age: Duration.millis(now - since),
-  answer
+  clientReceived
 })
 
 /** What other code in the process has cut by now, in spite of the drain. */

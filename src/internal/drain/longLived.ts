@@ -25,7 +25,7 @@ const lastMessageTurns = 4
 export const endLongLived = Effect.fnUntraced(function*(server: ServerContext) {
   const { hooks, policy, registry } = server
   const limit = Math.min(lastMessageMillis, Math.floor(policy.timeout / 2))
-  const least = Math.min(leastMillis, policy.idleGrace === "promised" ? leastMillis : policy.idleGrace, limit)
+  const least = Math.min(leastMillis, policy.idleGrace === "keepAliveTimeout" ? leastMillis : policy.idleGrace, limit)
   yield* Effect.raceFirst(Effect.zipRight(rest(least), hooks.ended), RealTime.sleep(limit))
   for (let turns = 0; turns < lastMessageTurns; turns++) yield* nextMacrotask
   registry.advance({ to: "EndLongLived" })

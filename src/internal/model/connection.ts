@@ -38,14 +38,14 @@ export interface Connection {
   readonly remoteAddress: string
   readonly connectedAt: number
   /** Since when it is in this state. */
-  readonly since: number
+  readonly stateSince: number
   /** Requests answered in full. */
   readonly served: number
   /**
    * What it is serving now, oldest first, the hundred oldest: several with pipelining, and with HTTP/2, which numbers its
    * streams.
    */
-  readonly serving: ReadonlyArray<{
+  readonly inFlight: ReadonlyArray<{
     readonly method: string
     readonly path: string
     readonly since: number

@@ -48,7 +48,7 @@ export class DeadlineExceeded extends Data.TaggedError("DeadlineExceeded")<{ rea
   override get message(): string {
     const { cut, draining } = this.report
     const shown = cut.slice(0, 5).map((request) =>
-      `${request.method} ${clip(request.path)} (${Duration.format(request.age)}, ${request.answer})`
+      `${request.method} ${clip(request.path)} (${Duration.format(request.age)}, ${request.clientReceived})`
     )
     const more = cut.length > shown.length ? ` and ${cut.length - shown.length} more` : ""
     if (this.report.outcome === "Cut" && cut.every(({ by }) => by === "rpc")) {

@@ -29,7 +29,7 @@ export type Phase = "Serving" | "LameDuck" | "Draining" | "Closed"
  * const ServerLive = NodeHttpServer.layer(() => createServer(), {
  *   port: 3000,
  *   timeout: "25 seconds",
- *   idleGrace: "promised"
+ *   idleGrace: "keepAliveTimeout"
  * })
  * ```
  *
@@ -60,13 +60,13 @@ export interface Policy {
   /**
    * How long after it went idle a keep-alive connection is kept for its next request, which is then answered with
    * `Connection: close`. A client that was active a moment ago is about to send again, and closing under it loses
-   * that request. `"promised"` waits out the `Keep-Alive: timeout` that the last response promised, which loses
+   * that request. `"keepAliveTimeout"` waits out the `Keep-Alive: timeout` that the last response promised, which loses
    * nothing to a client that honours it; `timeout` must then be longer than that promise and a second (less than a
    * second is an error). 0 closes idle connections at once, as Go does; otherwise one that has been idle for longer is
    * still given 50 milliseconds, and as long again after each request or answer on another one. Default: 500
    * milliseconds.
    */
-  readonly idleGrace?: Duration.DurationInput | "promised" | undefined
+  readonly idleGrace?: Duration.DurationInput | "keepAliveTimeout" | undefined
   /**
    * Whether event streams end when draining starts: responses of type `text/event-stream` to a GET whose `Accept` says, or
    * allows, `text/event-stream` (RFC 9110 §12.5.1: none, and `*\/*`, allow anything). All that has been written is sent, and

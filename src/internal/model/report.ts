@@ -27,7 +27,7 @@ export interface CutRequest {
    * What the client got: `"503"` (nothing had been sent, so it was told to come back), `"truncated"` (the response
    * had begun) or `"none"` (the connection was closed without a word).
    */
-  readonly answer: "503" | "truncated" | "none"
+  readonly clientReceived: "503" | "truncated" | "none"
   /**
    * Who cut it, where that was not the shutdown: `"application"`, other code in this process that has destroyed the
    * socket or the HTTP/2 session before the answer had left; `"rpc"`, a call over a WebSocket or a socket whose server
@@ -109,9 +109,9 @@ export interface Report {
     /** Accepted since: the lame duck's, and those that the kernel had queued. */
     readonly accepted: number
     /** Gone with their last response, or of their own accord. */
-    readonly left: number
+    readonly completed: number
     /** Idle, or never used, and closed by us. */
-    readonly dismissed: number
+    readonly idleClosed: number
     /** Closed by us at the deadline, or by `close`; or by other code, with answers still owed. */
     readonly cut: number
   }
@@ -125,7 +125,7 @@ export interface Report {
    */
   readonly endedStreams: ReadonlyArray<EndedStream>
   /** Connections that were owed nothing and had to be closed all the same: no failure. */
-  readonly forced: ReadonlyArray<Connection>
+  readonly forceClosed: ReadonlyArray<Connection>
   readonly handlers: {
     /** Request fibers interrupted at the deadline. */
     readonly interrupted: number

@@ -13,7 +13,7 @@ export interface ResolvedPolicy {
   readonly timeout: number
   readonly killTimeout: number
   readonly newConnectionGrace: number
-  readonly idleGrace: number | "promised"
+  readonly idleGrace: number | "keepAliveTimeout"
   readonly endEventStreams: boolean
   readonly pollSchedule: Schedule.Schedule<unknown>
 }
@@ -61,21 +61,22 @@ export const resolve = (policy: Policy): Effect.Effect<ResolvedPolicy, InvalidPo
     timeout: duration("timeout", given("timeout"), { infinite: true }),
     killTimeout: duration("killTimeout", given("killTimeout")),
     newConnectionGrace: duration("newConnectionGrace", given("newConnectionGrace")),
-    idleGrace: idleGrace === "promised" ? Effect.succeed(idleGrace) : Effect.mapError(
+    idleGrace: idleGrace === "keepAliveTimeout" ? Effect.succeed(idleGrace) : Effect.mapError(
       duration("idleGrace", idleGrace),
-      ({ expected, field, value }) => new InvalidPolicy({ field, value, expected: `"promised", or ${expected}` })
+      ({ expected, field, value }) =>
+        new InvalidPolicy({ field, value, expected: `"keepAliveTimeout", or ${expected}` })
     ),
     endEventStreams: boolean("endEventStreams", given("endEventStreams")),
     pollSchedule: schedule("pollSchedule", given("pollSchedule"))
   }).pipe(Effect.filterOrFail(
-    ({ idleGrace, timeout }) => idleGrace !== "promised" || timeout >= promiseMillis,
+    ({ idleGrace, timeout }) => idleGrace !== "keepAliveTimeout" || timeout >= promiseMillis,
     () =>
       new InvalidPolicy({
         field: "timeout",
         value: policy.timeout,
         expected:
           `longer than the keep-alive timeout that responses promise and a second (Node's default: 6 seconds in `
-          + `all), because idleGrace is "promised"`
+          + `all), because idleGrace is "keepAliveTimeout"`
       })
   ))
 }

@@ -19,7 +19,7 @@ import { misspelt } from "./settingNames.js"
  * | `SHUTDOWN_TIMEOUT`              | a duration of 0 or more, or `infinity`                                   |
  * | `SHUTDOWN_KILL_TIMEOUT`         | a duration of 0 or more, finite                                          |
  * | `SHUTDOWN_NEW_CONNECTION_GRACE` | a duration of 0 or more, finite                                          |
- * | `SHUTDOWN_IDLE_GRACE`           | a duration of 0 or more, finite; or `promised` (then the timeout is 1 second at the least) |
+ * | `SHUTDOWN_IDLE_GRACE`           | a duration of 0 or more, finite; or `keepAliveTimeout` (then the timeout is 1 second at the least) |
  * | `SHUTDOWN_END_EVENT_STREAMS`    | `true` or `false`                                                        |
  *
  * A name that looks like one of these and is none, as `SHUTDOWN_TIMEOUTT` or `SHUTDOWN_TIMEOUT_MS`, is a `ConfigError`
@@ -60,7 +60,7 @@ const fields = (defaults: Policy): Config.Config<Policy> =>
       duration("SHUTDOWN_NEW_CONNECTION_GRACE"),
       defaults.newConnectionGrace
     ),
-    idleGrace: Config.withDefault(orPromised("SHUTDOWN_IDLE_GRACE"), defaults.idleGrace),
+    idleGrace: Config.withDefault(orKeepAliveTimeout("SHUTDOWN_IDLE_GRACE"), defaults.idleGrace),
     endEventStreams: Config.withDefault(Config.boolean("SHUTDOWN_END_EVENT_STREAMS"), defaults.endEventStreams),
     pollSchedule: Config.succeed(defaults.pollSchedule)
   })
@@ -83,11 +83,11 @@ const duration = (name: string): Config.Config<Duration.Duration> =>
 /** A duration that may be infinite. */
 const infinite = (name: string): Config.Config<Duration.Duration> => setting(name, `${example}, or infinity`, parse)
 
-/** A duration that has an end, or the word. */
-const orPromised = (name: string): Config.Config<Duration.Duration | "promised"> =>
-  setting<Duration.Duration | "promised">(name, `promised, or ${example}`, (text) => {
-    const value = text === "promised" ? text : parse(text)
-    return value === "promised" || (value !== undefined && Duration.isFinite(value)) ? value : undefined
+/** A duration that has an end, or `keepAliveTimeout`. */
+const orKeepAliveTimeout = (name: string): Config.Config<Duration.Duration | "keepAliveTimeout"> =>
+  setting<Duration.Duration | "keepAliveTimeout">(name, `keepAliveTimeout, or ${example}`, (text) => {
+    const value = text === "keepAliveTimeout" ? text : parse(text)
+    return value === "keepAliveTimeout" || (value !== undefined && Duration.isFinite(value)) ? value : undefined
   })
 
 const parse = (text: string): Duration.Duration | undefined => {

@@ -27,7 +27,7 @@ const wayMillis = 1000
  *   load hears of it a few seconds later. No `preStop` sleep is needed; one that there is counts against the period.
  * - `killTimeout`, 1 second, and 1 second for the release of everything else.
  * - `timeout`: what is left of the period, 23 of 30 seconds.
- * - `idleGrace: "promised"`: a proxy that keeps connections to the pod loses nothing on them. It takes the server's
+ * - `idleGrace: "keepAliveTimeout"`: a proxy that keeps connections to the pod loses nothing on them. It takes the server's
  *   `keepAliveTimeout` (Node's default: 5 seconds) and a second after the last response, within `timeout`.
  *
  * Throws `InvalidPolicy` where the period is too short for that, and for an option that there is not.
@@ -64,7 +64,7 @@ export const kubernetes = (options: {
       finite("lameDuck", options.lameDuck, lameDuckMillis),
       finite("keepAliveTimeout", options.keepAliveTimeout, keepAliveMillis) + wayMillis
     ),
-    idleGrace: "promised"
+    idleGrace: "keepAliveTimeout"
   }
 }
 

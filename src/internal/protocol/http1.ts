@@ -183,7 +183,7 @@ export class Http1 implements Protocol, Pipelined {
       return connection.socket.bytesRead > 0 ? Number.POSITIVE_INFINITY : connection.connectedAt + grace.newConnection
     }
     if (state !== "Idle") return Number.POSITIVE_INFINITY
-    const until = grace.idle === "promised"
+    const until = grace.idle === "keepAliveTimeout"
       ? since + this.#promised() + promiseBufferMillis
       : Math.max(since + grace.idle, crossing(registry.lastUse, grace.since, grace.idle))
     // asked last, for it costs the most

@@ -16,7 +16,7 @@ import { type Listener, ListenError, type NodeServer, type Options } from "../mo
 import type { ServerService } from "../model/server.js"
 import { nextMacrotask } from "../node/turn.js"
 import { ofEffectApp } from "../node/upgrades.js"
-import type { PromisedGrace } from "../telemetry/promisedGrace.js"
+import type { KeepAliveGrace } from "../telemetry/keepAliveGrace.js"
 import type { Shutdown } from "./shutdown.js"
 
 export interface Listeners extends Pick<ServerService, "adopt" | "listen"> {
@@ -32,14 +32,14 @@ interface Parts {
   readonly listeners: Set<BoundListener>
   /** The scope of the server. */
   readonly scope: Scope.Scope
-  readonly promisedGrace: PromisedGrace
+  readonly keepAliveGrace: KeepAliveGrace
   readonly shutdown: Shutdown
   readonly run: (effect: Effect.Effect<void>) => unknown
   readonly onAcceptFailed: (error: Error) => void
 }
 
 export const make = (parts: Parts): Listeners => {
-  const { app, listeners, promisedGrace, registry } = parts
+  const { app, listeners, keepAliveGrace, registry } = parts
   const byHand = ByHand.make(listeners)
   const watcher = nodeWatcher(parts, byHand)
   const opened = openedBy(parts, byHand)
@@ -54,7 +54,7 @@ export const make = (parts: Parts): Listeners => {
     if (withApp && isHttp2(node)) node.on("request", ignore)
     return Effect.tap(bind(node, options, watcher(node, withApp)), (bound) => {
       byHand.listensWith(node, bound)
-      return promisedGrace.check(node)
+      return keepAliveGrace.check(node)
     })
   }
   const listen = (alwaysApp: boolean) => (evaluate: () => NodeServer, options: Options) =>
@@ -75,7 +75,7 @@ export const make = (parts: Parts): Listeners => {
     adopt: (node) =>
       opened(
         Effect.suspend(() =>
-          whyNotAdopt(node) ?? Effect.tap(adopt(node, watcher(node, false)), () => promisedGrace.check(node))
+          whyNotAdopt(node) ?? Effect.tap(adopt(node, watcher(node, false)), () => keepAliveGrace.check(node))
         )
       ),
     stopSeeing: seePassedOn(registry, (node) => watcher(node, false))

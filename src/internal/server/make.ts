@@ -20,8 +20,8 @@ import type { ServerService } from "../model/server.js"
 import { resolve } from "../policy/policy.js"
 import { Program } from "../signals/program.js"
 import { warnAboutNpm } from "../supervisor/npm.js"
+import * as KeepAliveGrace from "../telemetry/keepAliveGrace.js"
 import { hookEnded } from "../telemetry/log.js"
-import * as PromisedGrace from "../telemetry/promisedGrace.js"
 import { Telemetry, withInside } from "../telemetry/telemetry.js"
 import * as Events from "./events.js"
 import * as KeepAlives from "./keepAlives.js"
@@ -65,7 +65,7 @@ export const make = <A extends App | undefined>(
     const registry = new ConnectionRegistry({
       now,
       wake,
-      keepHeads: policy.idleGrace === "promised",
+      keepHeads: policy.idleGrace === "keepAliveTimeout",
       endsEventStreams: policy.endEventStreams,
       onObserverError: (error) => run(Line.warning("A connection observer threw", {}, error))
     })
@@ -80,7 +80,7 @@ export const make = <A extends App | undefined>(
     })
     const eventStreamsEnd = Effect.unsafeMakeLatch(false)
     const app = yield* options.app(handlers, eventStreamsEnd.await)
-    const promisedGrace = PromisedGrace.make(policy)
+    const keepAliveGrace = KeepAliveGrace.make(policy)
     const keepAlives = KeepAlives.make(policy, registry, woken, run)
     const shutdown = yield* Shutdown.make({
       policy,
@@ -93,7 +93,7 @@ export const make = <A extends App | undefined>(
       app,
       woken,
       run,
-      before: promisedGrace.checkAll,
+      before: keepAliveGrace.checkAll,
       endEventStreams: () => {
         eventStreamsEnd.unsafeOpen()
       },
@@ -107,7 +107,7 @@ export const make = <A extends App | undefined>(
       registry,
       listeners,
       scope: yield* Effect.scope,
-      promisedGrace,
+      keepAliveGrace,
       shutdown,
       run,
       onAcceptFailed: (error) => {

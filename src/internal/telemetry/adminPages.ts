@@ -36,8 +36,8 @@ const currentTime = Effect.clockWith((clock) => Effect.sync(monotonicMillis(cloc
 
 /** Oldest first. */
 const inFlight = (connections: ReadonlyArray<Connection>, now: number): ReadonlyArray<InFlight> =>
-  connections.flatMap(({ id, protocol, remoteAddress, serving }) =>
-    serving.map(({ method, path, since, stream }): InFlight => ({
+  connections.flatMap(({ id, protocol, remoteAddress, inFlight }) =>
+    inFlight.map(({ method, path, since, stream }): InFlight => ({
       method,
       path,
       ageMillis: now - since,
@@ -59,11 +59,11 @@ export const connections = (showQuery: boolean) =>
     const now = yield* currentTime
     return yield* json({
       phase: yield* server.phase.get,
-      connections: (yield* server.connections).map(({ connectedAt, serving, since, ...connection }) => ({
+      connections: (yield* server.connections).map(({ connectedAt, inFlight, stateSince, ...connection }) => ({
         ...connection,
         ageMillis: now - connectedAt,
-        stateMillis: now - since,
-        serving: serving.map(({ path, since, ...request }) => ({
+        stateMillis: now - stateSince,
+        inFlight: inFlight.map(({ path, since, ...request }) => ({
           ...request,
           path: show(path),
           ageMillis: now - since

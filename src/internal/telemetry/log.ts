@@ -136,8 +136,8 @@ export const hookEnded = (server: WatchedServer, { cause, duration, name, outcom
     Option.getOrUndefined(cause)
   )
 
-const cutRequest = ({ age, answer, by, method, path, remoteAddress }: CutRequest): string =>
-  `${clip(method)} ${clip(path)} from ${remoteAddress} after ${print(age)} (${answer}${
+const cutRequest = ({ age, clientReceived, by, method, path, remoteAddress }: CutRequest): string =>
+  `${clip(method)} ${clip(path)} from ${remoteAddress} after ${print(age)} (${clientReceived}${
     by === undefined
       ? ""
       : by === "rpc"
@@ -148,17 +148,17 @@ const cutRequest = ({ age, answer, by, method, path, remoteAddress }: CutRequest
 const endedStream = ({ age, method, path, remoteAddress }: EndedStream): string =>
   `${clip(method)} ${clip(path)} from ${remoteAddress} after ${print(age)}`
 
-const plain = ({ age, answer, by, method, path, remoteAddress }: CutRequest) => ({
+const plain = ({ age, clientReceived, by, method, path, remoteAddress }: CutRequest) => ({
   method: clip(method),
   path: clip(path),
   remoteAddress,
   ageMillis: Duration.toMillis(age),
-  answer,
+  clientReceived,
   ...(by === undefined ? undefined : { by })
 })
 
 const ended = (server: WatchedServer, report: Report) => {
-  const { connections, cut, endedStreams, forced, handlers, hooks } = report
+  const { connections, cut, endedStreams, forceClosed, handlers, hooks } = report
   const level = isFailure(report)
     ? LogLevel.Error
     : handlers.abandoned > 0
@@ -170,8 +170,10 @@ const ended = (server: WatchedServer, report: Report) => {
     const names = endedStreams.slice(0, named).map(endedStream).join(", ")
     parts.push(`${count(endedStreams.length, "event stream")} ended, to be opened again elsewhere (${names}${more})`)
   }
-  if (connections.dismissed > 0) parts.push(`${count(connections.dismissed, "idle connection")} closed`)
-  if (forced.length > 0) parts.push(`${count(forced.length, "connection")} forced that nothing was owed to`)
+  if (connections.idleClosed > 0) parts.push(`${count(connections.idleClosed, "idle connection")} closed`)
+  if (forceClosed.length > 0) {
+    parts.push(`${count(forceClosed.length, "connection")} force-closed with no request in flight`)
+  }
   if (handlers.abandoned > 0) parts.push(`${count(handlers.abandoned, "handler")} left behind, deaf to interruption`)
   if (cut.length > 0) parts.push(`${count(cut.length, "request")} cut`)
   for (const each of cut.slice(0, named)) parts.push(`cut ${cutRequest(each)}`)
@@ -190,7 +192,7 @@ const ended = (server: WatchedServer, report: Report) => {
       killingMillis: Duration.toMillis(report.killing),
       served: report.served,
       connections,
-      forced: forced.length,
+      forceClosed: forceClosed.length,
       ...(cut.length === 0 ? undefined : {
         cut: cut.length,
         cutRequests: cut.slice(0, listed).map(plain)

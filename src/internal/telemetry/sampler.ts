@@ -40,8 +40,12 @@ const phases = gauge("phase", "{server}", "1 for the phase that the server is in
 const accepted = counter("connections_accepted", "{connection}", "Connections accepted")
 const acceptErrors = counter("accept_errors", "{error}", "Connections that the system could not accept")
 const served = counter("requests_served", "{request}", "Requests answered in full")
-const dismissed = counter("connections_dismissed", "{connection}", "Connections closed because idle or never used")
-const forced = counter("connections_forced", "{connection}", "Connections cut that were owed nothing")
+const idleClosed = counter("connections_idle_closed", "{connection}", "Connections closed because idle or never used")
+const forceClosed = counter(
+  "connections_force_closed",
+  "{connection}",
+  "Connections force-closed with no request in flight"
+)
 const cut = counter("requests_cut", "{request}", "Requests that did not get their whole answer in a shutdown")
 const abandoned = counter("handlers_abandoned", "{handler}", "Handlers that ignored interruption and were left behind")
 const shutdownDuration = histogram("shutdown_duration", "From the beginning of a shutdown to its report")
@@ -50,7 +54,7 @@ const hookDuration = histogram("hook_duration", "How long the hooks took")
 
 const allPhases: ReadonlyArray<Phase> = ["Serving", "LameDuck", "Draining", "Closed"]
 
-const answers: ReadonlyArray<Report["cut"][number]["answer"]> = ["503", "truncated", "none"]
+const outcomes: ReadonlyArray<Report["cut"][number]["clientReceived"]> = ["503", "truncated", "none"]
 
 /** A client may ask for an upgrade to anything, and no metric forgets a label. */
 const protocols = new Set(["http/1.1", "h2", "tls", "tcp", "websocket", "connect"])
@@ -65,15 +69,15 @@ export class Sampler {
   readonly #common: Metrics.Labels
   readonly #connections = new Map<string, Series>()
   readonly #phases: ReadonlyArray<readonly [Phase, Metrics.Labels]>
-  readonly #seen = { accepted: 0, acceptErrors: 0, served: 0, dismissed: 0 }
+  readonly #seen = { accepted: 0, acceptErrors: 0, served: 0, idleClosed: 0 }
 
   constructor(server: WatchedServer, common: Metrics.Labels) {
     this.#server = server
     this.#common = common
     this.#phases = allPhases.map((phase) => [phase, this.#labels({ phase })])
     // a counter that appears with its first increase looks as if there had been none
-    for (const answer of answers) cut.update(0, this.#labels({ answer }))
-    for (const counter of [forced, abandoned]) counter.update(0, common)
+    for (const received of outcomes) cut.update(0, this.#labels({ client_received: received }))
+    for (const counter of [forceClosed, abandoned]) counter.update(0, common)
   }
 
   #labels(labels: Readonly<Record<string, string>>): Metrics.Labels {
@@ -94,11 +98,11 @@ export class Sampler {
     const seen = this.#seen
     accepted.update(registry.accepted - seen.accepted, this.#common)
     served.update(registry.served - seen.served, this.#common)
-    dismissed.update(registry.dismissed - seen.dismissed, this.#common)
+    idleClosed.update(registry.idleClosed - seen.idleClosed, this.#common)
     acceptErrors.update(telemetry.acceptErrors - seen.acceptErrors, this.#common)
     seen.accepted = registry.accepted
     seen.served = registry.served
-    seen.dismissed = registry.dismissed
+    seen.idleClosed = registry.idleClosed
     seen.acceptErrors = telemetry.acceptErrors
   }
 
@@ -118,11 +122,11 @@ export class Sampler {
     const { outcome } = report
     shutdownDuration.update(Duration.toSeconds(report.duration), this.#labels({ outcome }))
     drainDuration.update(Duration.toSeconds(report.draining), this.#labels({ outcome }))
-    forced.update(report.forced.length, this.#common)
+    forceClosed.update(report.forceClosed.length, this.#common)
     abandoned.update(report.handlers.abandoned, this.#common)
-    for (const answer of answers) {
-      const all = report.cut.filter((each) => each.answer === answer).length
-      if (all > 0) cut.update(all, this.#labels({ answer }))
+    for (const received of outcomes) {
+      const all = report.cut.filter((each) => each.clientReceived === received).length
+      if (all > 0) cut.update(all, this.#labels({ client_received: received }))
     }
     for (const { duration, name, outcome } of report.hooks) {
       hookDuration.update(Duration.toSeconds(duration), this.#labels({ hook: name, outcome }))

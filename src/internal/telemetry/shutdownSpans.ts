@@ -63,22 +63,22 @@ export const shutdownSpan = ({ policy, registry }: WatchedServer) =>
       ...(Number.isFinite(policy.timeout) ? { "quiesce.policy.timeout": policy.timeout } : undefined)
     },
     onSuccess: (span, report) => {
-      const { connections, cut, forced, handlers, outcome, served } = report
+      const { connections, cut, forceClosed, handlers, outcome, served } = report
       span.attribute("quiesce.outcome", outcome)
       span.attribute("quiesce.requests.served", served)
       span.attribute("quiesce.requests.cut", cut.length)
       span.attribute("quiesce.connections.accepted", connections.accepted)
-      span.attribute("quiesce.connections.left", connections.left)
-      span.attribute("quiesce.connections.dismissed", connections.dismissed)
+      span.attribute("quiesce.connections.completed", connections.completed)
+      span.attribute("quiesce.connections.idle_closed", connections.idleClosed)
       span.attribute("quiesce.connections.cut", connections.cut)
-      span.attribute("quiesce.connections.forced", forced.length)
+      span.attribute("quiesce.connections.force_closed", forceClosed.length)
       span.attribute("quiesce.handlers.interrupted", handlers.interrupted)
       span.attribute("quiesce.handlers.abandoned", handlers.abandoned)
       if (cut.length > 0) {
         span.attribute(
           "quiesce.cut",
-          cut.slice(0, listed).map(({ age, answer, method, path, remoteAddress }) =>
-            `${clip(method)} ${clip(path)} from ${remoteAddress} after ${Duration.format(age)} (${answer})`
+          cut.slice(0, listed).map(({ age, clientReceived, method, path, remoteAddress }) =>
+            `${clip(method)} ${clip(path)} from ${remoteAddress} after ${Duration.format(age)} (${clientReceived})`
           )
         )
       }

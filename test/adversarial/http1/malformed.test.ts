@@ -84,7 +84,7 @@ for (const kind of kinds) {
         check(attacked, await Promise.all(refusals.map((each) => refused(attacked, each))))
         await attacked.honest.served(3, limit)
         const { report } = await attacked.shutdown()
-        expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
+        expect(report).toMatchObject({ outcome: "Drained", cut: [], forceClosed: [] })
       }))
 
     it("are refused while draining, which they do not hold up", () =>
@@ -102,7 +102,7 @@ for (const kind of kinds) {
         attacked.site.release()
         await held.untilText("last", limit)
         const { report } = await shutdown
-        expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [], connections: { cut: 0 } })
+        expect(report).toMatchObject({ outcome: "Drained", cut: [], forceClosed: [], connections: { cut: 0 } })
         expect(attacked.site.executed).toContain("GET /hold")
         expect(attacked.site.executed.filter((each) => !each.startsWith("POST /echo"))).toEqual(["GET /hold"])
       }, { policy: { timeout: 20_000, newConnectionGrace: 10_000 } }))
@@ -136,7 +136,7 @@ for (const kind of kinds) {
         }
         await attacked.honest.served(3, limit)
         const { report } = await attacked.shutdown()
-        expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
+        expect(report).toMatchObject({ outcome: "Drained", cut: [], forceClosed: [] })
       })
     })
   })

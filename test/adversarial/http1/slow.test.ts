@@ -38,7 +38,7 @@ for (const kind of kinds) {
             stop()
           }
           const { report } = await attacked.shutdown()
-          expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
+          expect(report).toMatchObject({ outcome: "Drained", cut: [], forceClosed: [] })
         }, { node: timeouts }))
 
       it(`in the ${where}: Node's timeouts end it while draining, too, long before the deadline`, () =>
@@ -49,7 +49,7 @@ for (const kind of kinds) {
           const stop = dripping(slow, "x")
           try {
             const { millis, report } = await attacked.shutdown()
-            expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
+            expect(report).toMatchObject({ outcome: "Drained", cut: [], forceClosed: [] })
             expect(millis).toBeLessThan(10_000)
           } finally {
             stop()
@@ -65,7 +65,7 @@ for (const kind of kinds) {
           try {
             const { report } = await attacked.shutdown()
             // who has not sent a whole head is owed nothing; who has been heard was executed, and was cut
-            expect(report.forced.length).toBe(where === "head" ? attackers : 0)
+            expect(report.forceClosed.length).toBe(where === "head" ? attackers : 0)
             expect(report.cut.length).toBe(where === "head" ? 0 : attackers)
             expect(report.connections.cut).toBe(attackers)
             expect(attacked.site.executed.filter((each) => each.includes("xxx"))).toEqual([])
@@ -83,14 +83,14 @@ for (const kind of kinds) {
         await waitFor(
           "all to be answered",
           () =>
-            attacked.connections().filter(({ serving }) => serving.some(({ path }) => path === "/big/64")).length
+            attacked.connections().filter(({ inFlight }) => inFlight.some(({ path }) => path === "/big/64")).length
               === attackers,
           limit
         )
         await attacked.honest.served(5, limit)
         const { report } = await attacked.shutdown()
         expect(report.cut.length).toBe(attackers)
-        expect(new Set(report.cut.map(({ answer }) => answer))).toEqual(new Set(["truncated"]))
+        expect(new Set(report.cut.map(({ clientReceived }) => clientReceived))).toEqual(new Set(["truncated"]))
         // of 64 MiB each: what the buffers of the system hold, and Node's
         expect(attacked.site.produced() / attackers).toBeLessThan(10 * 1024 * 1024)
         await attacked.honest.stop(limit)

@@ -55,7 +55,7 @@ for (const kind of kinds) {
         expect(withoutHonest(attacked.site.executed)).toEqual(executedBy(ambiguousRequests))
         await attacked.honest.served(3, limit)
         const { millis, report } = await attacked.shutdown()
-        expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [], connections: { cut: 0 } })
+        expect(report).toMatchObject({ outcome: "Drained", cut: [], forceClosed: [], connections: { cut: 0 } })
         expect(millis).toBeLessThan(2500)
       }))
 
@@ -76,7 +76,7 @@ for (const kind of kinds) {
         attacked.site.release()
         await held.untilText("last", limit)
         const { report } = await shutdown
-        expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [], connections: { cut: 0 } })
+        expect(report).toMatchObject({ outcome: "Drained", cut: [], forceClosed: [], connections: { cut: 0 } })
       }, { policy: { timeout: 20_000, newConnectionGrace: 10_000 } }))
   })
 }

@@ -91,7 +91,7 @@ for (const wire of wires) {
         await waitFor("an event", () => reader.text().includes("data: one"), limit)
         reader.stopReading()
         const { millis, report } = await on.drain(honest)
-        expect(report).toMatchObject({ outcome: "Drained", served: 2, cut: [], forced: [] })
+        expect(report).toMatchObject({ outcome: "Drained", served: 2, cut: [], forceClosed: [] })
         expect(millis).toBeLessThan(policy.timeout)
       }, options(wire)))
 
@@ -109,7 +109,10 @@ for (const wire of wires) {
           await pace(200)
         }
         const { report } = await on.drain(honest)
-        expect(report).toMatchObject({ outcome: "DeadlineExceeded", cut: [{ path: "/flood", answer: "truncated" }] })
+        expect(report).toMatchObject({
+          outcome: "DeadlineExceeded",
+          cut: [{ path: "/flood", clientReceived: "truncated" }]
+        })
         expect(report.handlers.abandoned).toBe(0)
       }, { ...flooding, policy: { timeout: 1000 } })
     })
@@ -121,9 +124,9 @@ for (const wire of wires) {
         writer.write("POST /body HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n")
         const timer = setInterval(() => writer.write("5\r\nmore \r\n"), 10)
         try {
-          await on.untilSeen("its request", (all) => all.some(({ serving }) => serving[0]?.path === "/body"))
+          await on.untilSeen("its request", (all) => all.some(({ inFlight }) => inFlight[0]?.path === "/body"))
           const { report } = await on.drain(honest)
-          expect(report).toMatchObject({ outcome: "DeadlineExceeded", cut: [{ path: "/body", answer: "503" }] })
+          expect(report).toMatchObject({ outcome: "DeadlineExceeded", cut: [{ path: "/body", clientReceived: "503" }] })
           await waitFor(
             () => `its answer, not ${writer.text()}`,
             () => writer.text().startsWith("HTTP/1.1 503 "),
@@ -143,7 +146,7 @@ for (const wire of wires) {
         try {
           await on.untilSeen("it", (all) => all.length === 2)
           const { report } = await on.drain(honest)
-          expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [{ state: "New" }] })
+          expect(report).toMatchObject({ outcome: "Drained", cut: [], forceClosed: [{ state: "New" }] })
         } finally {
           clearInterval(timer)
         }

@@ -90,8 +90,8 @@ describe("a server that is adopted", () => {
         const server = yield* Server.adopt(node, policy)
         const connections = yield* server.connections
         expect(connections.map(({ protocol }) => protocol)).toEqual(Array.from({ length: 4 }, () => "http/1.1"))
-        expect(connections.filter(({ serving }) => serving.length === 1)).toMatchObject([
-          { state: "Active", serving: [{ path: "/slow" }] }
+        expect(connections.filter(({ inFlight }) => inFlight.length === 1)).toMatchObject([
+          { state: "Active", inFlight: [{ path: "/slow" }] }
         ])
         const ended = yield* Effect.fork(reportOf(server.shutdown))
         yield* Effect.promise(() => waitFor("draining", () => Effect.runSync(server.phase.get) === "Draining", limit))
@@ -104,7 +104,7 @@ describe("a server that is adopted", () => {
         yield* Effect.promise(() => busy!.untilResponses(1, limit))
         return yield* Effect.fromFiber(ended)
       })))
-      expect(report).toMatchObject({ outcome: "Drained", served: 2, cut: [], forced: [] })
+      expect(report).toMatchObject({ outcome: "Drained", served: 2, cut: [], forceClosed: [] })
       expect(report.connections).toMatchObject({ open: 4, accepted: 0, cut: 0 })
       for (const raw of [idle!, silentOne!]) expect(await raw.untilEnded(limit)).not.toBe("open")
       expect(idle!.parsed().responses).toHaveLength(1)

@@ -33,4 +33,4 @@ export const connectBusy: typeof connect = async (...args) => {
 /** Where the deadline is what is tested. */
 export const oneSecondTimeout = { policy: { timeout: 1000 } }
 
-export const drainedWithoutCuts = { outcome: "Drained", cut: [], forced: [] }
+export const drainedWithoutCuts = { outcome: "Drained", cut: [], forceClosed: [] }

@@ -24,7 +24,7 @@ for (const wire of wires) {
           await on.untilSeen("a session without SETTINGS", (all) => all.some(isNew))
           const { millis, report } = await on.drain(honest)
           expect(report).toMatchObject({ ...drainedWithoutCuts, served: 1 })
-          expect(report.connections).toMatchObject({ open: 2, left: 1, dismissed: 1, cut: 0 })
+          expect(report.connections).toMatchObject({ open: 2, completed: 1, idleClosed: 1, cut: 0 })
           expect(millis).toBeLessThan(policy.timeout)
           await client.untilEnded(limit)
         }))

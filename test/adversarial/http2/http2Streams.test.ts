@@ -196,7 +196,7 @@ for (const wire of wires) {
           on.work.release()
           expect(await honest.answer).toBe("first last")
           const { report } = await ended
-          const lost = { path: "/slow", answer: "truncated" }
+          const lost = { path: "/slow", clientReceived: "truncated" }
           if (notices && report.outcome === "Drained") {
             expect(report.cut).toEqual([])
             expect(report.connections).toMatchObject({ open: 2, cut: 0, left: 2 })
@@ -254,7 +254,10 @@ for (const wire of wires) {
           const { report } = await ended
           await client.untilEnded(limit)
           expect(client.of("DATA").filter(({ flags }) => (flags & Frames.flag.endStream) !== 0)).toEqual([])
-          expect(report).toMatchObject({ served: 0, cut: streams.map((stream) => ({ stream, answer: "truncated" })) })
+          expect(report).toMatchObject({
+            served: 0,
+            cut: streams.map((stream) => ({ stream, clientReceived: "truncated" }))
+          })
         }, { app: neverEnding })
       }
     })

@@ -18,9 +18,9 @@ for (const wire of wires) {
         const { report } = await on.drain(honest)
         expect(report.outcome).toBe("DeadlineExceeded")
         expect(report.cut).toMatchObject([
-          { stream: 1, path: "/", answer: "truncated" },
-          { stream: 3, path: "/slow", answer: "truncated" },
-          { stream: 5, path: "/silent", answer: "503" }
+          { stream: 1, path: "/", clientReceived: "truncated" },
+          { stream: 3, path: "/slow", clientReceived: "truncated" },
+          { stream: 5, path: "/silent", clientReceived: "503" }
         ])
         expect(report.connections).toMatchObject({ open: 2, cut: 1 })
         const head = await client.untilFrame("HEADERS", 5, limit)
@@ -40,7 +40,7 @@ for (const wire of wires) {
           limit
         )
         const { report } = await on.drain(honest)
-        expect(report).toMatchObject({ outcome: "DeadlineExceeded", cut: [{ stream: 1, answer: "truncated" }] })
+        expect(report).toMatchObject({ outcome: "DeadlineExceeded", cut: [{ stream: 1, clientReceived: "truncated" }] })
         expect(Frames.codeOf(await client.untilFrame("RST_STREAM", 1, limit))).not.toBe(Frames.code.noError)
       }, oneSecondTimeout))
 
@@ -84,7 +84,9 @@ for (const wire of wires) {
         }
         const { report } = await on.drain(honest)
         expect(report.outcome).toBe("DeadlineExceeded")
-        expect(new Set(report.cut.map(({ answer, path }) => `${path} ${answer}`))).toEqual(new Set(["/big truncated"]))
+        expect(new Set(report.cut.map(({ clientReceived, path }) => `${path} ${clientReceived}`))).toEqual(
+          new Set(["/big truncated"])
+        )
       }, oneSecondTimeout))
 
     it("has its whole answer, and never ends the body of its request, is let go after the linger", () => {
@@ -132,7 +134,7 @@ for (const wire of wires) {
           expect(report).toMatchObject({
             outcome: "DeadlineExceeded",
             served: 1,
-            cut: [{ path: "/silent", stream: 1, answer: "503" }]
+            cut: [{ path: "/silent", stream: 1, clientReceived: "503" }]
           })
         } finally {
           clearInterval(timer)
@@ -152,7 +154,7 @@ for (const wire of wires) {
         const report = await Effect.runPromise(Effect.provide(on.server.close, silent))
         expect(report).toMatchObject({
           outcome: "Closed",
-          cut: [{ path: "/slow", answer: "truncated" }, { path: "/silent", answer: "503" }]
+          cut: [{ path: "/slow", clientReceived: "truncated" }, { path: "/silent", clientReceived: "503" }]
         })
       }, { policy: { timeout: 60_000, killTimeout: 60_000 } }))
   })

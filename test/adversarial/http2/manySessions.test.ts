@@ -57,7 +57,7 @@ it(`${sessions} sessions, ${busy} of them with a stream in flight, are told to l
       expect(await client.untilResponse(1, limit)).toEqual({ status: 200, body: "first last" })
     }
     const { report } = await ended
-    expect(report).toMatchObject({ outcome: "Drained", served: busy + 1, cut: [], forced: [] })
+    expect(report).toMatchObject({ outcome: "Drained", served: busy + 1, cut: [], forceClosed: [] })
     expect(report.connections).toMatchObject({ open: sessions + 1, cut: 0 })
     // the first batch may begin in a timer or a read, and share its turn with the second
     expect(Math.max(...told.values())).toBeLessThanOrEqual(2 * batch)

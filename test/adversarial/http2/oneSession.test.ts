@@ -38,7 +38,7 @@ describe("one client that opens streams", { timeout: 60_000 }, () => {
     expect(session.remoteSettings.maxConcurrentStreams).toBe(1000)
     await waitFor(() => `a thousand handlers, of which there are ${begun()}`, () => begun() === 1000, limit)
     const [connection] = server.connections()
-    expect(connection?.serving).toHaveLength(100)
+    expect(connection?.inFlight).toHaveLength(100)
     expect(connection?.moreInFlight).toBe(900)
     const since = now()
     const { cut, outcome } = await server.shutdown()

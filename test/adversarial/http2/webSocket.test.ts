@@ -134,8 +134,8 @@ for (const [what, make] of Object.entries(servers)) {
             expect(await honest.answer).toBe("first last")
             const { report } = await ended
             expect(report).toMatchObject({ outcome: "Drained", served: 1, cut: [] })
-            expect(report.forced).toHaveLength(all.length)
-            expect(new Set(report.forced.map(({ protocol, state }) => `${protocol} ${state}`)))
+            expect(report.forceClosed).toHaveLength(all.length)
+            expect(new Set(report.forceClosed.map(({ protocol, state }) => `${protocol} ${state}`)))
               .toEqual(new Set(["websocket Hijacked"]))
           } finally {
             clearInterval(timer)
@@ -159,7 +159,7 @@ for (const [what, make] of Object.entries(servers)) {
         on.work.release()
         expect(await honest.answer).toBe("first last")
         const { millis, report } = await ended
-        expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
+        expect(report).toMatchObject({ outcome: "Drained", cut: [], forceClosed: [] })
         expect(millis).toBeLessThan(policy.timeout)
       }, make()))
 
@@ -173,7 +173,7 @@ for (const [what, make] of Object.entries(servers)) {
         expect((await on.drain(honest)).report).toMatchObject({
           outcome: "Drained",
           cut: [],
-          forced: [{ protocol: "websocket" }]
+          forceClosed: [{ protocol: "websocket" }]
         })
       }, short()))
 
@@ -187,7 +187,7 @@ for (const [what, make] of Object.entries(servers)) {
         on.work.release()
         expect(await honest.answer).toBe("first last")
         const { report } = await ended
-        expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
+        expect(report).toMatchObject({ outcome: "Drained", cut: [], forceClosed: [] })
         expect(report.connections).toMatchObject({ cut: 0 })
       }, make()))
   })
@@ -225,7 +225,7 @@ describe("an upgrade", () => {
         expect(await waitFor("its end", closed, limit)).toBe(1001)
         on.work.release()
         expect(await honest.answer).toBe("first last")
-        expect((await ended).report).toMatchObject({ outcome: "Drained", served: 1, cut: [], forced: [] })
+        expect((await ended).report).toMatchObject({ outcome: "Drained", served: 1, cut: [], forceClosed: [] })
       }, { work, node })
     })
   }
@@ -245,7 +245,7 @@ describe("an upgrade", () => {
       await raw.write(frame(opcode.close, Buffer.from([0x03, 0xe9])))
       on.work.release()
       expect(await honest.answer).toBe("first last")
-      expect((await ended).report).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
+      expect((await ended).report).toMatchObject({ outcome: "Drained", cut: [], forceClosed: [] })
     }, { work, node })
   })
 
@@ -260,7 +260,7 @@ describe("an upgrade", () => {
       await on.untilPhase("Draining")
       done(false)
       await raw.untilText("401 Unauthorized", limit)
-      expect((await ended).report).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
+      expect((await ended).report).toMatchObject({ outcome: "Drained", cut: [], forceClosed: [] })
     }, { work, node })
   })
 
@@ -274,7 +274,7 @@ describe("an upgrade", () => {
       onLeave(raw.leave)
       await raw.write(webSocketHandshake("/socket"))
       await on.untilSeen("the upgrade", (all) => all.some(({ state }) => state === "Hijacked"))
-      expect((await on.drain(honest)).report).toMatchObject({ cut: [], forced: [{ protocol: "websocket" }] })
+      expect((await on.drain(honest)).report).toMatchObject({ cut: [], forceClosed: [{ protocol: "websocket" }] })
       expect(await raw.untilEnded(limit)).not.toBe("open")
     }, { work, node, policy: { timeout: 1000 } })
   })
@@ -289,7 +289,7 @@ describe("an upgrade", () => {
       const raw = await connect({ port: on.port })
       onLeave(raw.leave)
       await raw.write(webSocketHandshake("/socket"))
-      await on.untilSeen("the upgrade", (all) => all.some(({ serving }) => serving.length === 1))
+      await on.untilSeen("the upgrade", (all) => all.some(({ inFlight }) => inFlight.length === 1))
       const { report } = await on.shutdown()
       expect(report).toMatchObject({
         outcome: "DeadlineExceeded",
@@ -325,9 +325,9 @@ describe("an upgrade", () => {
       expect(report).toMatchObject({
         outcome: "Drained",
         cut: [],
-        forced: [{ protocol: "connect" }, { protocol: "echo" }]
+        forceClosed: [{ protocol: "connect" }, { protocol: "echo" }]
       })
-      expect(report.connections).toMatchObject({ open: 3, left: 1, cut: 2 })
+      expect(report.connections).toMatchObject({ open: 3, completed: 1, cut: 2 })
     }, { work, node, policy: { timeout: 1000 } })
   })
 })

@@ -50,7 +50,7 @@ for (const [what, kinds, cut] of cuts) {
           const report = await waitFor(`${api}, ${kind}: the report`, server.closed, limit)
           expect([api, kind, report.outcome]).toEqual([api, kind, "Cut"])
           expect(report).toMatchObject({
-            cut: [{ method: "GET", path: "/", answer: "truncated", by: "application" }],
+            cut: [{ method: "GET", path: "/", clientReceived: "truncated", by: "application" }],
             connections: { cut: 1, left: 0 }
           })
           expect(report.cut[0]?.remoteAddress).toMatch(/^127\.0\.0\.1:\d+$/)

@@ -78,7 +78,7 @@ for (const [name, install] of kinds) {
     it("does not hold up a shutdown, whose graces and hooks are those of the machine", async () => {
       const { answer, nodeServer, server } = await inFlight({ timeout: "5 seconds", lameDuck: "50 millis" })
       const { answered } = await ask(nodeServer)
-      await waitFor("the request", () => server.connections()[0]?.serving.length === 1, limit)
+      await waitFor("the request", () => server.connections()[0]?.inFlight.length === 1, limit)
       server.onShutdown("hangs", () => new Promise(() => {}), { timeout: "50 millis" })
       install()
       const stopped = server.shutdown()
@@ -96,7 +96,7 @@ for (const [name, install] of kinds) {
       const { nodeServer, server } = await inFlight({ timeout: "600 millis", killTimeout: "50 millis" })
       const { answered } = await ask(nodeServer)
       answered.catch(() => {})
-      await waitFor("the request", () => server.connections()[0]?.serving.length === 1, limit)
+      await waitFor("the request", () => server.connections()[0]?.inFlight.length === 1, limit)
       install()
       const before = machineNanos()
       const stopped = server.shutdown()

@@ -55,7 +55,7 @@ for (const [kind, direction, when] of jumps) {
           expect(report).toMatchObject({
             outcome: "Drained",
             cut: [],
-            connections: { open: 4, left: 1, dismissed: 3, cut: 0 }
+            connections: { open: 4, completed: 1, idleClosed: 3, cut: 0 }
           })
           expect(millisOf(report["duration"])).toBeGreaterThan(idleGrace)
           expect(millisOf(report["duration"])).toBeLessThan(limit * 2)
@@ -79,7 +79,10 @@ for (const [kind, direction] of jumps.slice(0, 2)) {
           await siteProcess.tell(`jump ${hours(direction)}`, "jumped")
           await held.untilEnded(limit)
           const report = await siteProcess.ended(limit)
-          expect(report).toMatchObject({ outcome: "DeadlineExceeded", cut: [{ path: "/hold", answer: "truncated" }] })
+          expect(report).toMatchObject({
+            outcome: "DeadlineExceeded",
+            cut: [{ path: "/hold", clientReceived: "truncated" }]
+          })
           expect(millisOf(report["duration"])).toBeGreaterThanOrEqual(1500)
           expect(millisOf(report["duration"])).toBeLessThan(1500 + 1000 + 3000)
         } finally {

@@ -81,7 +81,7 @@ for (const kind of kinds) {
             // nobody waits for more than the deadline, nor for the flood to end
             expect(millis).toBeLessThan(timeout + 500 + 3000)
             expect(report.cut).toEqual([])
-            expect(report.connections.cut).toBe(report.forced.length)
+            expect(report.connections.cut).toBe(report.forceClosed.length)
             await waitFor("the rest to be refused", coming.over, limit)
             expect(coming.opened + coming.refused).toBe(inAll)
           } finally {

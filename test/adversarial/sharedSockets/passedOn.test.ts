@@ -146,7 +146,7 @@ describe.each(pairs)("%s", (_, make) => {
     for (const other of others) expect(other.connections()).toEqual([])
     const slow = ask("/slow")
     await waitFor("the second request", () => held.length === 1, limit)
-    expect(server.connections()).toMatchObject([{ state: "Active", serving: [{ method: "GET", path: "/slow" }] }])
+    expect(server.connections()).toMatchObject([{ state: "Active", inFlight: [{ method: "GET", path: "/slow" }] }])
     // whoever has passed it on waits for it no more
     for (const other of others) {
       expect(await other.shutdown()).toMatchObject({ outcome: "Drained", connections: { open: 0 } })

@@ -61,7 +61,7 @@ describe.each(senders)("%s", (_, make) => {
     }
     expect(server.connections()).toEqual([])
     const report = await server.shutdown()
-    expect(report).toMatchObject({ outcome: "Drained", cut: [], connections: { open: 0, dismissed: 0 } })
+    expect(report).toMatchObject({ outcome: "Drained", cut: [], connections: { open: 0, idleClosed: 0 } })
     // they are the other's, and go on
     await clients[0]?.write(get)
     await clients[0]?.untilResponses(2, limit)

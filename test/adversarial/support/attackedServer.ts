@@ -226,8 +226,8 @@ export const withAttackedServer = async (
       }, (leave) => leaves.push(leave))
       const { report } = await shutdown()
       expect(connections()).toEqual([])
-      const { cut, dismissed, left, accepted, open } = report.connections
-      expect(left + dismissed + cut).toBe(open + accepted)
+      const { cut, idleClosed, completed, accepted, open } = report.connections
+      expect(completed + idleClosed + cut).toBe(open + accepted)
       if (report.outcome !== "Closed") {
         expect(report.outcome).toBe(report.cut.length > 0 ? "DeadlineExceeded" : "Drained")
       }

@@ -108,8 +108,8 @@ export const withAttackedSite = (
       await well.stop(limit)
       expect(well.wronged).toEqual([])
       expect(connections()).toEqual([])
-      const { accepted, cut, dismissed, left, open } = report.connections
-      expect(left + dismissed + cut).toBe(open + accepted)
+      const { accepted, cut, idleClosed, completed, open } = report.connections
+      expect(completed + idleClosed + cut).toBe(open + accepted)
       expect(report.outcome).toBe(report.cut.length > 0 ? "DeadlineExceeded" : "Drained")
       expect(processErrors).toEqual([])
     } finally {

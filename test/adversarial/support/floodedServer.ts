@@ -52,7 +52,7 @@ export const floodedNodeServer = async (node: Node, answers: Answers, policy: Po
     begun: () => begun,
     listed: async () => {
       const [connection] = server.connections()
-      return [connection?.serving.length ?? 0, connection?.moreInFlight ?? 0]
+      return [connection?.inFlight.length ?? 0, connection?.moreInFlight ?? 0]
     },
     shutdown: server.shutdown
   }
@@ -83,7 +83,7 @@ export const floodedEffectApp = async (node: Node, answers: Answers, policy: Pol
     begun: () => begun,
     listed: async () => {
       const [connection] = await Effect.runPromise(server.connections)
-      return [connection?.serving.length ?? 0, connection?.moreInFlight ?? 0]
+      return [connection?.inFlight.length ?? 0, connection?.moreInFlight ?? 0]
     },
     shutdown: async () => {
       const report = await Effect.runPromise(reportOf(server.shutdown))

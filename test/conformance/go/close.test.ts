@@ -30,11 +30,11 @@ it.scoped("E1: close stops accepting and cuts every connection, in whatever stat
     for (const peer of peers) yield* ended(peer)
     expect(report.outcome).toBe("Closed")
     expect(report.connections).toMatchObject({ open: 6, cut: 6, left: 0 })
-    expect(report.cut.map(({ answer, path }) => `${path} ${answer}`).sort()).toEqual([
+    expect(report.cut.map(({ clientReceived, path }) => `${path} ${clientReceived}`).sort()).toEqual([
       "/begun truncated",
       "/silent 503"
     ])
-    expect(report.forced.map(({ state }) => state).sort()).toEqual(["Hijacked", "Idle", "New", "New"])
+    expect(report.forceClosed.map(({ state }) => state).sort()).toEqual(["Hijacked", "Idle", "New", "New"])
     expect(yield* answer(peers[2]!)).toMatchObject({ status: 503, connection: "close" })
   }))
 
@@ -81,7 +81,7 @@ it.scoped("E3: close during a shutdown ends it, and all who wait get the same re
     yield* untilStopsListening(app.node)
     expect(yield* Fiber.poll(shutdown)).toMatchObject({ _tag: "None" })
     const report = yield* real("close", app.server.close)
-    expect(report).toMatchObject({ outcome: "Closed", cut: [{ path: "/", answer: "503" }] })
+    expect(report).toMatchObject({ outcome: "Closed", cut: [{ path: "/", clientReceived: "503" }] })
     expect(yield* real("the shutdown", Fiber.join(shutdown))).toBe(report)
     expect(yield* app.server.closed).toBe(report)
   }))

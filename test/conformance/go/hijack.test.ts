@@ -87,7 +87,7 @@ it.scoped("F7: a connection that was taken over is Hijacked, known by its new pr
     const peer = yield* client(app.target)
     yield* send(peer, upgrade)
     yield* app.history.until("New,Active,Hijacked")
-    expect(yield* onlyConnection(app.server)).toMatchObject({ protocol: "echo", serving: [] })
+    expect(yield* onlyConnection(app.server)).toMatchObject({ protocol: "echo", inFlight: [] })
     expect(app.sockets[0]?.timeout).toBeUndefined()
     yield* send(peer, "hello")
     yield* Effect.promise(() => peer.untilText("hello", limit))
@@ -97,7 +97,7 @@ it.scoped("F7: a connection that was taken over is Hijacked, known by its new pr
     const { messages, socket } = yield* webSocket(running.target)
     yield* until("the upgrade", () => socket.readyState === WebSocket.OPEN)
     yield* history.until("New,Active,Hijacked")
-    expect(yield* onlyConnection(running.server)).toMatchObject({ protocol: "websocket", serving: [] })
+    expect(yield* onlyConnection(running.server)).toMatchObject({ protocol: "websocket", inFlight: [] })
     socket.send("hello")
     yield* until("the echo", () => messages.join() === "hello")
   }))
@@ -133,7 +133,12 @@ it.scoped("F8: a peer that was taken over is told to leave when draining starts,
     const report = yield* running.stop
     yield* until("its close", () => seen.closed !== undefined)
     expect(seen.closed).toBe(1001)
-    expect(report).toMatchObject({ outcome: "Drained", forced: [], cut: [], connections: { open: 1, left: 1 } })
+    expect(report).toMatchObject({
+      outcome: "Drained",
+      forceClosed: [],
+      cut: [],
+      connections: { open: 1, completed: 1 }
+    })
     yield* history.until("New,Active,Hijacked,Closed")
   }))
 
@@ -155,7 +160,7 @@ it.scoped("F8: one that does not leave is awaited until the deadline, and then c
     expect(yield* Fiber.join(report)).toMatchObject({
       outcome: "Drained",
       cut: [],
-      forced: [{ state: "Hijacked", protocol: "echo" }],
+      forceClosed: [{ state: "Hijacked", protocol: "echo" }],
       connections: { open: 1, cut: 1 }
     })
     expect(app.history.of()).toBe("New,Active,Hijacked,Closed")
@@ -169,7 +174,7 @@ it.scoped("F8: close cuts it at once", () =>
     expect(yield* real("close", running.server.close)).toMatchObject({
       outcome: "Closed",
       cut: [],
-      forced: [{ state: "Hijacked" }]
+      forceClosed: [{ state: "Hijacked" }]
     })
     yield* until("its close", () => seen.closed !== undefined)
   }))

@@ -37,7 +37,7 @@ const endsWithItsError = (app: Observed2, peer: Frames.FramesClient) =>
     yield* untilStopsListening(app.node)
     yield* TestClock.adjust("1 second")
     yield* untilEnded(peer)
-    expect(yield* Fiber.join(stopping)).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
+    expect(yield* Fiber.join(stopping)).toMatchObject({ outcome: "Drained", cut: [], forceClosed: [] })
   })
 
 it.scoped("A11: a session is New, then Active and Idle with its preface, Active while it has streams, and Closed", () =>
@@ -53,11 +53,11 @@ it.scoped("A11: a session is New, then Active and Idle with its preface, Active 
     expect(yield* app.server.connections).toMatchObject([{
       protocol: "h2",
       state: "Active",
-      serving: [{ stream: 1 }, { stream: 3 }]
+      inFlight: [{ stream: 1 }, { stream: 3 }]
     }])
     held[0]?.end()
     yield* response2(peer, 1)
-    yield* until("the stream to close", () => Effect.runSync(app.server.connections)[0]?.serving.length === 1)
+    yield* until("the stream to close", () => Effect.runSync(app.server.connections)[0]?.inFlight.length === 1)
     yield* app.history.until("New,Active,Idle,Active")
     held[1]?.end()
     yield* app.history.until("New,Active,Idle,Active,Idle")
@@ -117,7 +117,7 @@ it.scoped("H9: a handler that closes its session has the streams in flight answe
     yield* TestClock.adjust("1 second")
     expect(yield* Fiber.join(stopping)).toMatchObject({
       outcome: "Drained",
-      connections: { open: 1, left: 1, dismissed: 0, cut: 0 }
+      connections: { open: 1, completed: 1, idleClosed: 0, cut: 0 }
     })
   }))
 
@@ -163,7 +163,7 @@ it.scoped("H11: a client that says so, and does not close its side, holds up no 
     yield* TestClock.adjust("1 second")
     expect(yield* Fiber.join(stopping)).toMatchObject({
       outcome: "Drained",
-      connections: { open: 1, left: 1, dismissed: 0, cut: 0 }
+      connections: { open: 1, completed: 1, idleClosed: 0, cut: 0 }
     })
   }))
 
@@ -185,7 +185,7 @@ it.scoped("H12: after a second head on one stream the client is told of its erro
       yield* untilStates(app.server)
       expect(held[0]?.stream.destroyed).toBe(true)
       const report = yield* inDrain ? app.report : app.stop
-      expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
+      expect(report).toMatchObject({ outcome: "Drained", cut: [], forceClosed: [] })
     }
   }))
 
@@ -219,8 +219,8 @@ it.scoped("H13: a client whose preface or first SETTINGS do not come is New, and
     for (const peer of [silent, half, withoutSettings]) yield* ended(peer)
     expect(yield* Fiber.join(stopping)).toMatchObject({
       outcome: "Drained",
-      connections: { open: 3, dismissed: 3, cut: 0 },
-      forced: []
+      connections: { open: 3, idleClosed: 3, cut: 0 },
+      forceClosed: []
     })
   }))
 
@@ -265,7 +265,7 @@ it.scoped("H15: a peer that answers nothing any more, and reads nothing, is cut 
     yield* TestClock.adjust("2 seconds")
     expect(yield* real("the report", Fiber.join(stopping))).toMatchObject({
       outcome: "DeadlineExceeded",
-      cut: [{ path: "/dead", stream: 1, answer: "truncated" }]
+      cut: [{ path: "/dead", stream: 1, clientReceived: "truncated" }]
     })
     yield* until("the PING to fail", () => pinged.length === 1 && pinged[0] instanceof Error)
   }))
@@ -294,7 +294,7 @@ it.scoped("H16: close tells the client of each stream, where Go cuts it without 
     yield* frameOf(peer, "DATA", 1)
     const report = yield* real("close", app.server.close)
     expect(report).toMatchObject({ outcome: "Closed" })
-    expect(report.cut).toMatchObject([{ stream: 1, answer: "truncated" }, { stream: 3, answer: "503" }])
+    expect(report.cut).toMatchObject([{ stream: 1, clientReceived: "truncated" }, { stream: 3, clientReceived: "503" }])
     yield* untilEnded(peer)
     expect(yield* response2(peer, 3)).toEqual({ status: 503, body: "" })
     expect(Frames.codeOf(yield* frameOf(peer, "RST_STREAM", 1))).toBe(Frames.code.internalError)
@@ -318,7 +318,7 @@ it.scoped("T22: TestServer_StateTransitions: a stream is open, half closed by it
         })
       })
     })
-    const serving = () => Effect.runSync(app.server.connections).flatMap(({ serving }) => serving)
+    const serving = () => Effect.runSync(app.server.connections).flatMap(({ inFlight }) => inFlight)
     const peer = yield* http2Client(app)
     yield* untilTaken(peer)
     expect(serving()).toEqual([])

@@ -74,7 +74,7 @@ it.scoped("H2: every session is told, once: idle, busy, with many streams, and n
     release()
     yield* Effect.forEach(peers, untilEnded)
     expect(peers.map(goawaysOf)).toEqual([[[1, 0]], [[1, 0]], [[5, 0]], [[0, 0]]])
-    expect(yield* app.report).toMatchObject({ outcome: "Drained", forced: [], connections: { open: 4, cut: 0 } })
+    expect(yield* app.report).toMatchObject({ outcome: "Drained", forceClosed: [], connections: { open: 4, cut: 0 } })
   }))
 
 it.scoped("H3: one GOAWAY, which names the highest stream seen and no error; Node repeats it before its FIN", () =>
@@ -183,7 +183,7 @@ it.scoped("H5: streams up to it run to completion, then the session is closed at
     expect(yield* response2(peer, 3)).toEqual({ status: 200, body: "held" })
     expect(yield* untilEnded(peer)).toBe("fin")
     const report = yield* app.report
-    expect(report).toMatchObject({ outcome: "Drained", served: 2, cut: [], forced: [] })
+    expect(report).toMatchObject({ outcome: "Drained", served: 2, cut: [], forceClosed: [] })
     expect(Duration.toMillis(report.duration)).toBe(60_000)
   }))
 
@@ -212,7 +212,7 @@ it.scoped("H5: a client that is slow to read has all of its answers, however lon
       peer.resume()
       expect((yield* response2(peer, 1)).body.length).toBe(size)
       expect(yield* untilEnded(peer)).toBe("fin")
-      expect(yield* app.report).toMatchObject({ outcome: "Drained", served: 1, cut: [], forced: [] })
+      expect(yield* app.report).toMatchObject({ outcome: "Drained", served: 1, cut: [], forceClosed: [] })
     }
   }))
 
@@ -230,7 +230,7 @@ it.scoped("H5: a client that does not close its side is read from for 500 ms aft
     yield* TestClock.adjust("1 millis")
     const { connections, duration, outcome } = yield* Fiber.join(report)
     expect({ connections, duration: Duration.toMillis(duration), outcome }).toEqual({
-      connections: { open: 1, accepted: 0, left: 1, dismissed: 0, cut: 0 },
+      connections: { open: 1, accepted: 0, completed: 1, idleClosed: 0, cut: 0 },
       duration: 500,
       outcome: "Drained"
     })
@@ -273,7 +273,7 @@ it.scoped("H7: a session that appears after the shutdown has begun is served its
       expect(yield* response2(peer, 3)).toEqual({ status: 200, body: "ok" })
       yield* untilEnded(peer)
       expect(goawaysOf(peer)).toEqual([[3, 0]])
-      expect(yield* app.report).toMatchObject({ outcome: "Drained", served: 2, cut: [], forced: [] })
+      expect(yield* app.report).toMatchObject({ outcome: "Drained", served: 2, cut: [], forceClosed: [] })
     }
   }))
 
@@ -295,7 +295,7 @@ it.scoped("H7: one that opens no stream is told after 50 ms, where Go's Shutdown
     expect(goawaysOf(peer)).toEqual([[0, 0]])
     const report = yield* app.report
     expect(Duration.toMillis(report.duration)).toBe(50)
-    expect(report).toMatchObject({ outcome: "Drained", forced: [], connections: { open: 1, cut: 0 } })
+    expect(report).toMatchObject({ outcome: "Drained", forceClosed: [], connections: { open: 1, cut: 0 } })
   }))
 
 it.scoped("H8: with keep-alives off a session is told when its last stream has ended, and serves new ones until then", () =>
@@ -355,7 +355,7 @@ it.scoped("T98: TestServerGracefulShutdown: GOAWAY with a stream in flight, its 
       release()
       expect(yield* response2(peer, 1)).toEqual({ status: 200, body: "held" })
       expect(yield* untilEnded(peer)).toBe("fin")
-      expect(yield* Fiber.join(stopping)).toMatchObject({ outcome: "Drained", served: 1, cut: [], forced: [] })
+      expect(yield* Fiber.join(stopping)).toMatchObject({ outcome: "Drained", served: 1, cut: [], forceClosed: [] })
       yield* app.history.until("New,Active,Idle,Active,Idle,Closed")
     }
   }))

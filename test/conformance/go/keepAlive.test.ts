@@ -128,7 +128,7 @@ it.scoped("C5: after such an answer the connection goes Idle, and is closed with
     yield* app.history.until("New,Active,Idle,Closed")
     expect(yield* ended(peer)).toBe("fin")
     expect(peer.parsed().responses).toHaveLength(1)
-    expect((yield* app.report).connections).toMatchObject({ open: 1, dismissed: 1, left: 0 })
+    expect((yield* app.report).connections).toMatchObject({ open: 1, idleClosed: 1, completed: 0 })
   }))
 
 /** A request whose answer has begun. */

@@ -110,7 +110,7 @@ it.scoped("B5: one server serves several listeners, TCP and Unix, and one shutdo
       "unknown"
     ])
     const report = yield* real("the report", server.shutdown)
-    expect(report.connections).toMatchObject({ open: 3, dismissed: 3 })
+    expect(report.connections).toMatchObject({ open: 3, idleClosed: 3 })
     for (const target of targets) expect((yield* client(target)).ending).toBe("refused")
   }))
 
@@ -130,7 +130,7 @@ it.scoped("B6: a listener closes with its scope, alone: its connections and the 
     const other = yield* client(app.target)
     yield* send(other, get("/"))
     expect(yield* answer(other)).toMatchObject({ status: 200, connection: "keep-alive" })
-    expect((yield* app.stop).connections.dismissed).toBe(2)
+    expect((yield* app.stop).connections.idleClosed).toBe(2)
   }))
 
 it.scoped("B6: a Node server that its owner closes by hand ends neither the other listeners nor the shutdown", () =>

@@ -231,7 +231,7 @@ it.scoped("T85: in a drain as well, where its connection is closed with it", () 
     expect(yield* answerAndRead).toEqual({ status: 401, body: "no", connection: "close" })
     expect(yield* ended(peer)).toBe("fin")
     expect(peer.errors).toEqual([])
-    expect(yield* app.report).toMatchObject({ outcome: "Drained", served: 1, connections: { left: 1 } })
+    expect(yield* app.report).toMatchObject({ outcome: "Drained", served: 1, connections: { completed: 1 } })
   }))
 
 it.scoped("T85: and with keep-alives off", () =>
@@ -272,7 +272,7 @@ it.scoped("T85: in a drain it is waited for as long, with no poll to find it", (
     for (const answer of held) answer()
     expect(yield* ended(peer)).toBe("fin")
     yield* TestClock.adjust("500 millis")
-    expect(yield* app.report).toMatchObject({ outcome: "Drained", forced: [], connections: { left: 1 } })
+    expect(yield* app.report).toMatchObject({ outcome: "Drained", forceClosed: [], connections: { completed: 1 } })
   }))
 
 it.scoped("T85: a connection that outlives the time without keep-alives is closed by its handler as before", () =>

@@ -67,7 +67,7 @@ describe("what happens in a shutdown, and in which order", () => {
       yield* TestClock.adjust("3 seconds")
       const report = yield* running.report
       expect(yield* ended(silent)).toMatch(/fin|reset/)
-      expect(report.connections).toEqual({ open: 2, accepted: 0, left: 0, dismissed: 2, cut: 0 })
+      expect(report.connections).toEqual({ open: 2, accepted: 0, completed: 0, idleClosed: 2, cut: 0 })
       expect(report.duration).toEqual(Duration.seconds(3))
     }))
 
@@ -83,9 +83,9 @@ describe("what happens in a shutdown, and in which order", () => {
         draining: Duration.zero,
         killing: Duration.zero,
         served: 0,
-        connections: { open: 0, accepted: 0, left: 0, dismissed: 0, cut: 0 },
+        connections: { open: 0, accepted: 0, completed: 0, idleClosed: 0, cut: 0 },
         cut: [],
-        forced: [],
+        forceClosed: [],
         endedStreams: [],
         handlers: { interrupted: 0, abandoned: 0 },
         hooks: []
@@ -196,7 +196,7 @@ describe("the deadline", () => {
       expect((yield* Effect.promise(() => connect(running.target))).ending).toBe("refused")
       expect(yield* ended(idle)).toMatch(/fin|reset/)
       expect(report.outcome).toBe("DeadlineExceeded")
-      expect(report.cut).toMatchObject([{ method: "GET", path: "/hold", answer: "503" }])
+      expect(report.cut).toMatchObject([{ method: "GET", path: "/hold", clientReceived: "503" }])
       expect((yield* answer(busy)).status).toBe(503)
     }))
 
@@ -220,7 +220,7 @@ describe("the deadline", () => {
           method: "GET",
           path: "/hold",
           age: Duration.seconds(30),
-          answer: "503"
+          clientReceived: "503"
         },
         {
           connection: 2,
@@ -228,7 +228,7 @@ describe("the deadline", () => {
           method: "GET",
           path: "/stream",
           age: Duration.seconds(30),
-          answer: "truncated"
+          clientReceived: "truncated"
         }
       ])
       expect(report.handlers).toEqual({ interrupted: 2, abandoned: 0 })

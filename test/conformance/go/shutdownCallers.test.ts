@@ -97,7 +97,7 @@ describe("who calls, and what runs", () => {
       expect(yield* running.server.phase.get).toBe("Draining")
       yield* TestClock.adjust("1 millis")
       const report = yield* real("the report", reportOf(running.server.closed))
-      expect(report.cut).toMatchObject([{ path: "/", answer: "503", age: Duration.seconds(10) }])
+      expect(report.cut).toMatchObject([{ path: "/", clientReceived: "503", age: Duration.seconds(10) }])
       expect(report.handlers).toEqual({ interrupted: 1, abandoned: 0 })
       expect((yield* answer(caller)).status).toBe(503)
     }))

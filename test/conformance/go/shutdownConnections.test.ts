@@ -33,8 +33,8 @@ describe("a connection that never sent a byte", () => {
       expect(silent.ending).toBe("open")
       yield* TestClock.adjust("1 millis")
       const report = yield* running.report
-      expect(report).toMatchObject({ outcome: "Drained", forced: [], duration: Duration.millis(3500) })
-      expect(report.connections).toEqual({ open: 1, accepted: 0, left: 0, dismissed: 1, cut: 0 })
+      expect(report).toMatchObject({ outcome: "Drained", forceClosed: [], duration: Duration.millis(3500) })
+      expect(report.connections).toEqual({ open: 1, accepted: 0, completed: 0, idleClosed: 1, cut: 0 })
       expect(yield* ended(silent)).toMatch(/fin|reset/)
     }))
 
@@ -61,7 +61,7 @@ describe("a connection that never sent a byte", () => {
       yield* TestClock.adjust("4 seconds")
       yield* send(late, get("/"))
       expect(yield* answer(late)).toEqual({ status: 200, body: "ok", connection: "close" })
-      expect((yield* running.report).connections).toEqual({ open: 1, accepted: 0, left: 1, dismissed: 0, cut: 0 })
+      expect((yield* running.report).connections).toEqual({ open: 1, accepted: 0, completed: 1, idleClosed: 0, cut: 0 })
     }))
 })
 
@@ -83,7 +83,7 @@ describe("a request that comes during the drain", () => {
       yield* gate.open
       const report = yield* running.report
       expect(report.served).toBe(2)
-      expect(report.connections).toEqual({ open: 2, accepted: 0, left: 2, dismissed: 0, cut: 0 })
+      expect(report.connections).toEqual({ open: 2, accepted: 0, completed: 2, idleClosed: 0, cut: 0 })
     }))
 
   it.scoped("D15 beyond Go: half of the next head counts as active, and is waited for", () =>
@@ -100,7 +100,7 @@ describe("a request that comes during the drain", () => {
       yield* untilStates(running.server, "Idle")
       yield* send(next, "t: test\r\n\r\n")
       expect((yield* responses(next, 2))[1]).toMatchObject({ status: 200, headers: { connection: "close" } })
-      expect((yield* running.report).connections).toEqual({ open: 2, accepted: 0, left: 1, dismissed: 1, cut: 0 })
+      expect((yield* running.report).connections).toEqual({ open: 2, accepted: 0, completed: 1, idleClosed: 1, cut: 0 })
     }))
 })
 
@@ -161,7 +161,7 @@ describe("a client that leaves during the drain", () => {
       const report = yield* running.report
       expect(gate).toMatchObject({ passed: 0, interrupted: 1 })
       expect(report).toMatchObject({ outcome: "Drained", served: 0, cut: [], duration: Duration.zero })
-      expect(report.connections).toEqual({ open: 1, accepted: 0, left: 1, dismissed: 0, cut: 0 })
+      expect(report.connections).toEqual({ open: 1, accepted: 0, completed: 1, idleClosed: 0, cut: 0 })
     }))
 
   it.scoped("D18 beyond Go: the shutdown waits for its handler to end, although the connection has gone", () =>

@@ -55,14 +55,14 @@ it.scoped("A4: a connection that was accepted just now is too young to be closed
     const app = yield* serve(ok)
     const peer = yield* client(app.target)
     yield* untilStates(app.server, "New")
-    expect(app.history.seen[0]).toMatchObject({ connectedAt: 0, since: 0 })
+    expect(app.history.seen[0]).toMatchObject({ connectedAt: 0, stateSince: 0 })
     yield* app.interrupt
     yield* untilStopsListening(app.node)
     yield* TestClock.adjust("4999 millis")
     expect(peer.ending).toBe("open")
     yield* TestClock.adjust("1 millis")
     expect(yield* ended(peer)).toBe("fin")
-    expect((yield* app.report).connections.dismissed).toBe(1)
+    expect((yield* app.report).connections.idleClosed).toBe(1)
   }))
 
 it.scoped("A5: an observer is called inline: New while accepting, Active before the handler, Closed at the end", () =>
@@ -143,7 +143,7 @@ it.scoped("A7: a client that sent what cannot be read, and keeps its side open, 
     yield* app.interrupt
     yield* untilStopsListening(app.node)
     yield* TestClock.adjust("500 millis")
-    expect(yield* app.report).toMatchObject({ outcome: "Drained", forced: [], cut: [] })
+    expect(yield* app.report).toMatchObject({ outcome: "Drained", forceClosed: [], cut: [] })
     expect(app.history.of()).toBe("New,Active,Closed")
   }))
 

@@ -53,8 +53,8 @@ describe("Node's own timeouts", () => {
       // the clock of the server stands still: what ends this drain is not the deadline
       const report = yield* running.stop
       expect((yield* answer(half)).status).toBe(408)
-      expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
-      expect(report.connections).toEqual({ open: 1, accepted: 0, left: 1, dismissed: 0, cut: 0 })
+      expect(report).toMatchObject({ outcome: "Drained", cut: [], forceClosed: [] })
+      expect(report.connections).toEqual({ open: 1, accepted: 0, completed: 1, idleClosed: 0, cut: 0 })
     }))
 
   it.scoped("G8 half a body is timed out during a drain", () =>
@@ -65,7 +65,7 @@ describe("Node's own timeouts", () => {
       yield* send(half, "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 8\r\n\r\nhalf")
       const report = yield* running.stop
       expect((yield* answer(half)).status).toBe(408)
-      expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
+      expect(report).toMatchObject({ outcome: "Drained", cut: [], forceClosed: [] })
       expect(executed).toEqual([])
     }))
 })

@@ -66,7 +66,7 @@ it.scoped("T9: TestServeTLS: a server with a certificate negotiates HTTP/2, and 
     expect(yield* exchange(old, get("/"))).toMatch(/^HTTP\/1.1 200 /)
     const protocols = (yield* app.server.connections).map(({ protocol, secure }) => [protocol, secure])
     expect(protocols.slice(-2)).toEqual([["h2", true], ["http/1.1", true]])
-    expect(yield* app.stop).toMatchObject({ outcome: "Drained", forced: [], cut: [] })
+    expect(yield* app.stop).toMatchObject({ outcome: "Drained", forceClosed: [], cut: [] })
     yield* untilEnded(peer)
   }))
 
@@ -78,7 +78,11 @@ it.scoped("T10: TestServerHTTP2Disabled: a server of HTTP/1.1 alone is listened 
     expect(peer.alpnProtocol).toBe("http/1.1")
     expect(yield* exchange(peer, get("/"))).toMatch(/^HTTP\/1.1 200 /)
     yield* app.history.until("New,Active,Idle")
-    expect(yield* app.stop).toMatchObject({ outcome: "Drained", forced: [], connections: { open: 1, dismissed: 1 } })
+    expect(yield* app.stop).toMatchObject({
+      outcome: "Drained",
+      forceClosed: [],
+      connections: { open: 1, idleClosed: 1 }
+    })
     yield* app.history.until("New,Active,Idle,Closed")
   }))
 
@@ -98,7 +102,7 @@ it.scoped("T11: TestAutomaticHTTP2_Serve: HTTP/2 is spoken where the Node server
       for (const [offered, protocol] of Object.entries(expected)) {
         expect(yield* negotiated(app.target, offered.split(",")), offered).toBe(protocol)
       }
-      expect(yield* app.stop).toMatchObject({ outcome: "Drained", forced: [], connections: { cut: 0 } })
+      expect(yield* app.stop).toMatchObject({ outcome: "Drained", forceClosed: [], connections: { cut: 0 } })
     }
   }))
 
@@ -164,7 +168,7 @@ it.scoped("T53: the same in a drain, whose own rule for new connections comes la
     // the clock stands still: what ends this drain is that timeout
     const report = yield* app.stop
     expect(yield* ended(silent)).toBe("fin")
-    expect(report).toMatchObject({ outcome: "Drained", connections: { open: 1, left: 1, dismissed: 0, cut: 0 } })
+    expect(report).toMatchObject({ outcome: "Drained", connections: { open: 1, completed: 1, idleClosed: 0, cut: 0 } })
   }))
 
 it.scoped("T55: TestTLSServer: a client that is silent keeps no other from its handshake, in a drain as well", () =>
@@ -183,7 +187,7 @@ it.scoped("T55: TestTLSServer: a client that is silent keeps no other from its h
     expect(yield* exchange(late, get("/"))).toMatch(/^HTTP\/1.1 200 [^]*Connection: close/)
     expect(silent.ending).toBe("open")
     silent.leave()
-    expect(yield* app.report).toMatchObject({ outcome: "Drained", served: 1, forced: [] })
+    expect(yield* app.report).toMatchObject({ outcome: "Drained", served: 1, forceClosed: [] })
   }))
 
 it.scoped("T56: TestTLSServerRejectHTTPRequests: plain HTTP gets a 400 that says so, and reaches no handler", () =>

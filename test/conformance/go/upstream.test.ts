@@ -27,7 +27,7 @@ it.scoped("T1: a shutdown leaves the request in flight alone, and when its hook 
     expect(whileHookRan).toBe("refused")
     expect(yield* answer(peer)).toEqual({ status: 200, body: "held", connection: "close" })
     expect(report).toMatchObject({ outcome: "Drained", served: 1, hooks: [{ outcome: "Succeeded" }] })
-    expect(report.connections).toEqual({ open: 1, accepted: 0, left: 1, dismissed: 0, cut: 0 })
+    expect(report.connections).toEqual({ open: 1, accepted: 0, completed: 1, idleClosed: 0, cut: 0 })
   }))
 
 it.scoped("T2: a connection that never writes is waited for 5 seconds after its accept, and not less", () =>
@@ -44,7 +44,7 @@ it.scoped("T2: a connection that never writes is waited for 5 seconds after its 
     yield* TestClock.adjust("1 millis")
     expect(yield* ended(silent)).toBe("fin")
     const report = yield* real("the report", Fiber.join(stopping))
-    expect(report).toMatchObject({ outcome: "Drained", forced: [], connections: { dismissed: 1, cut: 0 } })
+    expect(report).toMatchObject({ outcome: "Drained", forceClosed: [], connections: { idleClosed: 1, cut: 0 } })
     expect(Duration.toMillis(report.duration)).toBe(3000)
   }))
 

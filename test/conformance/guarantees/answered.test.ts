@@ -38,10 +38,10 @@ describe("rules 1 and 2", () => {
       // the graces of those that are owed nothing
       yield* TestClock.adjust("5 seconds")
       const report = yield* running.report
-      expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
+      expect(report).toMatchObject({ outcome: "Drained", cut: [], forceClosed: [] })
       expect(report.connections.cut).toBe(0)
       expect(report.connections.open + report.connections.accepted)
-        .toBe(report.connections.left + report.connections.dismissed)
+        .toBe(report.connections.completed + report.connections.idleClosed)
       // nothing was executed twice
       expect(new Set(executed).size).toBe(executed.length)
       for (const { raw } of stayers) expect(raw.errors.filter((code) => code !== "ECONNRESET")).toEqual([])
@@ -65,7 +65,7 @@ describe("rules 1 and 2", () => {
         expect(yield* answer(raw)).toEqual({ status: 200, body: "ok", connection: "close" })
       }
       const report = yield* running.report
-      expect(report.connections).toEqual({ open: 0, accepted: 20, left: 20, dismissed: 0, cut: 0 })
+      expect(report.connections).toEqual({ open: 0, accepted: 20, completed: 20, idleClosed: 0, cut: 0 })
       expect(report.served).toBe(20)
     }))
 

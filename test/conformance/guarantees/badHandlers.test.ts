@@ -42,16 +42,16 @@ describe("a handler at the deadline", () => {
         ...durations(10, 0),
         outcome: "DeadlineExceeded",
         served: 0,
-        connections: { open: 1, accepted: 0, left: 1, dismissed: 0, cut: 0 },
+        connections: { open: 1, accepted: 0, completed: 1, idleClosed: 0, cut: 0 },
         cut: [{
           connection: 1,
           remoteAddress: remoteAddress(raw),
           method: "GET",
           path: "/hold",
           age: Duration.seconds(10),
-          answer: "503"
+          clientReceived: "503"
         }],
-        forced: [],
+        forceClosed: [],
         endedStreams: [],
         handlers: { interrupted: 1, abandoned: 0 },
         hooks: []
@@ -71,16 +71,16 @@ describe("a handler at the deadline", () => {
         ...durations(10, 2),
         outcome: "DeadlineExceeded",
         served: 0,
-        connections: { open: 1, accepted: 0, left: 0, dismissed: 0, cut: 1 },
+        connections: { open: 1, accepted: 0, completed: 0, idleClosed: 0, cut: 1 },
         cut: [{
           connection: 1,
           remoteAddress: remoteAddress(raw),
           method: "GET",
           path: "/stubborn",
           age: Duration.seconds(12),
-          answer: "503"
+          clientReceived: "503"
         }],
-        forced: [],
+        forceClosed: [],
         endedStreams: [],
         handlers: { interrupted: 1, abandoned: 1 },
         hooks: []
@@ -107,9 +107,9 @@ describe("a handler at the deadline", () => {
         ...durations(10, 1),
         outcome: "Drained",
         served: 1,
-        connections: { open: 1, accepted: 0, left: 1, dismissed: 0, cut: 0 },
+        connections: { open: 1, accepted: 0, completed: 1, idleClosed: 0, cut: 0 },
         cut: [],
-        forced: [],
+        forceClosed: [],
         endedStreams: [],
         handlers: { interrupted: 1, abandoned: 0 },
         hooks: []
@@ -125,7 +125,7 @@ describe("a handler at the deadline", () => {
         ...durations(10, 2),
         outcome: "DeadlineExceeded",
         handlers: { interrupted: 1, abandoned: 1 },
-        cut: [{ path: "/finalizer", answer: "503", age: Duration.seconds(12) }]
+        cut: [{ path: "/finalizer", clientReceived: "503", age: Duration.seconds(12) }]
       })
       expect((yield* answer(raw)).status).toBe(503)
     }))
@@ -137,7 +137,7 @@ describe("a handler at the deadline", () => {
       yield* gate.open
       const report = yield* running.report
       expect(report).toMatchObject({ ...durations(10, 1), handlers: { interrupted: 1, abandoned: 0 } })
-      expect(report.cut).toMatchObject([{ path: "/finalizer", answer: "503" }])
+      expect(report.cut).toMatchObject([{ path: "/finalizer", clientReceived: "503" }])
       expect((yield* answer(raw)).status).toBe(503)
     }))
 
@@ -149,7 +149,7 @@ describe("a handler at the deadline", () => {
       yield* TestClock.adjust("10 seconds")
       const report = yield* running.report
       expect(report).toMatchObject({ ...durations(10, 0), handlers: { interrupted: 1, abandoned: 0 } })
-      expect(report.cut).toMatchObject([{ path: "/stream", answer: "truncated", age: Duration.seconds(10) }])
+      expect(report.cut).toMatchObject([{ path: "/stream", clientReceived: "truncated", age: Duration.seconds(10) }])
       yield* ended(raw)
       const [response] = raw.parsed().responses
       expect(response).toMatchObject({ status: 200, complete: false })
@@ -176,10 +176,10 @@ describe("a handler at the deadline", () => {
       expect(report).toMatchObject({
         ...durations(10, 2),
         outcome: "DeadlineExceeded",
-        connections: { open: 2, accepted: 0, left: 0, dismissed: 0, cut: 2 },
+        connections: { open: 2, accepted: 0, completed: 0, idleClosed: 0, cut: 2 },
         handlers: { interrupted: 0, abandoned: 0 }
       })
-      expect(report.cut.map(({ answer, path }) => [path, answer])).toEqual([["/silent", "503"], [
+      expect(report.cut.map(({ clientReceived, path }) => [path, clientReceived])).toEqual([["/silent", "503"], [
         "/begun",
         "truncated"
       ]])

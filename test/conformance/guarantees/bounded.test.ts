@@ -76,8 +76,8 @@ describe("rule 3", () => {
       expect(Duration.toMillis(report.draining)).toBeLessThanOrEqual(timeout)
       expect(Duration.toMillis(report.killing)).toBeLessThanOrEqual(killTimeout)
       expect(report.connections.open + report.connections.accepted).toBe(connected)
-      const { cut, dismissed, left } = report.connections
-      expect(left + dismissed + cut).toBe(connected)
+      const { cut, idleClosed, completed } = report.connections
+      expect(completed + idleClosed + cut).toBe(connected)
       expect(report.outcome).toBe(report.cut.length > 0 ? "DeadlineExceeded" : "Drained")
       yield* untilStates(running.server)
     }, Effect.scoped),

@@ -46,10 +46,10 @@ describe("a client that leaves", () => {
             duration: Duration.zero,
             served: 0,
             cut: [],
-            forced: [],
+            forceClosed: [],
             handlers: { interrupted: 0, abandoned: 0 }
           })
-          expect(report.connections).toEqual({ open: 1, accepted: 0, left: 1, dismissed: 0, cut: 0 })
+          expect(report.connections).toEqual({ open: 1, accepted: 0, completed: 1, idleClosed: 0, cut: 0 })
           expect(gate.interrupted).toBe(gate.started)
           expect(gate.passed).toBe(0)
         }))
@@ -67,7 +67,7 @@ describe("a client that leaves", () => {
         yield* untilStates(running.server)
         const report = yield* running.stop
         expect(report).toMatchObject({ outcome: "Drained", duration: Duration.zero, served: 0, cut: [] })
-        expect(report.connections).toEqual({ open: 0, accepted: 0, left: 0, dismissed: 0, cut: 0 })
+        expect(report.connections).toEqual({ open: 0, accepted: 0, completed: 0, idleClosed: 0, cut: 0 })
         expect(gate.interrupted).toBe(gate.started)
       }))
   }
@@ -86,7 +86,7 @@ describe("a client that leaves", () => {
       yield* gate.open
       const report = yield* running.report
       expect(report).toMatchObject({ outcome: "Drained", cut: [], handlers: { interrupted: 1, abandoned: 0 } })
-      expect(report.connections).toEqual({ open: 1, accepted: 0, left: 1, dismissed: 0, cut: 0 })
+      expect(report.connections).toEqual({ open: 1, accepted: 0, completed: 1, idleClosed: 0, cut: 0 })
     }))
 
   it.scoped("does not keep another from its answer", () =>
@@ -103,7 +103,7 @@ describe("a client that leaves", () => {
       yield* untilStates(running.server, "Active")
       yield* gate.open
       expect((yield* responses(stays, 1))[0]?.body.toString()).toBe("held")
-      expect((yield* running.report).connections).toEqual({ open: 2, accepted: 0, left: 2, dismissed: 0, cut: 0 })
+      expect((yield* running.report).connections).toEqual({ open: 2, accepted: 0, completed: 2, idleClosed: 0, cut: 0 })
     }))
 
   it.scoped("only half, by ending its own side, has left for Node as it has for Go (F2)", () =>

@@ -55,7 +55,7 @@ describe("rule 10", () => {
         const report = yield* running.report
         const { most, turns: needed } = turns.stop()
         expect(report.connections).toMatchObject({ open: connections, left: 0 })
-        expect(report.connections.dismissed + report.connections.cut).toBe(connections)
+        expect(report.connections.idleClosed + report.connections.cut).toBe(connections)
         // the first batch may begin in a timer or a read, and share its turn with the second
         expect(most).toBeLessThanOrEqual(2 * batch)
         expect(needed).toBeGreaterThanOrEqual(Math.ceil(connections / batch) - 1)

@@ -59,7 +59,7 @@ describe("rule 8", () => {
         throw new Error("an observer")
       })
       const report = yield* running.stop
-      expect(report.connections).toEqual({ open: 1, accepted: 0, left: 0, dismissed: 1, cut: 0 })
+      expect(report.connections).toEqual({ open: 1, accepted: 0, completed: 0, idleClosed: 1, cut: 0 })
     }))
 
   it.scoped("rule 8: an accept error is logged and an event, and the server goes on", () =>
@@ -108,8 +108,8 @@ describe("rule 8", () => {
       yield* gate.open
       expect((yield* answer(busy)).body).toBe("held")
       const report = yield* running.report
-      expect(report).toMatchObject({ outcome: "Drained", served: 1, cut: [], forced: [] })
-      expect(report.connections).toEqual({ open: 2, accepted: 0, left: 2, dismissed: 0, cut: 0 })
+      expect(report).toMatchObject({ outcome: "Drained", served: 1, cut: [], forceClosed: [] })
+      expect(report.connections).toEqual({ open: 2, accepted: 0, completed: 2, idleClosed: 0, cut: 0 })
     }))
 
   it.scoped("rule 8: a reader of the events that falls behind, or leaves, holds nothing up", () =>

@@ -60,8 +60,8 @@ describe("rule 7", () => {
       // nothing was seen after the report
       expect(atReport).toBe(seen.length)
       expect(yield* running.server.connections).toEqual([])
-      const { cut, dismissed, left } = report.connections
-      expect(left + dismissed + cut).toBe(all)
+      const { cut, idleClosed, completed } = report.connections
+      expect(completed + idleClosed + cut).toBe(all)
     }, Effect.scoped),
     { fastCheck: { numRuns: 30, endOnFailure: true } }
   )

@@ -43,8 +43,8 @@ const inFlight = (wire: Wire) => async ({ connect, drain, ran, report, work }: F
     outcome: "Drained",
     served: 2,
     cut: [],
-    forced: [],
-    connections: { open: 2, accepted: 0, left: 2, dismissed: 0, cut: 0 }
+    forceClosed: [],
+    connections: { open: 2, accepted: 0, completed: 2, idleClosed: 0, cut: 0 }
   })
 }
 
@@ -56,8 +56,8 @@ const idle =
     await ran(2)
     const spoken = { protocol: isHttp2(wire) ? "h2" : "http/1.1", secure: isSecure(wire) }
     expect(open()).toMatchObject([
-      { ...spoken, state: "Idle", served: 1, serving: [] },
-      { ...spoken, state: "Active", served: 0, serving: [{ method: "GET", path: "/slow" }] }
+      { ...spoken, state: "Idle", served: 1, inFlight: [] },
+      { ...spoken, state: "Active", served: 0, inFlight: [{ method: "GET", path: "/slow" }] }
     ])
     await drain()
     await leaves(resting)
@@ -67,7 +67,7 @@ const idle =
     const { connections, outcome, served } = await report()
     expect({ outcome, served }).toEqual({ outcome: "Drained", served: 1 })
     expect(connections).toMatchObject({ open: 2, cut: 0 })
-    expect(connections.left + connections.dismissed).toBe(2)
+    expect(connections.completed + connections.idleClosed).toBe(2)
   }
 
 const late = async ({ connect, drain, phase, ran, report, work }: FrameworkOnWire) => {
@@ -82,7 +82,7 @@ const late = async ({ connect, drain, phase, ran, report, work }: FrameworkOnWir
   expect({ connections: resting.connections, phase: phase() }).toEqual({ connections: 1, phase: "Draining" })
   work.release()
   answered(await slow.outcome)
-  expect(await report()).toMatchObject({ outcome: "Drained", served: 2, cut: [], connections: { left: 2 } })
+  expect(await report()).toMatchObject({ outcome: "Drained", served: 2, cut: [], connections: { completed: 2 } })
 }
 
 /** The client has not seen the GOAWAY when it sends these. */
@@ -150,10 +150,14 @@ const deadline = async ({ connect, node, ran, report, stop }: FrameworkOnWire) =
   stop()
   const { connections, cut, outcome } = await report()
   expect(outcome).toBe("DeadlineExceeded")
-  expect(cut.map(({ answer, method, path }) => ({ method, path, answer })).sort((a, b) => a.path < b.path ? -1 : 1))
+  expect(
+    cut.map(({ clientReceived, method, path }) => ({ method, path, clientReceived })).sort((a, b) =>
+      a.path < b.path ? -1 : 1
+    )
+  )
     .toEqual([
-      { method: "GET", path: "/slow", answer: "503" },
-      { method: "GET", path: "/stream", answer: "truncated" }
+      { method: "GET", path: "/slow", clientReceived: "503" },
+      { method: "GET", path: "/stream", clientReceived: "truncated" }
     ])
   expect(connections.open).toBe(2)
   expect(await slow.outcome).toMatchObject({ _tag: "Answered", status: 503 })

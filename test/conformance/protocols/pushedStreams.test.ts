@@ -39,9 +39,12 @@ describe("a pushed stream", () => {
     const { session } = await connect(port)
     const { cut, outcome } = await stop()
     assert.strictEqual(outcome, "DeadlineExceeded")
-    assert.deepStrictEqual(cut.map(({ answer, method, path, stream }) => [method, path, answer, stream]), [
-      ["GET", "/style.css", "truncated", 2]
-    ])
+    assert.deepStrictEqual(
+      cut.map(({ clientReceived, method, path, stream }) => [method, path, clientReceived, stream]),
+      [
+        ["GET", "/style.css", "truncated", 2]
+      ]
+    )
     session.destroy()
   })
 

@@ -152,8 +152,8 @@ describeWith(chromium, () => {
           const report = yield* first.report
           assert.isBelow(performance.now() - released, 3000)
           yield* untilSeen(page, "fetch 200 slow, of first")
-          assert.deepStrictEqual([report.outcome, report.cut, report.forced], ["Drained", [], []])
-          assert.isAtLeast(report.connections.dismissed, 1)
+          assert.deepStrictEqual([report.outcome, report.cut, report.forceClosed], ["Drained", [], []])
+          assert.isAtLeast(report.connections.idleClosed, 1)
         }).pipe(Effect.provide(silent)),
       limit
     )
@@ -195,7 +195,7 @@ describeWith(chromium, () => {
           const report = yield* stop
           yield* untilSeen(page, "fetch 503 ", "events CONNECTING", "close 1001 the server is shutting down true")
           assert.deepStrictEqual(
-            report.cut.map(({ answer, path }) => `${path} ${answer}`).toSorted(),
+            report.cut.map(({ clientReceived, path }) => `${path} ${clientReceived}`).toSorted(),
             ["/events truncated", "/slow 503"]
           )
         }).pipe(Effect.provide(silent)),

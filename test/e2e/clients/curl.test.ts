@@ -127,7 +127,7 @@ describeWith(curl, () => {
         const ran = yield* Effect.promise(() => client.ran(seconds))
         assert.deepStrictEqual([ran.code, ran.stdout.toString(), ran.stderr], [0, "", `${spoken} 503 0\n`])
         assert.strictEqual(report.outcome, "DeadlineExceeded")
-        assert.deepStrictEqual(report.cut.map(({ answer, path }) => [answer, path]), [["503", "/slow"]])
+        assert.deepStrictEqual(report.cut.map(({ clientReceived, path }) => [clientReceived, path]), [["503", "/slow"]])
       }).pipe(Effect.provide(silent)))
 
     for (const what of ["a plain Node server", "an Effect app"]) {
@@ -144,7 +144,7 @@ describeWith(curl, () => {
           // 18: a partial file; 56: a connection that was reset; 92: a stream that was, which curl 7 calls 18, too
           assert.include([18, spoken === "2" ? 92 : 56], ran.code, ran.stderr)
           assert.strictEqual(ran.stdout.toString(), "begun\n")
-          assert.deepStrictEqual(report.cut.map(({ answer }) => answer), ["truncated"])
+          assert.deepStrictEqual(report.cut.map(({ clientReceived }) => clientReceived), ["truncated"])
           assert.isBelow(Duration.toMillis(report.duration), 5000)
         }).pipe(Effect.provide(silent)))
     }
@@ -170,7 +170,7 @@ describeWith(curl, () => {
         )
         yield* work.untilRan(20)
         const connections = yield* server.connections
-        assert.deepStrictEqual(connections.map(({ serving }) => serving.length), [20])
+        assert.deepStrictEqual(connections.map(({ inFlight }) => inFlight.length), [20])
         yield* drain
         yield* work.release
         const ran = yield* Effect.promise(() => client.ran(seconds))

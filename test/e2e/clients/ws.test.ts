@@ -99,8 +99,8 @@ for (const [what, serve] of Object.entries({ "a ws server": ofWs, "an Effect app
         assert.deepStrictEqual(received.slice(2), late)
         slow.socket.resume()
         assert.deepStrictEqual(yield* slow.closed, goingAway)
-        const { connections, forced, outcome } = yield* report
-        assert.deepStrictEqual([outcome, connections.left, connections.cut, forced], ["Drained", 2, 0, []])
+        const { connections, forceClosed, outcome } = yield* report
+        assert.deepStrictEqual([outcome, connections.completed, connections.cut, forceClosed], ["Drained", 2, 0, []])
       }).pipe(Effect.provide(silent)))
 
     it.scopedLive(`${where}: a client that never stops sending is heard until it is told`, () =>
@@ -144,9 +144,9 @@ for (const [what, serve] of Object.entries({ "a ws server": ofWs, "an Effect app
         const { origin, stop } = yield* serve(wire, [], { timeout: "500 millis", killTimeout: "200 millis" })
         const { socket } = yield* connect(origin)
         socket.pause()
-        const { connections, draining, duration, forced, outcome } = yield* stop
+        const { connections, draining, duration, forceClosed, outcome } = yield* stop
         assert.deepStrictEqual([outcome, connections.cut], ["Drained", 1])
-        assert.deepStrictEqual(forced.map(({ protocol, state }) => [protocol, state]), [["websocket", "Hijacked"]])
+        assert.deepStrictEqual(forceClosed.map(({ protocol, state }) => [protocol, state]), [["websocket", "Hijacked"]])
         assert.isAtLeast(Duration.toMillis(draining), 500)
         assert.isBelow(Duration.toMillis(duration), 5000)
       }).pipe(Effect.provide(silent)))

@@ -46,8 +46,8 @@ describe("Connection.current", () => {
         connectedAt: 0
       }
       expect(yield* bodiesOf(raw, 2)).toEqual([
-        { ...common, since: 1000, served: 0, serving: [{ method: "GET", path: "/first", since: 1000 }] },
-        { ...common, since: 2000, served: 1, serving: [{ method: "GET", path: "/second?a=1", since: 2000 }] }
+        { ...common, stateSince: 1000, served: 0, inFlight: [{ method: "GET", path: "/first", since: 1000 }] },
+        { ...common, stateSince: 2000, served: 1, inFlight: [{ method: "GET", path: "/second?a=1", since: 2000 }] }
       ])
     }))
 

@@ -153,7 +153,7 @@ describe("Connection.once", () => {
       yield* running.drain
       yield* TestClock.adjust("1 second")
       const report = yield* running.report
-      expect(report.cut).toMatchObject([{ answer: "503" }])
+      expect(report.cut).toMatchObject([{ clientReceived: "503" }])
       expect(log).toEqual(["acquired 1", "released 1"])
       yield* ended(raw)
     }))

@@ -30,7 +30,7 @@ const namesOf = async (
   if (!node.listening) await listenOnLoopback(node)
   const leave = await ask(portOf(node))
   await waitFor("the request to reach its handler", reached, limit)
-  const serves = server.connections().flatMap(({ serving }) => serving.map(({ method, path }) => `${method} ${path}`))
+  const serves = server.connections().flatMap(({ inFlight }) => inFlight.map(({ method, path }) => `${method} ${path}`))
   const { cut } = await server.shutdown()
   leave()
   return { serves, cut: cut.map(({ method, path }) => `${method} ${path}`), lines }
@@ -126,7 +126,7 @@ describe("the name of a request is the one at its arrival", () => {
 
   effectIt.scoped("in an Effect app with mounted routers", () =>
     Effect.gen(function*() {
-      const own = Effect.flatMap(Connection.current, ({ serving }) => HttpServerResponse.json(serving))
+      const own = Effect.flatMap(Connection.current, ({ inFlight }) => HttpServerResponse.json(inFlight))
       const orders = HttpRouter.empty.pipe(HttpRouter.get("/:id", own))
       const running = yield* serving(HttpRouter.empty.pipe(HttpRouter.mount("/api/orders", orders)))
       const one = yield* client(running.target)

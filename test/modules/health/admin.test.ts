@@ -73,7 +73,7 @@ describe("the admin listener", () => {
           secure: false,
           remoteAddress: remoteAddress(slow),
           served: 0,
-          serving: [{ method: "GET", path: "/hold", ageMillis: 12_000 }],
+          inFlight: [{ method: "GET", path: "/hold", ageMillis: 12_000 }],
           ageMillis: 12_000,
           stateMillis: 12_000
         }, {
@@ -83,7 +83,7 @@ describe("the admin listener", () => {
           secure: false,
           remoteAddress: remoteAddress(idle),
           served: 1,
-          serving: [],
+          inFlight: [],
           ageMillis: 12_000,
           stateMillis: 12_000
         }]

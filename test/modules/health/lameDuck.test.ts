@@ -252,7 +252,7 @@ const kinds = {
   // one that a pool has left idle for longer than `idleGrace` may be closed just as it is used, unless that is promised
   "http/1.1, a pool": {
     node: () => createServer(),
-    policy: { idleGrace: "promised" },
+    policy: { idleGrace: "keepAliveTimeout" },
     posts: (port: number) => Effect.map(undici(`http://127.0.0.1:${port}`), ofAll)
   },
   "http/1.1, a connection each": {

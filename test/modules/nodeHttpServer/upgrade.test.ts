@@ -40,7 +40,7 @@ it.scoped("a WebSocket is Hijacked, and is sent close code 1001 when draining st
     const report = yield* app.stop
     assert.deepStrictEqual(yield* Effect.promise(() => closed), { code: 1001, reason: "the server is shutting down" })
     assert.strictEqual(report.outcome, "Drained")
-    assert.deepStrictEqual(report.forced, [])
+    assert.deepStrictEqual(report.forceClosed, [])
   }))
 
 it.scoped("a WebSocket that is opened by a handler while the server drains is told at once", () =>

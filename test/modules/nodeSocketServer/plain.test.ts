@@ -28,7 +28,7 @@ describe("plain sockets", () => {
       yield* send(peer, "hello")
       yield* Effect.promise(() => peer.untilText("hello", 15_000))
       const [connection, ...others] = yield* running.server.connections
-      expect(connection).toMatchObject({ state: "Hijacked", protocol: "tcp", secure: false, serving: [] })
+      expect(connection).toMatchObject({ state: "Hijacked", protocol: "tcp", secure: false, inFlight: [] })
       expect(others).toEqual([])
       yield* running.server.close
     }).pipe(Effect.provide(silent)))
@@ -51,7 +51,7 @@ describe("plain sockets", () => {
       yield* ended(peer)
       expect(peer.text()).toBe("hello, that was all")
       expect(peer.ending).toBe("fin")
-      expect(report).toMatchObject({ outcome: "Drained", connections: { left: 1, cut: 0 }, forced: [] })
+      expect(report).toMatchObject({ outcome: "Drained", connections: { completed: 1, cut: 0 }, forceClosed: [] })
     }).pipe(Effect.provide(silent)))
 
   it.scopedLive("at the deadline a handler is interrupted; its connection was owed nothing that we know of", () =>

@@ -32,7 +32,7 @@ const endlessCalls = () => {
       }),
     /** A shutdown has ended them: whatever was executed, its client has heard of. */
     areAnswered: (report: Shutdown.Report, backend: Backend) => {
-      expect(report).toMatchObject({ outcome: "Drained", cut: [], forced: [] })
+      expect(report).toMatchObject({ outcome: "Drained", cut: [], forceClosed: [] })
       expect(Duration.toMillis(report.duration)).toBeLessThan(10_000)
       expect([...failures]).toEqual(["RpcClientError"])
       expect(backend.executed.filter((id) => !answered.includes(id))).toEqual([])
@@ -75,7 +75,7 @@ describe.each(protocols)("RPC over %s", (protocol) => {
       const connections = protocol === "HTTP" ? 1 : 2
       yield* until("both to be connected", () => Effect.runSync(running.server.connections).length === connections)
       const report = yield* running.stop
-      expect(report).toMatchObject({ outcome: "Drained", connections: { open: connections, cut: 0 }, forced: [] })
+      expect(report).toMatchObject({ outcome: "Drained", connections: { open: connections, cut: 0 }, forceClosed: [] })
       expect(Duration.toMillis(report.duration)).toBeLessThan(5000)
     }).pipe(Effect.provide(silent)))
 
@@ -91,7 +91,7 @@ describe.each(protocols)("RPC over %s", (protocol) => {
       const report = yield* running.stop
       expect(failure(yield* Fiber.await(call))).toBe("RpcClientError")
       expect(failure(yield* Fiber.await(stream))).toBe("RpcClientError")
-      const named = report.cut.map(({ answer, method, path }) => `${method} ${path}: ${answer}`).sort()
+      const named = report.cut.map(({ clientReceived, method, path }) => `${method} ${path}: ${clientReceived}`).sort()
       expect(named).toEqual(
         protocol === "HTTP"
           ? ["POST /rpc: 503", "POST /rpc: truncated"]
@@ -161,7 +161,7 @@ describe.each(["sockets", "WebSockets of ws", "WebSockets of an HttpApp"] as con
       yield* untilPhase(running.server, "Draining")
       expect(yield* caller.Quick({ id: "new" })).toBe("new")
       const [connection] = yield* running.server.connections
-      expect(connection).toMatchObject({ state: "Hijacked", served: 1, serving: [{ method: "RPC", path: "Gated" }] })
+      expect(connection).toMatchObject({ state: "Hijacked", served: 1, inFlight: [{ method: "RPC", path: "Gated" }] })
       yield* Effect.sync(() => backend.gate.resolve())
       expect(yield* Fiber.join(old)).toBe("old")
       expect(yield* running.report).toMatchObject({ outcome: "Drained", served: 2 })
@@ -214,7 +214,7 @@ describe("RPC over sockets", () => {
       yield* until("both connections", () => Effect.runSync(running.server.connections).length === 2)
       const report = yield* running.stop
       yield* ended(half)
-      expect(report).toMatchObject({ outcome: "Drained", connections: { open: 2, cut: 0 }, forced: [] })
+      expect(report).toMatchObject({ outcome: "Drained", connections: { open: 2, cut: 0 }, forceClosed: [] })
       expect(Duration.toMillis(report.duration)).toBeLessThan(10_000)
       expect(deaf.ending).not.toBe("open")
       expect(backend.begun).toEqual([])

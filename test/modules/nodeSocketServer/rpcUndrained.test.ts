@@ -18,7 +18,9 @@ const short = { timeout: "500 millis", killTimeout: "2 seconds" } as const
 const undrained = { drained: false } as const
 
 const named = ({ cut }: Shutdown.Report) =>
-  cut.map(({ answer, by, method, path }) => `${method} ${path}: ${answer}${by === undefined ? "" : ` by ${by}`}`).sort()
+  cut.map(({ clientReceived, by, method, path }) =>
+    `${method} ${path}: ${clientReceived}${by === undefined ? "" : ` by ${by}`}`
+  ).sort()
 
 /** A client with a call and a stream under way, and a call that has had its answer. */
 const busy = (...args: Parameters<typeof client>) =>
@@ -89,7 +91,7 @@ describe.each(kinds)("RPC without withDrain over %s", (protocol) => {
         expect(named(report)).toEqual(["RPC Endless: truncated by rpc", "RPC Gated: none by rpc"])
         expect(report.outcome).toBe("Cut")
       }
-      expect(report.connections).toEqual({ open: 1, accepted: 0, left: 0, dismissed: 0, cut: 1 })
+      expect(report.connections).toEqual({ open: 1, accepted: 0, completed: 0, idleClosed: 0, cut: 1 })
       expect(Exit.isFailure(yield* Fiber.await(call))).toBe(true)
       expect(Exit.isFailure(yield* Fiber.await(stream))).toBe(true)
     }).pipe(Effect.provide(silent)))

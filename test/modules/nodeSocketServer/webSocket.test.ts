@@ -62,7 +62,7 @@ describe("WebSockets of ws", () => {
       expect((yield* running.server.connections)[0]).toMatchObject({ state: "Hijacked", protocol: "websocket" })
       const report = yield* running.stop
       expect(yield* Effect.promise(() => waitFor("the close", peer.closed.promise, 15_000))).toBe(1001)
-      expect(report).toMatchObject({ outcome: "Drained", connections: { cut: 0 }, forced: [] })
+      expect(report).toMatchObject({ outcome: "Drained", connections: { cut: 0 }, forceClosed: [] })
     }).pipe(Effect.provide(silent)))
 
   it.scopedLive("a server that somebody else has made listen is adopted", () =>

@@ -52,7 +52,7 @@ describe("shutdown", () => {
     server.onShutdown("leave the registry", async () => void order.push("leave the registry"))
     expect(server.phase()).toBe("Serving")
     const client = await request(node)
-    expect(server.connections()).toMatchObject([{ state: "Active", serving: [{ method: "GET", path: "/slow" }] }])
+    expect(server.connections()).toMatchObject([{ state: "Active", inFlight: [{ method: "GET", path: "/slow" }] }])
     const [first, second] = [server.shutdown(), server.shutdown()]
     await phases(server, "Draining")
     void first.then(() => order.push("resolved"))
@@ -61,7 +61,7 @@ describe("shutdown", () => {
     const report = await first
     expect(await second).toBe(report)
     expect(await server.closed).toBe(report)
-    expect(report).toMatchObject({ outcome: "Drained", served: 1, cut: [], connections: { open: 1, left: 1 } })
+    expect(report).toMatchObject({ outcome: "Drained", served: 1, cut: [], connections: { open: 1, completed: 1 } })
     expect(report.hooks.map(({ name, outcome }) => ({ name, outcome }))).toEqual([
       { name: "onShutdown", outcome: "Succeeded" },
       { name: "leave the registry", outcome: "Succeeded" }
@@ -75,7 +75,7 @@ describe("shutdown", () => {
     const client = await request(node)
     const report = await server.shutdown()
     expect(report.outcome).toBe("DeadlineExceeded")
-    expect(report.cut).toMatchObject([{ method: "GET", path: "/slow", answer: "503" }])
+    expect(report.cut).toMatchObject([{ method: "GET", path: "/slow", clientReceived: "503" }])
     expect(await responseOf(client)).toMatchObject({ status: 503 })
   })
 

@@ -44,25 +44,25 @@ describe("close", () => {
         draining: Duration.zero,
         killing: Duration.zero,
         served: 0,
-        connections: { open: 2, accepted: 0, left: 1, dismissed: 0, cut: 1 },
+        connections: { open: 2, accepted: 0, completed: 1, idleClosed: 0, cut: 1 },
         cut: [{
           connection: 1,
           remoteAddress: remoteAddress(held),
           method: "GET",
           path: "/hold",
           age: Duration.zero,
-          answer: "503"
+          clientReceived: "503"
         }],
-        forced: [{
+        forceClosed: [{
           id: 2,
           state: "Idle",
           protocol: "http/1.1",
           secure: false,
           remoteAddress: remoteAddress(idle),
           connectedAt: 0,
-          since: 0,
+          stateSince: 0,
           served: 1,
-          serving: []
+          inFlight: []
         }],
         endedStreams: [],
         handlers: { interrupted: 1, abandoned: 0 },
@@ -100,7 +100,7 @@ describe("close", () => {
         outcome: "Closed",
         draining: Duration.seconds(4),
         killing: Duration.zero,
-        cut: [{ path: "/hold", age: Duration.seconds(4), answer: "503" }]
+        cut: [{ path: "/hold", age: Duration.seconds(4), clientReceived: "503" }]
       })
       expect(yield* real("the caller", Fiber.join(caller))).toBe(report)
       expect(yield* running.stop).toBe(report)
@@ -119,7 +119,11 @@ describe("close", () => {
       expect((yield* answer(raw)).status).toBe(503)
       yield* gate.open
       const report = yield* real("the report", Fiber.join(closing))
-      expect(report).toMatchObject({ outcome: "Closed", killing: Duration.seconds(1), cut: [{ answer: "503" }] })
+      expect(report).toMatchObject({
+        outcome: "Closed",
+        killing: Duration.seconds(1),
+        cut: [{ clientReceived: "503" }]
+      })
     }))
 
   it.scoped("gives handlers the kill timeout for their finalizers, and no longer", () =>

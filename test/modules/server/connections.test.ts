@@ -48,9 +48,9 @@ describe("connections", () => {
           secure: false,
           remoteAddress: remoteAddress(idle),
           connectedAt: 0,
-          since: 0,
+          stateSince: 0,
           served: 1,
-          serving: []
+          inFlight: []
         },
         {
           id: 2,
@@ -59,9 +59,9 @@ describe("connections", () => {
           secure: false,
           remoteAddress: remoteAddress(held),
           connectedAt: 1000,
-          since: 2000,
+          stateSince: 2000,
           served: 0,
-          serving: [
+          inFlight: [
             { method: "GET", path: "/hold?n=1", since: 2000 },
             { method: "GET", path: "/hold?n=2", since: 2000 }
           ]
@@ -70,7 +70,7 @@ describe("connections", () => {
       yield* gate.open
       yield* responses(held, 2)
       yield* untilStates(running.server, "Idle", "Idle")
-      expect((yield* running.server.connections)[1]).toMatchObject({ since: 3000, served: 2, serving: [] })
+      expect((yield* running.server.connections)[1]).toMatchObject({ stateSince: 3000, served: 2, inFlight: [] })
     }))
 
   it.scoped("gives a snapshot, which does not change with the connection", () =>
@@ -130,7 +130,7 @@ describe("events", () => {
       const told: Array<string> = []
       const describeEvent = Server.Event.$match({
         PhaseChanged: ({ at, phase }) => `${phase} at ${at}`,
-        ConnectionChanged: ({ connection }) => `${connection.id} ${connection.state} since ${connection.since}`,
+        ConnectionChanged: ({ connection }) => `${connection.id} ${connection.state} since ${connection.stateSince}`,
         HookEnded: ({ hook }) => `${hook.name} ${hook.outcome}`,
         AcceptFailed: ({ error }) => error.message
       })
@@ -246,7 +246,7 @@ describe("a listener", () => {
       yield* real("a third", listener.close)
       expect(kept.ending).toBe("open")
       const report = yield* real("the shutdown", server.shutdown)
-      expect(report.connections).toEqual({ open: 1, accepted: 0, left: 0, dismissed: 1, cut: 0 })
+      expect(report.connections).toEqual({ open: 1, accepted: 0, completed: 0, idleClosed: 1, cut: 0 })
     }))
 
   it.scoped("is refused with ServerClosed, and nothing is made, once a shutdown has begun", () =>

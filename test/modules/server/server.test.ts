@@ -73,7 +73,7 @@ describe("phase", () => {
       yield* TestClock.adjust("1 second")
       expect(yield* running.report).toMatchObject({
         served: 2,
-        connections: { open: 1, accepted: 1, left: 2, dismissed: 0, cut: 0 }
+        connections: { open: 1, accepted: 1, completed: 2, idleClosed: 0, cut: 0 }
       })
     }))
 })

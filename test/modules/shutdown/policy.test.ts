@@ -113,7 +113,7 @@ describe("a duration that cannot be", () => {
           expect(error, what).toMatchObject({ _tag: "InvalidPolicy", field, value })
           expect(error.message, what).toContain(`${field} is ${printed}, and must be `)
           expect(error.message, what).toContain("a duration of 0 or more")
-          expect(error.message.includes("\"promised\""), what).toBe(field === "idleGrace")
+          expect(error.message.includes("\"keepAliveTimeout\""), what).toBe(field === "idleGrace")
         }
       }))
   }
@@ -133,7 +133,7 @@ describe("a duration that cannot be", () => {
   it.scoped("is an InvalidPolicy of timeout where it is too short for any promise that idleGrace keeps", () =>
     Effect.gen(function*() {
       for (const timeout of [0, 999, "900 millis", Duration.millis(500)] as const) {
-        const error = yield* Effect.flip(Server.make({ idleGrace: "promised", timeout }))
+        const error = yield* Effect.flip(Server.make({ idleGrace: "keepAliveTimeout", timeout }))
         expect(error).toMatchObject({ _tag: "InvalidPolicy", field: "timeout", value: timeout })
         expect(error.message).toContain(
           "must be longer than the keep-alive timeout that responses promise and a second"
@@ -223,9 +223,9 @@ describe("a duration that can be", () => {
           yield* accepted(policyOf(field, value))
         }
       }
-      yield* accepted({ idleGrace: "promised" })
-      yield* accepted({ idleGrace: "promised", timeout: "1 second" })
-      yield* accepted({ idleGrace: "promised", timeout: Duration.infinity })
+      yield* accepted({ idleGrace: "keepAliveTimeout" })
+      yield* accepted({ idleGrace: "keepAliveTimeout", timeout: "1 second" })
+      yield* accepted({ idleGrace: "keepAliveTimeout", timeout: Duration.infinity })
       yield* accepted(Shutdown.defaultPolicy)
       yield* accepted(Shutdown.goPolicy)
     }))

@@ -31,7 +31,7 @@ describe("presets", () => {
       lameDuck: 5000,
       timeout: 23_000,
       killTimeout: 1000,
-      idleGrace: "promised"
+      idleGrace: "keepAliveTimeout"
     }))
 
   it("docker has the default policy's numbers", () => {
@@ -98,7 +98,7 @@ describe("the policy from the configuration", () => {
         SHUTDOWN_TIMEOUT: "infinity",
         SHUTDOWN_KILL_TIMEOUT: "1500",
         SHUTDOWN_NEW_CONNECTION_GRACE: "0",
-        SHUTDOWN_IDLE_GRACE: "promised",
+        SHUTDOWN_IDLE_GRACE: "keepAliveTimeout",
         SHUTDOWN_END_EVENT_STREAMS: "false"
       })
       expect(policy).toEqual({
@@ -106,7 +106,7 @@ describe("the policy from the configuration", () => {
         timeout: Duration.infinity,
         killTimeout: Duration.millis(1500),
         newConnectionGrace: Duration.zero,
-        idleGrace: "promised",
+        idleGrace: "keepAliveTimeout",
         endEventStreams: false,
         pollSchedule: undefined
       })
@@ -122,7 +122,7 @@ describe("the policy from the configuration", () => {
     ["SHUTDOWN_LAME_DUCK", "-5 seconds"],
     ["SHUTDOWN_LAME_DUCK", "infinity"],
     ["SHUTDOWN_TIMEOUT", "soon"],
-    ["SHUTDOWN_TIMEOUT", "promised"],
+    ["SHUTDOWN_TIMEOUT", "keepAliveTimeout"],
     ["SHUTDOWN_KILL_TIMEOUT", "-1"],
     ["SHUTDOWN_NEW_CONNECTION_GRACE", "1 fortnight"],
     ["SHUTDOWN_IDLE_GRACE", "infinity"],

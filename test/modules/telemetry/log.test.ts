@@ -146,7 +146,7 @@ describe("the log of a shutdown", () => {
         lameDuckMillis: 5000,
         drainingMillis: 10_000,
         cut: 1,
-        cutRequests: [{ method: "GET", path: "/hold", remoteAddress: remoteAddress(slow), answer: "503" }],
+        cutRequests: [{ method: "GET", path: "/hold", remoteAddress: remoteAddress(slow), clientReceived: "503" }],
         handlers: { interrupted: 1, abandoned: 0 },
         hooks: [{ name: "flush", outcome: "Succeeded" }, { name: "notify", outcome: "Failed" }]
       })
@@ -190,7 +190,7 @@ describe("the log of a shutdown", () => {
         (client) => Effect.sync(() => client.destroy())
       )
       client.on("error", () => {}).request({ ":path": "/hold?\u009b2J" }).on("error", () => {}).end()
-      yield* until("the request", () => Effect.runSync(server.connections)[0]?.serving[0]?.path === "/hold?\u009b2J")
+      yield* until("the request", () => Effect.runSync(server.connections)[0]?.inFlight[0]?.path === "/hold?\u009b2J")
       const stopped = yield* Effect.fork(server.shutdown)
       const waiting = yield* until("a line of progress", () => log.find(/^Draining: waiting for/))
       expect(waiting.message).toMatch(/GET \/hold\?\\x9b2J from/)

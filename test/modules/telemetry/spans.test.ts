@@ -99,7 +99,7 @@ describe("the spans of a shutdown", () => {
       expect(Object.fromEntries(spans.find("quiesce.shutdown")?.attributes ?? [])).toMatchObject({
         "quiesce.outcome": "Drained",
         "quiesce.connections.open": 1,
-        "quiesce.connections.left": 1,
+        "quiesce.connections.completed": 1,
         "quiesce.requests.served": 1,
         "quiesce.requests.cut": 0
       })

@@ -4,7 +4,7 @@ import { holds } from "./scenario.js"
 // The stream is ended by its interruption while it waits for its turn, and takes the connection with it only then.
 it("a stream that is cut before its turn leaves what its client gets before it as it is", async () => {
   await holds({
-    policy: { timeout: 8000, killTimeout: 1000, idleGrace: "promised", newConnectionGrace: 5000 },
+    policy: { timeout: 8000, killTimeout: 1000, idleGrace: "keepAliveTimeout", newConnectionGrace: 5000 },
     finale: "wait",
     steps: [
       { _tag: "Connect", listener: 0, halfOpen: false },

@@ -5,7 +5,7 @@ import { holds } from "./scenario.js"
 it("an answer that the kernel has taken just before it is cut is not reported as truncated", async () => {
   for (let n = 0; n < 10; n++) {
     await holds({
-      policy: { idleGrace: "promised" },
+      policy: { idleGrace: "keepAliveTimeout" },
       finale: "close",
       steps: [
         [{ _tag: "Connect", listener: 0, halfOpen: false }, "turn"],

@@ -5,7 +5,7 @@ import { bodyOf } from "../requests.js"
 /** What a connection that has been idle for longer than its grace is still given when the drain starts, in milliseconds. */
 const crossingMillis = 50
 
-/** With `idleGrace: "promised"`: on top of what was promised, for the time on the wire, in milliseconds. */
+/** With `idleGrace: "keepAliveTimeout"`: on top of what was promised, for the time on the wire, in milliseconds. */
 const onTheWireMillis = 1000
 
 /** Its client, or its handler, has taken its connection or stream away. */
@@ -51,7 +51,7 @@ const graceOf = (
   if (past.some(({ seen, whole }) => seen === undefined || whole === undefined)) return undefined
   // it goes idle when the last of its request has come, too
   const since = Math.max(last.seen.at, last.whole?.at ?? 0)
-  if (policy.idleGrace === "promised") {
+  if (policy.idleGrace === "keepAliveTimeout") {
     return last.answer?.promised === undefined ? undefined : since + last.answer.promised + onTheWireMillis
   }
   return Math.max(since + policy.idleGrace, draining.at + Math.min(crossingMillis, policy.idleGrace))

@@ -15,7 +15,7 @@ const wasAnswered = ({ answer, seen }: RequestFact): boolean => seen !== undefin
 
 export function* cut({ closeCalled, over, report, requests }: Facts): Generator<string> {
   const named = new Map<number, number>()
-  for (const { answer, method, path } of report.cut) {
+  for (const { clientReceived, method, path } of report.cut) {
     const request = requests.find(({ id }) => id === idOf(path))
     if (request === undefined) {
       yield `the report names ${method} ${path}, which nobody has asked for`
@@ -33,8 +33,8 @@ export function* cut({ closeCalled, over, report, requests }: Facts): Generator<
       : "all"
     // what has left was not always read: a reset, which follows unread bytes, takes it back
     const isLost = got === "none" && request.client.ending === "reset"
-    if (got !== answer && !isLost) {
-      yield `the report says that request ${request.id} got ${answer}, and it got ${got}`
+    if (got !== clientReceived && !isLost) {
+      yield `the report says that request ${request.id} got ${clientReceived}, and it got ${got}`
     }
   }
   for (const [id, times] of named) if (times > 1) yield `the report names request ${id} ${times} times`

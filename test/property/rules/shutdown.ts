@@ -146,8 +146,8 @@ export function* nothingLeft({ left, troubles }: Facts): Generator<string> {
 
 /** Those that a history begins and ends with at the same time may be on either side. */
 export function* counted({ began, observed, report }: Facts): Generator<string> {
-  const { accepted, cut, dismissed, left, open } = report.connections
-  if (open + accepted !== left + dismissed + cut) {
+  const { accepted, cut, idleClosed, completed, open } = report.connections
+  if (open + accepted !== completed + idleClosed + cut) {
     yield `the connections of the report do not add up: ${JSON.stringify(report.connections)}`
   }
   const isNow = observed.some(({ connection: { state }, when }) =>
@@ -158,8 +158,10 @@ export function* counted({ began, observed, report }: Facts): Generator<string> 
   if (!isNow && open !== count("New") - count("Closed")) {
     yield `the report says that ${open} connections were open, and they were ${count("New") - count("Closed")}`
   }
-  for (const { id, serving } of report.forced) {
-    if (serving.length > 0) yield `connection ${id} was forced, and was owed an answer`
+  for (const { id, inFlight } of report.forceClosed) {
+    if (inFlight.length > 0) yield `connection ${id} was force-closed, and was owed an answer`
   }
-  if (report.forced.length > cut) yield `${report.forced.length} connections were forced, and ${cut} cut`
+  if (report.forceClosed.length > cut) {
+    yield `${report.forceClosed.length} connections were force-closed, and ${cut} cut`
+  }
 }

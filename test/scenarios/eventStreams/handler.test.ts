@@ -166,9 +166,13 @@ describe.each(protocols)("over %s, a handler", (protocol) => {
     await reader.untilText("data: ")
     reader.pause()
     const { cut, endedStreams, outcome } = await stop()
-    assert.deepStrictEqual([outcome, endedStreams.length, cut.map(({ answer }) => answer)], ["DeadlineExceeded", 0, [
-      "truncated"
-    ]])
+    assert.deepStrictEqual([outcome, endedStreams.length, cut.map(({ clientReceived }) => clientReceived)], [
+      "DeadlineExceeded",
+      0,
+      [
+        "truncated"
+      ]
+    ])
     reader.leave()
   })
 

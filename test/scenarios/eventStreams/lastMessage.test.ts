@@ -78,8 +78,8 @@ describe("a hook", () => {
     const { port, server, stop } = await adopt(node, { timeout: 300, killTimeout: 100 })
     server.onShutdown("hangs", () => new Promise(() => {}))
     const peer = await webSocket(port)
-    const { connections, forced } = await stop()
-    assert.deepStrictEqual([await peer.closed(), connections.cut, forced], [1001, 0, []])
+    const { connections, forceClosed } = await stop()
+    assert.deepStrictEqual([await peer.closed(), connections.cut, forceClosed], [1001, 0, []])
   })
 
   it("is heard by the clients of socket.io", async () => {

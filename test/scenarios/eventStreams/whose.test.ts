@@ -100,7 +100,7 @@ describe.each(protocols)("over %s", (protocol) => {
     const { cut, endedStreams, outcome } = await stop()
     assert.strictEqual(await reader.untilEnded(), "cut")
     assert.deepStrictEqual([outcome, endedStreams], ["DeadlineExceeded", []])
-    assert.deepStrictEqual(cut.map(({ answer, method }) => [method, answer]), [["POST", "truncated"]])
+    assert.deepStrictEqual(cut.map(({ clientReceived, method }) => [method, clientReceived]), [["POST", "truncated"]])
   })
 
   it("a policy may leave event streams to the deadline", async () => {

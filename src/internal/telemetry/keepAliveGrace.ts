@@ -1,5 +1,5 @@
 /**
- * `idleGrace: "promised"` keeps an idle connection for as long as its last response has promised. Where that is longer
+ * `idleGrace: "keepAliveTimeout"` keeps an idle connection for as long as its last response has promised. Where that is longer
  * than `timeout`, every stop with an idle client takes all of it.
  */
 import * as Effect from "effect/Effect"
@@ -8,14 +8,14 @@ import type { NodeServer } from "../model/listener.js"
 import { promiseMillis, type ResolvedPolicy } from "../policy/policy.js"
 import { millis } from "./progress.js"
 
-export interface PromisedGrace {
+export interface KeepAliveGrace {
   /** The server listens: says so once if its promise is longer than the timeout. */
   readonly check: (node: NodeServer) => Effect.Effect<void>
   /** A shutdown begins: the promise of a server may have been changed since. */
   readonly checkAll: Effect.Effect<void>
 }
 
-export const make = ({ idleGrace, timeout }: ResolvedPolicy): PromisedGrace => {
+export const make = ({ idleGrace, timeout }: ResolvedPolicy): KeepAliveGrace => {
   const nodes = new Set<NodeServer>()
   let hasSaid = false
   const check = (node: NodeServer): Effect.Effect<void> =>
@@ -24,15 +24,17 @@ export const make = ({ idleGrace, timeout }: ResolvedPolicy): PromisedGrace => {
       // 0: it promises nothing
       const promised = "keepAliveTimeout" in node ? node.keepAliveTimeout : 0
       const needed = promised + promiseMillis
-      if (hasSaid || idleGrace !== "promised" || promised <= 0 || needed <= timeout) return Effect.void
+      if (hasSaid || idleGrace !== "keepAliveTimeout" || promised <= 0 || needed <= timeout) return Effect.void
       hasSaid = true
       return Line.warning(
-        `idleGrace is "promised" and the keepAliveTimeout of the Node server is ${millis(promised)}, but timeout is `
+        `idleGrace is "keepAliveTimeout" and the keepAliveTimeout of the Node server is ${
+          millis(promised)
+        }, but timeout is `
           + `${millis(timeout)}: a stop with an idle client takes all of that. Raise timeout to ${
             millis(needed)
           }, lower `
           + "keepAliveTimeout, or set idleGrace to a duration",
-        { event: "PromiseExceedsTimeout", keepAliveMillis: promised, timeoutMillis: timeout }
+        { event: "KeepAliveExceedsTimeout", keepAliveMillis: promised, timeoutMillis: timeout }
       )
     })
   return {
