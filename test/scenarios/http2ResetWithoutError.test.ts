@@ -8,11 +8,11 @@ import { drainedWithoutCuts, wires } from "../adversarial/http2/http2Client.js"
 import {
   type AttackedServer,
   big,
-  limit,
   makeWork,
   policy,
   withAttackedServer
 } from "../adversarial/support/attackedServer.js"
+import { limit } from "../adversarial/support/boundedShutdown.js"
 import { certificate } from "../support/certificate.js"
 import { createServer, portOf } from "../support/nodeServer.js"
 import { waitFor } from "../support/wait.js"

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest"
 import type { RawClient } from "../../support/rawClient.js"
 import { waitFor } from "../../support/wait.js"
-import { limit, withAttackedSite } from "../support/attackedSite.js"
+import { withAttackedSite } from "../support/attackedSite.js"
+import { limit } from "../support/boundedShutdown.js"
 import { kinds } from "../support/site.js"
 
 // Slowloris: clients that send their head or their body, or read their answer, as slowly as they like. Node's own

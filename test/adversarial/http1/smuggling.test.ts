@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest"
 import { waitFor } from "../../support/wait.js"
 import { type AmbiguousRequest, ambiguousRequests } from "../support/ambiguousRequests.js"
-import { type AttackedSite, limit, withAttackedSite } from "../support/attackedSite.js"
+import { type AttackedSite, withAttackedSite } from "../support/attackedSite.js"
+import { limit } from "../support/boundedShutdown.js"
 import { kinds } from "../support/site.js"
 
 // Requests that two readers may cut in different places. What a client is told is one request is never executed as two,

@@ -10,14 +10,8 @@ import { get } from "../../support/httpRequests.js"
 import { createServer, type Wire } from "../../support/nodeServer.js"
 import { connect } from "../../support/rawClient.js"
 import { pace, waitFor } from "../../support/wait.js"
-import {
-  type AttackedServer,
-  limit,
-  makeWork,
-  type Options,
-  policy,
-  withAttackedServer
-} from "../support/attackedServer.js"
+import { type AttackedServer, makeWork, type Options, policy, withAttackedServer } from "../support/attackedServer.js"
+import { limit } from "../support/boundedShutdown.js"
 
 const wires: ReadonlyArray<Wire> = ["http", "https"]
 

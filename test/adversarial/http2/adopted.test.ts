@@ -8,7 +8,8 @@ import { createServer, portOf, type Wire } from "../../support/nodeServer.js"
 import { connect } from "../../support/rawClient.js"
 import { reportOf, silent } from "../../support/running.js"
 import { deferred, pace, waitFor } from "../../support/wait.js"
-import { leavingNothing, limit, makeWork, policy, withAttackedServer } from "../support/attackedServer.js"
+import { leavingNothing, makeWork, policy, withAttackedServer } from "../support/attackedServer.js"
+import { limit } from "../support/boundedShutdown.js"
 
 const wires: ReadonlyArray<Wire> = ["http", "https", "h2c", "h2"]
 

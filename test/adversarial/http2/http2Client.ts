@@ -3,7 +3,8 @@ import { expect } from "vitest"
 import { certificate } from "../../support/certificate.js"
 import * as Frames from "../../support/http2Frames.js"
 import type { Wire } from "../../support/nodeServer.js"
-import { type AttackedServer, limit } from "../support/attackedServer.js"
+import type { AttackedServer } from "../support/attackedServer.js"
+import { limit } from "../support/boundedShutdown.js"
 
 export const wires: ReadonlyArray<Wire> = ["h2c", "h2"]
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest"
 import * as Frames from "../../support/http2Frames.js"
 import { connect as connectRaw } from "../../support/rawClient.js"
-import { limit, policy, withAttackedServer } from "../support/attackedServer.js"
+import { policy, withAttackedServer } from "../support/attackedServer.js"
+import { limit } from "../support/boundedShutdown.js"
 import { connect, connectBusy, drainedWithoutCuts, wires } from "./http2Client.js"
 
 const isNew = ({ protocol, state }: { readonly protocol: string; readonly state: string }) =>

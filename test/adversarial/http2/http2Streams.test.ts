@@ -6,7 +6,8 @@ import { describe, expect, it } from "vitest"
 import * as Frames from "../../support/http2Frames.js"
 import { createServer } from "../../support/nodeServer.js"
 import { deferred, pace, waitFor } from "../../support/wait.js"
-import { limit, policy, withAttackedServer } from "../support/attackedServer.js"
+import { policy, withAttackedServer } from "../support/attackedServer.js"
+import { limit } from "../support/boundedShutdown.js"
 import { connect, connectBusy, drainedWithoutCuts, oneSecondTimeout, wires } from "./http2Client.js"
 
 const neverEnding = HttpServerResponse.stream(Stream.concat(Stream.make(new Uint8Array([120])), Stream.never)).pipe(

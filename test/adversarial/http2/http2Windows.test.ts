@@ -4,7 +4,8 @@ import * as Frames from "../../support/http2Frames.js"
 import { createServer } from "../../support/nodeServer.js"
 import { silent } from "../../support/running.js"
 import { pace, waitFor } from "../../support/wait.js"
-import { big, limit, makeWork, policy, withAttackedServer } from "../support/attackedServer.js"
+import { big, makeWork, policy, withAttackedServer } from "../support/attackedServer.js"
+import { limit } from "../support/boundedShutdown.js"
 import { connect, drainedWithoutCuts, oneSecondTimeout, wires } from "./http2Client.js"
 
 for (const wire of wires) {

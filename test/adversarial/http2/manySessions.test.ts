@@ -2,7 +2,8 @@ import * as Http2 from "node:http2"
 import { expect, it } from "vitest"
 import * as Frames from "../../support/http2Frames.js"
 import { waitFor } from "../../support/wait.js"
-import { limit, makeWork, withAttackedServer } from "../support/attackedServer.js"
+import { makeWork, withAttackedServer } from "../support/attackedServer.js"
+import { limit } from "../support/boundedShutdown.js"
 
 const sessions = 2000
 const busy = 300

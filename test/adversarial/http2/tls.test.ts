@@ -5,7 +5,8 @@ import { certificate } from "../../support/certificate.js"
 import type { Wire } from "../../support/nodeServer.js"
 import { connect } from "../../support/rawClient.js"
 import { deferred, waitFor } from "../../support/wait.js"
-import { type AttackedServer, limit, policy, withAttackedServer } from "../support/attackedServer.js"
+import { type AttackedServer, policy, withAttackedServer } from "../support/attackedServer.js"
+import { limit } from "../support/boundedShutdown.js"
 
 /** What a client says first. */
 const clientHello: Promise<Buffer> = new Promise((resolve) => {

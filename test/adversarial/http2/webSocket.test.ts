@@ -12,14 +12,8 @@ import { webSocketHandshake } from "../../support/httpRequests.js"
 import { createServer } from "../../support/nodeServer.js"
 import { connect, type RawClient } from "../../support/rawClient.js"
 import { deferred, waitFor } from "../../support/wait.js"
-import {
-  type AttackedServer,
-  limit,
-  makeWork,
-  type Options,
-  policy,
-  withAttackedServer
-} from "../support/attackedServer.js"
+import { type AttackedServer, makeWork, type Options, policy, withAttackedServer } from "../support/attackedServer.js"
+import { limit } from "../support/boundedShutdown.js"
 
 /** A frame of a client (RFC 6455, section 5.2), masked with zeros. */
 const frame = (opcode: number, payload: Buffer, fin = true): Buffer => {

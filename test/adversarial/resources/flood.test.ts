@@ -1,7 +1,8 @@
 import * as Net from "node:net"
 import { describe, expect, it } from "vitest"
 import { waitFor } from "../../support/wait.js"
-import { limit, withAttackedSite } from "../support/attackedSite.js"
+import { withAttackedSite } from "../support/attackedSite.js"
+import { limit } from "../support/boundedShutdown.js"
 import { kinds } from "../support/site.js"
 
 // Thousands of connections that come while a server stops: it stops in its bound, and loses no honest client's answer.

@@ -17,14 +17,9 @@ import { type Connection, type Listener, NodeHttpServer, Server, type Shutdown }
 import { certificate } from "../../support/certificate.js"
 import { snapshot, untilNoGrowth } from "../../support/leaks.js"
 import { createServer, type Handler, type Wire } from "../../support/nodeServer.js"
-import { reportOf, silent } from "../../support/running.js"
-import { deferred, now, waitFor } from "../../support/wait.js"
-
-/** The limit of every wait that a correct server satisfies in milliseconds. */
-export const limit = 10_000
-
-/** How much later than its bound a shutdown may end, on a machine that does other things as well. */
-const scheduling = 3000
+import { silent } from "../../support/running.js"
+import { deferred, waitFor } from "../../support/wait.js"
+import { type BoundedShutdown, boundedShutdown, type Ended, limit } from "./boundedShutdown.js"
 
 /** Short, so that what an attacker may hold up is told from what it may not. */
 export const policy = {
@@ -106,29 +101,20 @@ export const makeWork = (): Work => {
 
 export const big = Buffer.alloc(4 * 1024 * 1024, "quiesce ")
 
-export interface AttackedServer {
+export interface AttackedServer extends BoundedShutdown {
   readonly port: number
   readonly node: Listener.NodeServer
   readonly server: Server.ServerService
   readonly work: Work
-  readonly connections: () => ReadonlyArray<Connection.Connection>
   /** Waits until what the server knows of its connections is so. */
   readonly untilSeen: (
     label: string,
     predicate: (all: ReadonlyArray<Connection.Connection>) => boolean
   ) => Promise<void>
-  readonly untilPhase: (phase: Shutdown.Phase) => Promise<void>
-  /** Begins a shutdown, once: its report, and how long it took by the clock on the wall. */
-  readonly shutdown: () => Promise<Ended>
   /** A client that has half an answer: what it has in the end is whole. */
   readonly honest: () => Promise<HonestAnswer>
   /** Shuts down, and releases the work while the server drains: the honest client's answer is whole. */
   readonly drain: (honest: HonestAnswer) => Promise<Ended>
-}
-
-export interface Ended {
-  readonly report: Shutdown.Report
-  readonly millis: number
 }
 
 export interface HonestAnswer {
@@ -184,28 +170,14 @@ export const withAttackedServer = async (
         await run(Scope.extend(server.listen(() => node, onLoopback), scope))
       }
       const { port } = node.address() as Net.AddressInfo
-      const connections = () => Effect.runSync(server.connections)
-      let ended: Promise<Ended> | undefined
-      const shutdown = () =>
-        ended ??= (async () => {
-          const startedAt = now()
-          const bound = Number(limits.timeout) + Number(limits.killTimeout)
-          const report = await waitFor(
-            () => `the end of the shutdown; open are ${JSON.stringify(connections())}`,
-            run(reportOf(server.shutdown)),
-            bound + scheduling
-          )
-          return { report, millis: now() - startedAt }
-        })()
-      const untilPhase: AttackedServer["untilPhase"] = async (phase) => {
-        await waitFor(`the phase ${phase}`, () => Effect.runSync(server.phase.get) === phase, limit)
-      }
+      const stopping = boundedShutdown(server, limits)
+      const { connections, shutdown, untilPhase } = stopping
       await use({
         port,
         node,
         server,
         work,
-        connections,
+        ...stopping,
         untilSeen: async (label, predicate) => {
           await waitFor(
             () => `${label}, but there is ${JSON.stringify(connections())}`,
@@ -213,8 +185,6 @@ export const withAttackedServer = async (
             limit
           )
         },
-        untilPhase,
-        shutdown,
         honest: () => honest(wire, port, (leave) => leaves.push(leave)),
         drain: async ({ answer }) => {
           const ended = shutdown()

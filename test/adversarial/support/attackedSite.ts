@@ -8,22 +8,16 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Http from "node:http"
-import type * as Net from "node:net"
 import { expect } from "vitest"
-import { type Connection, NodeHttpServer, Server, type Shutdown } from "../../../src/index.js"
+import { NodeHttpServer, Server, type Shutdown } from "../../../src/index.js"
+import { portOf } from "../../support/nodeServer.js"
 import * as Raw from "../../support/rawClient.js"
-import { reportOf, silent } from "../../support/running.js"
-import { now, waitFor } from "../../support/wait.js"
+import { silent } from "../../support/running.js"
 import { leavingNothing } from "./attackedServer.js"
+import { type BoundedShutdown, boundedShutdown, limit } from "./boundedShutdown.js"
 import { type HonestClients, startHonestClients } from "./honestClients.js"
 import { recordProcessErrors } from "./processErrors.js"
 import { type Kind, makeSite, type Site } from "./site.js"
-
-/** The limit of every wait that a correct server satisfies in milliseconds. */
-export const limit = 10_000
-
-/** How much later than its bound a shutdown may end, on a machine that does other things as well. */
-export const scheduling = 3000
 
 export const policy = {
   timeout: 3000,
@@ -32,17 +26,13 @@ export const policy = {
   idleGrace: 300
 } as const satisfies Shutdown.Policy
 
-export interface AttackedSite {
+export interface AttackedSite extends BoundedShutdown {
   readonly target: { readonly port: number }
   readonly server: Server.ServerService
   readonly site: Site
   readonly honest: HonestClients
-  readonly connections: () => ReadonlyArray<Connection.Connection>
   /** A client that writes what it is told, and is gone when the test is over. */
   readonly attacker: (options?: Raw.Options) => Promise<Raw.RawClient>
-  readonly untilPhase: (phase: Shutdown.Phase) => Promise<void>
-  /** Begins a shutdown, once: its report, and how long it took by the clock on the wall. */
-  readonly shutdown: () => Promise<{ readonly report: Shutdown.Report; readonly millis: number }>
 }
 
 export interface Options {
@@ -71,38 +61,22 @@ export const withAttackedSite = (
     let honest: HonestClients | undefined
     try {
       const server = await run(start(kind, site, node, limits, scope))
-      const { port } = node.address() as Net.AddressInfo
-      const target = { port }
+      const target = { port: portOf(node) }
       const well = honest = startHonestClients(target, { clients: options.honest ?? 3 })
-      const connections = () => Effect.runSync(server.connections)
-      let ended: ReturnType<AttackedSite["shutdown"]> | undefined
-      const shutdown = () =>
-        ended ??= (async () => {
-          well.closing()
-          const startedAt = now()
-          const report = await waitFor(
-            () => `the end of the shutdown; open are ${JSON.stringify(connections())}`,
-            run(reportOf(server.shutdown)),
-            Number(limits.timeout) + Number(limits.killTimeout) + scheduling
-          )
-          return { report, millis: now() - startedAt }
-        })()
+      const stopping = boundedShutdown(server, limits, well.closing)
+      const { connections, shutdown } = stopping
       await well.served(1, limit)
       await use({
         target,
         server,
         site,
         honest: well,
-        connections,
+        ...stopping,
         attacker: async (options) => {
           const raw = await Raw.connect(target, options)
           attackers.push(raw)
           return raw
-        },
-        untilPhase: async (phase) => {
-          await waitFor(`the phase ${phase}`, () => Effect.runSync(server.phase.get) === phase, limit)
-        },
-        shutdown
+        }
       })
       const { report } = await shutdown()
       await well.stop(limit)
