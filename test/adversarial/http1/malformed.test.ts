@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { waitFor } from "../../support/wait.js"
-import { type AttackedSite, limit, withAttackedSite } from "../support/attackedSite.js"
+import { type AttackedSite, withAttackedSite } from "../support/attackedSite.js"
+import { limit } from "../support/boundedShutdown.js"
 import { kinds } from "../support/site.js"
 
 // Heads and chunks that are none, or too large: each is refused by what Node answers, is in the account of the server,
@@ -111,6 +112,7 @@ for (const kind of kinds) {
       const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31))
       return withAttackedSite(kind, async (attacked) => {
         const next = random(seed)
+        const all: Array<number> = []
         for (let round = 0; round < 8; round++) {
           await Promise.all(Array.from({ length: 25 }, async () => {
             const sent = mutated(next)
@@ -124,6 +126,7 @@ for (const kind of kinds) {
             )
             const { responses } = raw.parsed()
             const statuses = responses.map(({ status }) => status)
+            all.push(...statuses)
             expect(
               statuses.every((status) => [200, 400, 413, 417, 431, 499, 500, 501].includes(status)),
               JSON.stringify({
@@ -134,6 +137,9 @@ for (const kind of kinds) {
             raw.leave()
           }))
         }
+        // both have been tried: what is still valid, and what is not
+        expect({ seed, answered: all.includes(200), refused: all.includes(400) })
+          .toEqual({ seed, answered: true, refused: true })
         await attacked.honest.served(3, limit)
         const { report } = await attacked.shutdown()
         expect(report).toMatchObject({ outcome: "Drained", cut: [], forceClosed: [] })

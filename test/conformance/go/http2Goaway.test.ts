@@ -162,7 +162,8 @@ it.scoped("H4: streams above that are ignored and never executed, and give their
     yield* untilEnded(peer)
     expect(bodies).toEqual([`/in-time ${3 * 16 * 1024}`])
     expect(peer.of("HEADERS").map(({ stream }) => stream)).toEqual([1])
-    for (const reset of peer.of("RST_STREAM")) expect(Frames.codeOf(reset)).toBe(Frames.code.refusedStream)
+    // it may be refused, or ignored: what is said of it is nothing else
+    expect(peer.of("RST_STREAM").filter((reset) => Frames.codeOf(reset) !== Frames.code.refusedStream)).toEqual([])
     expect(goawaysOf(peer)).toEqual([[1, Frames.code.noError]])
     expect((yield* app.report).outcome).toBe("Drained")
   }))
