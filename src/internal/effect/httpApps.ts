@@ -16,7 +16,7 @@ import type * as Http from "node:http"
 /** An effect that answers a request. */
 export type HttpApp<E = never, R = never> = Platform.Default<E, R>
 
-/** The server of `@effect/platform-node` that a Node server has, and that leaves its shutdown to us. */
+/** The `HttpServer` of `@effect/platform-node` on a Node server that never listens, and so has no shutdown of its own. */
 export const serverOf = (node: Http.Server): Effect.Effect<HttpServer, ServeError, Scope.Scope> =>
   PlatformNode.make(() => node, {})
 
