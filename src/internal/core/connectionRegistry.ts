@@ -4,6 +4,7 @@
  */
 import type * as Net from "node:net"
 import type { Connection } from "../model/connection.js"
+import { rawSocketOf } from "../node/internals.js"
 import { isTaken } from "../node/sentSocket.js"
 import { nextTick } from "../node/timers.js"
 import {
@@ -113,11 +114,11 @@ export class ConnectionRegistry implements ConnectionOwner {
       return connection
     }
     // what was attached to it there is let go there
-    const { _parent: raw } = socket as { readonly _parent?: Net.Socket | null }
+    const raw = rawSocketOf(socket)
     connection.exchanges.clear()
     registry.release(connection)
     const received = this.accept(socket, protocol)
-    if (connectionOf(raw) !== undefined && raw !== null && raw !== undefined) {
+    if (raw !== undefined && connectionOf(raw) !== undefined) {
       received.bindSocket(raw)
       received.bindSocket(socket)
     }

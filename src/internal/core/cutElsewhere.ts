@@ -4,14 +4,10 @@
  * clients that have left, and the report names them.
  */
 import type * as Net from "node:net"
+import { allowsHalfOpen, hasReadEnd } from "../node/internals.js"
+import * as Patch from "../node/patch.js"
 import { type ConnectionOwner, remoteAddressOf, type TrackedConnection } from "./connection.js"
-
 import type { Exchange } from "./exchange.js"
-
-interface Internals {
-  _destroy: (error: Error | null, callback: (error?: Error | null) => void) => void
-  _final: (callback: (error?: Error | null) => void) => void
-}
 
 /** What is known of the socket of a connection since a shutdown has begun. */
 interface Watch {
@@ -24,45 +20,33 @@ interface Watch {
 
 const watches = new WeakMap<TrackedConnection, Watch>()
 
-/**
- * Sees who destroys or ends the socket of a connection from now on. `_destroy` and `_final` are what every way of doing
- * so calls.
- */
+/** Sees who destroys or ends the socket of a connection from now on. */
 export const watchSocket = (connection: TrackedConnection): void => {
   const { socket } = connection
   const watch = watches.get(connection) ?? { socket: undefined, peer: undefined, destroyedHere: false }
   if (watch.socket === socket) return
   watch.socket = socket
   watches.set(connection, watch)
-  const internals = socket as unknown as Internals
-  const { _destroy: destroy, _final: final } = internals
-  if (typeof destroy !== "function" || typeof final !== "function") return
-  internals._destroy = function(this: Net.Socket, error, callback) {
-    // the name of its peer is forgotten with its handle
-    const { exchanges, protocol } = connection
-    if (exchanges.size > 0) watch.peer = remoteAddressOf(socket)
-    if (exchanges.size > 0 && !hasPeerLeft(connection, error) && protocol.onDestroyed()) watch.destroyedHere = true
-    Reflect.apply(destroy, this, [error, callback])
-  }
-  internals._final = function(this: Net.Socket, callback) {
-    const { exchanges, protocol } = connection
-    if (exchanges.size > 0 && !hasPeerLeft(connection, null) && protocol.onEnded()) watch.destroyedHere = true
-    Reflect.apply(final, this, [callback])
-  }
-}
-
-interface Peer {
-  readonly readableEnded: boolean
-  readonly _readableState?: { readonly ended?: boolean }
-  readonly server?: { readonly httpAllowHalfOpen?: boolean }
+  Patch.socketEnds(socket, {
+    destroy: (error) => {
+      // the name of its peer is forgotten with its handle
+      const { exchanges, protocol } = connection
+      if (exchanges.size > 0) watch.peer = remoteAddressOf(socket)
+      if (exchanges.size > 0 && !hasPeerLeft(connection, error) && protocol.onDestroyed()) watch.destroyedHere = true
+    },
+    final: () => {
+      const { exchanges, protocol } = connection
+      if (exchanges.size > 0 && !hasPeerLeft(connection, null) && protocol.onEnded()) watch.destroyedHere = true
+    }
+  })
 }
 
 /** What a system call or a parser has to say of a socket is its peer's doing. */
 const hasPeerLeft = (connection: TrackedConnection, error: Error | null): boolean => {
   if (connection.protocol.parseFailed) return true
-  const { _readableState, readableEnded, server } = connection.socket as unknown as Peer
+  const { socket } = connection
   // of a server that lets its clients end their side, one that has done so may be waiting for its answer
-  if ((readableEnded || _readableState?.ended === true) && server?.httpAllowHalfOpen !== true) return true
+  if ((socket.readableEnded || hasReadEnd(socket)) && !allowsHalfOpen(socket)) return true
   const { code, syscall } = (error ?? {}) as { readonly code?: unknown; readonly syscall?: unknown }
   return typeof syscall === "string" ||
     (typeof code === "string" && /^(HPE_|ERR_SSL|ERR_TLS|ERR_HTTP_|EPROTO)/.test(code))

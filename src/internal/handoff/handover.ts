@@ -144,16 +144,6 @@ export class CurrentHandover extends Context.Reference<CurrentHandover>()("quies
   defaultValue: (): Handover | undefined => undefined
 }) {}
 
-/**
- * The descriptor of a server that listens. Node has no documented way to it; `undefined` where there is none, as in a
- * worker of `node:cluster`, whose sockets are the primary's.
- */
-export const descriptorOf = (server: Net.Server): number | undefined => {
-  const { _handle } = server as unknown as { readonly _handle?: { readonly fd?: unknown } | null }
-  const fd = _handle?.fd
-  return typeof fd === "number" && fd >= 0 ? fd : undefined
-}
-
 const nameOf = ({ fd, host, path, port }: Options): string =>
   fd !== undefined
     ? `fd ${fd}`

@@ -16,6 +16,7 @@ import { unsafeInterrupt } from "../effect/fibers.js"
 import { type HttpApp, responseOf, serverOf, withUpgrade } from "../effect/httpApps.js"
 import { writeClose } from "../effect/sockets.js"
 import { completeEnd } from "../node/endCallbacks.js"
+import * as Patch from "../node/patch.js"
 import { answerUpgrade, http1Of } from "../protocol/http1.js"
 import { goingAway, hijack } from "../protocol/upgraded.js"
 import { once } from "../sockets/undrainedCalls.js"
@@ -39,13 +40,7 @@ export const make = (
   eventStreamsEnd: Effect.Effect<void>
 ): Effect.Effect<PlatformHandler, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const facade = Object.assign(Http.createServer(), {
-      listen: (_options: unknown, listening: () => void) => {
-        listening()
-        return facade
-      },
-      address: () => ({ address: "127.0.0.1", family: "IPv4", port: 0 })
-    }) as Http.Server
+    const facade = Patch.neverListens(Http.createServer())
     const platform = yield* Effect.orDie(serverOf(facade))
     return {
       request: (request, response) => void facade.emit("request", request, response),

@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import type * as Net from "node:net"
 import { Queue } from "../core/queue.js"
 import { inOwnContext } from "../node/asyncContext.js"
+import { handleOf } from "../node/internals.js"
 import { clearImmediate, clearTimeout, machineMillis, setImmediate, setTimeout } from "../node/timers.js"
 
 /** How long the queue may take to run dry, in milliseconds, before it is made as short as can be. */
@@ -181,16 +182,6 @@ export const make = (server: Net.Server, closeNow: () => void, sharedWith: () =>
     })
   }
 }
-
-/** What Node keeps of a listening socket. It has no documentation: where a part of it is missing, we do without. */
-interface Handle {
-  readonly fd?: number
-  readonly close?: () => void
-  readonly listen?: (backlog: number) => number
-}
-
-export const handleOf = (server: Net.Server): Handle | undefined =>
-  (server as unknown as { readonly _handle?: Handle | null })._handle ?? undefined
 
 /**
  * `listen` on a handle that listens sets the length of its queue, and nothing else. A pipe's has a path for its address,

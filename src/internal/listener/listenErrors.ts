@@ -7,6 +7,7 @@ import * as Net from "node:net"
 import * as Path from "node:path"
 import { ListenError, type Options } from "../model/listener.js"
 import { clip } from "../model/text.js"
+import { hasLookedUpHost } from "../node/internals.js"
 import { listenNames, nearest, unknownOption } from "../policy/optionNames.js"
 import { isWatched } from "./nodeEvents.js"
 import { isOwnAddress } from "./ownAddresses.js"
@@ -141,12 +142,11 @@ export const makeNodeServer = <A>(evaluate: () => A): A | ListenError => {
 }
 
 /**
- * Whether its `listen` has been called, as far as can be known: Node counts the calls that have a host to look up, and a
- * Node that does not is taken at its word. One that has listened before may only seem so.
+ * Whether its `listen` has been called, as far as can be known: of calls that have a host to look up. One that has
+ * listened before may only seem so.
  */
 export const seemsToStart = (server: unknown): boolean =>
-  server instanceof Net.Server && !server.listening
-  && ((server as { readonly _listeningId?: unknown })._listeningId ?? 1) !== 1
+  server instanceof Net.Server && !server.listening && hasLookedUpHost(server)
 
 /** What the system has said, in the words of the options. */
 export const explain = (options: Options, cause: unknown): ListenError => {

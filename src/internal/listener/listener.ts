@@ -3,15 +3,14 @@
  */
 import * as Effect from "effect/Effect"
 import * as Http from "node:http"
-import type * as Http2 from "node:http2"
 import * as Https from "node:https"
 import * as Net from "node:net"
 import { CurrentHandover } from "../handoff/handover.js"
 import type { Address, ListenError, NodeServer, Options } from "../model/listener.js"
+import { handleOf, http2OptionsOf, responseBeingWritten, socketsOf } from "../node/internals.js"
 import { originOf } from "../node/listeningSocket.js"
 import { fileOf, type SocketFile, sparing } from "../node/socketFile.js"
 import * as Successor from "../node/successor.js"
-import { symbolNamed } from "../node/symbols.js"
 import { setImmediate } from "../node/timers.js"
 import { maxInFlight } from "../protocol/pipeline.js"
 import * as AcceptQueue from "./acceptQueue.js"
@@ -185,7 +184,7 @@ const closer = (server: NodeServer) => {
     },
     closeNow: () => {
       if (!server.listening) return
-      if (file !== undefined) sparing(file, () => AcceptQueue.handleOf(server)?.close?.())
+      if (file !== undefined) sparing(file, () => handleOf(server)?.close?.())
       Net.Server.prototype.close.call(server)
     }
   }
@@ -201,7 +200,7 @@ export const isHttp2 = (server: NodeServer): boolean => "updateSettings" in serv
  */
 const limitStreams = (server: NodeServer): void => {
   if (!("updateSettings" in server)) return
-  const options = symbolNamed(server, "options") as { readonly settings?: Http2.Settings } | undefined
+  const options = http2OptionsOf(server)
   if (options === undefined || options.settings?.maxConcurrentStreams !== undefined) return
   server.updateSettings({ maxConcurrentStreams: maxInFlight })
 }
@@ -215,18 +214,11 @@ const isCutOff = (path: string | undefined): boolean =>
   path !== undefined && process.platform !== "win32"
   && Buffer.byteLength(path) > (process.platform === "linux" ? 107 : 103)
 
-/** The connections that a server has accepted before it was adopted, as far as Node keeps a list of them. */
-const socketsOf = (server: NodeServer): ReadonlyArray<Net.Socket> => {
-  const list = symbolNamed(server, "http.server.connections") as {
-    readonly all?: () => ReadonlyArray<{ readonly socket?: Net.Socket }>
-  } | undefined
-  return list?.all?.().flatMap(({ socket }) => socket ?? []) ?? []
-}
-
+/** A connection that a server has accepted before it was adopted. */
 const adoptSocket = (watcher: NodeServerEvents, socket: Net.Socket): void => {
   watcher.connection(socket)
-  const { _httpMessage: response } = socket as { readonly _httpMessage?: Http.ServerResponse | null }
-  if (response === null || response === undefined) return watcher.resting(socket)
+  const response = responseBeingWritten(socket)
+  if (response === undefined) return watcher.resting(socket)
   const { req: request } = response
   // a router that is mounted somewhere has rewritten `url`, and kept what it was (express, connect)
   const { originalUrl } = request as { readonly originalUrl?: unknown }

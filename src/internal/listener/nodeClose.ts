@@ -7,10 +7,8 @@
 import * as Net from "node:net"
 import { promisify } from "node:util"
 import type { NodeServer } from "../model/listener.js"
+import * as Patch from "../node/patch.js"
 import { setImmediate } from "../node/timers.js"
-
-/** Methods of a server, by their names. */
-export type Methods = ReadonlyArray<readonly [name: PropertyKey, value: unknown]>
 
 /** What other code wants of a server that is ours, and what the server says to that. */
 export interface ClosedByOthers {
@@ -34,12 +32,17 @@ export interface Life {
   readonly isOver: () => boolean
 }
 
-/** What stands in for them as long as the server is ours. */
-export const closingMethods = (server: NodeServer, watcher: ClosedByOthers, life: Life): Methods => {
+/** Stands in for them as long as the server is ours. */
+export const replaceClosing = (
+  server: NodeServer,
+  watcher: ClosedByOthers,
+  life: Life
+): ReadonlyArray<Patch.Restore> => {
   const { close } = server
-  const methods: Array<readonly [PropertyKey, unknown]> = [dispose(server), [
-    "close",
-    function(this: NodeServer, callback?: unknown) {
+  const closeAll = "closeAllConnections" in server ? server.closeAllConnections : undefined
+  return [
+    Patch.serverDispose(server, dispose(server)),
+    Patch.serverClose(server, function(callback) {
       if (life.isComing()) {
         Reflect.apply(close, server, callback === undefined ? [] : [callback])
         return this
@@ -48,49 +51,42 @@ export const closingMethods = (server: NodeServer, watcher: ClosedByOthers, life
       watcher.nodeCloseCalled()
       if (life.isOver()) emitClose(server)
       return this
-    }
-  ]]
-  if ("closeIdleConnections" in server) {
+    }),
     // Node takes one for idle whose answer has not left yet; and in a drain, what has not been looked at is not idle
-    methods.push(["closeIdleConnections", () => {
+    Patch.closeIdleConnections(server, () => {
       if (!watcher.isClosing()) watcher.closeIdle()
-    }])
-  }
-  if ("closeAllConnections" in server) {
-    const { closeAllConnections } = server
-    methods.push(["closeAllConnections", () => {
+    }),
+    Patch.closeAllConnections(server, () => {
       // whoever goes on to `close` the server wants it to stop
       setImmediate(() => {
-        if (!watcher.isStopping()) watcher.closeAll(() => closeAllConnections.call(server))
+        if (!watcher.isStopping()) watcher.closeAll(() => closeAll?.call(server))
       })
-    }])
-  }
-  return methods
+    })
+  ]
 }
 
 /**
  * `close` of a server that has closed, until it listens again: it succeeds, and tells so as Node does, so that what
  * follows in a `close` of somebody else's has its turn. After that it is Node's own again.
  */
-export const closedMethods = (server: NodeServer, restore: () => void): Methods => [dispose(server), [
-  "close",
-  function(this: NodeServer, callback?: unknown) {
-    if (server.listening) {
-      restore()
-      Reflect.apply(server.close, server, callback === undefined ? [] : [callback])
-    } else {
-      notify(server, callback)
-      emitClose(server)
-    }
-    return this
-  }
-]]
+export const replaceClosed = (server: NodeServer): void => {
+  const restores = [
+    Patch.serverDispose(server, dispose(server)),
+    Patch.serverClose(server, function(callback) {
+      if (server.listening) {
+        for (const restore of restores) restore()
+        Reflect.apply(server.close, server, callback === undefined ? [] : [callback])
+      } else {
+        notify(server, callback)
+        emitClose(server)
+      }
+      return this
+    })
+  ]
+}
 
-/** That of HTTP/2 goes past the `close` of its server. */
-const dispose = (server: NodeServer): Methods[number] => [
-  Symbol.asyncDispose,
-  async () => promisify((done: (error?: Error) => void) => void server.close(done))()
-]
+const dispose = (server: NodeServer) => async () =>
+  promisify((done: (error?: Error) => void) => void server.close(done))()
 
 const notify = (server: NodeServer, callback: unknown): void => {
   if (typeof callback === "function") server.once("close", () => callback())

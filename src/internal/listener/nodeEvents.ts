@@ -6,14 +6,15 @@ import type * as Http2 from "node:http2"
 import type * as Net from "node:net"
 import type * as Tls from "node:tls"
 import type { NodeServer } from "../model/listener.js"
-import { sendsOf } from "../node/sentSocket.js"
+import * as Patch from "../node/patch.js"
+import { whenSending } from "../node/sentSocket.js"
 import { emitOf } from "../node/serverEmit.js"
 import { setImmediate } from "../node/timers.js"
 import { parseRest } from "../node/unusedUpgrade.js"
-import { isSpokenBy, upgradesOf } from "../node/upgrades.js"
+import { handOverSpoken, isSpokenBy } from "../node/upgrades.js"
 import type { Pipeline } from "../protocol/pipeline.js"
 import type * as AcceptQueue from "./acceptQueue.js"
-import { type ClosedByOthers, closedMethods, closingMethods, type Methods } from "./nodeClose.js"
+import { type ClosedByOthers, replaceClosed, replaceClosing } from "./nodeClose.js"
 
 /** What a Node server tells us about, before its own listeners, which do not hear of it if we say `false`. */
 export interface NodeServerEvents extends ClosedByOthers {
@@ -191,43 +192,25 @@ export const watch = (
     Reflect.get(Object.getPrototypeOf(server), "close").call(server)
     setImmediate(() => {
       unwatch()
-      const restore = overrideAll(server, closedMethods(server, () => restore()))
+      replaceClosed(server)
     })
     return false
   }
   const watching = seeing(server, watcher, queue, emit, onClose)
   const isSpoken = (request: Http.IncomingMessage) => isSpokenBy(server.listeners("upgrade"), request)
   const isOver = () => closed || !life.hasListened()
-  const restore = overrideAll(server, [
-    ["emit", watching],
-    ...upgradesOf(server, isSpoken),
-    ...sendsOf(server, watcher.sends),
-    ...closingMethods(server, watcher, { isComing: life.isComing, isOver })
-  ])
+  const restores = [
+    Patch.serverEmit(server, watching),
+    handOverSpoken(server, isSpoken),
+    whenSending(server, watcher.sends),
+    ...replaceClosing(server, watcher, { isComing: life.isComing, isOver })
+  ]
   const unwatch = () => {
     watched.delete(server)
     server.off("error", watcher.acceptFailed)
-    restore()
+    for (const restore of restores) restore()
   }
   return unwatch
 }
 
 const ignore = () => {}
-
-const overrideAll = (server: NodeServer, all: Methods): () => void => {
-  const restores = all.map(([name, value]) => override(server, name, value))
-  return () => {
-    for (const restore of restores) restore()
-  }
-}
-
-/** Sets a property of a server; what is returned sets it back, unless somebody else has set it since. */
-const override = (server: NodeServer, name: PropertyKey, value: unknown): () => void => {
-  const own = Object.getOwnPropertyDescriptor(server, name)
-  Object.defineProperty(server, name, { value, configurable: true, enumerable: true, writable: true })
-  return () => {
-    if (Reflect.get(server, name) !== value) return
-    if (own === undefined) Reflect.deleteProperty(server, name)
-    else Object.defineProperty(server, name, own)
-  }
-}

@@ -7,6 +7,8 @@ import type * as Net from "node:net"
 import { connectionOf, type ConnectionOwner } from "../core/connection.js"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import type { NodeServer } from "../model/listener.js"
+import { rawSocketOf } from "../node/internals.js"
+import * as Patch from "../node/patch.js"
 import { emitOf, onPassing } from "../node/serverEmit.js"
 import { isWatched, type NodeServerEvents, seeing } from "./nodeEvents.js"
 
@@ -18,7 +20,7 @@ interface Guest {
   connections: number
   readonly seen: Map<ConnectionOwner, Seeing>
   readonly emit: NodeServer["emit"]
-  readonly replaced: unknown
+  readonly restore: Patch.Restore
 }
 
 const guests = new WeakMap<Net.Server, Guest>()
@@ -63,22 +65,20 @@ const notice = (server: Net.Server, socket: Net.Socket): void => {
 /** Its own `emit` is replaced for as long as it has one of them. */
 const takeIn = (server: Net.Server): Guest => {
   const emit = emitOf(server)
-  const seen = function(this: NodeServer, ...args: ReadonlyArray<unknown>): boolean {
+  const restore = Patch.serverEmit(server, function(...args) {
     if (args[0] === "connection" || args[0] === "secureConnection") notice(server, args[1] as Net.Socket)
     const connection = connectionOf(socketIn(args))
     const own = connection === undefined ? undefined : guest.seen.get(connection.registry)
     return Reflect.apply(own ?? emit, this, args)
-  }
-  const guest: Guest = { connections: 0, seen: new Map(), emit, replaced: seen }
+  })
+  const guest: Guest = { connections: 0, seen: new Map(), emit, restore }
   guests.set(server, guest)
-  Object.defineProperty(server, "emit", { value: seen, configurable: true, writable: true })
   return guest
 }
 
 const leave = (server: Net.Server, guest: Guest): void => {
   guests.delete(server)
-  // unless somebody has put his own there
-  if (Reflect.get(server, "emit") === guest.replaced) Reflect.deleteProperty(server, "emit")
+  guest.restore()
 }
 
 /** The socket that an event of a Node server is about, or the one below it that was accepted. */
@@ -105,9 +105,7 @@ const socketIn = ([event, first, second]: ReadonlyArray<unknown>): Net.Socket | 
 }
 
 const known = (socket: Net.Socket | undefined): Net.Socket | undefined =>
-  connectionOf(socket) === undefined
-    ? (socket as { readonly _parent?: Net.Socket | null } | undefined)?._parent ?? undefined
-    : socket
+  connectionOf(socket) === undefined ? rawSocketOf(socket) : socket
 
 /** It does not listen, or not for these. */
 const neverHolding = {

@@ -8,6 +8,7 @@ import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import { watchSocket } from "../core/cutElsewhere.js"
 import type { Protocol } from "../core/protocol.js"
 import type { NodeServer } from "../model/listener.js"
+import { serverOf } from "../node/internals.js"
 import { whenTaken } from "../node/sentSocket.js"
 import { Http1, http1Of, reject503, rejectUpgrade503 } from "../protocol/http1.js"
 import * as Http2 from "../protocol/http2.js"
@@ -144,8 +145,7 @@ export const watcherOf = (server: Watched) => (node: NodeServer, withApp: boolea
   }
 }
 
-/** Node writes on a socket which server has accepted it. */
 const connectionsOf = (registry: ConnectionRegistry, node: NodeServer): ReadonlyArray<TrackedConnection> =>
-  Array.from(registry.connections).filter(({ socket }) => (socket as { readonly server?: unknown }).server === node)
+  Array.from(registry.connections).filter(({ socket }) => serverOf(socket) === node)
 
 const ignore = () => {}

@@ -3,6 +3,7 @@
  * terminal have hung up (EIO), a disk be full (ENOSPC): then Node emits `error` on the stream, and ends the process if
  * nobody listens for that. So we listen, while a shutdown lasts, where nobody else does.
  */
+import { isErrorListenerOfNode } from "../node/internals.js"
 import { setImmediate } from "../node/timers.js"
 import { countLogError } from "./logErrors.js"
 
@@ -55,14 +56,11 @@ const outputs = (): ReadonlyArray<Output> =>
     }
   })
 
-/** Node's console has one while it writes; that of a stream which is piped there raises the error where it is the only one. */
-const ofNode = new Set(["noop", "onerror"])
-
 /** Listens where nobody does: a listener that the user added with `once` may have gone. */
 const listen = () => {
   for (const output of outputs()) {
     const { onError, stream } = output
-    const others = stream.listeners("error").filter(({ name }) => !ofNode.has(name))
+    const others = stream.listeners("error").filter((listener) => !isErrorListenerOfNode(listener))
     if (others.length > 0) continue
     stream.on("error", onError)
   }

@@ -1,11 +1,10 @@
 /**
- * What keeps this process alive, in words.
- *
- * Depends on `process.getActiveResourcesInfo()`, which names kinds, and on `process._getActiveHandles()` (undocumented,
- * Node 20 to 26) for what can be said of a socket, a server or a child; without that, kinds are all that is said.
+ * What keeps this process alive, in words: kinds of resources as Node names them, and of a socket, a server or a child
+ * which one it is.
  */
 import { ChildProcess } from "node:child_process"
 import * as Net from "node:net"
+import { activeHandles, isPipe, kindOf } from "./internals.js"
 
 /** Node's names of what is often met; others are said as they are. */
 const words: { readonly [kind: string]: readonly [one: string, many: string] } = {
@@ -43,11 +42,11 @@ export const activeResources = (): ReadonlyArray<string> => {
     kinds.splice(at, 1)
     if (text !== undefined) said.push(text)
   }
-  for (const handle of handles()) {
+  for (const handle of activeHandles()) {
     if (typeof handle !== "object" || handle === null) continue
     if (handle === process.stdout || handle === process.stderr) take(kindOf(handle))
     else if (handle === process.stdin) take(kindOf(handle), "stdin")
-    else if (isChannel(handle)) take("PipeWrap")
+    else if (isPipe(handle) && process.channel !== undefined) take("PipeWrap")
     else if (handle instanceof Net.Server) take("TCPServerWrap", serverInWords(handle))
     else if (handle instanceof Net.Socket && handle.remoteAddress !== undefined) {
       take(kindOf(handle), `a connection to ${handle.remoteAddress}:${handle.remotePort ?? 0}`)
@@ -70,20 +69,6 @@ const grouped = (kinds: ReadonlyArray<string>, said: ReadonlyArray<string>): Rea
   })
   return all.length <= limit ? all : [...all.slice(0, limit), `and ${all.length - limit} more kinds`]
 }
-
-const handles = (): ReadonlyArray<unknown> => {
-  const method: unknown = Reflect.get(process, "_getActiveHandles")
-  if (typeof method !== "function") return [process.stdout, process.stderr]
-  return Reflect.apply(method, process, []) as ReadonlyArray<unknown>
-}
-
-const kindOf = (stream: object): string => {
-  const handle: unknown = Reflect.get(stream, "_handle")
-  return typeof handle === "object" && handle !== null ? `${handle.constructor.name}Wrap` : ""
-}
-
-/** A pipe that no stream has: Node reads the parent's messages from it by itself. */
-const isChannel = (handle: object): boolean => handle.constructor.name === "Pipe" && process.channel !== undefined
 
 const serverInWords = (server: Net.Server): string => {
   const address = server.address()

@@ -3,23 +3,15 @@
  * its handler sees its client leave, as when a client disconnects, and what it writes after that is dropped.
  *
  * A handler (or a framework) stops when a response closes that it has not ended: so `close` comes without `finish`
- * before it, and `writableEnded` and `writableFinished` are false by then. What reads Node's fields here was seen in
- * Node 20.18 to 26: `_closed` (absent: `closed` says so later), how often a response has been corked, and the abort
- * controller of `request.signal` (Node 26).
+ * before it, and `writableEnded` and `writableFinished` are false by then.
  */
 import type * as Http from "node:http"
 import type * as Http2 from "node:http2"
-import { symbolNamed } from "./symbols.js"
+import { abortControllerOf, corksOf, responseOf, type Writer } from "./internals.js"
+import * as Patch from "./patch.js"
 import { nextTick, setImmediate } from "./timers.js"
 
 type Args = ReadonlyArray<unknown>
-
-/** What both versions of HTTP call by the same names. */
-interface Writer {
-  readonly writableEnded: boolean
-  write: (...args: Array<never>) => unknown
-  end: (...args: Array<never>) => unknown
-}
 
 /**
  * `write` and `end` are those of the handler, and go on to the response until it has ended: a compressor ends later
@@ -34,8 +26,8 @@ const dropLateWrites = (writer: Writer, hasLeft: () => boolean): void => {
     if (callback !== undefined) setImmediate(callback as () => void)
     return true
   }
-  writer.write = (...args: Args) => drops(args) ? false : Reflect.apply(write, writer, args)
-  writer.end = (...args: Args) => drops(args) ? writer : Reflect.apply(end, writer, args)
+  Patch.write(writer, (...args) => drops(args) ? false : Reflect.apply(write, writer, args))
+  Patch.end(writer, (...args) => drops(args) ? writer : Reflect.apply(end, writer, args))
 }
 
 const ignore = () => {}
@@ -49,13 +41,6 @@ export const endsWithEncoder = (response: object): boolean => Object.hasOwn(resp
 /** The same of HTTP/2, where it may stand before the stream. */
 export const streamEndsWithEncoder = (stream: Http2.ServerHttp2Stream): boolean =>
   endsWithEncoder(responseOf(stream) ?? stream)
-
-/** Says of a response what is so when its client has left it unfinished. */
-const looksUnfinished = (response: object): void => {
-  for (const name of ["writableEnded", "writableFinished"]) {
-    Object.defineProperty(response, name, { value: false, configurable: true, writable: true })
-  }
-}
 
 /**
  * Of HTTP/1.1. `onFlushed` is called when all of it has gone to the socket, and `onClose`, a listener for the `close` of
@@ -71,23 +56,21 @@ export const endEarly = (
   let left = false
   const leave = () => {
     left = true
-    looksUnfinished(response)
-    response.destroyed = true
-    if ("_closed" in response) response._closed = true
+    Patch.looksUnfinished(response)
+    Patch.looksClosed(response)
     response.off("close", onClose)
     if (!request.readableEnded || !request.complete) request.emit("aborted")
-    const controller = symbolNamed(request, "kAbortController")
-    if (controller instanceof AbortController) controller.abort()
+    abortControllerOf(request)?.abort()
     Reflect.apply(emit, response, ["close"])
   }
   response.on("error", ignore)
-  response.emit = (...args: [event: string | symbol, ...Array<unknown>]) => {
+  Patch.responseEmit(response, (...args) => {
     const [event] = args
     // Node says it again
     if (event === "close" && left) return false
     if (event === "close") {
       left = true
-      looksUnfinished(response)
+      Patch.looksUnfinished(response)
     }
     if (event === "finish" && !left) {
       onFlushed()
@@ -95,17 +78,11 @@ export const endEarly = (
       nextTick(() => onClose.call(response))
     }
     return Reflect.apply(emit, response, args)
-  }
-  uncork(response)
+  })
+  // Node 22 and 24 write what a response has been given while corked behind its end
+  for (let corks = corksOf(response); corks > 0; corks--) response.uncork()
   response.end()
   dropLateWrites(response, () => left)
-}
-
-/** Node 22 and 24 write what a response has been given while corked behind its end. */
-const uncork = (response: Http.ServerResponse): void => {
-  for (let corked = symbolNamed(response, "corked"); typeof corked === "number" && corked > 0; corked--) {
-    response.uncork()
-  }
 }
 
 /** Of HTTP/2: what has been written to a stream, and by a response in the manner of HTTP/1.1 where there is one. */
@@ -115,7 +92,7 @@ export const endStreamEarly = (stream: Http2.ServerHttp2Stream): void => {
   stream.on("error", ignore)
   stream.prependOnceListener("close", () => {
     left = true
-    if (response !== undefined) looksUnfinished(response)
+    if (response !== undefined) Patch.looksUnfinished(response)
     stream.emit("aborted")
   })
   if (response === undefined) {
@@ -126,13 +103,3 @@ export const endStreamEarly = (stream: Http2.ServerHttp2Stream): void => {
   }
   dropLateWrites(stream, () => left)
 }
-
-/** Node keeps the response that a `request` listener was given on its stream, under a symbol of its own. */
-const responseOf = (stream: Http2.ServerHttp2Stream): Writer & { end: () => unknown } | undefined => {
-  const response = symbolNamed(stream, "response")
-  return isWriter(response) ? response : undefined
-}
-
-const isWriter = (value: unknown): value is Writer & { end: () => unknown } =>
-  typeof value === "object" && value !== null && "write" in value && "end" in value
-  && typeof value.write === "function" && typeof value.end === "function" && "writableEnded" in value

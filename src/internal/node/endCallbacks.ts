@@ -1,9 +1,9 @@
 /**
- * Node internals: where Node keeps what `response.end(…, callback)` was given until the response has been sent. Of a
- * response that is destroyed before, Node calls none of them while it holds the answer back (pipelining). Up to Node 22
- * they are `once` listeners of `finish`, since Node 24.2x an array under a symbol of its own.
+ * What `response.end(…, callback)` was given. Of a response that is destroyed before it has been sent, Node calls none of
+ * them while it holds the answer back (pipelining).
  */
-import { symbolNamed } from "./symbols.js"
+import { endCallbacksOf } from "./internals.js"
+import * as Patch from "./patch.js"
 import { nextTick } from "./timers.js"
 
 interface Ended {
@@ -16,9 +16,9 @@ export const callEndCallbacks = (response: Ended): void => {
     // only the wrapper of a `once` listener has a `listener`, and it takes itself off
     if (typeof listener === "function" && "listener" in listener) listener.call(response)
   }
-  const kept = symbolNamed(response, "kEndCallbacks")
-  if (!Array.isArray(kept)) return
-  for (const callback of kept.splice(0)) if (typeof callback === "function") callback.call(response)
+  for (const callback of endCallbacksOf(response)?.splice(0) ?? []) {
+    if (typeof callback === "function") callback.call(response)
+  }
 }
 
 /** What of a response is needed to end it, in either version of HTTP. */
@@ -35,11 +35,11 @@ interface Ending {
 export const completeEnd = (response: Ending): void => {
   if (response.writableEnded) return callEndCallbacks(response)
   const { end } = response
-  response.end = (...args: ReadonlyArray<unknown>) => {
+  Patch.end(response, (...args) => {
     const callback = args.find((arg) => typeof arg === "function")
     if (callback !== undefined) nextTick(callback)
     // it has to know that it has ended: whoever finds that it has not writes its head again
     end.call(response)
     return response
-  }
+  })
 }

@@ -3,6 +3,7 @@
  * what belongs to the socket and not to a descriptor of it, such as the length of its queue, is theirs, too.
  */
 import type * as Net from "node:net"
+import { connectionKeyOf, handleOf, hasPipeName } from "./internals.js"
 
 /**
  * `"bound"`: this process has bound it. `"descriptor"`: it was listened with by its number, as systemd and other parents
@@ -12,19 +13,13 @@ import type * as Net from "node:net"
 export type Origin = "bound" | "descriptor" | "handle"
 
 /**
- * How a server that listens has come by its socket. Node keeps what it was asked for as `family:address:port` in
- * `_connectionKey`, without any of them for a descriptor (`null:null:null`) and with -1 for a handle (`-1:null:-1`); a
- * path is in `_pipeName`. The handle that the primary of a cluster passes to a worker has a `close` of its own, which
- * tells the primary; with SCHED_RR there is no socket, and so no `fd`. A Node that keeps none of this is taken to have
- * bound it.
+ * How a server that listens has come by its socket. The handle that the primary of a cluster passes to a worker has a
+ * `close` of its own, which tells the primary; with SCHED_RR there is no socket, and so no `fd`.
  */
 export const originOf = (server: Net.Server): Origin => {
-  const { _connectionKey: key, _handle: handle, _pipeName: path } = server as unknown as {
-    readonly _connectionKey?: unknown
-    readonly _handle?: { readonly fd?: unknown } | null
-    readonly _pipeName?: unknown
-  }
+  const handle = handleOf(server)
   if (typeof handle?.fd === "number" && Object.hasOwn(handle, "close")) return "handle"
-  if (typeof key !== "string" || typeof path === "string") return "bound"
+  const key = connectionKeyOf(server)
+  if (key === undefined || hasPipeName(server)) return "bound"
   return key.startsWith("null:") ? "descriptor" : key.startsWith("-1:") ? "handle" : "bound"
 }

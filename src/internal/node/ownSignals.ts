@@ -1,16 +1,11 @@
 /**
  * Tells the signals that this process sends to itself from those of others: the kernel does not say so to a program
  * in JavaScript, and libraries that tidy up on a signal send it again (NestJS, Apollo Server, terminus).
- *
- * Depends on Node's `process._kill(pid, number)`, which `process.kill` calls (lib/internal/process/per_thread.js, Node
- * 20 to 26), also where it was taken before, as `import { kill } from "node:process"` does. Where there is none,
- * `process.kill` itself is replaced.
  */
 import * as Fs from "node:fs"
 import * as Os from "node:os"
+import * as Patch from "./patch.js"
 import { setImmediate, setTimeout } from "./timers.js"
-
-type Kill = (pid: number, signal: number | NodeJS.Signals) => unknown
 
 /** A signal that has not come by then, and one turn of the event loop later, was merged with another one. */
 const lostMillis = 1000
@@ -43,27 +38,25 @@ export const takeOwn = (name: NodeJS.Signals): boolean => {
 }
 
 const replace = (): () => void => {
-  const name = typeof Reflect.get(process, "_kill") === "function" ? "_kill" : "kill"
-  const kill = Reflect.get(process, name) as Kill
   let watching = true
-  const watched = function(this: unknown, ...args: ReadonlyArray<unknown>) {
-    const token = watching ? sends(args[0], args[1]) : undefined
-    let result: unknown
-    try {
-      result = Reflect.apply(kill, this, args)
-    } catch (error) {
-      token?.forget()
-      throw error
+  const restore = Patch.processKill((kill) =>
+    function(this: unknown, ...args) {
+      const token = watching ? sends(args[0], args[1]) : undefined
+      let result: unknown
+      try {
+        result = Reflect.apply(kill, this, args)
+      } catch (error) {
+        token?.forget()
+        throw error
+      }
+      // `_kill` returns an error code
+      if (typeof result === "number" && result !== 0) token?.forget()
+      return result
     }
-    // `_kill` returns an error code
-    if (typeof result === "number" && result !== 0) token?.forget()
-    return result
-  }
-  Reflect.set(process, name, watched)
+  )
   return () => {
     watching = false
-    // whoever has replaced it since goes on calling us
-    if (Reflect.get(process, name) === watched) Reflect.set(process, name, kill)
+    restore()
   }
 }
 

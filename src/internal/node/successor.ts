@@ -3,12 +3,12 @@
  * The next server of the same process need not wait for that: it is given the socket itself, with the connections that
  * the kernel has queued on it, so that a hot reload that does not await the shutdown binds and loses nothing.
  *
- * Of Node this takes `net.Server.prototype._listen2`, which makes the handle of a server unless it has one and is called
- * with the address that was looked up ("still named like this to avoid breaking code that wraps this function"), and
- * `_handle`. It is wrapped only while a socket of ours is closing; where it is missing, an address in use is in use.
+ * Node makes the listening socket of a server unless it has one: so that server is given it before.
  */
 import * as Net from "node:net"
+import { handleOf, type ListeningHandle } from "./internals.js"
 import { originOf } from "./listeningSocket.js"
+import * as Patch from "./patch.js"
 
 interface Closing {
   readonly server: Net.Server
@@ -18,18 +18,6 @@ interface Closing {
   readonly gone: () => void
 }
 
-interface Handle {
-  readonly fd?: number
-  readonly listen?: unknown
-  readonly ref?: () => void
-}
-
-interface Internals {
-  _handle?: Handle | null
-}
-
-type Listen2 = (this: Net.Server, address: unknown, port: unknown, type: unknown, backlog: unknown, fd: unknown) => void
-
 const closing = new Set<Closing>()
 let restore = () => {}
 
@@ -37,26 +25,14 @@ let restore = () => {}
 export const makeWay = (server: Net.Server, closeNow: () => void, gone: () => void): () => void => {
   if (!server.listening || originOf(server) !== "bound") return () => {}
   const listener: Closing = { server, closeNow, gone }
-  if (closing.size === 0) restore = wrap()
+  if (closing.size === 0) {
+    restore = Patch.inheritedListen2((next, { address, fd, flags, port }) => {
+      if (handleOf(next) === undefined && typeof fd !== "number") succeed(next, address, port, flags)
+    })
+  }
   closing.add(listener)
   return () => {
     if (closing.delete(listener) && closing.size === 0) restore()
-  }
-}
-
-const wrap = (): () => void => {
-  const prototype = Net.Server.prototype as unknown as { _listen2: Listen2 | undefined }
-  const listen = prototype._listen2
-  if (typeof listen !== "function") return () => {}
-  const wrapped: Listen2 = function(address, port, type, backlog, fd, ...rest: ReadonlyArray<unknown>) {
-    const internals = this as Internals
-    if ((internals._handle ?? null) === null && typeof fd !== "number") succeed(this, address, port, rest[0])
-    return Reflect.apply(listen, this, [address, port, type, backlog, fd, ...rest])
-  }
-  prototype._listen2 = wrapped
-  return () => {
-    // somebody else may have wrapped it since: then ours stays below theirs, and does nothing
-    if (prototype._listen2 === wrapped) prototype._listen2 = listen
   }
 }
 
@@ -66,7 +42,7 @@ const succeed = (next: Net.Server, address: unknown, port: unknown, flags: unkno
     const match = compare(listener.server.address(), address, port)
     if (match === "same" && (flags === undefined || flags === 0)) {
       const handle = take(listener.server)
-      if (handle !== undefined) (next as Internals)._handle = handle
+      if (handle !== undefined) Patch.setHandle(next, handle)
     }
     // one that overlaps cannot be listened with in its place: its queue is lost, as with Node's own `close`
     if (match === undefined) continue
@@ -76,11 +52,10 @@ const succeed = (next: Net.Server, address: unknown, port: unknown, flags: unkno
 }
 
 /** Takes its socket away from a server, which tells of its end when its connections have gone. */
-const take = (server: Net.Server): Handle | undefined => {
-  const internals = server as Internals
-  const handle = internals._handle ?? undefined
+const take = (server: Net.Server): ListeningHandle | undefined => {
+  const handle = handleOf(server)
   if (typeof handle?.fd !== "number" || handle.fd < 0 || typeof handle.listen !== "function") return undefined
-  internals._handle = null
+  Patch.setHandle(server, null)
   Net.Server.prototype.close.call(server)
   handle.ref?.()
   return handle

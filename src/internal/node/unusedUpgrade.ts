@@ -5,76 +5,61 @@
  */
 import type * as Http from "node:http"
 import type * as Net from "node:net"
-
-/**
- * Node's parser of a connection that it reads without JavaScript (`_consumed`): it calls the bound `onParserExecute`,
- * under a number that differs between versions, with how much of a read it has parsed.
- */
-interface Parser {
-  readonly _consumed?: boolean
-  readonly incoming?: Http.IncomingMessage | null
-  readonly getCurrentBuffer?: () => Uint8Array
-  execute?: (data: Uint8Array) => unknown
-  [index: number]: unknown
-}
-
-interface Handle {
-  reading?: boolean
-  readonly readStart?: () => unknown
-}
-
-type Socket = Net.Socket & { readonly parser?: Parser | null; readonly _handle?: Handle | null }
-
-/** How many numbers a parser has for its callbacks, at the most. */
-const callbacks = 10
+import {
+  currentBufferOf,
+  executedIndexOf,
+  incomingOf,
+  isReading,
+  isUpgrade,
+  type Parser,
+  parserOf,
+  readsByItself
+} from "./internals.js"
+import * as Patch from "./patch.js"
 
 /** The requests with an unused upgrade that are being parsed. Node's parser stops once for each: where its message ends. */
 const unused = new WeakMap<Parser, Http.IncomingMessage>()
 
-/** Reads on behind `request`, whose head has just been parsed. Where Node keeps none of this, it is as Node has it. */
+/** Reads on behind `request`, whose head has just been parsed. */
 export const continueAfter = (request: Http.IncomingMessage): void => {
-  const socket = request.socket as Socket
-  const { parser } = socket
-  if (parser === null || parser === undefined) return
+  const { socket } = request
+  const parser = parserOf(socket)
+  if (parser === undefined) return
   unused.set(parser, request)
-  if (parser._consumed !== true || typeof parser.getCurrentBuffer !== "function") return
-  const index = Array.from({ length: callbacks }, (_, index) => index).find((index) => {
-    const callback = parser[index]
-    return typeof callback === "function" && callback.name === "bound onParserExecute"
-  })
+  const currentBuffer = currentBufferOf(parser)
+  if (readsByItself(parser) !== true || currentBuffer === undefined) return
+  const index = executedIndexOf(parser)
   const executed = index === undefined ? undefined : parser[index]
   if (index === undefined || typeof executed !== "function") return
   // what comes next must come to the parser behind the rest of this read, and over TLS it cannot be held back
   readWithoutParser(socket)
-  parser[index] = (result: unknown) => {
-    parser[index] = executed
-    const data = typeof result === "number" ? parser.getCurrentBuffer?.() : undefined
+  const restore = Patch.parserExecuted(parser, index, (result) => {
+    restore()
+    const data = typeof result === "number" ? currentBuffer() : undefined
     const parsed = data === undefined ? result : parsedOf(parser, result, data)
     Reflect.apply(executed, undefined, [parsed])
     if (data === undefined || typeof parsed !== "number" || parsed >= data.length) return
-    if (socket.parser === parser && !socket.destroyed) socket.unshift(data.subarray(parsed))
-  }
+    if (parserOf(socket) === parser && !socket.destroyed) socket.unshift(data.subarray(parsed))
+  })
 }
 
 /** Node's parser reads no more by itself: it is given what the socket has read. */
 export const readWithoutParser = (socket: Net.Socket): void => {
-  const { _handle: handle, parser } = socket as Socket
-  if (parser === null || parser === undefined) return
+  const parser = parserOf(socket)
+  if (parser === undefined) return
   // Node lets go of it for whoever listens for what is read
   socket.on("data", ignore).off("data", ignore)
   parseWhole(socket, parser)
   // a pause has stopped the handle for the parser. For the stream it still reads, and nothing would start it again
-  if (handle?.reading !== false || typeof handle.readStart !== "function") return
-  handle.reading = true
-  handle.readStart()
+  if (isReading(socket) === false) Patch.startReading(socket)
 }
 
 const ignore = () => {}
 
 /** Where Node gives the parser what a new connection has read, it would drop the rest as well. */
 export const parseRest = (socket: Net.Socket): void => {
-  const { parser } = socket as Socket
-  if (parser?._consumed === false) parseWhole(socket, parser)
+  const parser = parserOf(socket)
+  if (parser !== undefined && readsByItself(parser) === false) parseWhole(socket, parser)
 }
 
 /** There may be such a request in anything that is parsed from now on. */
@@ -88,23 +73,19 @@ const parseWhole = (socket: Net.Socket, parser: Parser): void => {
       const result = parsedOf(parser, Reflect.apply(execute, parser, [rest]), rest)
       if (typeof result !== "number") return result
       parsed += result
-      if (isUpgraded(parser)) restore()
-      if (parsed >= data.length || isUpgraded(parser)) return parsed
+      if (isUpgrade(incomingOf(parser))) leave()
+      if (parsed >= data.length || isUpgrade(incomingOf(parser))) return parsed
     }
   }
   // Node keeps parsers for other connections, and takes that of an upgraded one before it has closed
-  const restore = () => {
-    socket.off("close", restore)
-    if (parser.execute !== whole) return
-    Reflect.deleteProperty(parser, "execute")
-    unused.delete(parser)
+  const leave = () => {
+    socket.off("close", leave)
+    if (parser.execute === whole) unused.delete(parser)
+    restore()
   }
-  Object.defineProperty(parser, "execute", { value: whole, configurable: true, writable: true })
-  socket.once("close", restore)
+  const restore = Patch.parserExecute(parser, whole)
+  socket.once("close", leave)
 }
-
-const isUpgraded = ({ incoming }: Parser): boolean =>
-  (incoming as { readonly upgrade?: unknown } | null | undefined)?.upgrade === true
 
 /**
  * What the parser has said of `data`. From the head of a request that asks for an upgrade to the next head, it hides its
@@ -114,6 +95,6 @@ const isUpgraded = ({ incoming }: Parser): boolean =>
 const parsedOf = (parser: Parser, result: unknown, data: Uint8Array): unknown => {
   const isOver = unused.get(parser)?.complete === true
   if (isOver) unused.delete(parser)
-  if (typeof result !== "number" || result === data.length || isOver || isUpgraded(parser)) return result
+  if (typeof result !== "number" || result === data.length || isOver || isUpgrade(incomingOf(parser))) return result
   return Object.assign(new Error("Parse Error"), { code: "HPE_INTERNAL", bytesParsed: 0 })
 }

@@ -4,34 +4,30 @@
  * that nobody speaks is to be answered as if it had not been sent: Java's `HttpClient` offers `h2c` with its first
  * request, whatever that is.
  */
-import { executionAsyncResource } from "node:async_hooks"
 import type * as Http from "node:http"
 import { createServer } from "node:http"
 import type * as Net from "node:net"
+import { incomingOf, isUpgrade, parserOf, socketBeingParsed, upgradeCallbackOf } from "./internals.js"
+import * as Patch from "./patch.js"
 import { continueAfter } from "./unusedUpgrade.js"
 
-type Listener = (...args: ReadonlyArray<never>) => unknown
-
-/**
- * The properties of a Node server to set, so that only what `isSpoken` says reaches its `upgrade` listeners. Node asks
- * `shouldUpgradeCallback` from 22.21 and 24.9 on, and before that whether there is a listener.
- */
-export const upgradesOf = (
+/** Only what `isSpoken` says reaches the `upgrade` listeners of a Node server. */
+export const handOverSpoken = (
   server: Net.Server,
   isSpoken: (request: Http.IncomingMessage) => boolean
-): ReadonlyArray<readonly [name: string, value: unknown]> => {
+): Patch.Restore => {
   const decide = (request: Http.IncomingMessage): boolean => {
     const spoken = server.listenerCount("upgrade") > 0 && isSpoken(request)
     if (!spoken) continueAfter(request)
     return spoken
   }
-  const { shouldUpgradeCallback } = server as { readonly shouldUpgradeCallback?: unknown }
-  if (typeof shouldUpgradeCallback === "function") {
+  const callback = upgradeCallbackOf(server)
+  if (typeof callback === "function") {
     // whoever has given the server one of his own knows better
-    return String(shouldUpgradeCallback) === usual ? [["shouldUpgradeCallback", decide]] : []
+    return String(callback) === usual ? Patch.shouldUpgradeCallback(server, decide) : () => {}
   }
   const { listenerCount } = server
-  return [["listenerCount", (name: string | symbol, listener?: Listener) => {
+  return Patch.listenerCount(server, (name, listener) => {
     const count: number = Reflect.apply(listenerCount, server, listener === undefined ? [name] : [name, listener])
     if (name !== "upgrade") return count
     const request = beingParsed()
@@ -39,24 +35,18 @@ export const upgradesOf = (
     const spoken = count > 0 && isSpoken(request)
     if (!spoken) continueAfter(request)
     return spoken ? count : 0
-  }]]
+  })
 }
 
 /** As Node makes it for a server that was not given one. */
-const usual = String((createServer() as { readonly shouldUpgradeCallback?: unknown }).shouldUpgradeCallback)
+const usual = String(upgradeCallbackOf(createServer()))
 
-/**
- * The request whose head Node has just parsed, where it asks for an upgrade and that is still to be decided. Node runs
- * its parser in the context of a resource that knows the socket, whose `parser` knows the request.
- */
+/** The request whose head Node has just parsed, where it asks for an upgrade and that is still to be decided. */
 const beingParsed = (): Http.IncomingMessage | undefined => {
-  const { socket } = executionAsyncResource() as {
-    readonly socket?: { readonly parser?: { readonly incoming?: Http.IncomingMessage | null } | null }
-  }
-  const request = socket?.parser?.incoming
-  return (request as { readonly upgrade?: unknown } | null | undefined)?.upgrade === true
-    ? request ?? undefined
-    : undefined
+  const socket = socketBeingParsed()
+  const parser = socket === undefined ? undefined : parserOf(socket)
+  const request = parser === undefined ? undefined : incomingOf(parser)
+  return isUpgrade(request) ? request : undefined
 }
 
 /** What no server on Node can upgrade to: HTTP/2 has its own ports and ALPN, TLS (RFC 2817) has nobody. */

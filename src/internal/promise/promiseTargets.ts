@@ -5,6 +5,8 @@ import * as Net from "node:net"
 import { whyNotAdopt } from "../listener/listenErrors.js"
 import type { NodeServer } from "../model/listener.js"
 import type { Framework, Target } from "../model/promise.js"
+import { serverBindingsOf } from "../node/internals.js"
+import * as Patch from "../node/patch.js"
 import * as Given from "../policy/validateFunction.js"
 
 /** Looks at all of them before one is touched. */
@@ -44,17 +46,11 @@ const nodeServerOf = (target: Target): NodeServer => {
  * told otherwise, and keeps them in a list of its own.
  */
 export const adoptLater = (framework: Framework, adopt: (node: NodeServer) => void): void => {
-  const symbol = Object.getOwnPropertySymbols(framework).find(
-    (symbol) => symbol.description === "fastify.serverBindings"
-  )
-  const bindings: unknown = symbol === undefined ? undefined : Reflect.get(framework, symbol)
-  if (!Array.isArray(bindings)) return
+  const bindings = serverBindingsOf(framework)
+  if (bindings === undefined) return
   const added = (node: unknown) => {
     if (node instanceof Net.Server) adopt(node)
   }
   bindings.forEach(added)
-  bindings.push = function(...nodes: ReadonlyArray<unknown>) {
-    nodes.forEach(added)
-    return Array.prototype.push.apply(this, [...nodes])
-  }
+  Patch.bindingsPush(bindings, added)
 }

@@ -2,6 +2,7 @@
  * How a response of HTTP/1.1 asks its client to leave: `Connection: close` (RFC 9112 §9.6).
  */
 import type * as Http from "node:http"
+import * as Patch from "../node/patch.js"
 
 /**
  * Makes a response whose head has not been written ask the client to leave. Whether it may is known only when the head is
@@ -10,9 +11,9 @@ import type * as Http from "node:http"
 export const closeAfter = (response: Http.ServerResponse, closes: () => boolean, onHead: () => void): void => {
   if (response.headersSent) return
   const { writeHead } = response
-  response.writeHead = function(this: Http.ServerResponse, statusCode: number, ...rest: ReadonlyArray<unknown>) {
+  Patch.writeHead(response, function(statusCode, ...rest) {
     if (statusCode !== 101 && closes()) {
-      response.shouldKeepAlive = false
+      Patch.keepsNotAlive(response)
       // what the handler says about the connection is dropped (Go's rule C2)
       if (response.hasHeader("connection")) response.setHeader("connection", "close")
       rest = rest.map(withoutConnection)
@@ -20,7 +21,7 @@ export const closeAfter = (response: Http.ServerResponse, closes: () => boolean,
     Reflect.apply(writeHead, this, [statusCode, ...rest])
     onHead()
     return response
-  }
+  })
 }
 
 /** Headers as `writeHead` takes them (an object, pairs, or a flat list), without `Connection`. */

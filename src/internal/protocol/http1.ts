@@ -9,13 +9,13 @@ import { ExchangeList } from "../core/exchangeList.js"
 import type { Grace } from "../core/lifecycle.js"
 import { destroyEnded, lingerMillis, type Protocol } from "../core/protocol.js"
 import { completeEnd } from "../node/endCallbacks.js"
-import { activeParsers, parserOf } from "../node/parsers.js"
-import { isPausedByNode } from "../node/paused.js"
+import { activeParsers, headOf, isPausedByNode, parserOf, serverOf } from "../node/internals.js"
+import * as Patch from "../node/patch.js"
 import { discardUnread } from "../node/reading.js"
 import { nextTick, setImmediate } from "../node/timers.js"
 import { closeAfter } from "./connectionClose.js"
 import { hasEndedByItself, isEventStreamHead } from "./eventStream.js"
-import { freezeAndDestroy, headOf, Http1Exchange, isFlushed, type Pipelined } from "./http1Exchange.js"
+import { freezeAndDestroy, Http1Exchange, isFlushed, type Pipelined, wholeHeadOf } from "./http1Exchange.js"
 import { Pipeline } from "./pipeline.js"
 
 /**
@@ -192,7 +192,7 @@ export class Http1 implements Protocol, Pipelined {
 
   gracefulClose(): boolean {
     const { socket } = this
-    if (typeof socket.destroySoon === "function") socket.destroySoon = destroySoon
+    Patch.destroySoon(socket, destroySoon)
     for (const { response } of this.exchanges) {
       if (response !== undefined) this.#closeAfter(response)
     }
@@ -305,7 +305,7 @@ export class Http1 implements Protocol, Pipelined {
     exchange.markFlushed(isFlushed(socket, response))
     if (asksToLeave) registry.lastUse = registry.now()
     if (connection.complete(exchange)) {
-      if (registry.keepHeads) this.#lastHead = (response as { readonly _header?: string })._header
+      if (registry.keepHeads) this.#lastHead = headOf(response)
     } else {
       noteIfDestroyedHere(connection, exchange)
       if (exchange.fromEffectApp && !exchange.rejected) completeEnd(response)
@@ -368,7 +368,9 @@ export class Http1 implements Protocol, Pipelined {
       return true
     }, () => {
       // an event stream that begins when those that were there have been ended: what comes with its head goes out first
-      if (!registry.lifecycle.endsLongLived || !registry.endsEventStreams || !isEventStreamHead(headOf(response))) {
+      if (
+        !registry.lifecycle.endsLongLived || !registry.endsEventStreams || !isEventStreamHead(wholeHeadOf(response))
+      ) {
         return
       }
       setImmediate(() => this.find(response)?.endEventStream())
@@ -392,9 +394,9 @@ export class Http1 implements Protocol, Pipelined {
    * request before it. Where Node does not say, it is taken to be between messages, where the graces still hold.
    */
   #isMidMessage(): boolean {
-    const found = parserOf(this.socket)
-    if (found === undefined) return false
-    const { parser, server } = found
+    const parser = parserOf(this.socket)
+    const server = serverOf(this.socket)
+    if (parser === undefined || server === undefined) return false
     const { parserCache } = this.#connection.registry
     const known = parserCache?.get(server) as ReadonlySet<unknown> | undefined
     if (known !== undefined) return known.has(parser)
@@ -424,8 +426,7 @@ export class Http1 implements Protocol, Pipelined {
   #promised(): number {
     const announced = /^keep-alive:.*?timeout=(\d+)/im.exec(this.#lastHead ?? "")?.[1]
     if (announced !== undefined) return Number(announced) * 1000
-    const { server } = this.socket as { readonly server?: Http.Server }
-    return Math.floor((server?.keepAliveTimeout ?? 0) / 1000) * 1000
+    return Math.floor((serverOf(this.socket)?.keepAliveTimeout ?? 0) / 1000) * 1000
   }
 }
 
@@ -455,7 +456,7 @@ export const answerUpgrade = (exchange: Http1Exchange, response: Http.ServerResp
 /** Tells the client to come back, where no handler has seen its request. */
 export const reject503 = (response: Http.ServerResponse): void => {
   if (response.destroyed || response.headersSent) return
-  if (response.req.httpVersionMajor < 2) response.shouldKeepAlive = false
+  if (response.req.httpVersionMajor < 2) Patch.keepsNotAlive(response)
   const { socket } = response.req
   if (connectionOf(socket)?.registry.lifecycle.isAborting === true) {
     const exchange = http1Of(socket)?.find(response)

@@ -5,6 +5,8 @@ import type * as Http from "node:http"
 import type * as Net from "node:net"
 import { Exchange } from "../core/exchange.js"
 import { endEarly, endsWithEncoder } from "../node/earlyEnd.js"
+import { headOf, isKept, isWritten } from "../node/internals.js"
+import * as Patch from "../node/patch.js"
 import { endsByItself, isEncodedHead, isEventStreamHead, wantsEventStream } from "./eventStream.js"
 
 /** The connection that it has come on. */
@@ -44,7 +46,7 @@ export class Http1Exchange extends Exchange {
   get status(): number | undefined {
     if (this.last !== undefined) return this.last.status
     const { response } = this
-    return response?.headersSent === true && !isKept(response) ? response.statusCode : undefined
+    return response?.headersSent === true && !isHeld(response) ? response.statusCode : undefined
   }
 
   get isFrozen(): boolean {
@@ -77,7 +79,7 @@ export class Http1Exchange extends Exchange {
     const { on, request, response } = this
     if (this.endedEarly || response?.headersSent !== true || response.writableEnded || response.destroyed) return false
     if (!wantsEventStream(request.method, request.headers.accept)) return false
-    const head = headOf(response)
+    const head = wholeHeadOf(response)
     if (!isEventStreamHead(head) || endsByItself(response)) return false
     if (isEncodedHead(head) && !endsWithEncoder(response)) return false
     this.endedEarly = true
@@ -89,7 +91,7 @@ export class Http1Exchange extends Exchange {
     const { on, request, response } = this
     const { destroy } = request
     // a reader of its body that is interrupted destroys it, and with it the connection that its 503 is to be sent on
-    request.destroy = (error) => request.socket.destroyed ? destroy.call(request, error) : request
+    Patch.requestDestroy(request, (error) => request.socket.destroyed ? destroy.call(request, error) : request)
     if (response === undefined || !response.headersSent || response.writableEnded) return
     const { destroy: destroyResponse } = response
     const cut = () => {
@@ -100,8 +102,8 @@ export class Http1Exchange extends Exchange {
       return destroyResponse.call(response)
     }
     // Effect 3 ends a stream that is interrupted as if it were whole; Effect 4, and some handlers, destroy its response
-    response.end = cut
-    response.destroy = (error) => on.socket.destroyed ? destroyResponse.call(response, error) : cut()
+    Patch.end(response, cut)
+    Patch.responseDestroy(response, (error) => on.socket.destroyed ? destroyResponse.call(response, error) : cut())
   }
 }
 
@@ -115,20 +117,8 @@ export const freezeAndDestroy = (on: Pipelined): void => {
  * Node has the head, and its client nothing: an answer that was given before its turn (pipelining) is kept until those
  * before it have left, and a head until the first bytes of its body.
  */
-const isKept = (response: Http.ServerResponse): boolean => {
-  if (response.writableFinished) return false
-  const { _headerSent, outputSize } = response as { readonly _headerSent?: boolean; readonly outputSize?: number }
-  return response.socket === null || _headerSent === false || (outputSize ?? 0) > 0
-}
-
-/** Whether the kernel has all that was ever written to a socket. Of what is still to be encrypted, nobody can tell. */
-const isWritten = (socket: Net.Socket): boolean => {
-  const { _handle, encrypted } = socket as {
-    readonly _handle?: { readonly writeQueueSize?: number; readonly bytesWritten?: number } | null
-    readonly encrypted?: boolean
-  }
-  return encrypted !== true && _handle?.writeQueueSize === 0 && _handle.bytesWritten === socket.bytesWritten
-}
+const isHeld = (response: Http.ServerResponse): boolean =>
+  !response.writableFinished && (response.socket === null || isKept(response))
 
 /**
  * Whether all of a response has gone to the kernel. Node says so (`writableFinished`) of one whose socket was destroyed
@@ -137,10 +127,10 @@ const isWritten = (socket: Net.Socket): boolean => {
 export const isFlushed = (socket: Net.Socket, response: Http.ServerResponse): boolean =>
   response.writableFinished && (!socket.destroyed || socket.writableFinished)
 
-/** The head of a response as it goes out. Without that undocumented field, what was set of it. */
-export const headOf = (response: Http.ServerResponse): string => {
-  const { _header } = response as { readonly _header?: unknown }
-  if (typeof _header === "string") return _header
+/** The head of a response as it goes out; where Node does not say, what was set of it. */
+export const wholeHeadOf = (response: Http.ServerResponse): string => {
+  const head = headOf(response)
+  if (head !== undefined) return head
   const headers = Object.entries(response.getHeaders())
   return headers.map(([name, value]) => `${name}: ${String(value)}`).join("\r\n")
 }

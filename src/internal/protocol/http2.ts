@@ -15,6 +15,8 @@ import { ExchangeList } from "../core/exchangeList.js"
 import type { Grace } from "../core/lifecycle.js"
 import { destroyEnded, lingerMillis, type Protocol } from "../core/protocol.js"
 import { callEndCallbacks, completeEnd } from "../node/endCallbacks.js"
+import { hasQueuedWrites } from "../node/internals.js"
+import * as Patch from "../node/patch.js"
 import { isResetUnseen } from "../node/resetStream.js"
 import { setImmediate, setTimeout } from "../node/timers.js"
 import { hasEndedByItself } from "./eventStream.js"
@@ -61,10 +63,10 @@ export class Session implements Protocol {
     this.#session = session
     const { destroy } = session
     // a session that is leaving is destroyed with its last stream, by Node: what that has come to is its own doing
-    session.destroy = (...args: Parameters<Http2.ServerHttp2Session["destroy"]>) => {
+    Patch.sessionDestroy(session, (...args) => {
       if (!session.destroyed) this.#onDestroy()
       Reflect.apply(destroy, session, args)
-    }
+    })
   }
 
   #onDestroy(): void {
@@ -105,9 +107,9 @@ export class Session implements Protocol {
       return
     }
     // it would send another one
-    session.goaway = ignore
+    const restore = Patch.sessionGoaway(session, ignore)
     session.close()
-    Reflect.deleteProperty(session, "goaway")
+    restore()
   }
 
   /** A client that has its whole answer may leave its request without an end, as no HTTP/1.1 client may either. */
@@ -213,10 +215,7 @@ export class Session implements Protocol {
 
   /** Its last answers have left when the socket says so: they are handed to the system after their stream has closed. */
   isFlushing(): boolean {
-    const { _handle } = this.#connection.socket as unknown as {
-      readonly _handle?: { readonly writeQueueSize?: number } | null
-    }
-    return this.#isTold && (_handle?.writeQueueSize ?? 0) > 0
+    return this.#isTold && hasQueuedWrites(this.#connection.socket)
   }
 
   *abort(): Generator<void, void> {
@@ -340,7 +339,7 @@ export const beginStream = (
     return false
   }
   protocol.track(stream, headers, fromEffectApp)
-  if (protocol.allowsPush) stream.pushStream = pushStream
+  if (protocol.allowsPush) Patch.pushStream(stream, pushStream)
   protocol.begun()
   return true
 }

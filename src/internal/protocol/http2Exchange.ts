@@ -5,6 +5,7 @@
 import * as Http2 from "node:http2"
 import { Exchange } from "../core/exchange.js"
 import { endStreamEarly, streamEndsWithEncoder } from "../node/earlyEnd.js"
+import * as Patch from "../node/patch.js"
 import { setImmediate } from "../node/timers.js"
 import { endsByItself, isEventStreamWith, wantsEventStream } from "./eventStream.js"
 
@@ -61,11 +62,11 @@ export class Http2Exchange extends Exchange {
   #endWhenBegun(): void {
     const { own } = this
     const { respond } = own
-    own.respond = (...args) => {
-      own.respond = respond
-      own.respond(...args)
+    const restore = Patch.streamRespond(own, (...args) => {
+      restore()
+      Reflect.apply(respond, own, args)
       setImmediate(() => this.endEventStream())
-    }
+    })
   }
 
   abortOnEnd(onCut: () => void): void {
@@ -78,8 +79,8 @@ export class Http2Exchange extends Exchange {
       return response
     }
     // Effect 3 ends a stream that is interrupted as if it were whole; Effect 4, and some handlers, destroy its response
-    response.end = cut
-    response.destroy = (error) => own.destroyed ? destroy.call(response, error) : cut()
+    Patch.end(response, cut)
+    Patch.responseDestroy(response, (error) => own.destroyed ? destroy.call(response, error) : cut())
   }
 }
 

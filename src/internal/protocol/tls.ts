@@ -2,13 +2,13 @@
  * A TLS handshake that is under way. Its connection is New from its accept on, whatever bytes have come, and falls to
  * the rule for those (Go's rule D13); once it is through, its protocol is what was negotiated.
  */
-import type * as Net from "node:net"
 import type * as Tls from "node:tls"
 import { connectionOf, type TrackedConnection } from "../core/connection.js"
 import type { Exchange } from "../core/exchange.js"
 import { ExchangeList } from "../core/exchangeList.js"
 import type { Grace } from "../core/lifecycle.js"
 import type { Protocol } from "../core/protocol.js"
+import { rawSocketOf } from "../node/internals.js"
 
 export class Handshake implements Protocol {
   readonly name = "tls"
@@ -54,8 +54,7 @@ export class Handshake implements Protocol {
  * known of the raw socket, as when somebody else has accepted it.
  */
 export const secured = (socket: Tls.TLSSocket): TrackedConnection | undefined => {
-  const { _parent } = socket as unknown as { readonly _parent?: Net.Socket | null }
-  const connection = connectionOf(_parent)
+  const connection = connectionOf(rawSocketOf(socket))
   if (connection === undefined) return undefined
   connection.setSecure(true)
   connection.bindSocket(socket)
@@ -64,7 +63,7 @@ export const secured = (socket: Tls.TLSSocket): TrackedConnection | undefined =>
 
 /** Plain HTTP has come where TLS was expected: says so, in what its client can read (Go's rule G9). */
 export const rejectPlain = (error: Error, socket: Tls.TLSSocket): void => {
-  const { _parent: raw } = socket as unknown as { readonly _parent?: Net.Socket | null }
+  const raw = rawSocketOf(socket)
   if ((error as { readonly code?: unknown }).code !== "ERR_SSL_HTTP_REQUEST" || connectionOf(raw) === undefined) return
   raw?.end("HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
 }

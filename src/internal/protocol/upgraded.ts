@@ -8,7 +8,7 @@ import type { Exchange } from "../core/exchange.js"
 import { ExchangeList } from "../core/exchangeList.js"
 import type { Grace } from "../core/lifecycle.js"
 import type { Protocol } from "../core/protocol.js"
-import { symbolNamed } from "../node/symbols.js"
+import { webSocketOf } from "../node/internals.js"
 import { Http1 } from "./http1.js"
 
 export class Upgraded implements Protocol {
@@ -82,13 +82,10 @@ export class Upgraded implements Protocol {
     return this.#goingAwaySent
   }
 
-  /**
-   * Closes a WebSocket of `ws`, which whatever is built on `ws` uses too: it keeps itself on its socket, under a symbol
-   * of its own. False where there is none.
-   */
+  /** Closes a WebSocket of `ws`, or of what is built on it. False where there is none. */
   goAway(): boolean {
-    const webSocket = this.name === "websocket" ? symbolNamed(this.#connection.socket, "websocket") : undefined
-    if (!isWebSocket(webSocket)) return false
+    const webSocket = this.name === "websocket" ? webSocketOf(this.#connection.socket) : undefined
+    if (webSocket === undefined) return false
     webSocket.close(goingAway.code, goingAway.reason)
     return true
   }
@@ -140,8 +137,3 @@ export const upgradedOf = (connection: TrackedConnection | undefined): Upgraded 
 
 /** RFC 6455 §7.4.1: what a server says that is going down. */
 export const goingAway = { code: 1001, reason: "the server is shutting down" }
-
-const isWebSocket = (
-  value: unknown
-): value is { readonly close: (code: number, reason: string) => void } =>
-  typeof value === "object" && value !== null && "close" in value && typeof value.close === "function"

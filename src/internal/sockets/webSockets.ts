@@ -12,6 +12,7 @@ import type * as Net from "node:net"
 import { connectionOf } from "../core/connection.js"
 import { serverError } from "../effect/sockets.js"
 import type { WebSocketOptions } from "../model/socketServer.js"
+import * as Patch from "../node/patch.js"
 import { nextMacrotask } from "../node/turn.js"
 import { policyNames, wrongNameAmongOthers } from "../policy/optionNames.js"
 import { makeServer, type Services, services } from "./socketHandler.js"
@@ -62,9 +63,7 @@ export const make = (
     if (noServer === true) return yield* new NotListening()
     // `@effect/platform-node` attaches its WebSocket server to what it is given: to one that never listens, so that
     // upgrades reach it from the one that does, through us
-    const facade = Object.assign(Http.createServer(), {
-      address: () => ({ address: "127.0.0.1", family: "IPv4", port: 0 })
-    })
+    const facade = Patch.neverListens(Http.createServer())
     const [stock] = yield* Effect.all([
       PlatformNode.makeWebSocket({ ...options, server: facade }),
       Effect.zipRight(nextMacrotask, Effect.sync(() => facade.emit("listening")))

@@ -3,6 +3,7 @@
  */
 import type { WriteStream } from "node:tty"
 import { stripVTControlCharacters } from "node:util"
+import * as Patch from "../node/patch.js"
 import { setImmediate } from "../node/timers.js"
 
 export interface Terminal {
@@ -48,24 +49,19 @@ export const make = (out: WriteStream, streams: ReadonlyArray<WriteStream>): Ter
 
   /** Makes what is written to a stream go above the lines; returns how to give it back. */
   const wrap = (stream: WriteStream) => {
-    const own = Object.getOwnPropertyDescriptor(stream, "write")
     const { write } = stream
-    const above = (...args: ReadonlyArray<unknown>): boolean => {
+    const restore = Patch.terminalWrite(stream, (...args) => {
       put(erased())
       const accepted: boolean = Reflect.apply(write, stream, args)
       begun = !endsLine(args[0])
       put(drawn())
       return accepted
-    }
-    Object.defineProperty(stream, "write", { value: above, configurable: true, enumerable: true, writable: true })
+    })
     // a terminal that has gone away must not end the process
     stream.on("error", ignore)
     return () => {
       setImmediate(() => stream.off("error", ignore))
-      // whoever has wrapped it since goes on calling us
-      if (stream.write !== above) return
-      if (own === undefined) Reflect.deleteProperty(stream, "write")
-      else Object.defineProperty(stream, "write", own)
+      restore()
     }
   }
 
