@@ -10,6 +10,8 @@ import { pace } from "../support/wait.js"
 import { withApp } from "./appInProcess.js"
 import { repeatShutdowns } from "./repeatedShutdowns.js"
 
+// Pins internal/node: activeParsers, parserOf
+
 // A request whose first byte arrived before the listener closed is answered in full, however long its client takes to
 // send the rest (up to the deadline).
 

@@ -8,6 +8,8 @@ import { quiesce } from "../../src/promise.js"
 import { listenOnLoopback, portOf } from "../support/nodeServer.js"
 import { deferred, pace, waitFor } from "../support/wait.js"
 
+// Pins internal/node: hasQueuedWrites
+
 // A stream of Node's own API is finished before its answer is: a file is still to be read, and trailers are still to come.
 
 const limit = 15_000

@@ -6,6 +6,8 @@ import { pace } from "../support/wait.js"
 import { withApp } from "./appInProcess.js"
 import { repeatShutdowns } from "./repeatedShutdowns.js"
 
+// Pins internal/node: destroySoon, isPausedByNode
+
 // Node runs the handlers of pipelined requests as they arrive, and sends the responses in order. `Connection: close` on
 // any but the last would end the connection under the others.
 

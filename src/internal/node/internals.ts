@@ -3,7 +3,7 @@
  * does. What is replaced or written is in `patch.ts`.
  *
  * Each says what it reads; on which versions of Node it is there, if not on all that are supported; what becomes of us
- * where it is not; and which test would fail. `test/nodeInternals.test.ts` reads these comments, and tries each function
+ * where it is not; and which test would fail. `test/conformance/node/internals.test.ts` reads these comments, and tries each function
  * on the Node that runs it.
  */
 import { executionAsyncResource } from "node:async_hooks"
@@ -34,7 +34,7 @@ export interface ListeningHandle {
  * - Reads: `_handle` of a server, and of that `fd`, `close` and `listen`
  * - Where Node has it not: a socket is closed by `close` of its server alone, its queue keeps its length, its address is
  *   in use until it has closed, and it is not handed over
- * - Pinned by: `test/others/backlog.test.ts`, `test/company/portAgain.test.ts`
+ * - Pinned by: `test/adversarial/sharedSockets/backlog.test.ts`, `test/adversarial/otherCode/portAgain.test.ts`
  */
 export const handleOf = (server: Net.Server): ListeningHandle | undefined =>
   (server as { readonly _handle?: ListeningHandle | null })._handle ?? undefined
@@ -44,7 +44,7 @@ export const handleOf = (server: Net.Server): ListeningHandle | undefined =>
  *
  * - Reads: `_handle.fd` of a server
  * - Where Node has it not: the socket is not handed over
- * - Pinned by: `test/handoff/environment.test.ts`
+ * - Pinned by: `test/e2e/handoff/example.test.ts`
  */
 export const descriptorOf = (server: Net.Server): number | undefined => {
   const { fd } = handleOf(server) ?? {}
@@ -57,7 +57,7 @@ export const descriptorOf = (server: Net.Server): number | undefined => {
  *
  * - Reads: `_connectionKey` of a server
  * - Where Node has it not: its socket is taken for one that this process has bound
- * - Pinned by: `test/others/backlog.test.ts`
+ * - Pinned by: `test/adversarial/sharedSockets/backlog.test.ts`
  */
 export const connectionKeyOf = (server: Net.Server): string | undefined => {
   const { _connectionKey: key } = server as { readonly _connectionKey?: unknown }
@@ -69,7 +69,7 @@ export const connectionKeyOf = (server: Net.Server): string | undefined => {
  *
  * - Reads: `_pipeName` of a server
  * - Where Node has it not: a socket on a path is taken for one that somebody else has made: its file is not looked at
- * - Pinned by: `test/others/unixPath.test.ts`
+ * - Pinned by: `test/adversarial/sharedSockets/unixPath.test.ts`
  */
 export const hasPipeName = (server: Net.Server): boolean =>
   typeof (server as { readonly _pipeName?: unknown })._pipeName === "string"
@@ -79,7 +79,7 @@ export const hasPipeName = (server: Net.Server): boolean =>
  *
  * - Reads: `_listeningId` of a server
  * - Where Node has it not: it is taken to have been told nothing
- * - Pinned by: `test/nodeInternals.test.ts`
+ * - Pinned by: `test/modules/listener/listenError.test.ts`
  */
 export const hasLookedUpHost = (server: Net.Server): boolean =>
   ((server as { readonly _listeningId?: unknown })._listeningId ?? 1) !== 1
@@ -109,7 +109,7 @@ export const activeParsers = (server: Net.Server): ReadonlyArray<unknown> => {
  *
  * - Reads: `all()` of `[http.server.connections]` of a server, and `socket` of each of these parsers
  * - Where Node has it not: a server that is adopted keeps the connections that it has to itself
- * - Pinned by: `test/attacks/adopted.test.ts`
+ * - Pinned by: `test/adversarial/http2/adopted.test.ts`
  */
 export const socketsOf = (server: Net.Server): ReadonlyArray<Net.Socket> => {
   const list = connectionsOf(server)
@@ -121,7 +121,7 @@ export const socketsOf = (server: Net.Server): ReadonlyArray<Net.Socket> => {
  *
  * - Reads: `[options]` of a server
  * - Where Node has it not: the number of streams of a session is not limited
- * - Pinned by: `test/attacks/http2Streams.test.ts`
+ * - Pinned by: `test/adversarial/http2/oneSession.test.ts`
  */
 export const http2OptionsOf = (server: Net.Server): { readonly settings?: Http2.Settings } | undefined =>
   symbolNamed(server, "options") as { readonly settings?: Http2.Settings } | undefined
@@ -132,7 +132,7 @@ export const http2OptionsOf = (server: Net.Server): { readonly settings?: Http2.
  * - Reads: `shouldUpgradeCallback` of a server
  * - Node: 22.21, 24.9
  * - Where Node has it not: it asks `listenerCount` instead
- * - Pinned by: `test/upgrades/notSpoken.test.ts`
+ * - Pinned by: `test/scenarios/upgrades/notSpoken.test.ts`
  */
 export const upgradeCallbackOf = (server: Net.Server): unknown =>
   (server as { readonly shouldUpgradeCallback?: unknown }).shouldUpgradeCallback
@@ -155,7 +155,7 @@ const handleOfSocket = (socket: Net.Socket): SocketHandle | null | undefined =>
  *
  * - Reads: `_handle` of a socket
  * - Where Node has it not: a socket that was sent to another process stays a connection of this one
- * - Pinned by: `test/others/sentSocket.test.ts`
+ * - Pinned by: `test/adversarial/sharedSockets/sentSocket.test.ts`
  */
 export const hasNoHandle = (socket: Net.Socket): boolean => handleOfSocket(socket) === null
 
@@ -164,7 +164,7 @@ export const hasNoHandle = (socket: Net.Socket): boolean => handleOfSocket(socke
  *
  * - Reads: `_handle.reading` and `_handle.readStart` of a socket
  * - Where Node has it not: of a connection that is not read from, only a reset is noticed
- * - Pinned by: `test/hostile/leftUnread.test.ts`
+ * - Pinned by: `test/adversarial/http1/leftUnread.test.ts`
  */
 export const isReading = (socket: Net.Socket): boolean | undefined => {
   const handle = handleOfSocket(socket)
@@ -177,7 +177,7 @@ export const isReading = (socket: Net.Socket): boolean | undefined => {
  *
  * - Reads: `_handle.getpeername` of a socket
  * - Where Node has it not: it is noticed when something is written
- * - Pinned by: `test/hostile/leftUnread.test.ts`
+ * - Pinned by: `test/adversarial/http1/leftUnread.test.ts`
  */
 export const isReset = (socket: Net.Socket): boolean => {
   const error = handleOfSocket(socket)?.getpeername?.({}) ?? 0
@@ -198,7 +198,7 @@ export const hasQueuedWrites = (socket: Net.Socket): boolean => (handleOfSocket(
  *
  * - Reads: `_handle.writeQueueSize` and `_handle.bytesWritten` of a socket
  * - Where Node has it not: an answer that is cut as it is written counts as cut
- * - Pinned by: `test/model/found.test.ts`
+ * - Pinned by: `test/property/found/writtenAsItIsCut.ts`
  */
 export const isWritten = (socket: Net.Socket): boolean => {
   const handle = handleOfSocket(socket)
@@ -211,7 +211,7 @@ export const isWritten = (socket: Net.Socket): boolean => {
  *
  * - Reads: `_readableState.ended` of a socket
  * - Where Node has it not: it has not been read until `readableEnded` says so
- * - Pinned by: `test/hostile/leftUnread.test.ts`
+ * - Pinned by: `test/adversarial/http1/leftUnread.test.ts`
  */
 export const hasReadEnd = (socket: Net.Socket): boolean =>
   (socket as { readonly _readableState?: { readonly ended?: boolean } })._readableState?.ended === true
@@ -231,7 +231,7 @@ export const isPausedByNode = (socket: Net.Socket): boolean =>
  *
  * - Reads: `_parent` of a socket of TLS
  * - Where Node has it not: a connection is known from the end of its handshake on, as another one
- * - Pinned by: `test/attacks/tls.test.ts`
+ * - Pinned by: `test/adversarial/http2/tls.test.ts`
  */
 export const rawSocketOf = (socket: Net.Socket | undefined): Net.Socket | undefined =>
   (socket as { readonly _parent?: Net.Socket | null } | undefined)?._parent ?? undefined
@@ -247,7 +247,7 @@ export interface AcceptingServer extends Net.Server {
  * - Reads: `server` of a socket
  * - Where Node has it not: no connection is in the middle of a message, its last answer has promised nothing unless its
  *   head says so, and the methods of one Node server that close connections close none
- * - Pinned by: `test/company/closers.test.ts`
+ * - Pinned by: `test/adversarial/otherCode/closers.test.ts`
  */
 export const serverOf = (socket: Net.Socket): AcceptingServer | undefined =>
   (socket as { readonly server?: AcceptingServer | null }).server ?? undefined
@@ -257,7 +257,7 @@ export const serverOf = (socket: Net.Socket): AcceptingServer | undefined =>
  *
  * - Reads: `server.httpAllowHalfOpen` of a socket
  * - Where Node has it not: who has ended his side has left
- * - Pinned by: `test/company/destroyers.test.ts`
+ * - Pinned by: `test/adversarial/otherCode/destroyers.test.ts`
  */
 export const allowsHalfOpen = (socket: Net.Socket): boolean =>
   (serverOf(socket) as { readonly httpAllowHalfOpen?: boolean } | undefined)?.httpAllowHalfOpen === true
@@ -267,7 +267,7 @@ export const allowsHalfOpen = (socket: Net.Socket): boolean =>
  *
  * - Reads: `_httpMessage` of a socket
  * - Where Node has it not: a request that was in flight when its server was adopted is not awaited
- * - Pinned by: `test/attacks/adopted.test.ts`
+ * - Pinned by: `test/adversarial/http2/adopted.test.ts`
  */
 export const responseBeingWritten = (socket: Net.Socket): Http.ServerResponse | undefined =>
   (socket as { readonly _httpMessage?: Http.ServerResponse | null })._httpMessage ?? undefined
@@ -287,7 +287,7 @@ export interface Parser {
  * - Reads: `parser` of a socket
  * - Where Node has it not: no connection is in the middle of a message, and a request behind an unused upgrade is
  *   dropped, as by Node
- * - Pinned by: `test/scenarios/halfRequests.test.ts`, `test/upgrades/notSpoken.test.ts`
+ * - Pinned by: `test/scenarios/halfRequests.test.ts`, `test/scenarios/upgrades/notSpoken.test.ts`
  */
 export const parserOf = (socket: Net.Socket): Parser | undefined =>
   (socket as { readonly parser?: Parser | null }).parser ?? undefined
@@ -298,7 +298,7 @@ export const parserOf = (socket: Net.Socket): Parser | undefined =>
  * - Reads: `_consumed` of a parser
  * - Where Node has it not: a request behind an unused upgrade is dropped, as by Node, and nothing is read ahead of a
  *   connection whose requests wait
- * - Pinned by: `test/upgrades/notSpoken.test.ts`, `test/hostile/leftUnread.test.ts`
+ * - Pinned by: `test/scenarios/upgrades/notSpoken.test.ts`, `test/adversarial/http1/leftUnread.test.ts`
  */
 export const readsByItself = (parser: Parser): boolean | undefined =>
   (parser as { readonly _consumed?: boolean })._consumed
@@ -308,7 +308,7 @@ export const readsByItself = (parser: Parser): boolean | undefined =>
  *
  * - Reads: `incoming` of a parser
  * - Where Node has it not: no request asks for an upgrade
- * - Pinned by: `test/upgrades/notSpoken.test.ts`
+ * - Pinned by: `test/scenarios/upgrades/notSpoken.test.ts`
  */
 export const incomingOf = (parser: Parser): Http.IncomingMessage | undefined =>
   (parser as { readonly incoming?: Http.IncomingMessage | null }).incoming ?? undefined
@@ -318,7 +318,7 @@ export const incomingOf = (parser: Parser): Http.IncomingMessage | undefined =>
  *
  * - Reads: `getCurrentBuffer` of a parser
  * - Where Node has it not: what follows an unused upgrade in the same read is dropped, as by Node
- * - Pinned by: `test/upgrades/notSpoken.test.ts`
+ * - Pinned by: `test/scenarios/upgrades/notSpoken.test.ts`
  */
 export const currentBufferOf = (parser: Parser): (() => Uint8Array) | undefined => {
   const { getCurrentBuffer } = parser as { readonly getCurrentBuffer?: () => Uint8Array }
@@ -333,7 +333,7 @@ const callbacks = 10
  *
  * - Reads: the callback of a parser whose name is `bound onParserExecute`
  * - Where Node has it not: what follows an unused upgrade in the same read is dropped, as by Node
- * - Pinned by: `test/upgrades/notSpoken.test.ts`
+ * - Pinned by: `test/scenarios/upgrades/notSpoken.test.ts`
  */
 export const executedIndexOf = (parser: Parser): number | undefined => {
   for (let index = 0; index < callbacks; index++) {
@@ -348,7 +348,7 @@ export const executedIndexOf = (parser: Parser): number | undefined => {
  *
  * - Reads: `upgrade` of a request
  * - Where Node has it not: no request asks for one
- * - Pinned by: `test/upgrades/notSpoken.test.ts`
+ * - Pinned by: `test/scenarios/upgrades/notSpoken.test.ts`
  */
 export const isUpgrade = (request: Http.IncomingMessage | undefined): boolean =>
   (request as { readonly upgrade?: unknown } | undefined)?.upgrade === true
@@ -358,7 +358,7 @@ export const isUpgrade = (request: Http.IncomingMessage | undefined): boolean =>
  *
  * - Reads: `socket` of the resource of the current asynchronous context
  * - Where Node has it not: all requests that ask for an upgrade are handed over as one, as by Node
- * - Pinned by: `test/upgrades/notSpoken.test.ts`
+ * - Pinned by: `test/scenarios/upgrades/notSpoken.test.ts`
  */
 export const socketBeingParsed = (): Net.Socket | undefined =>
   (executionAsyncResource() as { readonly socket?: Net.Socket | null }).socket ?? undefined
@@ -370,7 +370,7 @@ export const socketBeingParsed = (): Net.Socket | undefined =>
  *
  * - Reads: `_header` of a response
  * - Where Node has it not: it is put together of the headers that were set, and promises what its server does
- * - Pinned by: `test/eventStreams/whose.test.ts`
+ * - Pinned by: `test/scenarios/eventStreams/whose.test.ts`
  */
 export const headOf = (response: Http.ServerResponse): string | undefined => {
   const { _header: head } = response as { readonly _header?: unknown }
@@ -383,7 +383,7 @@ export const headOf = (response: Http.ServerResponse): string | undefined => {
  *
  * - Reads: `_headerSent` and `outputSize` of a response
  * - Where Node has it not: a head that was given to Node counts as sent
- * - Pinned by: `test/model/found.test.ts`
+ * - Pinned by: `test/property/found/keptAnswer.ts`
  */
 export const isKept = (response: Http.ServerResponse): boolean => {
   const { _headerSent, outputSize } = response as { readonly _headerSent?: boolean; readonly outputSize?: number }
@@ -395,7 +395,7 @@ export const isKept = (response: Http.ServerResponse): boolean => {
  *
  * - Reads: `[corked]` of a response
  * - Where Node has it not: an event stream that is ended while it is corked is ended by the deadline
- * - Pinned by: `test/eventStreams/wire.test.ts`
+ * - Pinned by: `test/scenarios/eventStreams/handler.test.ts`
  */
 export const corksOf = (response: Http.ServerResponse): number => {
   const corked = symbolNamed(response, "corked")
@@ -409,7 +409,7 @@ export const corksOf = (response: Http.ServerResponse): number => {
  * - Reads: `[kEndCallbacks]` of a response
  * - Node: 24.20, 26
  * - Where Node has it not: the `once` listeners for `finish` are called
- * - Pinned by: `test/rules/awaitedAnswers.test.ts`
+ * - Pinned by: `test/conformance/guarantees/awaitedAnswers.test.ts`
  */
 export const endCallbacksOf = (response: object): Array<unknown> | undefined => {
   const kept = symbolNamed(response, "kEndCallbacks")
@@ -422,7 +422,7 @@ export const endCallbacksOf = (response: object): Array<unknown> | undefined => 
  * - Reads: `[kAbortController]` of a request
  * - Node: 26
  * - Where Node has it not: a request has no `signal`
- * - Pinned by: `test/eventStreams/handler.test.ts`
+ * - Pinned by: `test/scenarios/eventStreams/handler.test.ts`
  */
 export const abortControllerOf = (request: Http.IncomingMessage): AbortController | undefined => {
   const controller = symbolNamed(request, "kAbortController")
@@ -441,7 +441,7 @@ export interface Writer {
  *
  * - Reads: `[response]` of a stream
  * - Where Node has it not: only what is written to the stream itself is known to have been ended early
- * - Pinned by: `test/eventStreams/handler.test.ts`
+ * - Pinned by: `test/scenarios/eventStreams/handler.test.ts`
  */
 export const responseOf = (stream: Http2.ServerHttp2Stream): Writer & { end: () => unknown } | undefined => {
   const response = symbolNamed(stream, "response")
@@ -459,7 +459,7 @@ const isWriter = (value: unknown): value is Writer & { end: () => unknown } =>
  *
  * - Reads: `process._getActiveHandles`
  * - Where Node has it not: the log names kinds of them, by `process.getActiveResourcesInfo`
- * - Pinned by: `test/company/processEnd.test.ts`
+ * - Pinned by: `test/adversarial/otherCode/processEnd.test.ts`
  */
 export const activeHandles = (): ReadonlyArray<unknown> => {
   const { _getActiveHandles: handles } = process as { readonly _getActiveHandles?: () => ReadonlyArray<unknown> }
@@ -471,7 +471,7 @@ export const activeHandles = (): ReadonlyArray<unknown> => {
  *
  * - Reads: the name of the class of `_handle` of a stream
  * - Where Node has it not: the log says what kind of stream keeps the process alive, and not which one
- * - Pinned by: `test/company/processEnd.test.ts`
+ * - Pinned by: `test/adversarial/otherCode/processEnd.test.ts`
  */
 export const kindOf = (stream: object): string => {
   const { _handle: handle } = stream as { readonly _handle?: object | null }
@@ -483,7 +483,7 @@ export const kindOf = (stream: object): string => {
  *
  * - Reads: the name of the class of one of `activeHandles`
  * - Where Node has it not: the channel to a parent process is named in the log as a pipe
- * - Pinned by: `test/company/processEnd.test.ts`
+ * - Pinned by: `test/adversarial/otherCode/processEnd.test.ts`
  */
 export const isPipe = (handle: object): boolean => handle.constructor.name === "Pipe"
 
@@ -493,7 +493,7 @@ export const isPipe = (handle: object): boolean => handle.constructor.name === "
  *
  * - Reads: the names of Node's own listeners, `noop` and `onerror`
  * - Where Node has it not: an output that fails while it is piped to ends the process
- * - Pinned by: `test/telemetry/outputFails.test.ts`
+ * - Pinned by: `test/modules/telemetry/outputFails.test.ts`
  */
 export const isErrorListenerOfNode = ({ name }: { readonly name: string }): boolean =>
   name === "noop" || name === "onerror"
@@ -505,7 +505,7 @@ export const isErrorListenerOfNode = ({ name }: { readonly name: string }): bool
  *
  * - Reads: `[websocket]` of a socket
  * - Where ws has it not: the peer is not told, and its connection is cut at the deadline
- * - Pinned by: `test/clients/ws.test.ts`
+ * - Pinned by: `test/e2e/clients/ws.test.ts`
  */
 export const webSocketOf = (
   socket: Net.Socket
@@ -522,7 +522,7 @@ const isClosable = (value: unknown): value is { readonly close: (code: number, r
  *
  * - Reads: `[fastify.serverBindings]` of an app
  * - Where fastify has it not: only the first one is drained
- * - Pinned by: `test/promise/fastify.test.ts`
+ * - Pinned by: `test/modules/promise/fastify.test.ts`
  */
 export const serverBindingsOf = (framework: object): Array<unknown> | undefined => {
   const bindings = symbolNamed(framework, "fastify.serverBindings")

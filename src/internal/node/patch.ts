@@ -4,7 +4,7 @@
  * `internals.ts`.
  *
  * Each says what it replaces and for how long; on which versions of Node it is there, if not on all that are supported;
- * what becomes of us where it is not; and which test would fail. `test/nodeInternals.test.ts` reads these comments, and
+ * what becomes of us where it is not; and which test would fail. `test/conformance/node/internals.test.ts` reads these comments, and
  * tries each function on the Node that runs it.
  */
 import type * as Http from "node:http"
@@ -39,7 +39,7 @@ type Method<This, Result = unknown> = (this: This, ...args: ReadonlyArray<unknow
  * - Replaces: `emit` of a server
  * - For: as long as it is listened with or adopted; of another one, as long as it has a connection that ours has passed on
  * - Where Node has it not: there is no such Node
- * - Pinned by: `test/rules/nothingLeft.test.ts`, `test/others/passedOn.test.ts`
+ * - Pinned by: `test/conformance/guarantees/nothingLeft.test.ts`, `test/adversarial/sharedSockets/passedOn.test.ts`
  */
 export const serverEmit = <Server extends Net.Server>(server: Server, emit: Method<Server, boolean>): Restore =>
   replace(server, "emit", emit)
@@ -50,7 +50,7 @@ export const serverEmit = <Server extends Net.Server>(server: Server, emit: Meth
  * - Replaces: `emit` that all servers inherit (`Net.Server.prototype`)
  * - For: as long as a server of ours has not shut down
  * - Where Node has it not: there is no such Node
- * - Pinned by: `test/others/passedOn.test.ts`
+ * - Pinned by: `test/adversarial/sharedSockets/passedOn.test.ts`
  */
 export const inheritedEmit = (emit: Method<Net.Server, boolean>): Restore => replace(Net.Server.prototype, "emit", emit)
 
@@ -60,7 +60,7 @@ export const inheritedEmit = (emit: Method<Net.Server, boolean>): Restore => rep
  * - Replaces: `close` of a server
  * - For: as long as it is listened with or adopted, and until it listens again
  * - Where Node has it not: there is no such Node
- * - Pinned by: `test/company/closers.test.ts`
+ * - Pinned by: `test/adversarial/otherCode/closers.test.ts`
  */
 export const serverClose = <Server extends Net.Server>(
   server: Server,
@@ -73,7 +73,7 @@ export const serverClose = <Server extends Net.Server>(
  * - Replaces: `[Symbol.asyncDispose]` of a server
  * - For: as long as it is listened with or adopted, and until it listens again
  * - Where Node has it not: it is there as long as ours is
- * - Pinned by: `test/company/closers.test.ts`
+ * - Pinned by: `test/adversarial/otherCode/closers.test.ts`
  */
 export const serverDispose = (server: Net.Server, dispose: () => Promise<void>): Restore =>
   replace(server, Symbol.asyncDispose, dispose)
@@ -84,7 +84,7 @@ export const serverDispose = (server: Net.Server, dispose: () => Promise<void>):
  * - Replaces: `closeIdleConnections` of a server
  * - For: as long as it is listened with or adopted
  * - Where Node has it not: it stays away, as of servers that speak no HTTP/1.1
- * - Pinned by: `test/company/closers.test.ts`
+ * - Pinned by: `test/adversarial/otherCode/closers.test.ts`
  */
 export const closeIdleConnections = (server: Net.Server, close: () => void): Restore =>
   "closeIdleConnections" in server ? replace(server, "closeIdleConnections", close) : nothing
@@ -95,7 +95,7 @@ export const closeIdleConnections = (server: Net.Server, close: () => void): Res
  * - Replaces: `closeAllConnections` of a server
  * - For: as long as it is listened with or adopted
  * - Where Node has it not: it stays away, as of servers that speak no HTTP/1.1
- * - Pinned by: `test/company/closers.test.ts`, `test/company/destroyers.test.ts`
+ * - Pinned by: `test/adversarial/otherCode/closers.test.ts`, `test/adversarial/otherCode/destroyers.test.ts`
  */
 export const closeAllConnections = (server: Net.Server, close: () => void): Restore =>
   "closeAllConnections" in server ? replace(server, "closeAllConnections", close) : nothing
@@ -107,7 +107,7 @@ export const closeAllConnections = (server: Net.Server, close: () => void): Rest
  * - For: as long as it is listened with or adopted
  * - Node: 22.21, 24.9
  * - Where Node has it not: `listenerCount` of the server is replaced
- * - Pinned by: `test/upgrades/notSpoken.test.ts`
+ * - Pinned by: `test/scenarios/upgrades/notSpoken.test.ts`
  */
 export const shouldUpgradeCallback = (
   server: Net.Server,
@@ -120,7 +120,7 @@ export const shouldUpgradeCallback = (
  * - Replaces: `listenerCount` of a server
  * - For: as long as it is listened with or adopted
  * - Where Node has it not: there is no such Node
- * - Pinned by: `test/upgrades/notSpoken.test.ts`
+ * - Pinned by: `test/scenarios/upgrades/notSpoken.test.ts`
  */
 export const listenerCount = (
   server: Net.Server,
@@ -133,7 +133,7 @@ export const listenerCount = (
  * - Replaces: `_setupWorker` of a server
  * - For: as long as it is listened with or adopted
  * - Where Node has it not: sockets that were sent away are found out about when connections are counted
- * - Pinned by: `test/others/sentSocket.test.ts`
+ * - Pinned by: `test/adversarial/sharedSockets/sentSocket.test.ts`
  */
 export const setupWorker = (server: Net.Server, before: () => void): Restore => {
   const { _setupWorker: own } = server as { readonly _setupWorker?: unknown }
@@ -151,7 +151,7 @@ export const setupWorker = (server: Net.Server, before: () => void): Restore => 
  * - Replaces: `_listen2` that all servers inherit (`Net.Server.prototype`)
  * - For: as long as a listening socket of ours is closing
  * - Where Node has it not: an address in use is in use
- * - Pinned by: `test/company/portAgain.test.ts`
+ * - Pinned by: `test/adversarial/otherCode/portAgain.test.ts`
  */
 export const inheritedListen2 = (
   before: (
@@ -178,7 +178,7 @@ export const inheritedListen2 = (
  * - Replaces: `_handle` of a server
  * - For: good
  * - Where Node has it not: it is not called, as `_listen2` is wrapped for nothing
- * - Pinned by: `test/company/portAgain.test.ts`
+ * - Pinned by: `test/adversarial/otherCode/portAgain.test.ts`
  */
 export const setHandle = (server: Net.Server, handle: ListeningHandle | null): void => {
   ;(server as { _handle?: ListeningHandle | null })._handle = handle
@@ -190,7 +190,7 @@ export const setHandle = (server: Net.Server, handle: ListeningHandle | null): v
  * - Replaces: `listen` and `address` of a server that is ours alone
  * - For: good
  * - Where Node has it not: there is no such Node
- * - Pinned by: `test/nodeHttpServer/upgrade.test.ts`, `test/nodeSocketServer/webSocket.test.ts`
+ * - Pinned by: `test/modules/nodeHttpServer/upgrade.test.ts`, `test/modules/nodeSocketServer/webSocket.test.ts`
  */
 export const neverListens = (server: Http.Server): Http.Server =>
   Object.assign(server, {
@@ -209,7 +209,7 @@ export const neverListens = (server: Http.Server): Http.Server =>
  * - Replaces: `setTimeout` of a socket
  * - For: until it is sent, from the moment at which its server sends the first one
  * - Where Node has it not: there is no such Node
- * - Pinned by: `test/others/sentSocket.test.ts`
+ * - Pinned by: `test/adversarial/sharedSockets/sentSocket.test.ts`
  */
 export const socketSetTimeout = (socket: Net.Socket, setTimeout: Net.Socket["setTimeout"]): Restore =>
   replace(socket, "setTimeout", setTimeout)
@@ -235,7 +235,7 @@ type Final = (this: Net.Socket, callback: (error?: Error | null) => void) => voi
  * - Replaces: `_destroy` and `_final` of a socket
  * - For: good, from the beginning of a shutdown
  * - Where Node has it not: an answer that other code cuts counts as one whose client has left
- * - Pinned by: `test/company/destroyers.test.ts`
+ * - Pinned by: `test/adversarial/otherCode/destroyers.test.ts`
  */
 export const socketEnds = (
   socket: Net.Socket,
@@ -262,7 +262,7 @@ export const socketEnds = (
  * - Replaces: `write` of a socket
  * - For: good; it is about to be destroyed
  * - Where Node has it not: there is no such Node
- * - Pinned by: `test/hostile/leftUnread.test.ts`
+ * - Pinned by: `test/adversarial/http1/leftUnread.test.ts`
  */
 export const dropWrites = (socket: Net.Socket): void => {
   socket.write = () => true
@@ -274,7 +274,7 @@ export const dropWrites = (socket: Net.Socket): void => {
  * - Replaces: `_handle.reading` of a socket, and calls `_handle.readStart`
  * - For: until the stream stops it
  * - Where Node has it not: of a connection that is not read from, only a reset is noticed
- * - Pinned by: `test/hostile/leftUnread.test.ts`
+ * - Pinned by: `test/adversarial/http1/leftUnread.test.ts`
  */
 export const startReading = (socket: Net.Socket): void => {
   const { _handle: handle } = socket as {
@@ -293,7 +293,7 @@ export const startReading = (socket: Net.Socket): void => {
  * - Replaces: `execute` of a parser
  * - For: as long as its connection is open; Node uses the parser of one that has closed for others
  * - Where Node has it not: what follows an unused upgrade in the same read is dropped, as by Node
- * - Pinned by: `test/upgrades/notSpoken.test.ts`
+ * - Pinned by: `test/scenarios/upgrades/notSpoken.test.ts`
  */
 export const parserExecute = (parser: Parser, execute: (data: Uint8Array) => unknown): Restore =>
   replace(parser, "execute", execute)
@@ -304,7 +304,7 @@ export const parserExecute = (parser: Parser, execute: (data: Uint8Array) => unk
  * - Replaces: the callback of a parser that `executedIndexOf` has found
  * - For: once
  * - Where Node has it not: what follows an unused upgrade in the same read is dropped, as by Node
- * - Pinned by: `test/upgrades/notSpoken.test.ts`
+ * - Pinned by: `test/scenarios/upgrades/notSpoken.test.ts`
  */
 export const parserExecuted = (parser: Parser, index: number, executed: (result: unknown) => void): Restore =>
   replace(parser, index, executed)
@@ -316,7 +316,7 @@ export const parserExecuted = (parser: Parser, index: number, executed: (result:
  * - Replaces: `pause` of the parser of a socket
  * - For: good
  * - Where Node has it not: there is no pause
- * - Pinned by: `test/hostile/onePipeline.test.ts`
+ * - Pinned by: `test/adversarial/http1/onePipeline.test.ts`
  */
 export const parserPause = (parser: Parser | undefined): void => {
   if (typeof parser?.pause === "function") parser.pause = nothing
@@ -330,7 +330,7 @@ export const parserPause = (parser: Parser | undefined): void => {
  * - Replaces: `writeHead` of a response
  * - For: good, where it was in flight when its client was to be asked to leave, or has come since
  * - Where Node has it not: there is no such Node
- * - Pinned by: `test/conformance/keepAlive.test.ts`
+ * - Pinned by: `test/conformance/go/keepAlive.test.ts`
  */
 export const writeHead = (
   response: Http.ServerResponse,
@@ -345,7 +345,7 @@ export const writeHead = (
  * - Replaces: `shouldKeepAlive` of a response
  * - For: good
  * - Where Node has it not: there is no such Node
- * - Pinned by: `test/conformance/keepAlive.test.ts`
+ * - Pinned by: `test/conformance/go/keepAlive.test.ts`
  */
 export const keepsNotAlive = (response: Http.ServerResponse): void => {
   response.shouldKeepAlive = false
@@ -358,7 +358,7 @@ export const keepsNotAlive = (response: Http.ServerResponse): void => {
  * - Replaces: `end` of a response, or of a stream
  * - For: good: it was destroyed, its deadline has passed, or it was ended before its handler
  * - Where Node has it not: there is no such Node
- * - Pinned by: `test/rules/awaitedAnswers.test.ts`, `test/rules/badHandlers.test.ts`, `test/eventStreams/handler.test.ts`
+ * - Pinned by: `test/conformance/guarantees/awaitedAnswers.test.ts`, `test/conformance/guarantees/badHandlers.test.ts`, `test/scenarios/eventStreams/handler.test.ts`
  */
 export const end = (
   response: { end: (...args: Array<never>) => unknown },
@@ -388,7 +388,7 @@ export const responseDestroy = (
  * - Replaces: `write` of a response, or of a stream
  * - For: good: it was ended before its handler
  * - Where Node has it not: there is no such Node
- * - Pinned by: `test/eventStreams/handler.test.ts`
+ * - Pinned by: `test/scenarios/eventStreams/handler.test.ts`
  */
 export const write = (writer: Writer, write: (...args: ReadonlyArray<unknown>) => unknown): void => {
   writer.write = write
@@ -400,7 +400,7 @@ export const write = (writer: Writer, write: (...args: ReadonlyArray<unknown>) =
  * - Replaces: `emit` of a response
  * - For: good: it was ended before its handler
  * - Where Node has it not: there is no such Node
- * - Pinned by: `test/eventStreams/handler.test.ts`
+ * - Pinned by: `test/scenarios/eventStreams/handler.test.ts`
  */
 export const responseEmit = (
   response: Http.ServerResponse,
@@ -415,7 +415,7 @@ export const responseEmit = (
  * - Replaces: `writableEnded` and `writableFinished` of a response
  * - For: good: it was ended before its handler
  * - Where Node has it not: there is no such Node
- * - Pinned by: `test/eventStreams/handler.test.ts`
+ * - Pinned by: `test/scenarios/eventStreams/handler.test.ts`
  */
 export const looksUnfinished = (response: object): void => {
   replace(response, "writableEnded", false)
@@ -428,7 +428,7 @@ export const looksUnfinished = (response: object): void => {
  * - Replaces: `destroyed` and `_closed` of a response
  * - For: good: it was ended before its handler
  * - Where Node has it not: `closed` says so when Node does
- * - Pinned by: `test/eventStreams/handler.test.ts`
+ * - Pinned by: `test/scenarios/eventStreams/handler.test.ts`
  */
 export const looksClosed = (response: Http.ServerResponse): void => {
   response.destroyed = true
@@ -441,7 +441,7 @@ export const looksClosed = (response: Http.ServerResponse): void => {
  * - Replaces: `destroy` of a request
  * - For: good: its deadline has passed
  * - Where Node has it not: there is no such Node
- * - Pinned by: `test/rules/badHandlers.test.ts`
+ * - Pinned by: `test/conformance/guarantees/badHandlers.test.ts`
  */
 export const requestDestroy = (request: Http.IncomingMessage, destroy: Http.IncomingMessage["destroy"]): void => {
   request.destroy = destroy
@@ -455,7 +455,7 @@ export const requestDestroy = (request: Http.IncomingMessage, destroy: Http.Inco
  * - Replaces: `destroy` of a session
  * - For: good
  * - Where Node has it not: there is no such Node
- * - Pinned by: `test/company/destroyers.test.ts`
+ * - Pinned by: `test/adversarial/otherCode/destroyers.test.ts`
  */
 export const sessionDestroy = (
   session: Http2.ServerHttp2Session,
@@ -470,7 +470,7 @@ export const sessionDestroy = (
  * - Replaces: `goaway` of a session
  * - For: while its `close` runs
  * - Where Node has it not: there is no such Node
- * - Pinned by: `test/conformance/http2Goaway.test.ts`
+ * - Pinned by: `test/conformance/go/http2Goaway.test.ts`
  */
 export const sessionGoaway = (session: Http2.ServerHttp2Session, goaway: () => void): Restore =>
   replace(session, "goaway", goaway)
@@ -481,7 +481,7 @@ export const sessionGoaway = (session: Http2.ServerHttp2Session, goaway: () => v
  * - Replaces: `respond` of a stream
  * - For: until it is called
  * - Where Node has it not: there is no such Node
- * - Pinned by: `test/eventStreams/handler.test.ts`
+ * - Pinned by: `test/scenarios/eventStreams/handler.test.ts`
  */
 export const streamRespond = (
   stream: Http2.ServerHttp2Stream,
@@ -494,7 +494,7 @@ export const streamRespond = (
  * - Replaces: `pushStream` of a stream
  * - For: good, where its client takes pushed streams
  * - Where Node has it not: there is no such Node
- * - Pinned by: `test/protocols/pushedStreams.test.ts`
+ * - Pinned by: `test/conformance/protocols/pushedStreams.test.ts`
  */
 export const pushStream = (
   stream: Http2.ServerHttp2Stream,
@@ -512,7 +512,7 @@ export const pushStream = (
  * - Replaces: `process._kill`
  * - For: as long as signals are listened for
  * - Where Node has it not: `process.kill` itself is replaced
- * - Pinned by: `test/company/signals.test.ts`
+ * - Pinned by: `test/adversarial/otherCode/signals.test.ts`
  */
 export const processKill = (make: (kill: Method<unknown>) => Method<unknown>): Restore => {
   const { _kill } = process as { readonly _kill?: unknown }
@@ -527,7 +527,7 @@ export const processKill = (make: (kill: Method<unknown>) => Method<unknown>): R
  * - Replaces: `write` of a terminal
  * - For: as long as there are lines
  * - Where Node has it not: there is no such Node
- * - Pinned by: `test/telemetry/status.test.ts`
+ * - Pinned by: `test/modules/telemetry/status.test.ts`
  */
 export const terminalWrite = (stream: WriteStream, write: (...args: ReadonlyArray<unknown>) => boolean): Restore =>
   replace(stream, "write", write)
@@ -540,7 +540,7 @@ export const terminalWrite = (stream: WriteStream, write: (...args: ReadonlyArra
  * - Replaces: `push` of the list that `serverBindingsOf` reads
  * - For: good
  * - Where fastify has it not: only the first server is drained
- * - Pinned by: `test/promise/fastify.test.ts`
+ * - Pinned by: `test/modules/promise/fastify.test.ts`
  */
 export const bindingsPush = (bindings: Array<unknown>, added: (binding: unknown) => void): void => {
   bindings.push = function(...more: ReadonlyArray<unknown>) {

@@ -10,6 +10,8 @@ import { pipelinedGets } from "../../support/httpRequests.js"
 import { pace, waitFor } from "../../support/wait.js"
 import { type Answers, floodedEffectApp, floodedNodeServer, type FloodedServer } from "../support/floodedServer.js"
 
+// Pins internal/node: dropWrites, hasReadEnd, isReading, isReset, readsByItself, startReading
+
 // With a thousand requests in flight, no more of a connection are read. Its client may leave meanwhile: nobody is owed
 // anything then, in steady state as in a drain.
 

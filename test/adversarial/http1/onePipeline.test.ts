@@ -16,6 +16,8 @@ import {
   withFloodedProcess
 } from "../support/floodedServer.js"
 
+// Pins internal/node: parserPause
+
 // One client of HTTP/1.1 that sends tens of thousands of requests and waits for no answer: it costs what it sent, and a
 // shutdown ends in its bound.
 

@@ -11,6 +11,8 @@ import { deferred, pace, waitFor } from "../../support/wait.js"
 import { leavingNothing, makeWork, policy, withAttackedServer } from "../support/attackedServer.js"
 import { limit } from "../support/boundedShutdown.js"
 
+// Pins internal/node: responseBeingWritten, socketsOf
+
 const wires: ReadonlyArray<Wire> = ["http", "https", "h2c", "h2"]
 
 const run = <A, E>(effect: Effect.Effect<A, E>) => Effect.runPromise(Effect.provide(effect, silent))

@@ -6,6 +6,8 @@ import { listenOnLoopback, portOf } from "../../support/nodeServer.js"
 import { now, waitFor } from "../../support/wait.js"
 import { longestTurnBound, withFloodedProcess } from "../support/floodedServer.js"
 
+// Pins internal/node: http2OptionsOf
+
 // One client of HTTP/2 that opens thousands of streams in one session: as many are answered at a time as the server says,
 // and a shutdown ends in its bound.
 

@@ -8,6 +8,8 @@ import { deferred, waitFor } from "../../support/wait.js"
 import { type AttackedServer, policy, withAttackedServer } from "../support/attackedServer.js"
 import { limit } from "../support/boundedShutdown.js"
 
+// Pins internal/node: rawSocketOf
+
 /** What a client says first. */
 const clientHello: Promise<Buffer> = new Promise((resolve) => {
   const socket = new Stream.Duplex({

@@ -13,6 +13,8 @@ import {
   untilPhase
 } from "./sharedServer.js"
 
+// Pins internal/node: closeAllConnections, closeIdleConnections, serverClose, serverDispose, serverOf
+
 // Other code in the process has the Node server, too, and closes it: it stops as if it had been told to us.
 
 type Close = (running: RunningServer) => unknown

@@ -8,6 +8,8 @@ import { listenOnLoopback, portOf } from "../../support/nodeServer.js"
 import { waitFor } from "../../support/wait.js"
 import { apis, type Kind, limit, type RunningServer, startReader, startServer, untilPhase } from "./sharedServer.js"
 
+// Pins internal/node: allowsHalfOpen, closeAllConnections, sessionDestroy, socketEnds
+
 // What other code cuts in a shutdown, in spite of it, is in the report, and it is no client that has left.
 
 const destroySockets = ({ sockets }: RunningServer) => sockets.forEach((socket) => socket.destroy())

@@ -15,6 +15,8 @@ import { connect, type Target } from "../../support/rawClient.js"
 import { waitFor } from "../../support/wait.js"
 import { limit, onLeave } from "./sharedServer.js"
 
+// Pins internal/node: handleOf, inheritedListen2, setHandle
+
 // A shutdown that nobody awaits leaves its address at once to the next server of the same process, as stock servers do,
 // and loses nothing of what the kernel has queued there.
 

@@ -11,6 +11,8 @@ import { waitFor } from "../../support/wait.js"
 import type { Options } from "./fixtures/process.js"
 import { fixture, limit, withProcess } from "./sharedProcess.js"
 
+// Pins internal/node: activeHandles, isPipe, kindOf
+
 // Who decides when a process ends that a signal has asked to end.
 
 describe.concurrent("a process that others use", { timeout: 90_000 }, () => {

@@ -8,6 +8,8 @@ import { withClient } from "../../support/rawClient.js"
 import { waitFor } from "../../support/wait.js"
 import { answer, limit, whole, withProcess, withRequest } from "./sharedProcess.js"
 
+// Pins internal/node: processKill
+
 // Other code in the process listens for the same signals, and sends them again; other programs send two for one.
 
 describe.concurrent("a signal that the process sends to itself", { timeout: 90_000 }, () => {

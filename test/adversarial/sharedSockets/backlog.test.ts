@@ -6,6 +6,8 @@ import { nodeArgs } from "../../support/bundle.js"
 import { deferred, waitFor } from "../../support/wait.js"
 import type { Kind } from "./fixtures/flooded.js"
 
+// Pins internal/node: connectionKeyOf, handleOf
+
 // The queue of a listening socket belongs to the socket: its length is not changed where others have the socket, too.
 
 const limit = 60_000

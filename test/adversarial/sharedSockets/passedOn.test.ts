@@ -11,6 +11,8 @@ import { listenOnLoopback, portOf } from "../../support/nodeServer.js"
 import { limit } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
 
+// Pins internal/node: inheritedEmit, serverEmit
+
 // A connection that one server passes on to another is that one's: it has its protocol, and is awaited and closed as such.
 
 const leaves: Array<() => unknown> = []

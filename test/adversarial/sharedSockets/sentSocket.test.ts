@@ -11,6 +11,8 @@ import { connect } from "../../support/rawClient.js"
 import { limit } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
 
+// Pins internal/node: hasNoHandle, setupWorker, socketSetTimeout
+
 // A socket that was sent to another process is no connection of this one, from then on.
 
 let child: ChildProcess

@@ -17,6 +17,8 @@ import { quiesce } from "../../../src/promise.js"
 import { limit, silent } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
 
+// Pins internal/node: hasPipeName
+
 // Whoever stops removes the file of its own Unix socket, and not the one that its successor has made in its place.
 
 let directory = ""

@@ -24,6 +24,8 @@ import {
   write
 } from "./http2Harness.js"
 
+// Pins internal/node: sessionGoaway
+
 it.scoped("H1: every session has been told to leave when the first hook runs", () =>
   Effect.gen(function*() {
     const app = yield* serve2(ok)

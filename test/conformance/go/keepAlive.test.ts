@@ -7,6 +7,8 @@ import type { RawClient } from "../../support/rawClient.js"
 import { answer, client, ended, get, responses, send, until, untilStates } from "../../support/running.js"
 import { hijack, holding, serve, untilStopsListening, upgrade } from "./harness.js"
 
+// Pins internal/node: keepsNotAlive, writeHead
+
 const ok: Http.RequestListener = (_, response) => response.end("ok")
 
 /** Sends a request, and returns what its answer says about the connection. */

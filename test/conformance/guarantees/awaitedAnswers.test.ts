@@ -10,6 +10,8 @@ import * as Http2 from "node:http2"
 import { NodeHttpServer } from "../../../src/index.js"
 import { client, get, launch, send, targetOf, until, untilStates } from "../../support/running.js"
 
+// Pins internal/node: end, endCallbacksOf
+
 // A middleware, as a tracer, goes on when all of an answer has been sent. Of an answer that never will be, because its
 // client has left, Node does not say so: its request ends all the same, and no drain waits for it.
 

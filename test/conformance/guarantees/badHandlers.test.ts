@@ -6,6 +6,8 @@ import * as TestClock from "effect/TestClock"
 import { makeApp, makeGate, servingHeld } from "../../support/handlers.js"
 import { answer, client, ended, get, plain, remoteAddress, send, serving, until } from "../../support/running.js"
 
+// Pins internal/node: end, requestDestroy
+
 // Handlers that hang, die, ignore interruption, or hang in their finalizers: the shutdown ends in its bound, and the
 // report says what happened.
 

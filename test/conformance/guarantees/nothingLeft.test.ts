@@ -20,6 +20,8 @@ import {
   untilStates
 } from "../../support/running.js"
 
+// Pins internal/node: serverEmit
+
 // Rule 4: after a shutdown there is no open socket, no live request fiber, no timer and no signal listener of ours.
 
 const listenersOf = (server: Http.Server) =>

@@ -4,6 +4,8 @@ import * as Http2 from "node:http2"
 import { adopt, limit } from "../../scenarios/eventStreams/eventStreamServer.js"
 import { waitFor } from "../../support/wait.js"
 
+// Pins internal/node: pushStream
+
 /** A client that keeps what is pushed to it. */
 const connect = async (port: number) => {
   const session = Http2.connect(`http://127.0.0.1:${port}`)

@@ -13,6 +13,8 @@ import { limit, silent, until } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
 import { adopted, served } from "./serverOnWire.js"
 
+// Pins internal/node: webSocketOf
+
 /** Asks for an answer that is longer than what is sent at once; every other message is answered with itself. */
 const ask = "tell me more"
 const more = "there is so much to say ".repeat(400_000)

@@ -3,6 +3,8 @@ import { withExample } from "../../support/example.js"
 import { waitFor } from "../../support/wait.js"
 import { ask, limit } from "./handoffProcesses.js"
 
+// Pins internal/node: descriptorOf
+
 it("the example: what the old process has begun is answered by it, and the rest by its successor", {
   timeout: 60_000
 }, () =>

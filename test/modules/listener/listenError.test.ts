@@ -13,6 +13,8 @@ import { quiesce, type Target } from "../../../src/promise.js"
 import { makeCertificate } from "../../support/certificate.js"
 import { answer, idleAfterOne, targetOf } from "../../support/running.js"
 
+// Pins internal/node: hasLookedUpHost
+
 const directory = Effect.acquireRelease(
   Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "quiesce-"))),
   (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true, force: true }))

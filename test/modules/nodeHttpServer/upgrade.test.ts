@@ -7,6 +7,8 @@ import { connect, type Target } from "../../support/rawClient.js"
 import { limit, serving, until } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
 
+// Pins internal/node: neverListens
+
 const open = async (target: Target): Promise<WebSocket> => {
   const socket = new WebSocket(`ws://127.0.0.1:${"port" in target ? target.port : 0}/`)
   await waitFor("the WebSocket to open", new Promise((resolve) => socket.once("open", resolve)), limit)

@@ -7,6 +7,8 @@ import { NodeSocketServer } from "../../../src/index.js"
 import { answer, client, get, launch, send, silent, targetOf, until } from "../../support/running.js"
 import { type Deferred, deferred, waitFor } from "../../support/wait.js"
 
+// Pins internal/node: neverListens
+
 const echoing = (options: NodeSocketServer.WebSocketOptions, urls: Array<string> = []) =>
   launch(
     Layer.scopedDiscard(

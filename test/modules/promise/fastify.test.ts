@@ -5,6 +5,8 @@ import { quiesce, type Server } from "../../../src/promise.js"
 import { connect, responseOf, withClient } from "../../support/rawClient.js"
 import { deferred, waitFor } from "../../support/wait.js"
 
+// Pins internal/node: bindingsPush, serverBindingsOf
+
 const limit = 10_000
 
 afterEach(() => vi.restoreAllMocks())

@@ -6,6 +6,8 @@ import { nodeArgs } from "../../support/bundle.js"
 import { withClient } from "../../support/rawClient.js"
 import { waitFor } from "../../support/wait.js"
 
+// Pins internal/node: isErrorListenerOfNode
+
 // The log may fail, the drain does not: whoever reads the outputs of a process has gone before the shutdown or leaves
 // in the middle of it, or the disk is full. The request in flight is answered, the hooks and finalizers run, and the
 // exit code is that of a clean drain.

@@ -10,6 +10,8 @@ import { client, get, remoteAddress, send, serving, silent, until } from "../../
 import { collectLog } from "./collectLog.js"
 import { makeScreen, type Screen } from "./fakeTerminal.js"
 
+// Pins internal/node: terminalWrite
+
 // A live status on a terminal says which requests a shutdown waits for, and is gone when it has ended.
 
 const shown = (server: Server.ServerService, { out }: Screen, options: Status.Options = {}) =>

@@ -1,6 +1,8 @@
 import { it } from "vitest"
 import { holds } from "./scenario.js"
 
+// Pins internal/node: isKept
+
 // Node has the head of an answer that was given before its turn, and its client has nothing.
 it("an answer that waits behind another one at the deadline is not reported as truncated: nothing of it was sent", () =>
   holds({

@@ -1,6 +1,8 @@
 import { it } from "vitest"
 import { holds } from "./scenario.js"
 
+// Pins internal/node: isWritten
+
 // The kernel had all of it, and Node had not heard of that. How much the kernel takes is its own affair.
 it("an answer that the kernel has taken just before it is cut is not reported as truncated", async () => {
   for (let n = 0; n < 10; n++) {

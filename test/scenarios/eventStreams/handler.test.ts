@@ -8,6 +8,9 @@ import { pipeline } from "node:stream/promises"
 import { deferred, waitFor } from "../../support/wait.js"
 import { adopt, limit, protocols, read, serving } from "./eventStreamServer.js"
 
+// Pins internal/node: abortControllerOf, corksOf, end, looksClosed, looksUnfinished, responseEmit, responseOf
+// Pins internal/node: streamRespond, write
+
 const events = { "content-type": "text/event-stream" }
 
 /** All that comes on an emitter, in order. */

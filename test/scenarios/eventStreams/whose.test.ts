@@ -6,6 +6,8 @@ import { answer, client, ended, get, post, send, serving as servingApp } from ".
 import { deferred, waitFor } from "../../support/wait.js"
 import { type Handler, limit, protocols, read, serving } from "./eventStreamServer.js"
 
+// Pins internal/node: headOf
+
 const events = { "content-type": "text/event-stream" }
 
 /** What the request says that it accepts, and whether its stream ends with the drain. */

@@ -20,6 +20,10 @@ import { listenOnLoopback, portOf } from "../../support/nodeServer.js"
 import { limit, silent } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
 
+// Pins internal/node: currentBufferOf, executedIndexOf, incomingOf, isUpgrade, listenerCount, parserExecute
+// Pins internal/node: parserExecuted, parserOf, readsByItself, shouldUpgradeCallback, socketBeingParsed
+// Pins internal/node: upgradeCallbackOf
+
 // A request that asks for an upgrade which nobody speaks is answered as if it had not asked (RFC 9110 §7.8).
 
 interface Running {
