@@ -12,6 +12,8 @@ import { NodeHttpServer } from "../../src/index.js"
 import { launch, limit, targetOf } from "../support/running.js"
 import { deferred, waitFor } from "../support/wait.js"
 
+// Pins internal/node: responseDestroy
+
 // Interrupted at the deadline, a response that has begun is ended (by Effect 3) or destroyed (by Effect 4, and by handlers
 // of their own accord). Neither is the end of a whole response, and neither is its client's doing.
 

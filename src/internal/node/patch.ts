@@ -50,7 +50,7 @@ export const serverEmit = <Server extends Net.Server>(server: Server, emit: Meth
  * - Replaces: `emit` that all servers inherit (`Net.Server.prototype`)
  * - For: as long as a server of ours has not shut down
  * - Where Node has it not: there is no such Node
- * - Pinned by: `test/adversarial/sharedSockets/passedOn.test.ts`
+ * - Pinned by: `test/adversarial/sharedSockets/passedOn.test.ts`, `test/adversarial/otherCode/wrappedEmit.test.ts`
  */
 export const inheritedEmit = (emit: Method<Net.Server, boolean>): Restore => replace(Net.Server.prototype, "emit", emit)
 

@@ -13,6 +13,7 @@ import { afterEach, describe, expect, it } from "vitest"
 import { WebSocket, WebSocketServer } from "ws"
 import * as Internals from "../../../src/internal/node/internals.js"
 import * as Patch from "../../../src/internal/node/patch.js"
+import { quiesce } from "../../../src/promise.js"
 import { certificate } from "../../support/certificate.js"
 import { limit } from "../../support/running.js"
 import { deferred, waitFor } from "../../support/wait.js"
@@ -411,6 +412,11 @@ const replaced: { readonly [Name in keyof typeof Patch]: () => unknown } = {
   keepsNotAlive: () =>
     inHandler(({ response }) => isReplaced(response, "shouldKeepAlive", () => Patch.keepsNotAlive(response))),
   end: () => inHandler(({ response }) => isReplaced(response, "end", () => Patch.end(response, ignore))),
+  responseDestroy: () =>
+    inHandler(({ response }) =>
+      isReplaced(response, "destroy", () => Patch.responseDestroy(response, () => response))
+      && Reflect.deleteProperty(response, "destroy")
+    ),
   write: () => inHandler(({ response }) => isReplaced(response, "write", () => Patch.write(response, ignore))),
   responseEmit: () =>
     inHandler(({ response }) => isReplaced(response, "emit", () => Patch.responseEmit(response, () => true))),
@@ -564,6 +570,37 @@ describe("where Node has none of it", () => {
       if (hidden !== undefined) Object.defineProperty(Net.Server.prototype, "_listen2", hidden)
     }
     await listening(Net.createServer())
+  })
+
+  it("a request in flight is answered, and its server drained", async () => {
+    const kept = [
+      [Net.Server.prototype, "_listen2"],
+      [Net.Server.prototype, "_setupWorker"],
+      [process, "_kill"],
+      [process, "_getActiveHandles"]
+    ] as const
+    const own = kept.map(([object, name]) => Object.getOwnPropertyDescriptor(object, name))
+    const answer = deferred<Http.ServerResponse>()
+    const server = await listening(Http.createServer((_, response) => answer.resolve(response)))
+    for (const name of ["_connectionKey", "_pipeName", "_listeningId"]) {
+      Object.defineProperty(server, name, { value: undefined, configurable: true, writable: true })
+    }
+    for (const [object, name] of kept) Reflect.set(object, name, undefined)
+    try {
+      const { shutdown } = quiesce(server, { logger: false, timeout: limit })
+      const client = await connected(server)
+      client.write(get)
+      const response = await waitFor("the request", answer.promise, limit)
+      const stopped = shutdown()
+      response.end("all of it")
+      expect(String((await once(client, "data"))[0])).toMatch(/connection: close[\s\S]*all of it/i)
+      expect(await stopped).toMatchObject({ outcome: "Drained", served: 1, cut: [] })
+    } finally {
+      kept.forEach(([object, name], at) => {
+        const descriptor = own[at]
+        if (descriptor !== undefined) Object.defineProperty(object, name, descriptor)
+      })
+    }
   })
 
   it("process.kill is what tells of a signal", () => {

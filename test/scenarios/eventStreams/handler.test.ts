@@ -37,7 +37,10 @@ describe.each(protocols)("over %s, a handler", (protocol) => {
   it("hears that its client has left, of a response that it has not ended", async () => {
     const seen = deferred<ReadonlyArray<unknown>>()
     const requestHeard: Array<ReadonlyArray<string>> = []
+    let signal: unknown
     const { port, stop } = await serving(protocol, (request, response) => {
+      // since Node 26
+      signal = Reflect.get(request, "signal")
       response.writeHead(200, events)
       response.write("data: 1\n\n")
       requestHeard.push(heard(request, "aborted", "close"))
@@ -52,6 +55,7 @@ describe.each(protocols)("over %s, a handler", (protocol) => {
     assert.deepStrictEqual(await waitFor("the close of the response", seen.promise, limit), [false, false, 0])
     await waitFor("the close of the request", () => requestHeard[0]?.includes("close"), limit)
     assert.strictEqual(requestHeard[0]?.[0], "aborted")
+    if (isHttp1 && signal instanceof AbortSignal) assert.isTrue(signal.aborted)
   })
 
   it("hears it once", async () => {
