@@ -80,7 +80,7 @@ import { checkNames } from "./internal/policy/optionNames.js"
 import { sayWhatRuns } from "./internal/signals/finalizing.js"
 import { isUnderRunMain } from "./internal/signals/otherListeners.js"
 import { begins, endWith, goesOn, isOver, settle } from "./internal/signals/processEnd.js"
-import { makeProgram, Program } from "./internal/signals/program.js"
+import { Program, ProgramService } from "./internal/signals/program.js"
 import { invalid, isKnown, listen } from "./internal/signals/signals.js"
 import type { InvalidPolicy } from "./Shutdown.js"
 
@@ -186,8 +186,8 @@ export const handle =
         const fiber = yield* Effect.withFiberRuntime<Fiber.RuntimeFiber<unknown, unknown>>(Effect.succeed)
         const clock = yield* Effect.clock
         const runtime = yield* RealTime.runtime
-        const around = makeProgram((effect) => void EffectRuntime.runFork(runtime)(Effect.interruptible(effect)))
-        const warn = (message: string) => around.run(Line.warning(message))
+        const around = new ProgramService((effect) => void EffectRuntime.runFork(runtime)(Effect.interruptible(effect)))
+        const warn = (message: string) => around.log(Line.warning(message))
         const main = yield* Effect.forkDaemon(Effect.provideService(restore(program), Program, around))
         around.main = main
         const interrupt = () => unsafeInterrupt(main)
@@ -199,6 +199,7 @@ export const handle =
         const listening = listen(signals, {
           now: monotonicMillis(clock),
           run: (effect) => around.run(effect),
+          log: (line) => around.log(line),
           servers: () => around.servers.keys(),
           begin: () => {
             begins(main)
@@ -213,7 +214,7 @@ export const handle =
           },
           nothingOpen: interrupt,
           raised: settle,
-          passOn: (signal) => around.forwardSignal?.(signal) ?? []
+          forwardSignal: (signal) => around.forwardSignal?.(signal) ?? []
         })
 
         let interrupted = false

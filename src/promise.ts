@@ -169,6 +169,7 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
   const listening = listen(names, {
     now: monotonicMillis(clock),
     run: begin,
+    log: begin,
     servers: () => [server],
     begin: () => begin(server.shutdown),
     raised: settle

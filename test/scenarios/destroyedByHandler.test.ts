@@ -75,7 +75,10 @@ describe("a response that its handler destroys when it is interrupted", () => {
         const checkEnd = yield* Effect.promise(() => request(port))
         const report = yield* running.stop
         yield* Effect.promise(checkEnd)
-        expect(report).toMatchObject({ outcome: "DeadlineExceeded", cut: [{ path: "/cut", clientReceived: "truncated" }] })
+        expect(report).toMatchObject({
+          outcome: "DeadlineExceeded",
+          cut: [{ path: "/cut", clientReceived: "truncated" }]
+        })
         expect(report.cut[0]).not.toHaveProperty("by")
       }))))
   }

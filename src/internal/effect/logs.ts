@@ -16,6 +16,15 @@ import * as Runtime from "effect/Runtime"
 
 export type AnyLogger = Logger.Logger<unknown, unknown>
 
+/** The loggers of a fiber. */
+export type Loggers = HashSet.HashSet<AnyLogger>
+
+export const loggers: Effect.Effect<Loggers> = FiberRef.get(FiberRef.currentLoggers)
+
+/** Logs once with each of the loggers of several fibers. */
+export const withLoggers = (all: ReadonlyArray<Loggers>) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.locally(effect, FiberRef.currentLoggers, all.reduce<Loggers>(HashSet.union, HashSet.empty()))
+
 /** A line, as a logger is given it. */
 export type LogOptions = Logger.Logger.Options<unknown>
 

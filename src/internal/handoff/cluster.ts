@@ -54,7 +54,7 @@ const ask = Effect.async<void>((resume) => {
 export const sayReady = ({ servers }: ProgramService): Effect.Effect<void> =>
   Effect.sync(() => {
     if (!Cluster.isWorker || !process.connected) return
-    const drain = Array.from(servers.values()).reduce((sum, millis) => sum + millis, 0)
+    const drain = Array.from(servers.values()).reduce((sum, { drainMillis }) => sum + drainMillis, 0)
     process.send?.(say("ready", { drain: String(drain) }))
   })
 
@@ -84,8 +84,8 @@ export const obey = ({ handlesSignals, isStopping, program }: Obeying) =>
       )
       const further = (signal: NodeJS.Signals) => {
         if (handlesSignals) return void deliver(signal)
-        const { ducks: lameDucks, open } = stillOpen(program.servers.keys())
-        program.run(Line.warning(`Another ${signal}: ${lameDucks.length > 0 ? "draining" : "closing"} at once`))
+        const { lameDucks, open } = stillOpen(program.servers.keys())
+        program.log(Line.warning(`Another ${signal}: ${lameDucks.length > 0 ? "draining" : "closing"} at once`))
         for (const server of lameDucks) program.run(server.drainNow)
         if (lameDucks.length === 0) { for (const server of open) program.run(Effect.asVoid(server.close)) }
       }

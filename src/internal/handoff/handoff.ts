@@ -18,7 +18,7 @@ import { type HandoffFailed, notServing } from "../model/handoffFailed.js"
 import type { ListenError } from "../model/listener.js"
 import { checkNames } from "../policy/optionNames.js"
 import { duration } from "../policy/policy.js"
-import { makeProgram, Program } from "../signals/program.js"
+import { Program, ProgramService } from "../signals/program.js"
 import * as Workers from "./cluster.js"
 import { chosen, listen } from "./handoffSignals.js"
 import { CurrentHandover, Handover } from "./handover.js"
@@ -45,8 +45,7 @@ export const launch = (options: Options, tag: typeof Handoff) =>
     const run = <B, F>(effect: Effect.Effect<B, F>): Fiber.RuntimeFiber<B, F> =>
       Runtime.runFork(runtime)(Effect.interruptible(effect))
     const around = yield* Program
-    const program = around ?? makeProgram((effect) => void run(effect))
-    // until a server is made, which logs where it is
+    const program = around ?? new ProgramService((effect) => void run(effect))
     if (around !== undefined) around.run = (effect) => void run(effect)
     const handover = new Handover(predecessor?.listeners)
     const handedOver = yield* Deferred.make<void>()

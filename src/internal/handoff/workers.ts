@@ -80,13 +80,13 @@ export const launchWorkers = (options: WorkersOptions): Effect.Effect<never, Han
         stop(worker)
         return endsWithin(worker, worker.drain() + killAfter)
       }).pipe(Effect.map(() => all.delete(worker)))
-    const passOn = (signal: NodeJS.Signals) =>
+    const forwardSignal = (signal: NodeJS.Signals) =>
       Array.from(all, (worker) => {
         if (ready.has(worker)) worker.further(signal)
         else worker.signal(signal)
         return worker.pid
       })
-    const begin = yield* listenForFurther(passOn)
+    const begin = yield* listenForFurther(forwardSignal)
     const ending = Effect.sync(() => {
       state = "Ending"
       begin()
@@ -186,7 +186,7 @@ const stopSignals = ["SIGTERM", "SIGINT"] as const
  * A further signal is passed on to the workers, and one more ends this process. Gives what is to be called when the
  * shutdown begins: until then the signals are somebody else's.
  */
-const listenForFurther = (passOn: (signal: NodeJS.Signals) => ReadonlyArray<number>) =>
+const listenForFurther = (forwardSignal: (signal: NodeJS.Signals) => ReadonlyArray<number>) =>
   Effect.gen(function*() {
     const program = yield* Program
     const clock = yield* Effect.clock
@@ -196,7 +196,7 @@ const listenForFurther = (passOn: (signal: NodeJS.Signals) => ReadonlyArray<numb
     yield* Effect.acquireRelease(
       Effect.sync(() => {
         if (program === undefined) return
-        program.forwardSignal = passOn
+        program.forwardSignal = forwardSignal
         program.run = run
       }),
       () =>
@@ -210,9 +210,10 @@ const listenForFurther = (passOn: (signal: NodeJS.Signals) => ReadonlyArray<numb
       listening ??= listenForStops(stopSignals, {
         now: monotonicMillis(clock),
         run,
+        log: run,
         servers: () => [],
         begin: () => {},
-        passOn,
+        forwardSignal,
         // `runMain` listens for the first one only
         begun: stopSignals.every((name) => process.listenerCount(name) === 0)
       })

@@ -10,6 +10,7 @@ import { ConnectionRegistry } from "../core/connectionRegistry.js"
 import { Hooks } from "../drain/hooks.js"
 import { RequestFibers } from "../drain/requestFibers.js"
 import { monotonicMillis } from "../effect/clock.js"
+import { loggers } from "../effect/logs.js"
 import * as RealTime from "../effect/realTime.js"
 import type { App } from "../listener/app.js"
 import type { BoundListener } from "../listener/listener.js"
@@ -99,7 +100,7 @@ export const make = <A extends App | undefined>(
       },
       onStart: keepAlives.giveWay,
       onDrained: () => listening.stopSeeing(),
-      onClosed: () => program?.servers.delete(service)
+      onClosed: () => program?.closed(service)
     })
     yield* Effect.addFinalizer(() => shutdown.finalize)
     const listening = Listeners.make({
@@ -134,10 +135,11 @@ export const make = <A extends App | undefined>(
       }),
       setKeepAlives: keepAlives.set
     }
-    if (program !== undefined) {
-      program.servers.set(service, policy.lameDuck + policy.timeout + policy.killTimeout)
-      program.run = run
-    }
+    program?.add(service, {
+      drainMillis: policy.lameDuck + policy.timeout + policy.killTimeout,
+      loggers: yield* loggers,
+      run
+    })
     return {
       service: withInside(service, shutdown.server),
       app,

@@ -5,28 +5,65 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import { type Loggers, withLoggers } from "../effect/logs.js"
 import type { ServerService } from "../model/server.js"
 
-export interface ProgramService {
-  /** The fiber that the program runs in. */
-  main: Fiber.RuntimeFiber<unknown, unknown> | undefined
-  /** The server whose end the main fiber waits for: its shutdown ends the program, with its report. */
-  launched: ServerService | undefined
-  /** Those that have not closed yet, and how long each may take to drain, in milliseconds. */
-  readonly servers: Map<ServerService, number>
-  /** Logs where the servers log: loggers are often provided to them, and not to the whole program. */
-  run: (effect: Effect.Effect<void>) => void
-  /** Passes a further signal on to the workers that still drain, and says which these are. */
-  forwardSignal: ((signal: NodeJS.Signals) => ReadonlyArray<number>) | undefined
+type Run = (effect: Effect.Effect<void>) => void
+
+/** A server of the program. */
+export interface ProgramServer {
+  /** How long it may take to drain, in milliseconds. */
+  readonly drainMillis: number
+  /** What it logs with. */
+  readonly loggers: Loggers
+  /** Runs an effect as the server does what it does by itself. */
+  readonly run: Run
 }
 
-export const makeProgram = (run: ProgramService["run"]): ProgramService => ({
-  main: undefined,
-  launched: undefined,
-  servers: new Map(),
-  run,
-  forwardSignal: undefined
-})
+export class ProgramService {
+  /** The fiber that the program runs in. */
+  main: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
+  /** The server whose end the main fiber waits for: its shutdown ends the program, with its report. */
+  launched: ServerService | undefined = undefined
+  /** Passes a further signal on to the workers that still drain, and says which these are. */
+  forwardSignal: ((signal: NodeJS.Signals) => ReadonlyArray<number>) | undefined = undefined
+  /** Runs what no server does, and logs while there is none: as the innermost of what the program is provided with. */
+  run: Run
+  readonly #servers = new Map<ServerService, ProgramServer>()
+  /** Those that have closed since one was added. */
+  #closed: Array<ProgramServer> = []
+
+  constructor(run: Run) {
+    this.run = run
+  }
+
+  /** Those that have not closed yet. */
+  get servers(): ReadonlyMap<ServerService, ProgramServer> {
+    return this.#servers
+  }
+
+  add(service: ServerService, server: ProgramServer): void {
+    this.#closed = []
+    this.#servers.set(service, server)
+  }
+
+  closed(service: ServerService): void {
+    const server = this.#servers.get(service)
+    if (server !== undefined) this.#closed.push(server)
+    this.#servers.delete(service)
+  }
+
+  /**
+   * Logs what concerns all servers: once with each of their loggers, for these are often provided to the servers, and not
+   * to the whole program.
+   */
+  log(line: Effect.Effect<void>): void {
+    const servers = [...this.#closed, ...this.#servers.values()]
+    const last = servers.at(-1)
+    if (last === undefined) this.run(line)
+    else last.run(withLoggers(servers.map(({ loggers }) => loggers))(line))
+  }
+}
 
 export class Program extends Context.Reference<Program>()("quiesce/Program", {
   defaultValue: (): ProgramService | undefined => undefined

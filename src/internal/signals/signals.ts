@@ -50,6 +50,7 @@ export const isKnown = (name: NodeJS.Signals): boolean => Object.hasOwn(Os.const
 export interface Stop {
   readonly now: () => number
   readonly run: (effect: Effect.Effect<void>) => void
+  readonly log: (line: Effect.Effect<void>) => void
   /** Those that a further signal may cut. */
   readonly servers: () => Iterable<ServerService>
   /** The first signal: stops gracefully. */
@@ -59,7 +60,7 @@ export interface Stop {
   /** A further one finds nothing open. */
   readonly nothingOpen?: () => void
   /** Passes a further one on to the workers that still drain, and says which these are. */
-  readonly passOn?: (signal: NodeJS.Signals) => ReadonlyArray<number>
+  readonly forwardSignal?: (signal: NodeJS.Signals) => ReadonlyArray<number>
   /** One that this process has sent itself: another listener is done. */
   readonly raised?: () => void
   /** The first one has come before. */
@@ -95,7 +96,7 @@ export const listen = (signals: ReadonlyArray<NodeJS.Signals>, stop: Stop): List
   let unwatch = first === undefined ? undefined : watch()
 
   const say = (level: "Info" | "Warning", message: string) =>
-    stop.run(level === "Info" ? Line.info(message) : Line.warning(message))
+    stop.log(level === "Info" ? Line.info(message) : Line.warning(message))
 
   const isEcho = () => stop.now() - countedAt < duplicateWindowMillis
 
@@ -127,8 +128,8 @@ export const listen = (signals: ReadonlyArray<NodeJS.Signals>, stop: Stop): List
     if (isEcho()) return
     countedAt = stop.now()
     if (last || over) return endsProcess(name)
-    const { ducks: lameDucks, open } = stillOpen(stop.servers())
-    const workers = stop.passOn?.(name) ?? []
+    const { lameDucks, open } = stillOpen(stop.servers())
+    const workers = stop.forwardSignal?.(name) ?? []
     if (lameDucks.length > 0) {
       say("Warning", `Another ${name}: draining at once; one more cuts what is open`)
       for (const server of lameDucks) stop.run(server.drainNow)
@@ -188,5 +189,5 @@ const nothingOpen = (workers: ReadonlyArray<number>): string =>
 export const stillOpen = (servers: Iterable<ServerService>) => {
   const phases = Array.from(servers, (server) => ({ server, phase: Effect.runSync(server.phase.get) }))
   const those = (are: (phase: Phase) => boolean) => phases.filter(({ phase }) => are(phase)).map(({ server }) => server)
-  return { open: those((phase) => phase !== "Closed"), ducks: those((phase) => phase === "LameDuck") }
+  return { open: those((phase) => phase !== "Closed"), lameDucks: those((phase) => phase === "LameDuck") }
 }

@@ -8,6 +8,7 @@ import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import { execFileSync } from "node:child_process"
@@ -94,6 +95,35 @@ describe("handle", () => {
         expect(error.message).toContain(`signals is ${JSON.stringify(name)}`)
       }
       expect(begun).toBe(false)
+    }))
+
+  it.scoped("says what a signal does once with each logger of its servers", () =>
+    Effect.gen(function*() {
+      // the two of the servers are beside that of the program
+      const lines = { one: new Array<string>(), other: new Array<string>(), program: new Array<string>() }
+      const logsTo = (to: Array<string>) =>
+        Logger.replace(Logger.defaultLogger, Logger.make(({ message }) => void to.push(String(message))))
+      const [one, other] = [logsTo(lines.one), logsTo(lines.other)]
+      let built = false
+      const servers = Layer.mergeAll(
+        Layer.scopedDiscard(Server.make()).pipe(Layer.provide(one)),
+        Layer.scopedDiscard(Server.make()).pipe(Layer.provide(other)),
+        Layer.scopedDiscard(Server.make()).pipe(Layer.provide(one))
+      )
+      const program = Effect.zipRight(
+        Layer.build(servers),
+        Effect.suspend(() => {
+          built = true
+          return Effect.never
+        })
+      )
+      const fiber = yield* Effect.fork(handled(Effect.scoped(program)).pipe(Effect.provide(logsTo(lines.program))))
+      yield* until("the servers", () => built)
+      yield* send
+      yield* real("the end", Fiber.await(fiber))
+      const said = (to: ReadonlyArray<string>) => to.filter((line) => line === `${signal}: shutting down`).length
+      expect({ one: said(lines.one), other: said(lines.other), program: said(lines.program) })
+        .toEqual({ one: 1, other: 1, program: 1 })
     }))
 
   it.scoped("takes another signal within half a second for the one before", () =>
