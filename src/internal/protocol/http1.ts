@@ -7,45 +7,26 @@ import { connectionOf, type TrackedConnection } from "../core/connection.js"
 import { noteIfDestroyedHere } from "../core/cutElsewhere.js"
 import { ExchangeList } from "../core/exchangeList.js"
 import type { Grace } from "../core/lifecycle.js"
-import { destroyEnded, lingerMillis, type Protocol } from "../core/protocol.js"
+import { destroyEnded, type Protocol } from "../core/protocol.js"
 import { completeEnd } from "../node/endCallbacks.js"
-import { activeParsers, headOf, isPausedByNode, parserOf, serverOf } from "../node/internals.js"
+import { headOf, isPausedByNode } from "../node/internals.js"
 import * as Patch from "../node/patch.js"
 import { discardUnread } from "../node/reading.js"
-import { nextTick, setImmediate } from "../node/timers.js"
+import { setImmediate } from "../node/timers.js"
+import { closeResponses } from "./closeResponses.js"
 import { closeAfter } from "./connectionClose.js"
 import { hasEndedByItself, isEventStreamHead } from "./eventStream.js"
 import { freezeAndDestroy, Http1Exchange, isFlushed, type Pipelined, wholeHeadOf } from "./http1Exchange.js"
+import { IdleTime, isMidMessage } from "./http1Idle.js"
 import { Pipeline } from "./pipeline.js"
-
-/**
- * How long a connection that was idle when draining started is given at the least: its next request may be on the
- * wire, in a kernel buffer or behind a busy event loop. Each request that comes on another connection shows that such
- * requests are still coming, and each answer may make its client ask again, on any connection of its pool: they give the
- * rest as long again, for `idleGrace` at the most.
- */
-const crossingMillis = 50
-
-/** Node's own allowance on top of the keep-alive timeout that it announces, for the time on the wire. */
-const promiseBufferMillis = 1000
-
-/** The rest of a request that has been answered, and how far its client had come with it when it was looked at last. */
-interface Late {
-  readonly request: Http.IncomingMessage
-  bytesRead: number
-  until: number
-}
 
 export class Http1 implements Protocol, Pipelined {
   readonly exchanges = new ExchangeList<Http1Exchange>()
   readonly #connection: TrackedConnection
   #parseFailed = false
-  /** The raw head of its last response, kept where the policy needs to know what it promised. */
-  #lastHead: string | undefined = undefined
   /** What its client has sent behind requests that were not answered yet, if it ever has. */
   #pipeline: Pipeline | undefined = undefined
-  /** Its client may still be sending the rest of a request that was answered before. */
-  #late: Late | undefined = undefined
+  #idleTime: IdleTime | undefined = undefined
 
   constructor(connection: TrackedConnection) {
     this.#connection = connection
@@ -111,7 +92,7 @@ export class Http1 implements Protocol, Pipelined {
   /** A connection that others have served before: Idle, unless a request has begun to arrive. */
   markIdleIfUsed(): void {
     const connection = this.#connection
-    if (connection.state !== "New" || connection.socket.bytesRead === 0 || this.#isMidMessage()) return
+    if (connection.state !== "New" || connection.socket.bytesRead === 0 || isMidMessage(connection)) return
     connection.become("Active")
     connection.become("Idle")
   }
@@ -176,18 +157,14 @@ export class Http1 implements Protocol, Pipelined {
 
   keepUntil(grace: Grace): number {
     const connection = this.#connection
-    const { registry, since, state } = connection
+    const { state } = connection
     if (this.exchanges.size > 0) return Number.POSITIVE_INFINITY
     if (connection.isClosing) return connection.lingersUntil
     if (state === "New") {
       return connection.socket.bytesRead > 0 ? Number.POSITIVE_INFINITY : connection.connectedAt + grace.newConnection
     }
     if (state !== "Idle") return Number.POSITIVE_INFINITY
-    const until = grace.idle === "keepAliveTimeout"
-      ? since + this.#promised() + promiseBufferMillis
-      : Math.max(since + grace.idle, crossing(registry.lastUse, grace.since, grace.idle))
-    // asked last, for it costs the most
-    return until <= registry.now() && this.#isMidMessage() ? this.#lateUntil(until) : until
+    return this.#idle().until(grace)
   }
 
   gracefulClose(): boolean {
@@ -248,7 +225,7 @@ export class Http1 implements Protocol, Pipelined {
       if (!response.closed) responses.push(response)
     }
     this.exchanges.clear()
-    closeAll(responses, 0)
+    closeResponses(responses)
   }
 
   freezeOutcomes(): void {
@@ -283,6 +260,10 @@ export class Http1 implements Protocol, Pipelined {
     connection.closeIfDue()
   }
 
+  #idle(): IdleTime {
+    return this.#idleTime ??= new IdleTime(this.#connection)
+  }
+
   #pipelined(): Pipeline {
     return this.#pipeline ??= new Pipeline(this.#connection)
   }
@@ -305,7 +286,7 @@ export class Http1 implements Protocol, Pipelined {
     exchange.markFlushed(isFlushed(socket, response))
     if (asksToLeave) registry.lastUse = registry.now()
     if (connection.complete(exchange)) {
-      if (registry.keepHeads) this.#lastHead = headOf(response)
+      if (registry.keepHeads) this.#idle().setLastHead(headOf(response))
     } else {
       noteIfDestroyedHere(connection, exchange)
       if (exchange.fromEffectApp && !exchange.rejected) completeEnd(response)
@@ -325,7 +306,7 @@ export class Http1 implements Protocol, Pipelined {
       const { request } = exchange
       if (!request.complete) {
         request.once("end", onLateEnd)
-        this.#late = { request, bytesRead: socket.bytesRead, until: 0 }
+        this.#idle().awaitRest(request)
       }
       connection.closeIfDue()
     }
@@ -379,7 +360,7 @@ export class Http1 implements Protocol, Pipelined {
 
   #isLast(response: Http.ServerResponse): boolean {
     const { last } = this.exchanges
-    return last?.response === response && !this.#hasMore() && !(last.request.complete && this.#isMidMessage())
+    return last?.response === response && !this.#hasMore() && !(last.request.complete && isMidMessage(this.#connection))
   }
 
   /** Its client may have sent what has not been read. */
@@ -387,46 +368,6 @@ export class Http1 implements Protocol, Pipelined {
     const { socket } = this
     const pipeline = this.#pipeline
     return pipeline !== undefined && (pipeline.isStopped || socket.readableLength > 0) || isPausedByNode(socket)
-  }
-
-  /**
-   * Whether Node's parser is in the middle of a message: only the parser sees half a head that arrived together with the
-   * request before it. Where Node does not say, it is taken to be between messages, where the graces still hold.
-   */
-  #isMidMessage(): boolean {
-    const parser = parserOf(this.socket)
-    const server = serverOf(this.socket)
-    if (parser === undefined || server === undefined) return false
-    const { parserCache } = this.#connection.registry
-    const known = parserCache?.get(server) as ReadonlySet<unknown> | undefined
-    if (known !== undefined) return known.has(parser)
-    const active = activeParsers(server)
-    if (parserCache === undefined) return active.includes(parser)
-    const all = new Set(active)
-    parserCache.set(server, all)
-    return all.has(parser)
-  }
-
-  /**
-   * In the middle of a message: one that comes is waited for, and the rest of one that has been answered for as long as
-   * it goes on coming, so that its client reads the answer and meets no RST.
-   */
-  #lateUntil(until: number): number {
-    const late = this.#late
-    if (late === undefined || late.request.complete) return Number.POSITIVE_INFINITY
-    const { bytesRead } = this.socket
-    if (late.bytesRead !== bytesRead) {
-      late.bytesRead = bytesRead
-      late.until = this.#connection.registry.now() + lingerMillis
-    }
-    return Math.max(until, late.until)
-  }
-
-  /** The `Keep-Alive: timeout` of the last response, in milliseconds; what the server would announce if it had none. */
-  #promised(): number {
-    const announced = /^keep-alive:.*?timeout=(\d+)/im.exec(this.#lastHead ?? "")?.[1]
-    if (announced !== undefined) return Number(announced) * 1000
-    return Math.floor((serverOf(this.socket)?.keepAliveTimeout ?? 0) / 1000) * 1000
   }
 }
 
@@ -493,25 +434,4 @@ function destroySoon(this: Net.Socket): void {
   }
   this.end()
   connection.linger()
-}
-
-const crossing = (lastUse: number, since: number, idleGrace: number): number =>
-  Math.min(since + idleGrace, Math.max(since, lastUse) + crossingMillis)
-
-/** How many responses are told in a turn of the event loop that their connection has closed. */
-const batch = 64
-
-/** Whoever listens for the close of many responses gives up as many pieces of work. */
-const closeAll = (responses: ReadonlyArray<Http.ServerResponse>, from: number): void => {
-  const to = from + batch
-  for (const response of responses.slice(from, to)) {
-    response.destroy()
-    nextTick(emitClose, response)
-  }
-  if (to < responses.length) setImmediate(closeAll, responses, to)
-}
-
-/** Since Node 24 it is said by `destroy`, in the next tick; before, of a response that waits for its turn, by nobody. */
-const emitClose = (response: Http.ServerResponse): void => {
-  if (!response.closed) response.emit("close")
 }

@@ -1,0 +1,100 @@
+/**
+ * How long a connection of HTTP/1.1 with nothing in flight stays while its server drains.
+ */
+import type * as Http from "node:http"
+import type { TrackedConnection } from "../core/connection.js"
+import type { Grace } from "../core/lifecycle.js"
+import { lingerMillis } from "../core/protocol.js"
+import { activeParsers, parserOf, serverOf } from "../node/internals.js"
+
+/**
+ * How long a connection that was idle when draining started is given at the least: its next request may be on the
+ * wire, in a kernel buffer or behind a busy event loop. Each request that comes on another connection shows that such
+ * requests are still coming, and each answer may make its client ask again, on any connection of its pool: they give the
+ * rest as long again, for `idleGrace` at the most.
+ */
+const crossingMillis = 50
+
+/** Node's own allowance on top of the keep-alive timeout that it announces, for the time on the wire. */
+const keepAliveBufferMillis = 1000
+
+/** The rest of a request that has been answered, and how far its client had come with it when it was looked at last. */
+interface Rest {
+  readonly request: Http.IncomingMessage
+  bytesRead: number
+  until: number
+}
+
+export class IdleTime {
+  readonly #connection: TrackedConnection
+  /** The raw head of its last response, kept where the policy needs its `Keep-Alive: timeout`. */
+  #lastHead: string | undefined = undefined
+  /** Its client may still be sending the rest of a request that was answered before. */
+  #rest: Rest | undefined = undefined
+
+  constructor(connection: TrackedConnection) {
+    this.#connection = connection
+  }
+
+  /** Its last response had this head. */
+  setLastHead(head: string | undefined): void {
+    this.#lastHead = head
+  }
+
+  /** A request was answered before all of it had come. */
+  awaitRest(request: Http.IncomingMessage): void {
+    this.#rest = { request, bytesRead: this.#connection.socket.bytesRead, until: 0 }
+  }
+
+  /** Until when it stays, on the clock of its server. */
+  until(grace: Grace): number {
+    const { registry, since } = this.#connection
+    const until = grace.idle === "keepAliveTimeout"
+      ? since + this.#keepAliveMillis() + keepAliveBufferMillis
+      : Math.max(since + grace.idle, crossing(registry.lastUse, grace.since, grace.idle))
+    // asked last, for it costs the most
+    return until <= registry.now() && isMidMessage(this.#connection) ? this.#restUntil(until) : until
+  }
+
+  /**
+   * In the middle of a message: one that comes is waited for, and the rest of one that has been answered for as long as
+   * it goes on coming, so that its client reads the answer and meets no RST.
+   */
+  #restUntil(until: number): number {
+    const rest = this.#rest
+    if (rest === undefined || rest.request.complete) return Number.POSITIVE_INFINITY
+    const { registry, socket } = this.#connection
+    if (rest.bytesRead !== socket.bytesRead) {
+      rest.bytesRead = socket.bytesRead
+      rest.until = registry.now() + lingerMillis
+    }
+    return Math.max(until, rest.until)
+  }
+
+  /** The `Keep-Alive: timeout` of the last response, in milliseconds; what the server would announce if it had none. */
+  #keepAliveMillis(): number {
+    const announced = /^keep-alive:.*?timeout=(\d+)/im.exec(this.#lastHead ?? "")?.[1]
+    if (announced !== undefined) return Number(announced) * 1000
+    return Math.floor((serverOf(this.#connection.socket)?.keepAliveTimeout ?? 0) / 1000) * 1000
+  }
+}
+
+/**
+ * Whether Node's parser is in the middle of a message: only the parser sees half a head that arrived together with the
+ * request before it. Where Node does not say, it is taken to be between messages, where the graces still hold.
+ */
+export const isMidMessage = ({ registry: { parserCache }, socket }: TrackedConnection): boolean => {
+  const parser = parserOf(socket)
+  const server = serverOf(socket)
+  if (parser === undefined || server === undefined) return false
+  const known = parserCache?.get(server) as ReadonlySet<unknown> | undefined
+  if (known !== undefined) return known.has(parser)
+  const active = activeParsers(server)
+  if (parserCache === undefined) return active.includes(parser)
+  const all = new Set(active)
+  parserCache.set(server, all)
+  return all.has(parser)
+}
+
+const crossing = (lastUse: number, since: number, idleGrace: number): number =>
+  Math.min(since + idleGrace, Math.max(since, lastUse) + crossingMillis)
