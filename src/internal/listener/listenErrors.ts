@@ -150,29 +150,13 @@ export const seemsToStart = (server: unknown): boolean =>
 
 /** What the system has said, in the words of the options. */
 export const explain = (options: Options, cause: unknown): ListenError => {
-  const code = (cause as { readonly code?: unknown } | null)?.code
-  const where: "fd" | "path" | "host" | "port" = options.fd !== undefined
-    ? "fd"
-    : options.path !== undefined
-    ? "path"
-    : "port"
+  const code = codeOf(options, cause)
+  const where = whereOf(options)
   const error = (reason: ListenError["reason"], field: keyof Options, remedy: string) =>
     new ListenError({ reason, field, value: options[field], remedy, cause })
-  // libuv says EACCES of a directory that does not exist, as Windows does
-  const missing = code === "EACCES" && options.path !== undefined && !Fs.existsSync(Path.dirname(options.path))
-  switch (missing ? "ENOENT" : code) {
+  switch (code) {
     case "EADDRINUSE":
-      return error(
-        "AddressInUse",
-        where,
-        isOwnAddress(options)
-          ? "This process listens there itself: a layer that is built twice listens twice. Share one layer (the same value, "
-            + "provided once, or Layer.memoize), or choose another "
-            + `${where} for one of them.`
-          : where === "path"
-          ? "If no process listens on that socket any more, remove the file; else choose another path."
-          : "Stop the process that listens there, or choose another port (0 takes a free one)."
-      )
+      return error("AddressInUse", where, remedyInUse(options, where))
     case "EADDRNOTAVAIL":
       return error(
         "AddressNotAvailable",
@@ -184,13 +168,7 @@ export const explain = (options: Options, cause: unknown): ListenError => {
       return error("AddressNotAvailable", "host", "Choose a name that resolves on this machine, or an address.")
     case "EACCES":
     case "EPERM":
-      return error(
-        "PermissionDenied",
-        where,
-        where === "path"
-          ? "Choose a directory that this user may write to."
-          : "Choose a port above 1023, or give the process the right to bind it."
-      )
+      return error("PermissionDenied", where, remedyDenied(where))
     case "ENOENT":
     case "ENOTDIR":
       return error("NotFound", where, "Create the directory first; the socket itself must not exist.")
@@ -198,13 +176,7 @@ export const explain = (options: Options, cause: unknown): ListenError => {
       return error("PermissionDenied", where, "Choose a path on a file system that can be written to.")
     case "EINVAL":
     case "ENAMETOOLONG":
-      return error(
-        "InvalidOption",
-        where,
-        where === "path"
-          ? "A socket's path may have about 100 bytes; choose a shorter one."
-          : "See the options of net.Server#listen."
-      )
+      return error("InvalidOption", where, remedyInvalid(where))
     case "ERR_SOCKET_BAD_PORT":
       return error("InvalidOption", "port", "A port is a whole number from 0 to 65535.")
     case "EMFILE":
@@ -221,7 +193,36 @@ export const explain = (options: Options, cause: unknown): ListenError => {
       return error(
         typeof code === "string" && code.startsWith("ERR_INVALID") ? "InvalidOption" : "Unknown",
         where,
-        "See the options of net.Server#listen."
+        seeOptions
       )
   }
 }
+
+/** The code of what was thrown, where libuv says the right one: it says EACCES of a missing directory, as Windows does. */
+const codeOf = ({ path }: Options, cause: unknown): unknown => {
+  const code = (cause as { readonly code?: unknown } | null)?.code
+  return code === "EACCES" && path !== undefined && !Fs.existsSync(Path.dirname(path)) ? "ENOENT" : code
+}
+
+/** The option that says where to listen. */
+type Where = "fd" | "path" | "port"
+
+const whereOf = ({ fd, path }: Options): Where => fd !== undefined ? "fd" : path !== undefined ? "path" : "port"
+
+const remedyInUse = (options: Options, where: Where): string =>
+  isOwnAddress(options)
+    ? "This process listens there itself: a layer that is built twice listens twice. Share one layer (the same value, "
+      + `provided once, or Layer.memoize), or choose another ${where} for one of them.`
+    : where === "path"
+    ? "If no process listens on that socket any more, remove the file; else choose another path."
+    : "Stop the process that listens there, or choose another port (0 takes a free one)."
+
+const remedyDenied = (where: Where): string =>
+  where === "path"
+    ? "Choose a directory that this user may write to."
+    : "Choose a port above 1023, or give the process the right to bind it."
+
+const remedyInvalid = (where: Where): string =>
+  where === "path" ? "A socket's path may have about 100 bytes; choose a shorter one." : seeOptions
+
+const seeOptions = "See the options of net.Server#listen."
