@@ -80,7 +80,7 @@ export class Http2Exchange extends Exchange {
     }
     // Effect 3 ends a stream that is interrupted as if it were whole; Effect 4, and some handlers, destroy its response
     Patch.end(response, cut)
-    Patch.responseDestroy(response, (error) => own.destroyed ? destroy.call(response, error) : cut())
+    Patch.responseDestroy(response, (error) => own.destroyed || own.closed ? destroy.call(response, error) : cut())
   }
 }
 
