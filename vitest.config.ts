@@ -47,7 +47,7 @@ const proofs = [
   "test/property/model.test.ts",
   "test/scenarios/connectionPerRequest.test.ts",
   "test/scenarios/idleBurst.test.ts",
-  "test/scenarios/promised.test.ts",
+  "test/scenarios/keepAlivePromise.test.ts",
   "test/soak/company.test.ts",
   "test/soak/soak.test.ts"
 ]
