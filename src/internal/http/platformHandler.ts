@@ -17,7 +17,7 @@ import { type HttpApp, responseOf, serverOf, withUpgrade } from "../effect/httpA
 import { writeClose } from "../effect/sockets.js"
 import { completeEnd } from "../node/endCallbacks.js"
 import * as Patch from "../node/patch.js"
-import { answerUpgrade, http1Of } from "../protocol/http1.js"
+import { http1Of } from "../protocol/http1.js"
 import { goingAway, hijack } from "../protocol/upgraded.js"
 import { once } from "../sockets/undrainedCalls.js"
 import { endingWithDrain } from "./endEventStreams.js"
@@ -85,7 +85,7 @@ const track = <E, R>(
     })
     return Effect.map(Effect.provideService(app, HttpServerRequest, upgradable), (response) => {
       // it has declined to upgrade, and answers as it would any request
-      if (!upgraded) answerUpgrade(exchange, responseOf(request))
+      if (!upgraded) exchange.answerUpgrade(responseOf(request))
       return endingWithDrain(response, request, eventStreamsEnd)
     })
   })

@@ -2,7 +2,7 @@
  * HTTP/1.1 on Node's own server: what is in flight on a connection, and how it is asked to leave.
  */
 import type * as Http from "node:http"
-import * as Net from "node:net"
+import type * as Net from "node:net"
 import { connectionOf, type TrackedConnection } from "../core/connection.js"
 import { noteIfDestroyedHere } from "../core/cutElsewhere.js"
 import { ExchangeList } from "../core/exchangeList.js"
@@ -16,11 +16,22 @@ import { setImmediate } from "../node/timers.js"
 import { closeResponses } from "./closeResponses.js"
 import { closeAfter } from "./connectionClose.js"
 import { hasEndedByItself, isEventStreamHead } from "./eventStream.js"
-import { freezeAndDestroy, Http1Exchange, isFlushed, type Pipelined, wholeHeadOf } from "./http1Exchange.js"
+import {
+  exchangeOf,
+  freezeAndDestroy,
+  Http1Exchange,
+  isCutByNext,
+  isFlushed,
+  type Pipelined,
+  wholeHeadOf
+} from "./http1Exchange.js"
 import { IdleTime, isMidMessage } from "./http1Idle.js"
+import { lingeringClose } from "./lingeringClose.js"
 import { Pipeline } from "./pipeline.js"
+import { raw503, respond503 } from "./respond503.js"
 
 export class Http1 implements Protocol, Pipelined {
+  readonly name = "http/1.1"
   readonly exchanges = new ExchangeList<Http1Exchange>()
   readonly #connection: TrackedConnection
   #parseFailed = false
@@ -30,10 +41,6 @@ export class Http1 implements Protocol, Pipelined {
 
   constructor(connection: TrackedConnection) {
     this.#connection = connection
-  }
-
-  get name(): string {
-    return "http/1.1"
   }
 
   get socket(): Net.Socket {
@@ -69,7 +76,7 @@ export class Http1 implements Protocol, Pipelined {
     const { asksToLeave, isAborting } = registry.lifecycle
     if (isAborting) {
       connection.startClosing()
-      reject503(response)
+      respond503(response)
       return false
     }
     // a user's listener for `checkContinue` hands the same one on as a request
@@ -141,7 +148,7 @@ export class Http1 implements Protocol, Pipelined {
     const { socket } = this
     if (exchange.isInFlight) {
       const answer = response()
-      answerUpgrade(exchange, answer)
+      exchange.answerUpgrade(answer)
       if (answer.writableFinished || answer.closed) this.#settle(answer)
       else answer.once("finish", onResponseClose).once("close", onResponseClose)
       if (!answer.writableEnded) socket.end()
@@ -169,7 +176,7 @@ export class Http1 implements Protocol, Pipelined {
 
   gracefulClose(): boolean {
     const { socket } = this
-    Patch.destroySoon(socket, destroySoon)
+    Patch.destroySoon(socket, lingeringClose(() => this.isMidAnswer))
     for (const { response } of this.exchanges) {
       if (response !== undefined) this.#closeAfter(response)
     }
@@ -189,7 +196,7 @@ export class Http1 implements Protocol, Pipelined {
     // did not write
     if (first?.response?.headersSent === false && socket.writable && socket.writableLength === 0) {
       first.answered503 = true
-      socket.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+      socket.end(raw503)
       // TLS has not encrypted it yet: it has the turns until the drain destroys what is left
       if (socket.writableLength === 0 || this.#connection.secure) return
     }
@@ -244,7 +251,7 @@ export class Http1 implements Protocol, Pipelined {
   find(response: Http.ServerResponse): Http1Exchange | undefined {
     const { first } = this.exchanges
     if (first === undefined || first.response === response) return first
-    const exchange = (response as Indexed)[key]
+    const exchange = exchangeOf(response)
     return exchange?.isInFlight === true ? exchange : undefined
   }
 
@@ -270,7 +277,7 @@ export class Http1 implements Protocol, Pipelined {
 
   /** That a response belongs to a request in flight is written on it, but not on that of the only one. */
   #add(exchange: Http1Exchange): void {
-    if (this.exchanges.size > 0) index(exchange)
+    if (this.exchanges.size > 0) exchange.markResponse()
     this.exchanges.add(exchange)
   }
 
@@ -280,7 +287,9 @@ export class Http1 implements Protocol, Pipelined {
     const connection = this.#connection
     const { registry, socket } = connection
     const { asksToLeave, endsLongLived } = registry.lifecycle
-    if (socket.destroyed && response.writableFinished && !exchange.isFrozen) this.#freezeIfFailed()
+    if (socket.destroyed && response.writableFinished && !exchange.isFrozen && isCutByNext(this.exchanges)) {
+      this.freezeOutcomes()
+    }
     this.exchanges.delete(exchange)
     this.#pipeline?.settled()
     exchange.markFlushed(isFlushed(socket, response))
@@ -327,18 +336,6 @@ export class Http1 implements Protocol, Pipelined {
     return true
   }
 
-  /**
-   * It has left, and one behind it, which had been destroyed before its turn, has taken the connection with it: up to
-   * Node 22 nobody says so before.
-   */
-  #freezeIfFailed(): void {
-    for (const { response } of this.exchanges) {
-      if (response?.writableFinished === true) continue
-      if (response?.destroyed === true && response.socket !== null) this.freezeOutcomes()
-      return
-    }
-  }
-
   /** With pipelining, `Connection: close` belongs on the last response of the connection. */
   #closeAfter(response: Http.ServerResponse): void {
     const connection = this.#connection
@@ -377,61 +374,10 @@ export const http1Of = (socket: Net.Socket | null | undefined): Http1 | undefine
   return protocol instanceof Http1 ? protocol : undefined
 }
 
-const key = Symbol("quiesce/request")
-
-interface Indexed {
-  [key]?: Http1Exchange
-}
-
-const index = (exchange: Http1Exchange): void => {
-  const { response } = exchange
-  if (response !== undefined) (response as Indexed)[key] = exchange
-}
-
-/** The handler of a request that asked for an upgrade answers it as it would any request. */
-export const answerUpgrade = (exchange: Http1Exchange, response: Http.ServerResponse): void => {
-  exchange.response = response
-  index(exchange)
-}
-
-/** Tells the client to come back, where no handler has seen its request. */
-export const reject503 = (response: Http.ServerResponse): void => {
-  if (response.destroyed || response.headersSent) return
-  if (response.req.httpVersionMajor < 2) Patch.keepsNotAlive(response)
-  const { socket } = response.req
-  if (connectionOf(socket)?.registry.lifecycle.isAborting === true) {
-    const exchange = http1Of(socket)?.find(response)
-    if (exchange !== undefined) exchange.rejected = true
-  }
-  response.writeHead(503, { "content-length": "0", "retry-after": "1" })
-  response.end()
-}
-
-/** The same for a request that asked for an upgrade. */
-export const rejectUpgrade503 = (request: Http.IncomingMessage, socket: Net.Socket): void => {
-  socket.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n")
-  http1Of(request.socket)?.upgradeRejected()
-}
-
 function onResponseClose(this: Http.ServerResponse): void {
   http1Of(this.req.socket)?.responseClosed(this)
 }
 
 function onLateEnd(this: Http.IncomingMessage): void {
   http1Of(this.socket)?.lateEnded()
-}
-
-/**
- * Stands in for the `destroySoon` that Node calls after the last response of a connection. Node closes as soon as
- * the kernel has the bytes; if the peer has sent anything more by then, the kernel answers with a RST that destroys
- * what it had not delivered yet. So we end our side and read on, until the peer has closed its own (Go's rule C11).
- */
-function destroySoon(this: Net.Socket): void {
-  const connection = connectionOf(this)
-  // keep-alives are on again: nothing is watching over those that linger
-  if (connection?.registry.lifecycle.asksToLeave !== true || http1Of(this)?.isMidAnswer === true) {
-    return Net.Socket.prototype.destroySoon.call(this)
-  }
-  this.end()
-  connection.linger()
 }

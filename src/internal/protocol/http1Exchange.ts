@@ -49,6 +49,17 @@ export class Http1Exchange extends Exchange {
     return response?.headersSent === true && !isHeld(response) ? response.statusCode : undefined
   }
 
+  /** The handler of a request that asked for an upgrade answers it as it would any request. */
+  answerUpgrade(response: Http.ServerResponse): void {
+    this.response = response
+    this.markResponse()
+  }
+
+  /** Makes it known on its response. */
+  markResponse(): void {
+    if (this.response !== undefined) (this.response as Indexed)[key] = this
+  }
+
   get isFrozen(): boolean {
     return this.last !== undefined
   }
@@ -107,6 +118,15 @@ export class Http1Exchange extends Exchange {
   }
 }
 
+const key = Symbol("quiesce/request")
+
+interface Indexed {
+  [key]?: Http1Exchange
+}
+
+/** That of a response, where it was made known on it. */
+export const exchangeOf = (response: Http.ServerResponse): Http1Exchange | undefined => (response as Indexed)[key]
+
 /** Before Node writes to it what it has kept. */
 export const freezeAndDestroy = (on: Pipelined): void => {
   on.freezeOutcomes()
@@ -133,4 +153,15 @@ export const wholeHeadOf = (response: Http.ServerResponse): string => {
   if (head !== undefined) return head
   const headers = Object.entries(response.getHeaders())
   return headers.map(([name, value]) => `${name}: ${String(value)}`).join("\r\n")
+}
+
+/**
+ * Whether the first of them that has not been sent had been destroyed before its turn, and has taken the connection with
+ * it: up to Node 22 nobody says so before.
+ */
+export const isCutByNext = (exchanges: Iterable<Http1Exchange>): boolean => {
+  for (const { response } of exchanges) {
+    if (response?.writableFinished !== true) return response?.destroyed === true && response.socket !== null
+  }
+  return false
 }

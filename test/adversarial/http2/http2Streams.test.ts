@@ -200,7 +200,7 @@ for (const wire of wires) {
           const lost = { path: "/slow", clientReceived: "truncated" }
           if (notices && report.outcome === "Drained") {
             expect(report.cut).toEqual([])
-            expect(report.connections).toMatchObject({ open: 2, cut: 0, left: 2 })
+            expect(report.connections).toMatchObject({ open: 2, cut: 0, completed: 2 })
             return
           }
           expect(report.outcome).toBe("DeadlineExceeded")

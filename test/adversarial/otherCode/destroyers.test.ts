@@ -53,7 +53,7 @@ for (const [what, kinds, cut] of cuts) {
           expect([api, kind, report.outcome]).toEqual([api, kind, "Cut"])
           expect(report).toMatchObject({
             cut: [{ method: "GET", path: "/", clientReceived: "truncated", by: "application" }],
-            connections: { cut: 1, left: 0 }
+            connections: { cut: 1, completed: 0 }
           })
           expect(report.cut[0]?.remoteAddress).toMatch(/^127\.0\.0\.1:\d+$/)
           client.leave()

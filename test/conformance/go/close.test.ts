@@ -29,7 +29,7 @@ it.scoped("E1: close stops accepting and cuts every connection, in whatever stat
     expect(app.history.count("Closed")).toBe(6)
     for (const peer of peers) yield* ended(peer)
     expect(report.outcome).toBe("Closed")
-    expect(report.connections).toMatchObject({ open: 6, cut: 6, left: 0 })
+    expect(report.connections).toMatchObject({ open: 6, cut: 6, completed: 0 })
     expect(report.cut.map(({ clientReceived, path }) => `${path} ${clientReceived}`).sort()).toEqual([
       "/begun truncated",
       "/silent 503"

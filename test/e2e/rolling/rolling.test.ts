@@ -32,7 +32,7 @@ describe.concurrent("instances that are restarted in turn under load", { timeout
 
     it("without a lame duck, behind a proxy that tries no other instance, clients see 503", async () => {
       const policy = Shutdown.kubernetes({ lameDuck: 0 })
-      const { executedUnanswered, failed, statuses } = await roll({
+      const { closed, executedUnanswered, failed, refused, reset, statuses, unanswered } = await roll({
         proxy: "haproxy",
         restarts: 1,
         policy,
@@ -40,7 +40,8 @@ describe.concurrent("instances that are restarted in turn under load", { timeout
       })
       expect(failed).toBeGreaterThan(10)
       // refused, every one of them: what was begun was ended
-      expect(statuses).toEqual({ 503: failed })
+      expect({ statuses, closed, refused, reset, unanswered })
+        .toEqual({ statuses: { 503: failed }, closed: 0, refused: 0, reset: 0, unanswered: 0 })
       expect(executedUnanswered).toBe(0)
     })
   })
