@@ -29,6 +29,8 @@ export type Heard =
   | { readonly _tag: "NotStarted"; readonly cause: unknown }
 
 export interface Successor {
+  /** What it was started with. */
+  readonly command: ReadonlyArray<string>
   readonly pid: number | undefined
   readonly next: Effect.Effect<Heard>
   readonly say: (word: "go" | "no") => void
@@ -42,65 +44,38 @@ export const start = (
   command: ReadonlyArray<string>,
   listeners: ReadonlyArray<Inherited>
 ): Successor => {
-  const heard: Array<Heard> = []
-  let listener: (() => void) | undefined
-  const tell = (what: Heard) => {
-    heard.push(what)
-    listener?.()
-  }
-  const notify = descriptorFor(process.env, process.pid)
-  const passed = [...listeners.map(({ fd }) => fd), ...(notify === undefined ? [] : [notify])]
-  const channel = firstDescriptor + passed.length
-  const message: Message = {
-    predecessor: process.pid,
-    channel,
-    listeners: listeners.map((listener, index) => ({ ...listener, fd: firstDescriptor + index })),
-    notify: notify === undefined ? undefined : channel - 1
-  }
+  const { descriptors, message } = passedOn(listeners)
   const [file = process.execPath, ...args] = command
+  const heard = new HeardQueue()
   const ended = Effect.unsafeMakeLatch(false)
   const over = (what: Heard) => {
     ended.unsafeOpen()
-    tell(what)
+    heard.add(what)
   }
   let child: ChildProcess.ChildProcess
   try {
     child = ChildProcess.spawn(file, args, {
-      stdio: ["inherit", "inherit", "inherit", ...passed, "pipe"],
+      stdio: ["inherit", "inherit", "inherit", ...descriptors, "pipe"],
       env: { ...process.env, [variable]: JSON.stringify(message) }
     })
   } catch (cause) {
     over({ _tag: "NotStarted", cause })
-    return { pid: undefined, next: take(), say: ignore, signal: ignore, ended: ended.await, leave: ignore }
+    return { command, pid: undefined, next: heard.take, say: ignore, signal: ignore, ended: ended.await, leave: ignore }
   }
   child.once("error", (cause) => over({ _tag: "NotStarted", cause }))
   // where no descriptor is left (EMFILE), Node makes none of its pipes
   const { stdio = [] } = child as { readonly stdio?: ReadonlyArray<unknown> }
-  const pipe = stdio[channel]
+  const pipe = stdio[message.channel]
   const socket = pipe instanceof Net.Socket ? pipe : undefined
-  if (socket !== undefined) words(socket, (word) => tell({ _tag: "Word", word }))
+  if (socket !== undefined) words(socket, (word) => heard.add({ _tag: "Word", word }))
   child.once(
     "exit",
     (code, signal) => over({ _tag: "Ended", how: signal === null ? `exit code ${String(code)}` : `signal ${signal}` })
   )
-
-  function take(): Effect.Effect<Heard> {
-    return Effect.async<Heard>((resume) => {
-      listener = () => {
-        const first = heard.shift()
-        if (first === undefined) return
-        listener = undefined
-        resume(Effect.succeed(first))
-      }
-      listener()
-      return Effect.sync(() => {
-        listener = undefined
-      })
-    })
-  }
   return {
+    command,
     pid: child.pid,
-    next: take(),
+    next: heard.take,
     say: (word) => {
       if (word === "no") socket?.end("no\n")
       else socket?.write("go\n")
@@ -112,6 +87,49 @@ export const start = (
       socket?.destroy()
     }
   }
+}
+
+/** The descriptors that a successor gets, in the order in which it finds them, and what it is told of them. */
+const passedOn = (
+  listeners: ReadonlyArray<Inherited>
+): { readonly descriptors: ReadonlyArray<number>; readonly message: Message } => {
+  const notify = descriptorFor(process.env, process.pid)
+  const descriptors = [...listeners.map(({ fd }) => fd), ...(notify === undefined ? [] : [notify])]
+  const channel = firstDescriptor + descriptors.length
+  return {
+    descriptors,
+    message: {
+      predecessor: process.pid,
+      channel,
+      listeners: listeners.map((listener, index) => ({ ...listener, fd: firstDescriptor + index })),
+      notify: notify === undefined ? undefined : channel - 1
+    }
+  }
+}
+
+/** What a successor has done, in order, for one who takes it. */
+class HeardQueue {
+  readonly #heard: Array<Heard> = []
+  #taker: (() => void) | undefined = undefined
+
+  add(what: Heard): void {
+    this.#heard.push(what)
+    this.#taker?.()
+  }
+
+  /** The first one, as soon as there is one. */
+  readonly take: Effect.Effect<Heard> = Effect.async<Heard>((resume) => {
+    this.#taker = () => {
+      const first = this.#heard.shift()
+      if (first === undefined) return
+      this.#taker = undefined
+      resume(Effect.succeed(first))
+    }
+    this.#taker()
+    return Effect.sync(() => {
+      this.#taker = undefined
+    })
+  })
 }
 
 export interface Predecessor {
