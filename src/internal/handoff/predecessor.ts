@@ -17,9 +17,6 @@ import * as Conversation from "./successor.js"
 /** How long a successor that is not wanted may take to end before it is killed. */
 export const killMillis = 1000
 
-/** It has inherited them. */
-const itsOwnLines = "why is in what it has written to the standard output and error of this process"
-
 /** Interruptible until the successor is let go on; then bounded by its time. */
 export const handOver = (
   handover: Handover,
@@ -33,46 +30,13 @@ export const handOver = (
       const listeners = yield* described(held)
       handover.isOffered = true
       const successor = Conversation.start(command, listeners)
-      const clock = yield* Effect.clock
-      const now = monotonicMillis(clock)
-      const until = now() + timeout
-      const expect = (word: string, what: string) =>
-        Effect.suspend(() =>
-          Effect.raceFirst(
-            Effect.interruptible(successor.next),
-            Effect.interruptible(RealTime.sleep(Math.max(0, until - now())))
-          )
-        ).pipe(
-          Effect.flatMap((heard) => {
-            const failed = (reason: HandoffFailed["reason"], explanation: string, cause?: unknown) =>
-              new HandoffFailed({ reason, explanation, cause })
-            if (heard === undefined) {
-              return failed(
-                "TimedOut",
-                `Process ${String(successor.pid)} did not ${what} within ${timeout} ms; ${itsOwnLines}`
-              )
-            }
-            switch (heard._tag) {
-              case "NotStarted":
-                return failed("NotStarted", `Cannot start ${JSON.stringify(command.join(" "))}`, heard.cause)
-              case "Ended":
-                return failed(
-                  "Ended",
-                  `Process ${String(successor.pid)} ended before it accepted, with ${heard.how}; ${itsOwnLines}`
-                )
-              case "Word":
-                return heard.word === word
-                  ? Effect.void
-                  : failed("Ended", `Process ${String(successor.pid)} said what only another version understands`)
-            }
-          })
-        )
+      const expected = new ExpectedWords(successor, timeout, monotonicMillis(yield* Effect.clock))
       yield* Effect.gen(function*() {
-        yield* restore(expect("ready", "become ready"))
+        yield* restore(expected.hear("ready", "become ready"))
         // it has inherited what this process has closed by now
         if (!isServing() || held.some(({ server }) => !server.listening)) return yield* notServing
         successor.say("go")
-        yield* expect("listening", "accept")
+        yield* expected.hear("listening", "accept")
       }).pipe(
         Effect.onError(() =>
           Effect.zipRight(
@@ -90,6 +54,55 @@ export const handOver = (
       return { pid }
     })
   )
+
+/** What a successor has to say, all of it within one time. */
+class ExpectedWords {
+  readonly #successor: Conversation.Successor
+  readonly #timeout: number
+  readonly #now: () => number
+  readonly #until: number
+
+  constructor(successor: Conversation.Successor, timeout: number, now: () => number) {
+    this.#successor = successor
+    this.#timeout = timeout
+    this.#now = now
+    this.#until = now() + timeout
+  }
+
+  /** Waits for a word; `what` is what the successor does by saying it. */
+  hear(word: string, what: string): Effect.Effect<void, HandoffFailed> {
+    return Effect.suspend(() =>
+      Effect.raceFirst(
+        Effect.interruptible(this.#successor.next),
+        Effect.interruptible(Effect.as(RealTime.sleep(Math.max(0, this.#until - this.#now())), timedOut))
+      )
+    ).pipe(
+      Effect.flatMap((heard) => heard._tag === "Word" && heard.word === word ? Effect.void : this.#failed(heard, what))
+    )
+  }
+
+  #failed(heard: Conversation.Heard | typeof timedOut, what: string): HandoffFailed {
+    const { command, pid } = this.#successor
+    const who = `Process ${String(pid)}`
+    const failed = (reason: HandoffFailed["reason"], explanation: string, cause?: unknown) =>
+      new HandoffFailed({ reason, explanation, cause })
+    switch (heard._tag) {
+      case "TimedOut":
+        return failed("TimedOut", `${who} did not ${what} within ${this.#timeout} ms; ${itsOwnLines}`)
+      case "NotStarted":
+        return failed("NotStarted", `Cannot start ${JSON.stringify(command.join(" "))}`, heard.cause)
+      case "Ended":
+        return failed("Ended", `${who} ended before it accepted, with ${heard.how}; ${itsOwnLines}`)
+      case "Word":
+        return failed("Ended", `${who} said what only another version understands`)
+    }
+  }
+}
+
+const timedOut = { _tag: "TimedOut" } as const
+
+/** It has inherited them. */
+const itsOwnLines = "why is in what it has written to the standard output and error of this process"
 
 const described = (held: ReadonlyArray<Held>): Effect.Effect<ReadonlyArray<Inherited>, HandoffFailed> =>
   held.length === 0
