@@ -1,20 +1,16 @@
 /**
  * A program that serves until a successor has taken over: what starts a hand-over, and what comes after one.
  */
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import Cluster from "node:cluster"
-import { yieldNow } from "../effect/fibers.js"
 import * as RealTime from "../effect/realTime.js"
 import * as Line from "../log/line.js"
 import type { InvalidPolicy } from "../model/errors.js"
-import type { Handoff, HandoffService, Options, Successor } from "../model/handoff.js"
-import { type HandoffFailed, notServing } from "../model/handoffFailed.js"
+import type { Handoff, Options } from "../model/handoff.js"
+import type { HandoffFailed } from "../model/handoffFailed.js"
 import type { ListenError } from "../model/listener.js"
 import { checkNames } from "../policy/optionNames.js"
 import { duration } from "../policy/policy.js"
@@ -22,15 +18,14 @@ import { Program, ProgramService } from "../signals/program.js"
 import * as Workers from "./cluster.js"
 import { chosen, listen } from "./handoffSignals.js"
 import { CurrentHandover, Handover } from "./handover.js"
-import { handOver, withoutLameDuck } from "./predecessor.js"
+import { withoutLameDuck } from "./predecessor.js"
 import * as Conversation from "./successor.js"
 import { begin } from "./takeover.js"
+import { type Run, Upgrader } from "./upgrader.js"
 
 const optionNames = Object.keys(
   { command: true, pidFile: true, signals: true, timeout: true } satisfies { readonly [K in keyof Options]-?: true }
 )
-
-type State = "Starting" | "Serving" | "Ending"
 
 export const launch = (options: Options, tag: typeof Handoff) =>
 <A, E, R>(
@@ -42,43 +37,22 @@ export const launch = (options: Options, tag: typeof Handoff) =>
     const timeout = yield* duration("timeout", options.timeout ?? "1 minute")
     const predecessor = yield* Conversation.inherited
     const runtime = yield* RealTime.runtime
-    const run = <B, F>(effect: Effect.Effect<B, F>): Fiber.RuntimeFiber<B, F> =>
-      Runtime.runFork(runtime)(Effect.interruptible(effect))
+    const run: Run = (effect) => Runtime.runFork(runtime)(Effect.interruptible(effect))
     const around = yield* Program
     const program = around ?? new ProgramService((effect) => void run(effect))
     if (around !== undefined) around.run = (effect) => void run(effect)
     const handover = new Handover(predecessor?.listeners)
-    const handedOver = yield* Deferred.make<void>()
+    const upgrader = new Upgrader(handover, options.command ?? ownCommand(), timeout, run)
     const outer = yield* Effect.scope
 
-    let state: State = "Starting"
     const role = () =>
-      Cluster.isWorker ? "worker" : state === "Starting" && predecessor !== undefined ? "successor" : "predecessor"
-    yield* Workers.obey({ isStopping: () => state === "Ending", handlesSignals: around !== undefined, program })
-    let running: Fiber.RuntimeFiber<Successor, HandoffFailed> | undefined
-    const attempt = handOver(handover, options.command ?? ownCommand(), timeout, () => state === "Serving").pipe(
-      Effect.tap(() => {
-        state = "Ending"
-        return Deferred.succeed(handedOver, undefined)
-      }),
-      Effect.ensuring(Effect.sync(() => {
-        running = undefined
-      })),
-      Effect.annotateLogs("role", Cluster.isWorker ? "worker" : "predecessor")
-    )
-    const service: HandoffService = {
-      upgrade: Effect.suspend(() => {
-        if (state !== "Serving") return notServing
-        running ??= run(Effect.zipRight(yieldNow, attempt))
-        return Effect.flatMap(Fiber.await(running), (exit) => Exit.isInterrupted(exit) ? notServing : exit)
-      })
-    }
-
+      Cluster.isWorker ? "worker" : upgrader.isStarting && predecessor !== undefined ? "successor" : "predecessor"
+    yield* Workers.obey({ isStopping: () => upgrader.isEnding, handlesSignals: around !== undefined, program })
     yield* listen(signals, (signal) => {
-      if (running !== undefined) return
+      if (upgrader.isUpgrading) return
       run(
         Line.info(`${signal}: handing over to a successor`).pipe(
-          Effect.zipRight(service.upgrade),
+          Effect.zipRight(upgrader.upgrade),
           Effect.catchAll(({ cause, message }) =>
             Line.error(`Not handed over, this process goes on as before: ${message}`, {}, cause)
           ),
@@ -90,7 +64,7 @@ export const launch = (options: Options, tag: typeof Handoff) =>
     yield* Effect.gen(function*() {
       yield* Effect.addFinalizer(() => handover.closeUnclaimed)
       yield* Layer.build(layer).pipe(
-        Effect.provideService(tag, service),
+        Effect.provideService(tag, { upgrade: upgrader.upgrade }),
         Effect.provideService(CurrentHandover, handover),
         Effect.provideService(Program, program)
       )
@@ -100,20 +74,8 @@ export const launch = (options: Options, tag: typeof Handoff) =>
       )
       yield* Effect.uninterruptibleMask((restore) => begin(restore, handover, predecessor, options.pidFile))
       yield* Workers.sayReady(program)
-      yield* Effect.acquireRelease(
-        Effect.sync(() => {
-          state = "Serving"
-        }),
-        () =>
-          Effect.suspend(() => {
-            state = "Ending"
-            // the drain does not wait for a successor that is stopped
-            return running === undefined
-              ? Effect.void
-              : Effect.forkIn(Effect.uninterruptible(Fiber.interrupt(running)), outer)
-          })
-      )
-      yield* Deferred.await(handedOver)
+      yield* upgrader.serve(outer)
+      yield* upgrader.handedOver
       yield* Effect.forkIn(withoutLameDuck(program), outer)
     }).pipe(Effect.scoped)
   }).pipe(
