@@ -59,127 +59,176 @@ const batchMillis = 2
  */
 const maxHeld = 1000
 
-export interface AcceptQueue {
-  /** To be called for each connection that is accepted. */
-  readonly accepted: () => void
-  readonly isHolding: () => boolean
-  /** Keeps a request until the socket has closed. */
-  readonly hold: (deliver: () => void) => void
-  /** So many are held that no connection needs to send more. */
-  readonly isFull: () => boolean
-  /** Closes the socket, once the queue has run dry. */
-  readonly close: Effect.Effect<void>
-  /** The socket has gone: nothing waits for that any longer. */
-  readonly gone: () => void
-}
-
 /**
  * Who else has the listening socket: nobody; others who accept from it, as workers of one cluster do; or others who only
  * hold it, as a successor that is about to be stopped.
  */
 export type Sharing = "nobody" | "acceptors" | "holders"
 
-export const make = (server: Net.Server, closeNow: () => void, sharedWith: () => Sharing): AcceptQueue => {
-  let accepted = 0
-  let recent = { since: 0, accepts: 0, before: 0 }
-  const held = new Queue<() => void>()
-  let holding = false
-  let gone = () => {}
+export class AcceptQueue {
+  readonly #server: Net.Server
+  readonly #closeNow: () => void
+  readonly #sharedWith: () => Sharing
+  readonly #accepts = new Accepts()
+  readonly #held = new Queue<() => void>()
+  #isHolding = false
+  #gone = () => {}
 
-  const release = () => {
+  constructor(server: Net.Server, closeNow: () => void, sharedWith: () => Sharing) {
+    this.#server = server
+    this.#closeNow = closeNow
+    this.#sharedWith = sharedWith
+  }
+
+  /** To be called for each connection that is accepted. */
+  accepted(): void {
+    this.#accepts.count()
+  }
+
+  isHolding(): boolean {
+    return this.#isHolding
+  }
+
+  /** Keeps a request until the socket has closed. */
+  hold(deliver: () => void): void {
+    this.#held.add(inOwnContext(deliver))
+  }
+
+  /** So many are held that no connection needs to send more. */
+  isFull(): boolean {
+    return this.#held.size >= maxHeld
+  }
+
+  /** The socket has gone: nothing waits for that any longer. */
+  gone(): void {
+    this.#gone()
+  }
+
+  /** Closes the socket, once the queue has run dry. */
+  readonly close: Effect.Effect<void> = Effect.async<void>((resume) => {
+    this.#isHolding = true
+    const over = () => {
+      this.#gone = () => {}
+      this.#closeNow()
+      this.#release()
+    }
+    const untilDry = new UntilDry(this.#server, this.#accepts, this.#sharedWith, () => {
+      over()
+      resume(Effect.void)
+    })
+    this.#gone = () => untilDry.end()
+    untilDry.begin()
+    return Effect.sync(() => {
+      untilDry.cancel()
+      over()
+    })
+  })
+
+  #release(): void {
     const until = machineMillis() + batchMillis
     try {
-      for (let n = 0; held.size > 0 && (n < batch || machineMillis() < until); n++) held.take()?.()
+      for (let n = 0; this.#held.size > 0 && (n < batch || machineMillis() < until); n++) this.#held.take()?.()
     } finally {
       // a listener that throws ends the process or not, as Node and the user see fit; the others are not its business
-      if (held.size > 0) setImmediate(release)
-      else holding = false
+      if (this.#held.size > 0) setImmediate(() => this.#release())
+      else this.#isHolding = false
     }
   }
-  const stop = () => {
-    closeNow()
-    release()
+}
+
+/** How many connections have been accepted, in all and lately. */
+class Accepts {
+  #all = 0
+  #recent = { since: 0, accepts: 0, before: 0 }
+
+  get all(): number {
+    return this.#all
   }
 
-  const isBusy = (now: number) =>
-    now - recent.since < 1000
-      ? recent.accepts + recent.before >= busyAccepts
-      : now - recent.since < 2000 && recent.accepts >= busyAccepts
+  count(): void {
+    this.#all++
+    const recent = this.#recent
+    const now = machineMillis()
+    if (now - recent.since < 1000) recent.accepts++
+    else this.#recent = { since: now, accepts: 1, before: now - recent.since < 2000 ? recent.accepts : 0 }
+  }
 
-  return {
-    accepted: () => {
-      accepted++
-      const now = machineMillis()
-      if (now - recent.since < 1000) recent.accepts++
-      else recent = { since: now, accepts: 1, before: now - recent.since < 2000 ? recent.accepts : 0 }
-    },
-    isHolding: () => holding,
-    hold: (deliver) => {
-      held.add(inOwnContext(deliver))
-    },
-    isFull: () => held.size >= maxHeld,
-    gone: () => gone(),
-    close: Effect.async<void>((resume) => {
-      holding = true
-      const handle = handleOf(server)
-      const startedAt = machineMillis()
-      let immediate: NodeJS.Immediate | undefined = undefined
-      let timer: NodeJS.Timeout | undefined = undefined
-      let short = false
+  isBusy(now: number): boolean {
+    const { accepts, before, since } = this.#recent
+    return now - since < 1000 ? accepts + before >= busyAccepts : now - since < 2000 && accepts >= busyAccepts
+  }
+}
 
-      const over = () => {
-        gone = () => {}
-        stop()
-        resume(Effect.void)
+/** Waits until the queue of a listening socket is dry, or until it has taken too long. */
+class UntilDry {
+  readonly #server: Net.Server
+  readonly #accepts: Accepts
+  readonly #sharedWith: () => Sharing
+  readonly #over: () => void
+  readonly #handle: ReturnType<typeof handleOf>
+  readonly #startedAt = machineMillis()
+  #immediate: NodeJS.Immediate | undefined = undefined
+  #timer: NodeJS.Timeout | undefined = undefined
+  #isShort = false
+
+  constructor(server: Net.Server, accepts: Accepts, sharedWith: () => Sharing, over: () => void) {
+    this.#server = server
+    this.#accepts = accepts
+    this.#sharedWith = sharedWith
+    this.#over = over
+    this.#handle = handleOf(server)
+  }
+
+  begin(): void {
+    if (this.#accepts.isBusy(this.#startedAt)) this.#restFor(settleMillis)
+    else this.#attempt()
+  }
+
+  cancel(): void {
+    clearTimeout(this.#timer)
+    clearImmediate(this.#immediate)
+  }
+
+  end(): void {
+    this.cancel()
+    this.#over()
+  }
+
+  #restFor(millis: number): void {
+    const late = machineMillis() - this.#startedAt
+    if (late >= limitMillis) return this.#over()
+    if (!this.#isShort && late >= patienceMillis) {
+      const sharing = this.#sharedWith()
+      // the rest of the queue is theirs
+      if (sharing === "acceptors") return this.#over()
+      this.#isShort = true
+      // the length of the queue is the socket's, and so every holder's
+      if (sharing === "nobody") shorten(this.#server)
+    }
+    this.#timer = setTimeout(() => this.#attempt(), millis)
+  }
+
+  #attempt(): void {
+    const seen = this.#accepts.all
+    let turns = 0
+    let turnBegan = machineMillis()
+    let shortest = Infinity
+    const turn = () => {
+      const turnEnded = machineMillis()
+      const took = turnEnded - turnBegan
+      if (this.#accepts.all !== seen) return this.#restFor(restMillis)
+      turns++
+      if (turns > quietTurns && took <= shortest * briefTurn) {
+        // the functions on the way to it have never run, and are compiled first: as long as a hundred such turns
+        if (typeof this.#handle?.fd === "number" && isTcp(this.#server)) this.#handle.close?.()
+        return this.#over()
       }
-      gone = () => {
-        clearTimeout(timer)
-        clearImmediate(immediate)
-        over()
-      }
-      const restFor = (millis: number) => {
-        const late = machineMillis() - startedAt
-        if (late >= limitMillis) return over()
-        if (!short && late >= patienceMillis) {
-          const sharing = sharedWith()
-          // the rest of the queue is theirs
-          if (sharing === "acceptors") return over()
-          short = true
-          // the length of the queue is the socket's, and so every holder's
-          if (sharing === "nobody") shorten(server)
-        }
-        timer = setTimeout(attempt, millis)
-      }
-      const attempt = () => {
-        const seen = accepted
-        let turns = 0
-        let turnBegan = machineMillis()
-        let shortest = Infinity
-        immediate = setImmediate(function turn() {
-          const turnEnded = machineMillis()
-          const took = turnEnded - turnBegan
-          if (accepted !== seen) return restFor(restMillis)
-          turns++
-          if (turns > quietTurns && took <= shortest * briefTurn) {
-            // the functions on the way to it have never run, and are compiled first: as long as a hundred such turns
-            if (typeof handle?.fd === "number" && isTcp(server)) handle.close?.()
-            return over()
-          }
-          if (turns > attemptTurns) return restFor(restMillis)
-          if (took < shortest) shortest = took
-          immediate = setImmediate(turn)
-          turnBegan = machineMillis()
-        })
-      }
-      if (isBusy(startedAt)) restFor(settleMillis)
-      else attempt()
-      return Effect.sync(() => {
-        clearTimeout(timer)
-        clearImmediate(immediate)
-        gone = () => {}
-        stop()
-      })
-    })
+      if (turns > attemptTurns) return this.#restFor(restMillis)
+      if (took < shortest) shortest = took
+      this.#immediate = setImmediate(turn)
+      turnBegan = machineMillis()
+    }
+    this.#immediate = setImmediate(turn)
   }
 }
 

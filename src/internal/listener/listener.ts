@@ -13,7 +13,7 @@ import { fileOf, type SocketFile, sparing } from "../node/socketFile.js"
 import * as Successor from "../node/successor.js"
 import { setImmediate } from "../node/timers.js"
 import { maxInFlight } from "../protocol/pipeline.js"
-import * as AcceptQueue from "./acceptQueue.js"
+import { AcceptQueue, type Sharing } from "./acceptQueue.js"
 import { explain, whyNotListen } from "./listenErrors.js"
 import { type NodeServerEvents, watch } from "./nodeEvents.js"
 import { listensHere } from "./ownAddresses.js"
@@ -50,9 +50,9 @@ export const bind = (
     }
     const makeWay = () => {
       unlist()
-      if (place === undefined) unlist = Successor.makeWay(server, closeNow, queue.gone)
+      if (place === undefined) unlist = Successor.makeWay(server, closeNow, () => queue.gone())
     }
-    const queue = AcceptQueue.make(
+    const queue = new AcceptQueue(
       server,
       closeNow,
       () => handover?.isOffered === true ? "holders" : place?.isInherited === true ? "nobody" : sharedWith(server)
@@ -128,11 +128,11 @@ export const adopt = (
       unlist()
       stop()
     }
-    const queue = AcceptQueue.make(server, closeNow, () => sharedWith(server))
+    const queue = new AcceptQueue(server, closeNow, () => sharedWith(server))
     limitStreams(server)
     const makeWay = () => {
       unlist()
-      unlist = Successor.makeWay(server, closeNow, queue.gone)
+      unlist = Successor.makeWay(server, closeNow, () => queue.gone())
     }
     let listened = false
     const unwatch = watch(server, watcher, queue, { isComing: () => false, hasListened: () => listened })
@@ -170,7 +170,7 @@ export const adopt = (
   })
 
 /** Whoever has made the socket, and other workers, accept from it as well. */
-const sharedWith = (server: NodeServer): AcceptQueue.Sharing => originOf(server) === "bound" ? "nobody" : "acceptors"
+const sharedWith = (server: NodeServer): Sharing => originOf(server) === "bound" ? "nobody" : "acceptors"
 
 /**
  * Closes the listening socket alone: `http.Server#close` destroys what it takes to be idle, and stops the timeouts. The

@@ -13,7 +13,7 @@ import { setImmediate } from "../node/timers.js"
 import { parseRest } from "../node/unusedUpgrade.js"
 import { handOverSpoken, isSpokenBy } from "../node/upgrades.js"
 import type { Pipeline } from "../protocol/pipeline.js"
-import type * as AcceptQueue from "./acceptQueue.js"
+import type { AcceptQueue } from "./acceptQueue.js"
 import { type ClosedByOthers, replaceClosed, replaceClosing } from "./nodeClose.js"
 
 /** What a Node server tells us about, before its own listeners, which do not hear of it if we say `false`. */
@@ -58,87 +58,112 @@ const watched = new WeakSet<Net.Server>()
 /** Whether a server has been listened with or adopted, and has not closed since. */
 export const isWatched = (server: Net.Server): boolean => watched.has(server)
 
+type Args = ReadonlyArray<unknown>
+
+type HoldingQueue = Pick<AcceptQueue, "accepted" | "hold" | "isFull" | "isHolding">
+
+/** Gives what a server emits to those who listen to it, now or later. */
+class Delivery {
+  readonly #server: NodeServer
+  readonly #watcher: NodeServerEvents
+  readonly #queue: HoldingQueue
+  readonly #emit: NodeServer["emit"]
+
+  constructor(server: NodeServer, watcher: NodeServerEvents, queue: HoldingQueue, emit: NodeServer["emit"]) {
+    this.#server = server
+    this.#watcher = watcher
+    this.#queue = queue
+    this.#emit = emit
+  }
+
+  /** `request`, `checkContinue` or `checkExpectation`. */
+  request(args: Args): boolean {
+    const watcher = this.#watcher
+    const [, request, response] = args as [string, Http.IncomingMessage, Http.ServerResponse]
+    // of HTTP/2: its stream has been looked at
+    if (request.httpVersionMajor > 1) return this.#deliver(args, request, response)
+    if (!watcher.request(request, response)) return true
+    const pipeline = watcher.pipeline(request)
+    if (!this.#queue.isHolding() && pipeline?.isCrowded !== true && !watcher.isClosing()) {
+      return this.#deliver(args, request, response)
+    }
+    this.#later(request, pipeline, () => {
+      // it may have been cut by now
+      if (!request.socket.writable) return
+      if (watcher.isTooLate()) watcher.reject503(response)
+      else this.#deliver(args, request, response)
+    })
+    return true
+  }
+
+  /** A stream of HTTP/2: true where nobody else is to hear of it, or not yet. */
+  stream(args: Args): boolean {
+    const [, stream, headers] = args as [string, Http2.ServerHttp2Stream, Http2.IncomingHttpHeaders]
+    if (!this.#watcher.stream(stream, headers)) return true
+    if (!this.#queue.isHolding()) return false
+    // nobody listens yet for the error that a client may reset it with, which would end the process
+    stream.on("error", ignore)
+    this.#queue.hold(() => {
+      if (stream.destroyed) return
+      if (this.#watcher.isTooLate()) this.#watcher.refuseStream(stream)
+      else Reflect.apply(this.#emit, this.#server, args)
+    })
+    return true
+  }
+
+  /** A connection that has been accepted. */
+  socket(args: Args): boolean {
+    const heard = Reflect.apply(this.#emit, this.#server, args)
+    parseRest(args[1] as Net.Socket)
+    return heard
+  }
+
+  #later(request: Http.IncomingMessage, pipeline: Pipeline | undefined, deliver: () => void): void {
+    if (this.#queue.isHolding()) {
+      this.#queue.hold(deliver)
+      if (this.#queue.isFull()) this.#watcher.stopReading(request)
+    } else if (pipeline?.isCrowded === true) pipeline.wait(deliver)
+    // when all that came with it has been parsed: an answer must know whether it is the last
+    else setImmediate(deliver)
+  }
+
+  #deliver(args: Args, request: Http.IncomingMessage, response: Http.ServerResponse): boolean {
+    const heard: boolean = Reflect.apply(this.#emit, this.#server, args)
+    // whoever listens for the others answers them, or hands them on as a request
+    if (args[0] !== "request") return heard
+    if (!this.#watcher.answer(request, response) && !heard) this.#watcher.onUnhandled(response)
+    return true
+  }
+}
+
 /** What stands in for the `emit` of a server: `onClose` says whether nobody else is to hear of its end. */
 export const seeing = (
   server: NodeServer,
   watcher: NodeServerEvents,
-  queue: Pick<AcceptQueue.AcceptQueue, "accepted" | "hold" | "isFull" | "isHolding">,
+  queue: HoldingQueue,
   emit: NodeServer["emit"],
   onClose: () => boolean
-): (this: NodeServer, ...args: ReadonlyArray<unknown>) => boolean => {
-  const deliver = (
-    args: ReadonlyArray<unknown>,
-    request: Http.IncomingMessage,
-    response: Http.ServerResponse
-  ): boolean => {
-    const heard: boolean = Reflect.apply(emit, server, args)
-    // whoever listens for the others answers them, or hands them on as a request
-    if (args[0] !== "request") return heard
-    if (!watcher.answer(request, response) && !heard) watcher.onUnhandled(response)
-    return true
-  }
-  const taken = (server: NodeServer, args: ReadonlyArray<unknown>): boolean => {
-    const heard = Reflect.apply(emit, server, args)
-    parseRest(args[1] as Net.Socket)
-    return heard
-  }
-  return function(this: NodeServer, ...args: ReadonlyArray<unknown>): boolean {
+): (this: NodeServer, ...args: Args) => boolean => {
+  const delivery = new Delivery(server, watcher, queue, emit)
+  return function(this: NodeServer, ...args: Args): boolean {
     switch (args[0]) {
       case "request":
       case "checkContinue":
-      case "checkExpectation": {
-        const [, request, response] = args as unknown as [string, Http.IncomingMessage, Http.ServerResponse]
-        // of HTTP/2: its stream has been looked at
-        if (request.httpVersionMajor > 1) return deliver(args, request, response)
-        if (!watcher.request(request, response)) return true
-        const holding = queue.isHolding()
-        const pipeline = watcher.pipeline(request)
-        const crowded = pipeline?.isCrowded === true
-        if (!holding && !crowded && !watcher.isClosing()) return deliver(args, request, response)
-        const later = () => {
-          // it may have been cut by now
-          if (!request.socket.writable) return
-          if (watcher.isTooLate()) watcher.reject503(response)
-          else deliver(args, request, response)
-        }
-        // else when all that came with it has been parsed: an answer must know whether it is the last
-        if (holding) {
-          queue.hold(later)
-          if (queue.isFull()) watcher.stopReading(request)
-        } else if (crowded) pipeline.wait(later)
-        else setImmediate(later)
-        return true
-      }
-      case "stream": {
-        const [, stream, headers] = args as unknown as [
-          string,
-          Http2.ServerHttp2Stream,
-          Http2.IncomingHttpHeaders
-        ]
-        if (!watcher.stream(stream, headers)) return true
-        if (!queue.isHolding()) break
-        // nobody listens yet for the error that a client may reset it with, which would end the process
-        stream.on("error", ignore)
-        queue.hold(() => {
-          if (stream.destroyed) return
-          if (watcher.isTooLate()) watcher.refuseStream(stream)
-          else Reflect.apply(emit, server, args)
-        })
-        return true
-      }
-      case "session": {
+      case "checkExpectation":
+        return delivery.request(args)
+      case "stream":
+        if (delivery.stream(args)) return true
+        break
+      case "session":
         watcher.session(args[1] as Http2.ServerHttp2Session)
         break
-      }
-      case "connection": {
+      case "connection":
         queue.accepted()
         watcher.connection(args[1] as Net.Socket)
-        return taken(this, args)
-      }
-      case "secureConnection": {
+        return delivery.socket(args)
+      case "secureConnection":
         watcher.secureConnection(args[1] as Tls.TLSSocket)
-        return taken(this, args)
-      }
+        return delivery.socket(args)
       case "upgrade":
       case "connect": {
         const [event, request, socket, head] = args as unknown as Parameters<NodeServerEvents["upgrade"]>
@@ -147,18 +172,14 @@ export const seeing = (
         if (!watcher.upgrade(event, request, socket, head)) return true
         break
       }
-      case "clientError": {
+      case "clientError":
         watcher.clientError(args[1] as Error, args[2] as Net.Socket)
         break
-      }
-      case "tlsClientError": {
+      case "tlsClientError":
         watcher.tlsClientError(args[1] as Error, args[2] as Tls.TLSSocket)
         break
-      }
-      case "close": {
+      case "close":
         if (onClose()) return false
-        break
-      }
     }
     return Reflect.apply(emit, this, args)
   }
@@ -172,7 +193,7 @@ export const seeing = (
 export const watch = (
   server: NodeServer,
   watcher: NodeServerEvents,
-  queue: AcceptQueue.AcceptQueue,
+  queue: AcceptQueue,
   life: { readonly isComing: () => boolean; readonly hasListened: () => boolean }
 ): () => void => {
   const emit = emitOf(server)
@@ -202,7 +223,7 @@ export const watch = (
   const restores = [
     Patch.serverEmit(server, watching),
     handOverSpoken(server, isSpoken),
-    whenSending(server, watcher.sends),
+    whenSending(server, () => watcher.sends()),
     ...replaceClosing(server, watcher, { isComing: life.isComing, isOver })
   ]
   const unwatch = () => {

@@ -1,7 +1,9 @@
 /**
  * What the events of a Node server mean to its connections: the protocol that each speaks hears of them.
  */
-import * as Net from "node:net"
+import type * as Http from "node:http"
+import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from "node:http2"
+import type * as Net from "node:net"
 import * as Tls from "node:tls"
 import { connectionOf, type TrackedConnection } from "../core/connection.js"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
@@ -12,6 +14,7 @@ import { serverOf } from "../node/internals.js"
 import { whenTaken } from "../node/sentSocket.js"
 import { Http1, http1Of } from "../protocol/http1.js"
 import * as Http2 from "../protocol/http2.js"
+import type { Pipeline } from "../protocol/pipeline.js"
 import { reject503, rejectUpgrade503 } from "../protocol/reject503.js"
 import { Handshake, rejectPlain, secured } from "../protocol/tls.js"
 import { hijack } from "../protocol/upgraded.js"
@@ -32,121 +35,181 @@ const http1 = (connection: TrackedConnection) => new Http1(connection)
 
 const handshake = (connection: TrackedConnection) => new Handshake(connection)
 
-export const watcherOf = (server: Watched) => (node: NodeServer, withApp: boolean): NodeServerEvents => {
-  const { app, registry } = server
-  const isTls = node instanceof Tls.Server
-  const speaksHttp = isHttp(node)
-  const accept = (socket: Net.Socket, protocol: (connection: TrackedConnection) => Protocol) => {
+export const watcherOf = (server: Watched) => (node: NodeServer, withApp: boolean): NodeServerEvents =>
+  new Watcher(server, node, withApp)
+
+class Watcher implements NodeServerEvents {
+  readonly acceptFailed: Watched["acceptFailed"]
+  readonly isStopping: Watched["isStopping"]
+  readonly reject503 = reject503
+  readonly refuseStream = Http2.refuseStream
+  readonly #server: Watched
+  readonly #registry: ConnectionRegistry
+  readonly #node: NodeServer
+  readonly #withApp: boolean
+  readonly #isTls: boolean
+  readonly #speaksHttp: boolean
+  /** Its sockets are sent to other processes. */
+  #isSending = false
+
+  constructor(server: Watched, node: NodeServer, withApp: boolean) {
+    this.acceptFailed = server.acceptFailed
+    this.isStopping = server.isStopping
+    this.#server = server
+    this.#registry = server.registry
+    this.#node = node
+    this.#withApp = withApp
+    this.#isTls = node instanceof Tls.Server
+    this.#speaksHttp = isHttp(node)
+  }
+
+  sends(): void {
+    this.#isSending = true
+    this.#registry.prune()
+    for (const { socket } of this.#registry.connections) whenTaken(socket, release)
+  }
+
+  connection(socket: Net.Socket): void {
+    if (this.#isSending) whenTaken(socket, release)
+    if (this.#isTls && !(socket instanceof Tls.TLSSocket)) this.#accept(socket, handshake)
+    else this.#speak(this.#accept(socket, http1))
+  }
+
+  secureConnection(socket: Tls.TLSSocket): void {
+    // whoever has made it of a raw socket passes it on
+    const known = connectionOf(socket) === undefined ? secured(socket) : undefined
+    known?.speak(new Http1(known))
+    this.#speak(known ?? this.#accept(socket, http1))
+  }
+
+  session(session: ServerHttp2Session): void {
+    const connection = connectionOf(session.socket)
+    if (connection !== undefined) Http2.attachSession(connection, session)
+  }
+
+  stream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean {
+    const connection = connectionOf(stream.session?.socket)
+    return connection === undefined || Http2.beginStream(connection, stream, headers, this.#withApp)
+  }
+
+  request(request: Http.IncomingMessage, response: Http.ServerResponse): boolean {
+    const connection = connectionOf(request.socket)
+    if (connection === undefined) return true
+    const { protocol } = connection
+    return !(protocol instanceof Http1) || protocol.begin(request, response, this.#withApp)
+  }
+
+  pipeline(request: Http.IncomingMessage): Pipeline | undefined {
+    return http1Of(request.socket)?.pipeline
+  }
+
+  stopReading(request: Http.IncomingMessage): void {
+    http1Of(request.socket)?.stopReading()
+  }
+
+  answer(request: Http.IncomingMessage, response: Http.ServerResponse): boolean {
+    if (!this.#withApp) return false
+    this.#server.app?.request(request, response)
+    return true
+  }
+
+  onUnhandled(response: Http.ServerResponse): void {
+    reject503(response)
+  }
+
+  underWay(request: Http.IncomingMessage, response: Http.ServerResponse, path: string | undefined): void {
+    http1Of(request.socket)?.begin(request, response, this.#withApp, path)
+  }
+
+  resting(socket: Net.Socket): void {
+    http1Of(socket)?.markIdleIfUsed()
+  }
+
+  isClosing(): boolean {
+    return this.#registry.lifecycle.asksToLeave
+  }
+
+  isTooLate(): boolean {
+    return this.#registry.lifecycle.isAborting
+  }
+
+  nodeCloseCalled(): void {
+    this.#server.nodeCloseCalled(this.#node, () => this.closeIdle())
+  }
+
+  closeIdle(): void {
+    const now = this.#registry.now()
+    for (const connection of this.#connections()) {
+      const until = connection.state === "Idle" ? http1Of(connection.socket)?.keepUntil(noGrace) : undefined
+      if (until !== undefined && until <= now) connection.closeIdle()
+    }
+  }
+
+  closeAll(close: () => void): void {
+    const requests = this.#connections().reduce((sum, { exchanges }) => sum + exchanges.size, 0)
+    close()
+    if (requests > 0) this.#server.cutAll(requests)
+  }
+
+  upgrade(event: "upgrade" | "connect", request: Http.IncomingMessage, socket: Net.Socket, head: Buffer): boolean {
+    // with a body still to come, Node 26 hands over a stream around the socket
+    const connection = connectionOf(request.socket)
+    if (connection === undefined) return true
+    // Node has taken its own listener off, and a reset would end the process
+    socket.on("error", ignore)
+    if (this.#withApp && event === "upgrade") {
+      if (http1Of(request.socket)?.beginUpgrade(request) === true) this.#server.app?.upgrade(request, socket, head)
+      else rejectUpgrade503(request, socket)
+      return true
+    }
+    if (connection.isClosing) {
+      socket.destroy()
+      return false
+    }
+    if (this.isTooLate()) {
+      rejectUpgrade503(request, socket)
+      return false
+    }
+    hijack(connection, event === "connect" ? "connect" : request.headers.upgrade?.toLowerCase() ?? "upgrade")
+    return true
+  }
+
+  clientError(error: Error, socket: Net.Socket): void {
+    http1Of(socket)?.onParseError(error)
+  }
+
+  tlsClientError(error: Error, socket: Tls.TLSSocket): void {
+    if (this.#speaksHttp) rejectPlain(error, socket)
+  }
+
+  #accept(socket: Net.Socket, protocol: (connection: TrackedConnection) => Protocol): TrackedConnection {
     // another Node server may have passed it on to this one: from now on it is a connection of this one
     const known = connectionOf(socket)
     const connection = known === undefined
-      ? registry.accept(socket, protocol)
-      : registry.receive(known, socket, protocol)
+      ? this.#registry.accept(socket, protocol)
+      : this.#registry.receive(known, socket, protocol)
     connection.setSecure(socket instanceof Tls.TLSSocket)
     return connection
   }
-  const speak = (connection: TrackedConnection) => {
-    if (registry.lifecycle.isStopping) watchSocket(connection)
-    if (!speaksHttp) hijack(connection, "tcp")
-    else if (registry.lifecycle.asksToLeave) connection.protocol.gracefulClose()
+
+  #speak(connection: TrackedConnection): void {
+    if (this.isStopping()) watchSocket(connection)
+    if (!this.#speaksHttp) hijack(connection, "tcp")
+    else if (this.isClosing()) connection.protocol.gracefulClose()
   }
-  /** Its sockets are sent to other processes. */
-  let isSending = false
-  const release = (socket: Net.Socket) => {
-    const connection = connectionOf(socket)
-    if (connection !== undefined) connection.registry.release(connection)
-  }
-  const closeIdle = () => {
-    const now = registry.now()
-    const grace = { newConnection: Number.POSITIVE_INFINITY, idle: 0, since: 0 }
-    for (const connection of connectionsOf(registry, node)) {
-      const { protocol, state } = connection
-      if (state === "Idle" && protocol instanceof Http1 && protocol.keepUntil(grace) <= now) connection.closeIdle()
-    }
-  }
-  return {
-    sends: () => {
-      isSending = true
-      registry.prune()
-      for (const { socket } of registry.connections) whenTaken(socket, release)
-    },
-    connection: (socket) => {
-      if (isSending) whenTaken(socket, release)
-      if (isTls && !(socket instanceof Tls.TLSSocket)) accept(socket, handshake)
-      else speak(accept(socket, http1))
-    },
-    secureConnection: (socket) => {
-      // whoever has made it of a raw socket passes it on
-      const known = connectionOf(socket) === undefined ? secured(socket) : undefined
-      known?.speak(new Http1(known))
-      speak(known ?? accept(socket, http1))
-    },
-    session: (session) => {
-      const connection = connectionOf(session.socket)
-      if (connection !== undefined) Http2.attachSession(connection, session)
-    },
-    stream: (stream, headers) => {
-      const connection = connectionOf(stream.session?.socket)
-      return connection === undefined || Http2.beginStream(connection, stream, headers, withApp)
-    },
-    request: (request, response) => {
-      if (connectionOf(request.socket) === undefined) return true
-      const spoken = http1Of(request.socket)
-      return spoken === undefined || spoken.begin(request, response, withApp)
-    },
-    pipeline: (request) => http1Of(request.socket)?.pipeline,
-    stopReading: (request) => http1Of(request.socket)?.stopReading(),
-    answer: (request, response) => {
-      if (!withApp) return false
-      app?.request(request, response)
-      return true
-    },
-    onUnhandled: reject503,
-    underWay: (request, response, path) => {
-      http1Of(request.socket)?.begin(request, response, withApp, path)
-    },
-    resting: (socket) => http1Of(socket)?.markIdleIfUsed(),
-    isClosing: () => registry.lifecycle.asksToLeave,
-    isStopping: server.isStopping,
-    isTooLate: () => registry.lifecycle.isAborting,
-    reject503: reject503,
-    refuseStream: Http2.refuseStream,
-    nodeCloseCalled: () => server.nodeCloseCalled(node, closeIdle),
-    closeIdle,
-    closeAll: (close) => {
-      const requests = connectionsOf(registry, node).reduce((sum, { exchanges }) => sum + exchanges.size, 0)
-      close()
-      if (requests > 0) server.cutAll(requests)
-    },
-    upgrade: (event, request, socket, head) => {
-      // with a body still to come, Node 26 hands over a stream around the socket
-      const connection = connectionOf(request.socket)
-      if (connection === undefined) return true
-      // Node has taken its own listener off, and a reset would end the process
-      socket.on("error", ignore)
-      if (withApp && event === "upgrade") {
-        if (http1Of(request.socket)?.beginUpgrade(request) === true) app?.upgrade(request, socket, head)
-        else rejectUpgrade503(request, socket)
-      } else if (connection.isClosing) {
-        socket.destroy()
-        return false
-      } else if (registry.lifecycle.isAborting) {
-        rejectUpgrade503(request, socket)
-        return false
-      } else {
-        hijack(connection, event === "connect" ? "connect" : request.headers.upgrade?.toLowerCase() ?? "upgrade")
-      }
-      return true
-    },
-    clientError: (error, socket) => http1Of(socket)?.onParseError(error),
-    tlsClientError: (error, socket) => {
-      if (speaksHttp) rejectPlain(error, socket)
-    },
-    acceptFailed: server.acceptFailed
+
+  /** Node writes on a socket which server has accepted it. */
+  #connections(): ReadonlyArray<TrackedConnection> {
+    return Array.from(this.#registry.connections).filter(({ socket }) => serverOf(socket) === this.#node)
   }
 }
 
-const connectionsOf = (registry: ConnectionRegistry, node: NodeServer): ReadonlyArray<TrackedConnection> =>
-  Array.from(registry.connections).filter(({ socket }) => serverOf(socket) === node)
+/** What other code wants closed is closed as soon as it is idle. */
+const noGrace = { newConnection: Number.POSITIVE_INFINITY, idle: 0, since: 0 }
+
+const release = (socket: Net.Socket): void => {
+  const connection = connectionOf(socket)
+  if (connection !== undefined) connection.registry.release(connection)
+}
 
 const ignore = () => {}

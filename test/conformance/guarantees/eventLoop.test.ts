@@ -54,7 +54,7 @@ describe("rule 10", () => {
         yield* TestClock.adjust("1 second")
         const report = yield* running.report
         const { most, turns: needed } = turns.stop()
-        expect(report.connections).toMatchObject({ open: connections, left: 0 })
+        expect(report.connections).toMatchObject({ open: connections, completed: 0 })
         expect(report.connections.idleClosed + report.connections.cut).toBe(connections)
         // the first batch may begin in a timer or a read, and share its turn with the second
         expect(most).toBeLessThanOrEqual(2 * batch)
