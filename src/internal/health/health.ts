@@ -2,6 +2,7 @@
  * The checks of a server, those that are built in among them, and the answers to its probes.
  */
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import { monotonicMillis } from "../effect/clock.js"
@@ -9,7 +10,7 @@ import { unsafeInterrupt, yieldNow } from "../effect/fibers.js"
 import * as RealTime from "../effect/realTime.js"
 import { InvalidPolicy } from "../model/errors.js"
 import type { Answer, CheckOptions, CheckResult, HealthService } from "../model/health.js"
-import { Server } from "../model/server.js"
+import { Server, type ServerService } from "../model/server.js"
 import { checkNames } from "../policy/optionNames.js"
 import { duration } from "../policy/policy.js"
 import { type Check, Checks } from "./checks.js"
@@ -26,22 +27,33 @@ export const make: Effect.Effect<HealthService, never, Server | Scope.Scope> = E
   const runtime = yield* RealTime.runtime
   const run = (effect: Effect.Effect<unknown>) => Runtime.runFork(runtime)(Effect.interruptible(effect))
   const checks = new Checks(monotonicMillis(clock), run)
+  const shutdown = yield* shutdownCheck(server, run)
+  return { check: registerIn(checks), probe: probeOf(checks, shutdown) }
+})
 
-  let stopping = false
-  const stop = Effect.sync(() => {
-    stopping = true
+/** The check that fails from the beginning of a shutdown, and from the end of the scope. */
+const shutdownCheck = (
+  server: ServerService,
+  run: (effect: Effect.Effect<unknown>) => Fiber.RuntimeFiber<unknown, unknown>
+): Effect.Effect<Effect.Effect<CheckResult>, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    let stopping = false
+    const stop = Effect.sync(() => {
+      stopping = true
+    })
+    const watcher = run(Effect.zipRight(server.shuttingDown, stop))
+    // an admin listener may answer for longer than this scope lives
+    yield* Effect.addFinalizer(() => Effect.zipRight(stop, Effect.sync(() => unsafeInterrupt(watcher))))
+    const isStopping = Effect.sync(() => stopping)
+    // a shutdown that has just begun is known to its watcher one yield later, and it is not ready from its first moment
+    return Effect.map(Effect.zipRight(yieldNow, isStopping), (stopping): CheckResult =>
+      stopping
+        ? { name: "shutdown", outcome: "Failed", reason: "the server is shutting down" }
+        : passed("shutdown"))
   })
-  const watcher = run(Effect.zipRight(server.shuttingDown, stop))
-  // an admin listener may answer for longer than this scope lives
-  yield* Effect.addFinalizer(() => Effect.zipRight(stop, Effect.sync(() => unsafeInterrupt(watcher))))
-  const isStopping = Effect.sync(() => stopping)
-  // a shutdown that has just begun is known to its watcher one yield later, and it is not ready from its first moment
-  const shutdown = Effect.map(Effect.zipRight(yieldNow, isStopping), (stopping): CheckResult =>
-    stopping
-      ? { name: "shutdown", outcome: "Failed", reason: "the server is shutting down" }
-      : passed("shutdown"))
 
-  const register = Effect.fnUntraced(function*<A, E, R>(
+const registerIn = (checks: Checks): HealthService["check"] =>
+  Effect.fnUntraced(function*<A, E, R>(
     name: string,
     effect: Effect.Effect<A, E, R>,
     options: CheckOptions = {}
@@ -76,7 +88,9 @@ export const make: Effect.Effect<HealthService, never, Server | Scope.Scope> = E
     )
   })
 
-  const probe: HealthService["probe"] = (probe, { exclude = [], only } = {}) =>
+const probeOf =
+  (checks: Checks, shutdown: Effect.Effect<CheckResult>): HealthService["probe"] =>
+  (probe, { exclude = [], only } = {}) =>
     Effect.suspend(() => {
       const excluded = new Set(exclude)
       const asked = (
@@ -108,6 +122,3 @@ export const make: Effect.Effect<HealthService, never, Server | Scope.Scope> = E
         unknown: Array.from(excluded).sort()
       }))
     })
-
-  return { check: register, probe }
-})
