@@ -46,9 +46,34 @@ export interface Handled {
 }
 
 export const handled = (httpApp: HttpApp.Default<unknown>, { context, middleware, spans, write }: Options): Handled => {
-  /** A middleware, or a tracer, may do something when all has been sent. */
-  const isAwaited = middleware !== undefined || spans.recorded
+  // a middleware, or a tracer, may do something when all has been sent
+  const answered = answering(httpApp, write, middleware !== undefined || spans.recorded)
+  const keep = keepingOf(context)
+  const close = closingWith(keep)
+  const finish = (exit: Exit.Exit<Response, unknown>): Exit.Exit<Response, unknown> => {
+    const span = scopeOf(current())?.span
+    if (span !== undefined) spans.end(span, exit)
+    return exit
+  }
+  if (middleware === undefined) {
+    return { app: ended(answered, (exit) => close(finish(exit))), unreached: (defect) => close(Exit.die(defect)) }
+  }
+  const outcome = afterMiddleware(write, keep)
+  return {
+    app: ended(
+      ended<Response, unknown, void, ResponseError>(middleware(answered), (exit) => outcome(finish(exit))),
+      close
+    ),
+    unreached: (defect) => ended(ended<never, never, void, ResponseError>(Effect.die(defect), outcome), close)
+  }
+}
 
+/** The app, with its response written: what it returns, or what its failure is answered with. */
+const answering = (
+  httpApp: HttpApp.Default<unknown>,
+  write: Write,
+  isAwaited: boolean
+): Effect.Effect<Response, unknown, HttpServerRequest> => {
   const answer = (fiber: AnyFiber, request: HttpServerRequest, response: Response) => {
     mark(request)
     const writing = write(request, response, isAwaited || isObserved(fiber))
@@ -61,7 +86,7 @@ export const handled = (httpApp: HttpApp.Default<unknown>, { context, middleware
     if (Option.isNone(handler)) return answer(fiber, request, response)
     return Effect.flatMap(handler.value(request, response), (response) => answer(fiber, request, response))
   }
-  const answered = Effect.catchAllCause(
+  return Effect.catchAllCause(
     Effect.flatMap(httpApp, respond),
     (cause) =>
       Effect.flatMap(causeResponse(cause), ([response, rest]) =>
@@ -70,56 +95,44 @@ export const handled = (httpApp: HttpApp.Default<unknown>, { context, middleware
           Cause.isEmptyType(rest) ? Effect.succeed(response) : Effect.failCause(rest)
         ))
   )
+}
 
-  /** What is over is no longer seen by what is still to run: only some of what the request has added is kept. */
-  const keeping = (fiber: AnyFiber, ...keys: ReadonlyArray<string>): Effect.Effect<void> => {
-    const services = new Map<string, unknown>(context.unsafeMap)
-    for (const key of keys) services.set(key, fiber.currentContext.unsafeMap.get(key))
-    return FiberRef.set(FiberRef.currentContext, Context.unsafeMake<never>(services))
-  }
+type Keep = (fiber: AnyFiber, ...keys: ReadonlyArray<string>) => Effect.Effect<void>
 
-  /** The last step: the scope closes, and its failures join those of the request. */
-  const close = <A, E>(exit: Exit.Exit<A, E>): Effect.Effect<A, E> => {
-    const fiber = current()
-    const scope = scopeOf(fiber)
-    const closed = scope === undefined ? undefined : closing(scope, exit)
-    if (closed === undefined) return Exit.isSuccess(exit) ? exit : Effect.zipRight(keeping(fiber), exit)
-    const all = Effect.matchCauseEffect(closed, {
-      onFailure: (cause) => Effect.failCause(Exit.isFailure(exit) ? Cause.sequential(exit.cause, cause) : cause),
-      onSuccess: () => exit
-    })
-    return Effect.zipRight(keeping(fiber, HttpServerRequest.key), Effect.ensuring(all, keeping(fiber)))
-  }
+/** What is over is no longer seen by what is still to run: only some of what the request has added is kept. */
+const keepingOf = (context: Context.Context<never>): Keep => (fiber, ...keys) => {
+  const services = new Map<string, unknown>(context.unsafeMap)
+  for (const key of keys) services.set(key, fiber.currentContext.unsafeMap.get(key))
+  return FiberRef.set(FiberRef.currentContext, Context.unsafeMake<never>(services))
+}
 
-  const finish = (exit: Exit.Exit<Response, unknown>): Exit.Exit<Response, unknown> => {
-    const span = scopeOf(current())?.span
-    if (span !== undefined) spans.end(span, exit)
-    return exit
-  }
-  if (middleware === undefined) {
-    return { app: ended(answered, (exit) => close(finish(exit))), unreached: (defect) => close(Exit.die(defect)) }
-  }
+/** The last step: the scope closes, and its failures join those of the request. */
+const closingWith = (keep: Keep) => <A, E>(exit: Exit.Exit<A, E>): Effect.Effect<A, E> => {
+  const fiber = current()
+  const scope = scopeOf(fiber)
+  const closed = scope === undefined ? undefined : closing(scope, exit)
+  if (closed === undefined) return Exit.isSuccess(exit) ? exit : Effect.zipRight(keep(fiber), exit)
+  const all = Effect.matchCauseEffect(closed, {
+    onFailure: (cause) => Effect.failCause(Exit.isFailure(exit) ? Cause.sequential(exit.cause, cause) : cause),
+    onSuccess: () => exit
+  })
+  return Effect.zipRight(keep(fiber, HttpServerRequest.key), Effect.ensuring(all, keep(fiber)))
+}
 
-  // it may have answered in the place of the app, or failed after it
+/** Answers if the app has not: a middleware may have answered in its place, or failed. */
+const afterMiddleware = (write: Write, keep: Keep) => {
   const last = (request: HttpServerRequest, response: Response): Effect.Effect<void, ResponseError> =>
     Effect.zipRight(
-      keeping(current(), HttpServerRequest.key, Scope.Scope.key),
+      keep(current(), HttpServerRequest.key, Scope.Scope.key),
       Effect.suspend(() => write(request, response, true) ?? Effect.void)
     )
-  const outcome = (exit: Exit.Exit<Response, unknown>): Effect.Effect<void, ResponseError> => {
+  return (exit: Exit.Exit<Response, unknown>): Effect.Effect<void, ResponseError> => {
     const request = Context.unsafeGet(current().currentContext, HttpServerRequest)
     if (isMarked(request)) return Effect.void
     return Exit.isSuccess(exit) ? last(request, exit.value) : Effect.matchCauseEffect(causeResponse(exit.cause), {
       onFailure: () => last(request, HttpServerResponse.empty({ status: 500 })),
       onSuccess: ([response]) => last(request, response)
     })
-  }
-  return {
-    app: ended(
-      ended<Response, unknown, void, ResponseError>(middleware(answered), (exit) => outcome(finish(exit))),
-      close
-    ),
-    unreached: (defect) => ended(ended<never, never, void, ResponseError>(Effect.die(defect), outcome), close)
   }
 }
 
