@@ -52,7 +52,8 @@ const makeWire = (socket: Net.Socket): Wire => {
   let waiting: ((outcome: Exchange) => void) | undefined
   let buffered: Buffer = Buffer.alloc(0)
   let answered = 0
-  let over = false
+  /** How it ended: the peer, or we, said so first. */
+  let ending: "reset" | "fin" | "left" | undefined
 
   const settle = (outcome: Exchange) => {
     const resolve = waiting
@@ -69,7 +70,7 @@ const makeWire = (socket: Net.Socket): Wire => {
     settle({ _tag: "Answered", response })
   }
   const finish = (how: "reset" | "fin") => {
-    over = true
+    ending ??= how
     read(how === "fin")
     settle({ _tag: "Lost", how })
   }
@@ -88,16 +89,16 @@ const makeWire = (socket: Net.Socket): Wire => {
       return answered
     },
     get over() {
-      return over
+      return ending !== undefined
     },
     exchange: (request) =>
       new Promise((resolve) => {
-        if (over) return resolve({ _tag: "Lost", how: "fin" })
+        if (ending !== undefined) return resolve(ending === "left" ? { _tag: "Left" } : { _tag: "Lost", how: ending })
         waiting = resolve
         socket.write(request, "latin1")
       }),
     leave: () => {
-      over = true
+      ending ??= "left"
       settle({ _tag: "Left" })
       socket.destroy()
     }

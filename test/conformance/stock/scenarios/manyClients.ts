@@ -41,10 +41,17 @@ export const connectionPerRequest = scenario({
     await terminate()
     await ended()
     const tally = await clients.stop(1000)
-    return { answered: tally.answered, lost: tally.lostEstablished + tally.lostOpening + tally.unanswered }
+    // whom the server closes has been accepted by it; what the kernel gives up is reset
+    const closed = tally.lost.filter(({ how, opening }) => opening && how === "fin").length
+    return {
+      answered: tally.answered,
+      lost: tally.lostEstablished + closed + tally.unanswered,
+      // A client that still shakes hands as the listener closes may be reset: docs/guarantees.md, "Limits".
+      reset: tally.lostOpening - closed
+    }
   },
-  saw: ({ lost }) => `${lost} of 32 connections reset or never answered`,
-  kept: ({ lost }) => lost <= 1
+  saw: ({ lost, reset }) => `${lost + reset} of 32 connections reset or never answered`,
+  kept: ({ lost, reset }) => lost === 0 && reset <= 1
 })
 
 export const idleBurst = scenario({
