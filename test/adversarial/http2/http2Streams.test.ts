@@ -32,7 +32,8 @@ for (const wire of wires) {
           on.work.release()
           expect(await honest.answer).toBe("first last")
           const { report } = await ended
-          for (const { path } of report.cut) expect(path).toBe("/slow")
+          // nghttp2 may end the session of the flood, and with it its own stream: nothing else is cut
+          expect([[], ["/slow"]]).toContainEqual(report.cut.map(({ path }) => path))
         }))
     }
 
@@ -109,7 +110,8 @@ for (const wire of wires) {
         let answered = 0
         for (const [i, client] of clients.entries()) {
           await client.untilEnded(limit)
-          const last = Math.max(...client.of("GOAWAY").map(Frames.lastStreamOf).slice(-1))
+          const last = client.of("GOAWAY").map(Frames.lastStreamOf).at(-1)
+          if (last === undefined) throw new Error(`client ${i} was not told to leave`)
           for (let n = 0; n < sent[i]!; n++) {
             const stream = n * 2 + 1
             const head = client.of("HEADERS", stream)
