@@ -467,10 +467,10 @@ export const activeHandles = (): ReadonlyArray<unknown> => {
 }
 
 /**
- * By what name `process.getActiveResourcesInfo` has a stream.
+ * By what name `process.getActiveResourcesInfo` has a terminal or a pipe; of other streams it has other names.
  *
  * - Reads: the name of the class of `_handle` of a stream
- * - Where Node has it not: the log says what kind of stream keeps the process alive, and not which one
+ * - Where Node has it not: the log says that a terminal or a pipe keeps the process alive, also where that is an output
  * - Pinned by: `test/adversarial/otherCode/processEnd.test.ts`
  */
 export const kindOf = (stream: object): string => {

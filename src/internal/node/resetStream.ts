@@ -1,5 +1,5 @@
 /**
- * Node internals: up to Node 24 nobody hears of it that a client has reset a stream with NO_ERROR (as `close()` and
+ * Up to Node 24 nobody hears of it that a client has reset a stream with NO_ERROR (as `close()` and
  * `destroy()` of Node's own client do) while its answer was on its way. Node waits for its own side to finish, and
  * nghttp2, which no longer has the stream, takes nothing more for it.
  */
