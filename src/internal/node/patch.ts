@@ -314,7 +314,7 @@ export const parserExecuted = (parser: Parser, index: number, executed: (result:
  * an error (`HPE_PAUSED`; seen in Node 20). That pause stands for nothing: what is not read does not come to the parser.
  *
  * - Replaces: `pause` of the parser of a socket
- * - For: good
+ * - For: good, also of connections that Node uses the parser for later
  * - Where Node has it not: there is no pause
  * - Pinned by: `test/adversarial/http1/onePipeline.test.ts`
  */
