@@ -370,7 +370,7 @@ export const socketBeingParsed = (): Net.Socket | undefined =>
  *
  * - Reads: `_header` of a response
  * - Where Node has it not: it is put together of the headers that were set, and promises what its server does
- * - Pinned by: `test/scenarios/eventStreams/whose.test.ts`
+ * - Pinned by: `test/scenarios/eventStreams/whichEnd.test.ts`
  */
 export const headOf = (response: Http.ServerResponse): string | undefined => {
   const { _header: head } = response as { readonly _header?: unknown }
