@@ -21,7 +21,6 @@ import {
   freezeAndDestroy,
   Http1Exchange,
   isCutByNext,
-  isFlushed,
   type Pipelined,
   wholeHeadOf
 } from "./http1Exchange.js"
@@ -209,6 +208,7 @@ export class Http1 implements Protocol, Pipelined {
 
   /** What of their answers has left is known now, and not when it has closed. */
   onDestroyed(): boolean {
+    this.exchanges.first?.noteWritten()
     for (const { response } of this.exchanges) if (response?.destroyed === true) return false
     this.freezeOutcomes()
     return true
@@ -236,8 +236,11 @@ export class Http1 implements Protocol, Pipelined {
   }
 
   freezeOutcomes(): void {
+    const { first, last } = this.exchanges
+    // what was being written when they were frozen may have left since
+    if (!this.socket.destroyed) first?.noteWritten()
     // those that have come before the last one are frozen with it, or before
-    if (this.exchanges.last?.isFrozen !== false) return
+    if (last?.isFrozen !== false) return
     for (const exchange of this.exchanges) exchange.freezeOutcome()
   }
 
@@ -292,7 +295,7 @@ export class Http1 implements Protocol, Pipelined {
     }
     this.exchanges.delete(exchange)
     this.#pipeline?.settled()
-    exchange.markFlushed(isFlushed(socket, response))
+    exchange.responseDone(response)
     if (asksToLeave) registry.lastUse = registry.now()
     if (connection.complete(exchange)) {
       if (registry.keepHeads) this.#idle().setLastHead(headOf(response))

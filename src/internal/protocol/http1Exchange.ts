@@ -26,7 +26,8 @@ export class Http1Exchange extends Exchange {
   response: Http.ServerResponse | undefined
   /** It was kept from its handler until it was too late: all that its client is to be told is so. */
   rejected = false
-  private last: { readonly status: number | undefined } | undefined
+  /** What its connection had of its response when nothing more was written to it: the status, and whether that was all. */
+  private last: { readonly status: number | undefined; readonly isWhole: boolean } | undefined
 
   constructor(
     on: Pipelined,
@@ -70,14 +71,26 @@ export class Http1Exchange extends Exchange {
    */
   freezeOutcome(): void {
     if (this.isFrozen) return
-    this.last = { status: this.status }
-    // what has just been written has left, although Node has not said so yet
     const { response } = this
-    this.markFlushed(
-      response !== undefined &&
-        (response.writableFinished ||
-          (response.writableEnded && !response.destroyed && response.socket !== null && isWritten(response.socket)))
-    )
+    this.last = {
+      status: this.status,
+      isWhole: response !== undefined &&
+        (response.writableFinished || (response.writableEnded && response.socket !== null && !isKept(response)))
+    }
+    this.noteWritten()
+  }
+
+  /** What has just been written has left, although Node has not said so yet. */
+  noteWritten(): void {
+    const { response } = this
+    if (response === undefined || this.last?.isWhole !== true) return
+    const { socket } = this.on
+    this.markFlushed(isFlushed(socket, response) || (!response.destroyed && isWritten(socket)))
+  }
+
+  /** Its response has finished, or closed. What a handler has ended since nothing is written any more goes nowhere. */
+  responseDone(response: Http.ServerResponse): void {
+    if (this.last?.isWhole !== false) this.markFlushed(isFlushed(this.on.socket, response))
   }
 
   /** Whether all of its response has gone to the kernel. */
