@@ -1,23 +1,21 @@
 /**
  * How a server stops, from top to bottom in the order in which things happen: LameDuck, Draining, the deadline, Closed.
  */
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import { recallCut, watchSocket } from "../core/cutElsewhere.js"
 import * as RealTime from "../effect/realTime.js"
-import type { Report } from "../model/report.js"
 import { abortRemaining, lostElsewhere } from "./kill.js"
 import { endLongLived } from "./longLived.js"
+import { countsOf, reportOf } from "./report.js"
 import type { ServerContext } from "./serverContext.js"
 import { awaitDrained, inBatches, isQuiescent } from "./settle.js"
 
 export const drain = Effect.fnUntraced(function*(server: ServerContext) {
-  const { handlers, hooks, listeners, observer, policy, registry } = server
+  const { hooks, listeners, observer, policy, registry } = server
   const { now } = registry
   const startedAt = now()
-  const open = registry.connections.size
-  const { accepted, closed, idleClosed, served } = registry
+  const before = countsOf(registry)
 
   recallCut(registry)
   yield* closeGracefully(registry)
@@ -53,39 +51,7 @@ export const drain = Effect.fnUntraced(function*(server: ServerContext) {
     isQuiescent(server) ? (nothing) => nothing : observer.step("kill")
   )
 
-  const endedAt = now()
-  const report: Report = {
-    outcome: server.isCloseCalled()
-      ? "Closed"
-      : killed.requests.length > 0
-      ? "DeadlineExceeded"
-      : lost.requests.length > 0
-      ? "Cut"
-      : "Drained",
-    startedAt,
-    duration: Duration.millis(endedAt - startedAt),
-    lameDuck: Duration.millis(drainingAt - startedAt),
-    draining: Duration.millis(killingAt - drainingAt),
-    killing: Duration.millis(endedAt - killingAt),
-    served: registry.served - served,
-    connections: {
-      open,
-      accepted: registry.accepted - accepted,
-      completed: (registry.closed - closed) - (registry.idleClosed - idleClosed) - killed.connections -
-        lost.connections,
-      idleClosed: registry.idleClosed - idleClosed,
-      cut: killed.connections + lost.connections
-    },
-    cut: [...lost.requests, ...killed.requests],
-    endedStreams: registry.endedStreams.map(({ endedAt, since, ...stream }) => ({
-      ...stream,
-      age: Duration.millis(endedAt - since)
-    })),
-    forceClosed: killed.forceClosed,
-    handlers: { interrupted: killed.interrupted, abandoned: handlers.fibers.size },
-    hooks: hooks.finish()
-  }
-  return report
+  return reportOf(server, before, { startedAt, drainingAt, killingAt, lost, killed })
 })
 
 /** Stops accepting, starts the hooks, and waits until nothing is owed to anybody. */

@@ -40,20 +40,7 @@ export const abortRemaining = Effect.fnUntraced(function*(server: ServerContext,
   yield* sayGoingAway(registry)
   const killingAt = registry.now()
   const cutByUs = new Set<unknown>()
-  registry.prune()
-  for (const connection of registry.connections) connection.protocol.onDeadline()
-  const remaining = Array.from(registry.connections).flatMap((connection) => {
-    const remoteAddress = remoteAddressOf(connection.socket)
-    return Array.from(connection.exchanges, (exchange) => exchangeAtDeadline(connection, exchange, remoteAddress))
-  })
-  yield* inBatches(remaining, ({ begun, connection, exchange }) => {
-    exchange.interrupted = exchange.fromEffectApp && !begun
-    // an interrupted stream would be ended as if it were whole; with HTTP/1.1 it takes its connection with it
-    if (exchange.fromEffectApp) {
-      exchange.abortOnEnd(() => cutByUs.add(exchange.stream === undefined ? connection : exchange))
-    }
-    return false
-  })
+  const remaining = yield* exchangesAtDeadline(registry, cutByUs)
   const interrupted = handlers.fibers.size
   hooks.interrupt()
   const fibers = handlers.alive
@@ -110,6 +97,25 @@ export const abortRemaining = Effect.fnUntraced(function*(server: ServerContext,
     )
   ])
   return { requests, connections: lost.size, forceClosed, interrupted }
+})
+
+/** What is in flight at the deadline; from now on a response that ends midway is cut. */
+const exchangesAtDeadline = Effect.fnUntraced(function*(registry: ConnectionRegistry, cutByUs: Set<unknown>) {
+  registry.prune()
+  for (const connection of registry.connections) connection.protocol.onDeadline()
+  const remaining = Array.from(registry.connections).flatMap((connection) => {
+    const remoteAddress = remoteAddressOf(connection.socket)
+    return Array.from(connection.exchanges, (exchange) => exchangeAtDeadline(connection, exchange, remoteAddress))
+  })
+  yield* inBatches(remaining, ({ begun, connection, exchange }) => {
+    exchange.interrupted = exchange.fromEffectApp && !begun
+    // an interrupted stream would be ended as if it were whole; with HTTP/1.1 it takes its connection with it
+    if (exchange.fromEffectApp) {
+      exchange.abortOnEnd(() => cutByUs.add(exchange.stream === undefined ? connection : exchange))
+    }
+    return false
+  })
+  return remaining
 })
 
 interface ExchangeAtDeadline {

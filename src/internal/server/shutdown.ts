@@ -43,7 +43,7 @@ interface Parts
 
 export const make = (parts: Parts): Effect.Effect<Shutdown> =>
   Effect.map(Deferred.make<Report>(), (done) => {
-    const { app, events, hooks, listeners, policy, registry, run, telemetry } = parts
+    const { app, events, hooks, listeners, policy, registry, telemetry } = parts
     let isCloseCalled = false
     const shuttingDown = Effect.unsafeMakeLatch(false)
     const lameDuckOver = Effect.unsafeMakeLatch(false)
@@ -67,29 +67,7 @@ export const make = (parts: Parts): Effect.Effect<Shutdown> =>
       hasApp,
       lameDuck: () => hasApp() ? policy.lameDuck : 0
     }
-    // its hooks, its log and its timers have nothing to do with the request whose handler shuts the server down
-    const runDrain = inOwnContext((releaseOutputs: () => void) =>
-      run(
-        Effect.zipRight(parts.before, drain(server)).pipe(
-          withShutdownLog(server),
-          shutdownSpan(server),
-          Effect.tap((report) => {
-            telemetry.report(report)
-            parts.onDrained()
-            registry.advance({ to: "Closed" })
-            return server.enter("Closed")
-          }),
-          Effect.tap(() =>
-            Effect.sync(() => {
-              parts.onClosed()
-              isOver(server)
-            })
-          ),
-          Effect.intoDeferred(done),
-          Effect.ensuring(Effect.sync(releaseOutputs))
-        )
-      )
-    )
+    const runDrain = drainRunner(server, parts, done)
     const start = Effect.sync(() => {
       if (registry.lifecycle.isStopping) return
       registry.advance({ to: "Stopping" })
@@ -131,6 +109,31 @@ export const make = (parts: Parts): Effect.Effect<Shutdown> =>
       })
     }
   })
+
+/** Runs the drain: its hooks, its log and its timers have nothing to do with the request whose handler calls for it. */
+const drainRunner = (server: WatchedServer, parts: Parts, done: Deferred.Deferred<Report>) =>
+  inOwnContext((releaseOutputs: () => void) =>
+    parts.run(
+      Effect.zipRight(parts.before, drain(server)).pipe(
+        withShutdownLog(server),
+        shutdownSpan(server),
+        Effect.tap((report) => {
+          server.telemetry.report(report)
+          parts.onDrained()
+          server.registry.advance({ to: "Closed" })
+          return server.enter("Closed")
+        }),
+        Effect.tap(() =>
+          Effect.sync(() => {
+            parts.onClosed()
+            isOver(server)
+          })
+        ),
+        Effect.intoDeferred(done),
+        Effect.ensuring(Effect.sync(releaseOutputs))
+      )
+    )
+  )
 
 const enter = (server: WatchedServer, { emit, setPhase }: ServerEvents, phase: Phase): Effect.Effect<void> =>
   Effect.zipRight(
