@@ -420,7 +420,7 @@ export const endCallbacksOf = (response: object): Array<unknown> | undefined => 
  * What aborts the `signal` of a request.
  *
  * - Reads: `[kAbortController]` of a request
- * - Node: 26
+ * - Node: 24.22, 26
  * - Where Node has it not: a request has no `signal`
  * - Pinned by: `test/scenarios/eventStreams/handler.test.ts`
  */

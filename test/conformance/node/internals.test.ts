@@ -240,7 +240,9 @@ const found: { readonly [Name in keyof typeof Internals]: () => unknown } = {
       return kept && !Internals.isKept(response)
     }),
   corksOf: () =>
-    inHandler(({ response }) => {
+    inHandler(({ request }) => {
+      // Node 20 counts those of one that has no socket yet
+      const response = new Http.ServerResponse(request)
       const before = Internals.corksOf(response)
       response.cork()
       return before === 0 && Internals.corksOf(response) === 1
@@ -273,7 +275,10 @@ const found: { readonly [Name in keyof typeof Internals]: () => unknown } = {
     const server = await listening(Http.createServer())
     const sockets = new WebSocketServer({ server })
     const client = new WebSocket(`ws://127.0.0.1:${portOf(server)}`)
-    const [webSocket, request] = await once(sockets, "connection") as [WebSocket, Http.IncomingMessage]
+    const [[webSocket, request]] = await Promise.all([
+      once(sockets, "connection") as Promise<[WebSocket, Http.IncomingMessage]>,
+      once(client, "open")
+    ])
     opened.push(() => webSocket.terminate(), () => client.terminate(), () => sockets.close())
     return Internals.webSocketOf(request.socket) === webSocket
   },
@@ -349,14 +354,17 @@ const replaced: { readonly [Name in keyof typeof Patch]: () => unknown } = {
   },
   setHandle: async () => {
     const first = await listening(Net.createServer())
-    const handle = Internals.handleOf(first)
-    const second = Net.createServer()
-    opened.push(() => second.close())
-    Patch.setHandle(first, null)
-    Patch.setHandle(second, handle ?? null)
-    await once(second.listen(0, "127.0.0.1"), "listening")
-    const client = await connected(second)
-    return client.remotePort === portOf(second)
+    const port = portOf(first)
+    const restore = Patch.inheritedListen2((next) => {
+      const handle = Internals.handleOf(first) ?? null
+      Patch.setHandle(first, null)
+      Patch.setHandle(next, handle)
+    })
+    const second = await listening(Net.createServer(), { port })
+    restore()
+    const accepted = once(second, "connection")
+    await connected(second)
+    return (await accepted)[0] instanceof Net.Socket && portOf(second) === port
   },
   neverListens: () => {
     const server = Http.createServer()

@@ -39,7 +39,7 @@ describe.each(protocols)("over %s, a handler", (protocol) => {
     const requestHeard: Array<ReadonlyArray<string>> = []
     let signal: unknown
     const { port, stop } = await serving(protocol, (request, response) => {
-      // since Node 26
+      // a later Node has one
       signal = Reflect.get(request, "signal")
       response.writeHead(200, events)
       response.write("data: 1\n\n")
