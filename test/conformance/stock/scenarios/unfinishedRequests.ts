@@ -3,6 +3,7 @@
  */
 import { get } from "../../../support/httpRequests.js"
 import { withClient } from "../../../support/rawClient.js"
+import { untilRead } from "../../../support/untilRead.js"
 import { pace } from "../../../support/wait.js"
 import { type RunningApp, sawStatus, scenario } from "../scenario.js"
 
@@ -24,6 +25,7 @@ export const halfHead = scenario({
   clients: ({ ended, target }) =>
     withClient(target, async (client) => {
       await client.write(get("/").slice(0, 20))
+      await untilRead(client.socket)
       await ended()
       return { ending: client.ending }
     }),
@@ -35,8 +37,7 @@ export const halfHead = scenario({
 const finishedAfterSigterm = async (app: RunningApp, begun: string, rest: string) =>
   withClient(app.target, async (client) => {
     await client.write(begun)
-    // So that the server has certainly read the half.
-    await pace(50)
+    await untilRead(client.socket)
     await app.terminate()
     await pace(300)
     await client.write(rest)
