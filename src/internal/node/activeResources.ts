@@ -13,7 +13,7 @@ const words: { readonly [kind: string]: readonly [one: string, many: string] } =
   TCPServerWrap: ["a TCP server", "TCP servers"],
   TCPSocketWrap: ["a TCP connection", "TCP connections"],
   TLSWrap: ["a TLS connection", "TLS connections"],
-  TCPConnectWrap: ["a connection that is being made", "connections that are being made"],
+  ConnectWrap: ["a connection that is being made", "connections that are being made"],
   PipeServerWrap: ["a server on a Unix socket", "servers on Unix sockets"],
   PipeWrap: ["a pipe", "pipes"],
   TTYWrap: ["a terminal", "terminals"],

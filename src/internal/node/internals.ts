@@ -467,7 +467,7 @@ export const activeHandles = (): ReadonlyArray<unknown> => {
 }
 
 /**
- * By what name `process.getActiveResourcesInfo` has a terminal or a pipe; of other streams it has other names.
+ * By what name `process.getActiveResourcesInfo` has a stream.
  *
  * - Reads: the name of the class of `_handle` of a stream
  * - Where Node has it not: the log says that a terminal or a pipe keeps the process alive, also where that is an output
@@ -475,7 +475,9 @@ export const activeHandles = (): ReadonlyArray<unknown> => {
  */
 export const kindOf = (stream: object): string => {
   const { _handle: handle } = stream as { readonly _handle?: object | null }
-  return typeof handle === "object" && handle !== null ? `${handle.constructor.name}Wrap` : ""
+  if (typeof handle !== "object" || handle === null) return ""
+  const { name } = handle.constructor
+  return name === "TCP" ? "TCPSocketWrap" : name.endsWith("Wrap") ? name : `${name}Wrap`
 }
 
 /**

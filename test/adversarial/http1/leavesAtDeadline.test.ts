@@ -5,8 +5,6 @@ import { expect, it } from "vitest"
 import { quiesce } from "../../../src/promise.js"
 import { listenOnLoopback, portOf } from "../../support/nodeServer.js"
 
-// Pins internal/node: dropWrites, isWritten
-
 // At the deadline the rest of what a client has sent is read, so that no reset takes back what it is owed. What is being
 // written goes on leaving meanwhile: how much of it, is the kernel's own affair.
 

@@ -298,7 +298,7 @@ describe("what cannot be", () => {
       [
         express(),
         "a function (an express app?)",
-        "It has no Node server yet: pass what its `listenOnLoopback(…)` returns."
+        "It has no Node server yet: pass what its `listen(…)` returns."
       ],
       [undefined, "undefined"],
       [null, "null"],

@@ -157,7 +157,9 @@ describe.concurrent("a collector", { timeout: 90_000 }, () => {
     expect(shutdown.status.code).toBe(2)
     expect(shutdown.status.message).toMatch(/GET \/hangs \(.*, 503\)/)
     expect(named(own, "quiesce.kill").parentSpanId).toBe(shutdown.spanId)
-    const cut = pointsOf(metrics, "quiesce_requests_cut_total").find((point) => valueOf(point, "answer") === "503")
+    const cut = pointsOf(metrics, "quiesce_requests_cut_total").find((point) =>
+      valueOf(point, "client_received") === "503"
+    )
     expect(cut?.asDouble).toBe(1)
     const last = logs.find(({ body }) => body.stringValue.startsWith("Shut down in"))
     expect(last?.severityText).toBe("ERROR")
