@@ -61,9 +61,9 @@ export const renewCertificate = <E, R>(
 ): Effect.Effect<void, never, R | Scope.Scope> =>
   contexts.pipe(
     Stream.runForEach((context) =>
-      Effect.try({ try: () => server.setSecureContext(context), catch: (error) => error }).pipe(
+      Effect.try({ try: () => server.setSecureContext(context), catch: (error) => ({ error }) }).pipe(
         Effect.zipRight(Line.info("The certificate has been renewed")),
-        Effect.catchAll((error) =>
+        Effect.catchAll(({ error }) =>
           Line.error("The new certificate cannot be used; the previous one stays in use", {}, error)
         )
       )
