@@ -198,11 +198,11 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
       if (failures.length > 0) throw failures[0]
       return report
     })
-    .finally(listening.stop)
+    .finally(() => listening.stop())
   const over = () => {
     releaseOutputs()
     const signal = listening.first()
-    isOver(stopping, signal === undefined ? undefined : { signal, warn, others: listening.others, exits: true })
+    isOver(stopping, signal === undefined ? undefined : { signal, warn, others: () => listening.others(), exits: true })
   }
   // whoever waits for it hears of a failure; the log says it to those who do not
   void closed.then(over, over)

@@ -71,13 +71,12 @@ export class Http1Exchange extends Exchange {
    */
   freezeOutcome(): void {
     if (this.isFrozen) return
-    const { response } = this
-    this.last = {
-      status: this.status,
-      isWhole: response !== undefined &&
-        (response.writableFinished || (response.writableEnded && response.socket !== null && !isKept(response)))
-    }
-    this.noteWritten()
+    const { response, status } = this
+    const isSent = response?.writableFinished === true
+    const isWithSocket = response?.writableEnded === true && response.socket !== null && !response.destroyed &&
+      !isKept(response)
+    this.last = { status, isWhole: isSent || isWithSocket }
+    this.markFlushed(isSent || (isWithSocket && isWritten(this.on.socket)))
   }
 
   /** What has just been written has left, although Node has not said so yet. */

@@ -82,71 +82,107 @@ const none: Others = { named: [], remedies: [], runMain: false }
  * open; the one after that gives up, and does what it does where nobody listens. What the process sends to itself
  * meanwhile is nobody's wish.
  */
-export const listen = (signals: ReadonlyArray<NodeJS.Signals>, stop: Stop): Listening => {
-  const names = new Set(signals)
-  let first = stop.begun === true ? signals[0] : undefined
-  let countedAt = first === undefined ? Number.NEGATIVE_INFINITY : stop.now()
-  let last = false
-  let over = false
-  let others = none
+export const listen = (signals: ReadonlyArray<NodeJS.Signals>, stop: Stop): Listening => new Signals(signals, stop)
+
+class Signals implements Listening {
+  readonly #names: ReadonlySet<NodeJS.Signals>
+  readonly #stop: Stop
+  #first: NodeJS.Signals | undefined
+  #countedAt: number
+  /** A further one ends the process. */
+  #isLast = false
+  #isOver = false
+  #others = none
   /** How often this process has sent itself a signal again: each time, one of the others is done. */
-  let raised = 0
-  let ownSaid = false
-  const watch = () => watchOwnSignals(() => names.forEach(stayInstalled))
-  let unwatch = first === undefined ? undefined : watch()
+  #raised = 0
+  #hasSaidOwn = false
+  #unwatch: (() => void) | undefined
+  #echoOver: NodeJS.Timeout | undefined
 
-  const say = (level: "Info" | "Warning", message: string) =>
-    stop.log(level === "Info" ? Line.info(message) : Line.warning(message))
+  constructor(signals: ReadonlyArray<NodeJS.Signals>, stop: Stop) {
+    this.#names = new Set(signals)
+    this.#stop = stop
+    this.#first = stop.begun === true ? signals[0] : undefined
+    this.#countedAt = this.#first === undefined ? Number.NEGATIVE_INFINITY : stop.now()
+    this.#unwatch = this.#first === undefined ? undefined : this.#watch()
+    for (const name of this.#names) receive(name, this.#onSignal)
+  }
 
-  const isEcho = () => stop.now() - countedAt < duplicateWindowMillis
+  first(): NodeJS.Signals | undefined {
+    return this.#first
+  }
 
-  const begins = (name: NodeJS.Signals) => {
-    first = name
-    countedAt = stop.now()
-    unwatch = watch()
-    others = othersFor(name)
-    say("Info", `${name}: shutting down`)
-    const warning = warningAbout(name, others)
+  others(): Others {
+    return this.#raised < this.#others.named.length ? this.#others : { ...this.#others, named: [] }
+  }
+
+  stop(): void {
+    this.#isOver = true
+    if (this.#first === undefined) return this.#unlisten()
+    // until the process ends: another one, of theirs, would end it with the code of a signal
+    if (this.#others.named.length > this.#raised) return
+    if (!this.#isEcho()) return this.#unlisten()
+    // something may hold the process that long
+    const rest = duplicateWindowMillis - (this.#stop.now() - this.#countedAt)
+    this.#echoOver = setTimeout(this.#unlisten, rest).unref()
+    process.once("beforeExit", this.#unlisten)
+  }
+
+  readonly #onSignal = (name: NodeJS.Signals, origin: Origin): void => {
+    if (this.#first === undefined) return this.#begins(name)
+    if (origin !== "Outside") return this.#isOwn(name, origin)
+    if (this.#isEcho()) return
+    this.#countedAt = this.#stop.now()
+    if (this.#isLast || this.#isOver) return this.#endsProcess(name)
+    this.#further(name)
+  }
+
+  #begins(name: NodeJS.Signals): void {
+    this.#first = name
+    this.#countedAt = this.#stop.now()
+    this.#unwatch = this.#watch()
+    this.#others = othersFor(name)
+    this.#stop.log(Line.info(`${name}: shutting down`))
+    const warning = warningAbout(name, this.#others)
     if (warning !== undefined && !shared.named.has(name)) {
       shared.named.add(name)
-      say("Warning", warning)
+      this.#warn(warning)
     }
-    stop.begin()
+    this.#stop.begin()
   }
 
-  const isOwn = (name: NodeJS.Signals, origin: Origin) => {
-    if (!ownSaid) say("Info", `Another ${name}, which this process has sent itself: ignored, the shutdown goes on`)
-    ownSaid = true
+  #isOwn(name: NodeJS.Signals, origin: Origin): void {
+    if (!this.#hasSaidOwn) {
+      const message = `Another ${name}, which this process has sent itself: ignored, the shutdown goes on`
+      this.#stop.log(Line.info(message))
+    }
+    this.#hasSaidOwn = true
     if (origin === "Emitted") return
-    raised++
-    stop.raised?.()
+    this.#raised++
+    this.#stop.raised?.()
   }
 
-  const onSignal = (name: NodeJS.Signals, origin: Origin) => {
-    if (first === undefined) return begins(name)
-    if (origin !== "Outside") return isOwn(name, origin)
-    if (isEcho()) return
-    countedAt = stop.now()
-    if (last || over) return endsProcess(name)
+  #further(name: NodeJS.Signals): void {
+    const stop = this.#stop
     const { lameDucks, open } = stillOpen(stop.servers())
     const workers = stop.forwardSignal?.(name) ?? []
     if (lameDucks.length > 0) {
-      say("Warning", `Another ${name}: draining at once; one more cuts what is open`)
+      this.#warn(`Another ${name}: draining at once; one more cuts what is open`)
       for (const server of lameDucks) stop.run(server.drainNow)
       return
     }
-    last = true
+    this.#isLast = true
     if (open.length === 0) {
-      say("Warning", `Another ${name}: ${nothingOpen(workers)}`)
+      this.#warn(`Another ${name}: ${nothingOpen(workers)}`)
       return stop.nothingOpen?.()
     }
     stop.forced?.(name)
-    say("Warning", `Another ${name}: closing at once; finalizers still run; one more ends the process`)
+    this.#warn(`Another ${name}: closing at once; finalizers still run; one more ends the process`)
     for (const server of open) stop.run(Effect.asVoid(server.close))
   }
 
-  const endsProcess = (name: NodeJS.Signals) => {
-    unlisten()
+  #endsProcess(name: NodeJS.Signals): void {
+    this.#unlisten()
     // nobody else makes anything of it
     if (process.listenerCount(name) > 0) return
     process.kill(process.pid, name)
@@ -155,27 +191,23 @@ export const listen = (signals: ReadonlyArray<NodeJS.Signals>, stop: Stop): List
     if (process.pid === 1) process.exit(128 + Os.constants.signals[name])
   }
 
-  let echoOver: NodeJS.Timeout | undefined
-  const unlisten = () => {
-    for (const name of names) stopReceiving(name, onSignal)
-    unwatch?.()
-    clearTimeout(echoOver)
-    process.off("beforeExit", unlisten)
+  #isEcho(): boolean {
+    return this.#stop.now() - this.#countedAt < duplicateWindowMillis
   }
-  for (const name of names) receive(name, onSignal)
-  return {
-    first: () => first,
-    others: () => raised < others.named.length ? others : { ...others, named: [] },
-    stop: () => {
-      over = true
-      if (first === undefined) return unlisten()
-      // until the process ends: another one, of theirs, would end it with the code of a signal
-      if (others.named.length > raised) return
-      if (!isEcho()) return unlisten()
-      // something may hold the process that long
-      echoOver = setTimeout(unlisten, duplicateWindowMillis - (stop.now() - countedAt)).unref()
-      process.once("beforeExit", unlisten)
-    }
+
+  #warn(message: string): void {
+    this.#stop.log(Line.warning(message))
+  }
+
+  #watch(): () => void {
+    return watchOwnSignals(() => this.#names.forEach(stayInstalled))
+  }
+
+  readonly #unlisten = (): void => {
+    for (const name of this.#names) stopReceiving(name, this.#onSignal)
+    this.#unwatch?.()
+    clearTimeout(this.#echoOver)
+    process.off("beforeExit", this.#unlisten)
   }
 }
 
