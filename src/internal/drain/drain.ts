@@ -46,12 +46,12 @@ export const drain = Effect.fnUntraced(function*(server: ServerContext) {
   if (graceful) hooks.start()
 
   const killingAt = now()
-  const lost = lostElsewhere(registry, startedAt)
-  const killed = yield* abortRemaining(server, drainingAt).pipe(
+  const cutElsewhere = lostElsewhere(registry, startedAt)
+  const aborted = yield* abortRemaining(server, drainingAt).pipe(
     isQuiescent(server) ? (nothing) => nothing : observer.step("kill")
   )
 
-  return reportOf(server, before, { startedAt, drainingAt, killingAt, lost, killed })
+  return reportOf(server, before, { startedAt, drainingAt, killingAt, cutElsewhere, aborted })
 })
 
 /** Stops accepting, starts the hooks, and waits until nothing is owed to anybody. */

@@ -24,41 +24,41 @@ export const countsOf = ({ accepted, closed, connections, idleClosed, served }: 
   served
 })
 
-/** Requests that were cut, and how many connections they have lost. */
+/** Requests that were cut, and how many connections were lost with them. */
 export interface Cut {
   readonly requests: ReadonlyArray<CutRequest>
   readonly connections: number
 }
 
 /** What was done at the deadline. */
-export interface Killed extends Cut {
+export interface Aborted extends Cut {
   readonly forceClosed: ReadonlyArray<Connection>
   /** Handlers that were interrupted. */
   readonly interrupted: number
 }
 
 /** When the phases began, on the clock of the server, and what was cut in them. */
-export interface Course {
+export interface Timeline {
   readonly startedAt: number
   readonly drainingAt: number
   readonly killingAt: number
   /** Cut by other code. */
-  readonly lost: Cut
-  readonly killed: Killed
+  readonly cutElsewhere: Cut
+  readonly aborted: Aborted
 }
 
-export const reportOf = (server: ServerContext, before: Counts, course: Course): Report => {
+export const reportOf = (server: ServerContext, before: Counts, timeline: Timeline): Report => {
   const { handlers, hooks, registry } = server
-  const { drainingAt, killed, killingAt, lost, startedAt } = course
+  const { aborted, cutElsewhere, drainingAt, killingAt, startedAt } = timeline
   const endedAt = registry.now()
   const idleClosed = registry.idleClosed - before.idleClosed
-  const cut = killed.connections + lost.connections
+  const cut = aborted.connections + cutElsewhere.connections
   return {
     outcome: server.isCloseCalled()
       ? "Closed"
-      : killed.requests.length > 0
+      : aborted.requests.length > 0
       ? "DeadlineExceeded"
-      : lost.requests.length > 0
+      : cutElsewhere.requests.length > 0
       ? "Cut"
       : "Drained",
     startedAt,
@@ -74,13 +74,13 @@ export const reportOf = (server: ServerContext, before: Counts, course: Course):
       idleClosed,
       cut
     },
-    cut: [...lost.requests, ...killed.requests],
+    cut: [...cutElsewhere.requests, ...aborted.requests],
     endedStreams: registry.endedStreams.map(({ endedAt, since, ...stream }) => ({
       ...stream,
       age: Duration.millis(endedAt - since)
     })),
-    forceClosed: killed.forceClosed,
-    handlers: { interrupted: killed.interrupted, abandoned: handlers.fibers.size },
+    forceClosed: aborted.forceClosed,
+    handlers: { interrupted: aborted.interrupted, abandoned: handlers.fibers.size },
     hooks: hooks.finish()
   }
 }

@@ -52,7 +52,7 @@ export interface Connection {
     readonly stream?: number
   }>
   /**
-   * How many more it is serving than `serving` lists, where these are more than a hundred.
+   * How many more are in flight than `inFlight` lists, where these are more than a hundred.
    *
    * @since 0.2.0
    */

@@ -45,7 +45,7 @@ export const serverEmit = <Server extends Net.Server>(server: Server, emit: Meth
   replace(server, "emit", emit)
 
 /**
- * What is passed to a server that is nobody's we know is heard of.
+ * Sees the connections that are passed to a Node server which has no `emit` of its own.
  *
  * - Replaces: `emit` that all servers inherit (`Net.Server.prototype`)
  * - For: as long as a server of ours has not shut down
@@ -68,7 +68,7 @@ export const serverClose = <Server extends Net.Server>(
 ): Restore => replace(server, "close", close)
 
 /**
- * That of HTTP/2 goes past the `close` of its server.
+ * Closes the server by its own `close`. What a server of HTTP/2 inherits does not call that.
  *
  * - Replaces: `[Symbol.asyncDispose]` of a server
  * - For: as long as it is listened with or adopted, and until it listens again
@@ -177,7 +177,7 @@ export const inheritedListen2 = (
  *
  * - Replaces: `_handle` of a server
  * - For: good
- * - Where Node has it not: it is not called, as `_listen2` is wrapped for nothing
+ * - Where Node has it not: nothing sets it, as nothing calls `_listen2` then
  * - Pinned by: `test/adversarial/otherCode/portAgain.test.ts`
  */
 export const setHandle = (server: Net.Server, handle: ListeningHandle | null): void => {
@@ -340,20 +340,19 @@ export const writeHead = (
 }
 
 /**
- * Node says `Connection: close` with a response, and closes behind it.
+ * Node sends `Connection: close` with the response, and closes the connection after it.
  *
  * - Replaces: `shouldKeepAlive` of a response
  * - For: good
  * - Where Node has it not: there is no such Node
  * - Pinned by: `test/conformance/go/keepAlive.test.ts`
  */
-export const keepsNotAlive = (response: Http.ServerResponse): void => {
+export const disableKeepAlive = (response: Http.ServerResponse): void => {
   response.shouldKeepAlive = false
 }
 
 /**
- * What ends a response is told that it has been cut, or is called back although it was; or it ends nothing, as it was
- * ended before.
+ * Whoever ends a response that was cut is told so, and its callback is called; what was ended before is not ended again.
  *
  * - Replaces: `end` of a response, or of a stream
  * - For: good: it was destroyed, its deadline has passed, or it was ended before its handler
@@ -410,7 +409,7 @@ export const responseEmit = (
 }
 
 /**
- * A response looks as when its client has left it unfinished.
+ * The handler of an event stream that was ended early sees what it sees when its client leaves.
  *
  * - Replaces: `writableEnded` and `writableFinished` of a response
  * - For: good: it was ended before its handler
@@ -423,7 +422,7 @@ export const looksUnfinished = (response: object): void => {
 }
 
 /**
- * A response has closed before Node says so.
+ * The same, for what Node says only after the `close` of the response.
  *
  * - Replaces: `destroyed` and `_closed` of a response
  * - For: good: it was ended before its handler
@@ -489,7 +488,7 @@ export const streamRespond = (
 ): Restore => replace(stream, "respond", respond)
 
 /**
- * What a client has been promised is seen. For each stream: it is set, and nothing else.
+ * Sees the streams that are pushed. Assigned and never restored, as each stream has its own.
  *
  * - Replaces: `pushStream` of a stream
  * - For: good, where its client takes pushed streams

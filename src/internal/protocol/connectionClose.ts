@@ -13,7 +13,7 @@ export const closeAfter = (response: Http.ServerResponse, closes: () => boolean,
   const { writeHead } = response
   Patch.writeHead(response, function(statusCode, ...rest) {
     if (statusCode !== 101 && closes()) {
-      Patch.keepsNotAlive(response)
+      Patch.disableKeepAlive(response)
       // what the handler says about the connection is dropped (Go's rule C2)
       if (response.hasHeader("connection")) response.setHeader("connection", "close")
       rest = rest.map(withoutConnection)

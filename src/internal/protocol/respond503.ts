@@ -13,7 +13,7 @@ export const rawUpgrade503 =
 
 export const respond503 = (response: Http.ServerResponse): void => {
   if (response.destroyed || response.headersSent) return
-  if (response.req.httpVersionMajor < 2) Patch.keepsNotAlive(response)
+  if (response.req.httpVersionMajor < 2) Patch.disableKeepAlive(response)
   response.writeHead(503, { "content-length": "0", "retry-after": "1" })
   response.end()
 }

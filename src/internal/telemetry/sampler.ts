@@ -52,7 +52,9 @@ const shutdownDuration = histogram("shutdown_duration", "From the beginning of a
 const drainDuration = histogram("drain_duration", "From the closing of the listeners to the end, or to the deadline")
 const hookDuration = histogram("hook_duration", "How long the hooks took")
 
-const allPhases: ReadonlyArray<Phase> = ["Serving", "LameDuck", "Draining", "Closed"]
+const allPhases = Object.keys(
+  { Serving: true, LameDuck: true, Draining: true, Closed: true } satisfies Record<Phase, true>
+) as ReadonlyArray<Phase>
 
 const outcomes: ReadonlyArray<Report["cut"][number]["clientReceived"]> = ["503", "truncated", "none"]
 

@@ -7,7 +7,7 @@ import type { RawClient } from "../../support/rawClient.js"
 import { answer, client, ended, get, responses, send, until, untilStates } from "../../support/running.js"
 import { hijack, holding, serve, untilStopsListening, upgrade } from "./harness.js"
 
-// Pins internal/node: keepsNotAlive, writeHead
+// Pins internal/node: disableKeepAlive, writeHead
 
 const ok: Http.RequestListener = (_, response) => response.end("ok")
 

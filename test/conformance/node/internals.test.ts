@@ -417,8 +417,8 @@ const replaced: { readonly [Name in keyof typeof Patch]: () => unknown } = {
     }),
   writeHead: () =>
     inHandler(({ response }) => isReplaced(response, "writeHead", () => Patch.writeHead(response, () => response))),
-  keepsNotAlive: () =>
-    inHandler(({ response }) => isReplaced(response, "shouldKeepAlive", () => Patch.keepsNotAlive(response))),
+  disableKeepAlive: () =>
+    inHandler(({ response }) => isReplaced(response, "shouldKeepAlive", () => Patch.disableKeepAlive(response))),
   end: () => inHandler(({ response }) => isReplaced(response, "end", () => Patch.end(response, ignore))),
   responseDestroy: () =>
     inHandler(({ response }) =>
