@@ -1,0 +1,13 @@
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+
+export const unsafeInterrupt = (fiber: Fiber.Fiber<unknown, unknown>): void => {
+  fiber.interruptUnsafe()
+}
+
+export const inheritFiberRefs = (_fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<void> => Effect.void
+
+export const unsafeMakeDeferred = <A, E = never>(): Deferred.Deferred<A, E> => Deferred.makeUnsafe()
+
+export const yieldNow: Effect.Effect<void> = Effect.yieldNow

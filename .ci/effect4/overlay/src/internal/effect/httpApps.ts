@@ -1,0 +1,32 @@
+import * as PlatformNode from "@effect/platform-node/NodeHttpServer"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import * as Effect from "effect/Effect"
+import type { HttpServer } from "effect/http/HttpServer"
+import type { ServeError } from "effect/http/HttpServerError"
+import type { HttpServerRequest } from "effect/http/HttpServerRequest"
+import type { HttpServerResponse } from "effect/http/HttpServerResponse"
+import type * as Scope from "effect/Scope"
+import type * as Socket from "effect/socket/Socket"
+import type * as Http from "node:http"
+
+export type HttpApp<E = never, R = never> = Effect.Effect<HttpServerResponse, E, R | HttpServerRequest | Scope.Scope>
+
+export const serverOf = (node: Http.Server): Effect.Effect<typeof HttpServer.Service, ServeError, Scope.Scope> =>
+  PlatformNode.make(() => node, { disablePreemptiveShutdown: true })
+
+export const responseOf = (request: HttpServerRequest): Http.ServerResponse =>
+  NodeHttpServerRequest.toServerResponse(request) as Http.ServerResponse
+
+export const withUpgrade = (
+  request: HttpServerRequest,
+  onUpgrade: (socket: Socket.Socket) => Socket.Socket
+): HttpServerRequest =>
+  Object.create(request, {
+    upgradeWith: {
+      value: (options: Parameters<HttpServerRequest["upgradeWith"]>[0]) =>
+        Effect.map(request.upgradeWith(options), onUpgrade)
+    },
+    modify: {
+      value: (options: Parameters<HttpServerRequest["modify"]>[0]) => withUpgrade(request.modify(options), onUpgrade)
+    }
+  })

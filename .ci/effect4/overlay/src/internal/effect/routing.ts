@@ -1,0 +1,44 @@
+/**
+ * Routes of our own, as the routers of both lines of Effect take them.
+ */
+import * as Effect from "effect/Effect"
+import * as HttpMiddleware from "effect/http/HttpMiddleware"
+import * as HttpRouter from "effect/http/HttpRouter"
+import type { HttpServerRequest } from "effect/http/HttpServerRequest"
+import type { HttpServerResponse } from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import type { HttpApp } from "./httpApps.js"
+
+export interface Route<R> {
+  readonly path: HttpRouter.PathInput
+  readonly handler: Effect.Effect<HttpServerResponse, never, R | HttpServerRequest | HttpRouter.RouteContext>
+}
+
+/** Routes, to be combined with others. */
+export type Router<R> = Layer.Layer<never, never, HttpRouter.HttpRouter | HttpRouter.Request.From<"Requires", R>>
+
+export const routerOf = <R>(routes: ReadonlyArray<Route<R>>): Router<R> =>
+  Layer.mergeAll(...routes.map(({ handler, path }) => HttpRouter.add("GET", path, handler)) as never) as Router<R>
+
+/** The app that answers with them alone. */
+export const appOf = (routes: ReadonlyArray<Route<never>>): Effect.Effect<HttpApp<unknown>> =>
+  Effect.gen(function*() {
+    const router = yield* HttpRouter.make
+    yield* addRoutes(router, routes)
+    return router.asHttpEffect() as HttpApp<unknown>
+  })
+
+export const addRoutes = (
+  router: HttpRouter.HttpRouter,
+  routes: ReadonlyArray<Route<never>>
+): Effect.Effect<void> =>
+  Effect.forEach(routes, ({ handler, path }) => router.add("GET", path, handler), { discard: true })
+
+/** What is served in it is not traced. */
+export const untraced = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.provideService(effect, HttpMiddleware.TracerDisabledWhen, () => true)
+
+export const wildcard: Effect.Effect<string, never, HttpRouter.RouteContext> = Effect.map(
+  HttpRouter.params,
+  (params) => params["*"] ?? ""
+)

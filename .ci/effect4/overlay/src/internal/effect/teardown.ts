@@ -1,0 +1,6 @@
+import * as Cause from "effect/Cause"
+import * as Exit from "effect/Exit"
+import * as Runtime from "effect/Runtime"
+
+export const withExitCode = (exit: Exit.Exit<unknown, unknown>, use: (code: number) => void): void =>
+  Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? use(0) : Runtime.defaultTeardown(exit, use)

@@ -1,0 +1,331 @@
+/**
+ * Writes the sources as Effect 4 says them: what has another name there, by the table of `renames.mjs`; what differs by more
+ * than names, file by file, from `overlay`; and nothing of what `drop.json` names.
+ */
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import { fileURLToPath } from "node:url"
+import ts from "typescript"
+import { homes, literals, members, methods, modules, namespaces } from "./renames.mjs"
+
+const here = Path.dirname(fileURLToPath(import.meta.url))
+const root = Path.join(here, "../..")
+const overlay = Path.join(here, "overlay")
+
+export const counts = new Map()
+const count = (kind, file) => {
+  const of = counts.get(kind) ?? { uses: 0, files: new Set() }
+  of.uses++
+  of.files.add(file)
+  counts.set(kind, of)
+}
+
+const moduleOf = (spec) => {
+  if (typeof modules[spec] === "string") return modules[spec]
+  for (const [from, to] of Object.entries(modules)) {
+    if (from.endsWith("/") && spec.startsWith(from) && !(spec in modules)) return to + spec.slice(from.length)
+  }
+  return spec
+}
+
+export const port = (file, text) => {
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true)
+  const edits = []
+  const edit = (node, to, kind) => {
+    edits.push({ from: node.getStart(source), to: node.getEnd(), text: to })
+    if (kind) count(kind, file)
+  }
+  /** local name → name of the module */
+  const names = new Map()
+  const imported = new Set()
+  const needed = new Set()
+  for (const node of source.statements) {
+    if (!ts.isImportDeclaration(node) || !node.importClause) continue
+    const spec = node.moduleSpecifier.text
+    if (!/^(effect|@effect\/)/.test(spec)) continue
+    const bindings = node.importClause.namedBindings
+    if (bindings && ts.isNamespaceImport(bindings)) {
+      const local = bindings.name.text
+      names.set(local, spec.split("/").pop())
+      imported.add(namespaces[local] ?? local)
+    } else if (bindings) {
+      for (const { name, propertyName } of bindings.elements) {
+        names.set(name.text, (propertyName ?? name).text)
+        imported.add(namespaces[name.text] ?? name.text)
+      }
+    }
+  }
+  const rename = (module, member) => members[`${module}:${member}`]
+  const written = (to) => {
+    if (!to.includes(".")) return undefined
+    const [home] = to.split(".")
+    if (!imported.has(home) && homes[home]) needed.add(home)
+    return to
+  }
+  const visit = (node) => {
+    if (ts.isImportDeclaration(node)) return importDeclaration(node)
+    // class X extends Context.Tag("k")<X, Shape>() {}
+    if (ts.isClassDeclaration(node)) {
+      const heritage = node.heritageClauses?.[0]?.types[0]
+      const call = heritage?.expression
+      if (call && ts.isCallExpression(call)) {
+        const inner = call.expression
+        if (ts.isCallExpression(inner) && inner.getText(source).startsWith("Context.Tag(")) {
+          const key = inner.arguments[0].getText(source)
+          edit(
+            call,
+            `Context.Service<${call.typeArguments.map((t) => t.getText(source)).join(", ")}>()(${key})`,
+            "Context.Tag → Context.Service"
+          )
+          return
+        }
+        if (ts.isCallExpression(inner) && inner.expression.getText(source) === "Context.Reference") {
+          const exported = node.modifiers?.some((m) => m.kind === ts.SyntaxKind.ExportKeyword) ? "export " : ""
+          const [key, options] = call.arguments
+          edit(
+            node,
+            `${exported}const ${node.name.text} = Context.Reference(${key.getText(source)}, ${
+              options.getText(source)
+            })`,
+            "Context.Reference class → constant"
+          )
+          return
+        }
+      }
+    }
+    if (ts.isCallExpression(node)) {
+      const called = node.expression.getText(source)
+      // an effect, and no function any more
+      if (called === "Effect.yieldNow") return edit(node, "Effect.yieldNow", "Effect.yieldNow() → Effect.yieldNow")
+      if (called === "Deferred.unsafeMake") {
+        return edit(node, "Deferred.makeUnsafe()", "Deferred.unsafeMake(id) → makeUnsafe()")
+      }
+      if (called === "Effect.dieMessage") {
+        const [message] = node.arguments
+        return edit(node, `Effect.die(new Error(${message.getText(source)}))`, "Effect.dieMessage → die(new Error)")
+      }
+      if (called === "Logger.replace") {
+        return edit(node, `Logger.layer([${node.arguments[1].getText(source)}])`, "Logger.replace → layer")
+      }
+      if (called === "Logger.remove") return edit(node, "Logger.layer([])", "Logger.remove → layer")
+      if (called === "Logger.add") {
+        return edit(
+          node,
+          `Logger.layer([${node.arguments[0].getText(source)}], { mergeWithExisting: true })`,
+          "Logger.add → layer"
+        )
+      }
+      if (called === "Layer.setTracer") {
+        needed.add("Tracer")
+        return edit(
+          node,
+          `Layer.succeed(Tracer.Tracer, ${node.arguments[0].getText(source)})`,
+          "Layer.setTracer → succeed"
+        )
+      }
+      if (called === "Fiber.poll") {
+        return edit(
+          node,
+          `Effect.sync(() => Option.fromNullishOr(${node.arguments[0].getText(source)}.pollUnsafe()))`,
+          "Fiber.poll → pollUnsafe"
+        )
+      }
+      if (ts.isPropertyAccessExpression(node.expression) && node.expression.name.text === "unsafePoll") {
+        return edit(
+          node,
+          `(${node.expression.expression.getText(source)}.pollUnsafe() ?? null)`,
+          ".unsafePoll() → .pollUnsafe() ?? null"
+        )
+      }
+      if (called === "Chunk.toReadonlyArray") edit(node.expression, "Array.from", "Chunk.toReadonlyArray → Array.from")
+      if (called === "Logger.minimumLogLevel") {
+        needed.add("References")
+        const [level] = node.arguments
+        return edit(
+          node,
+          `Layer.succeed(References.MinimumLogLevel, ${literals[level.getText(source)] ?? level.getText(source)})`,
+          "Logger.minimumLogLevel → reference"
+        )
+      }
+      if (called === "Effect.fromFiber") edit(node.expression, "Fiber.join", "Effect.fromFiber → Fiber.join")
+      if (called === "Cause.isEmpty") {
+        return edit(
+          node,
+          `(${node.arguments[0].getText(source)}.reasons.length === 0)`,
+          "Cause.isEmpty → reasons.length"
+        )
+      }
+      // the class of a service is its key
+      if (called === "Context.GenericTag") {
+        edit(node.expression, "Context.Service", "Context.GenericTag → Context.Service")
+      }
+    }
+    if (
+      ts.isPropertyAccessExpression(node) && literals[node.getText(source)] &&
+      names.has(node.expression.getText(source))
+    ) {
+      return edit(node, literals[node.getText(source)], `${node.getText(source)} → literal`)
+    }
+    // Runtime.runFork(runtime)(effect) etc. are renames; `Effect.runtime<R>()` is `Effect.context<R>()`
+    if (ts.isPropertyAccessExpression(node) || ts.isQualifiedName(node)) {
+      const left = ts.isQualifiedName(node) ? node.left : node.expression
+      const right = ts.isQualifiedName(node) ? node.right : node.name
+      // Effect.Effect.Context
+      const text = node.getText(source).replace(/\s+/g, "")
+      const nested = /^(\w+)\.(\w+)\.(\w+)$/.exec(text)
+      if (nested && names.has(nested[1])) {
+        const to = rename(names.get(nested[1]), `${nested[2]}.${nested[3]}`)
+        if (to) {
+          edit(node, `${nested[1]}.${to}`, `${names.get(nested[1])}.${nested[2]}.${nested[3]} → ${to}`)
+          return
+        }
+      }
+      if (ts.isIdentifier(left) && names.has(left.text)) {
+        const module = names.get(left.text)
+        const to = rename(module, right.text)
+        const local = namespaces[left.text] ?? left.text
+        if (to) edit(node, written(to) ?? `${local}.${to}`, `${module}.${right.text} → ${to}`)
+        else if (local !== left.text) edit(left, local)
+        return
+      }
+      // a member of a value
+      if (Object.hasOwn(methods, right.text)) {
+        edit(right, methods[right.text], `.${right.text} → .${methods[right.text]}`)
+        if (right.text === "unsafeInterruptAsFork" && ts.isCallExpression(node.parent)) {
+          const [argument] = node.parent.arguments
+          if (argument) edit(argument, "")
+        }
+        if (ts.isPropertyAccessExpression(node)) visit(node.expression)
+        return
+      }
+    }
+    ts.forEachChild(node, visit)
+  }
+  const importDeclaration = (node) => {
+    const spec = node.moduleSpecifier.text
+    if (!/^(effect|@effect\/)/.test(spec)) return
+    const clause = node.importClause
+    const bindings = clause?.namedBindings
+    const type = clause?.isTypeOnly ? "type " : ""
+    const table = modules[spec]
+    if (bindings && ts.isNamedImports(bindings) && typeof table === "object") {
+      const groups = new Map()
+      for (const element of bindings.elements) {
+        const name = element.name.text
+        const to = table[name] ?? table["*"]
+        groups.set(to, [...(groups.get(to) ?? []), `${element.isTypeOnly ? "type " : ""}${namespaces[name] ?? name}`])
+      }
+      edit(
+        node,
+        [...groups].map(([to, names]) => `import ${type}{ ${names.join(", ")} } from "${to}"`).join("\n"),
+        `import from ${spec}`
+      )
+      return
+    }
+    if (spec === "effect/FiberId" || spec === "effect/Runtime") {
+      // nothing of it is left
+      if (!/Runtime\.(makeRunMain|defaultTeardown)/.test(text)) return edit(node, "", `import of ${spec}`)
+    }
+    const to = moduleOf(spec)
+    if (to !== spec) {
+      edit(
+        node.moduleSpecifier,
+        `"${to}"`,
+        `import from ${spec.startsWith("@effect/") ? spec.split("/").slice(0, 2).join("/") : spec}`
+      )
+    }
+    if (bindings && ts.isNamespaceImport(bindings) && namespaces[bindings.name.text]) {
+      edit(bindings.name, namespaces[bindings.name.text])
+    }
+    if (bindings && ts.isNamedImports(bindings)) {
+      for (const element of bindings.elements) {
+        const to = rename(spec.split("/").pop(), (element.propertyName ?? element.name).text)
+        if (to) edit(element, `${to.split(".").pop()} as ${element.name.text}`, `${spec}:${element.name.text}`)
+      }
+    }
+  }
+  ts.forEachChild(source, visit)
+  let result = text
+  const inTests = file.startsWith("test/")
+  for (const { from, to, text } of edits.sort((a, b) => b.from - a.from)) {
+    result = result.slice(0, from) + text + result.slice(to)
+  }
+  if (inTests) {
+    result = result.replace(/\blogLevel\.label\b/g, "logLevel.toUpperCase()")
+    const up = "../".repeat(file.split("/").length - 2)
+    const shim = `${up === "" ? "./" : up}support/effect4/`
+    if (/\bHttpRouter\.(empty|get|post|all|concat|mount|use)\b/.test(result)) {
+      result = result
+        .replace(
+          /import \* as HttpRouter from "effect\/http\/HttpRouter"/,
+          `import * as HttpRouter from "${shim}httpRouter.js"`
+        )
+        .replace(
+          /import \{([^}]*)\bHttpRouter,? ?([^}]*)\} from "effect\/http"/,
+          (_, a, b) => `import * as HttpRouter from "${shim}httpRouter.js"\nimport {${a}${b}} from "effect/http"`
+        )
+    }
+    result = result.replace(/HttpEffect\.Default</g, `import("${shim}types.js").App<`)
+    result = result.replace(/HttpServer\.addressWith\(/g, "addressWith(")
+    if (/\baddressWith\(/.test(result)) {
+      result = result.replace(/^import /m, `import { addressWith } from "${shim}types.js"\nimport `)
+    }
+  }
+  // what is imported twice, or for nothing any more
+  const seenImports = new Set()
+  result = result.replace(/^import (type )?\* as (\w+) from "([^"]+)"\n/gm, (line, type, name, spec, at) => {
+    if (!/^(effect|@effect\/)/.test(spec)) return line
+    if (seenImports.has(name)) return ""
+    const rest = result.slice(0, at) + result.slice(at + line.length)
+    if (!new RegExp(`\\b${name}\\b`).test(rest.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^import .*$/gm, ""))) return ""
+    seenImports.add(name)
+    return type && new RegExp(`^import \\* as ${name} from "${spec}"$`, "m").test(result)
+      ? (seenImports.delete(name), "")
+      : line
+  })
+  if (/\bOption\.fromNullishOr\(/.test(result) && !/\bOption\b.*from "effect/.test(result)) needed.add("Option")
+  if (needed.size > 0) {
+    const lines = [...needed].map((name) => `import * as ${name} from "${homes[name]}"\n`).join("")
+    const at = result.search(/^import /m)
+    result = result.slice(0, at) + lines + result.slice(at)
+  }
+  return result
+}
+
+const walk = function*(dir) {
+  for (const entry of Fs.readdirSync(dir, { withFileTypes: true })) {
+    const path = Path.join(dir, entry.name)
+    if (entry.isDirectory()) { if (entry.name !== "node_modules") yield* walk(path) }
+    else yield path
+  }
+}
+
+const write = (path, text) => {
+  Fs.mkdirSync(Path.dirname(path), { recursive: true })
+  if (Fs.existsSync(path) && Fs.readFileSync(path, "utf8") === text) return
+  Fs.writeFileSync(path, text)
+}
+
+/** Writes those directories of the repository into `out`, and removes from there what is no longer written. */
+export const writeTree = (out, dirs) => {
+  const kept = new Set()
+  const drop = JSON.parse(Fs.readFileSync(Path.join(here, "drop.json"), "utf8"))
+  for (const dir of dirs) {
+    for (const path of walk(Path.join(root, dir))) {
+      const file = Path.relative(root, path)
+      if (drop.some((dropped) => file === dropped || file.startsWith(`${dropped}/`))) continue
+      const to = Path.resolve(out, file)
+      kept.add(to)
+      if (Fs.existsSync(Path.join(overlay, file))) continue
+      write(to, port(file, Fs.readFileSync(path, "utf8")))
+    }
+  }
+  for (const path of walk(overlay)) {
+    const to = Path.resolve(out, Path.relative(overlay, path))
+    kept.add(to)
+    write(to, Fs.readFileSync(path, "utf8"))
+  }
+  for (const dir of dirs) {
+    for (const path of walk(Path.join(out, dir))) if (!kept.has(Path.resolve(path))) Fs.rmSync(path)
+  }
+}
