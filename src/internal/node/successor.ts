@@ -25,15 +25,16 @@ let restore = () => {}
 export const makeWay = (server: Net.Server, closeNow: () => void, gone: () => void): () => void => {
   if (!server.listening || originOf(server) !== "bound") return () => {}
   const listener: Closing = { server, closeNow, gone }
-  if (closing.size === 0) {
-    restore = Patch.inheritedListen2((next, { address, fd, flags, port }) => {
-      if (handleOf(next) === undefined && typeof fd !== "number") succeed(next, address, port, flags)
-    })
-  }
+  if (closing.size === 0) restore = Patch.inheritedListen2(beforeListen)
   closing.add(listener)
   return () => {
     if (closing.delete(listener) && closing.size === 0) restore()
   }
+}
+
+/** Not made in `makeWay`: it stays for longer than the listener for which it was needed first. */
+const beforeListen: Parameters<typeof Patch.inheritedListen2>[0] = (next, { address, fd, flags, port }) => {
+  if (handleOf(next) === undefined && typeof fd !== "number") succeed(next, address, port, flags)
 }
 
 const succeed = (next: Net.Server, address: unknown, port: unknown, flags: unknown): void => {
