@@ -314,13 +314,12 @@ export const parserExecuted = (parser: Parser, index: number, executed: (result:
  * an error (`HPE_PAUSED`; seen in Node 20). That pause stands for nothing: what is not read does not come to the parser.
  *
  * - Replaces: `pause` of the parser of a socket
- * - For: good, also of connections that Node uses the parser for later
+ * - For: as long as the connection is HTTP/1.1; Node uses the parser for others after that
  * - Where Node has it not: there is no pause
  * - Pinned by: `test/adversarial/http1/onePipeline.test.ts`
  */
-export const parserPause = (parser: Parser | undefined): void => {
-  if (typeof parser?.pause === "function") parser.pause = nothing
-}
+export const parserPause = (parser: Parser | undefined): Restore =>
+  typeof parser?.pause === "function" ? replace(parser, "pause", () => {}) : nothing
 
 // Messages
 

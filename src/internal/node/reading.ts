@@ -48,9 +48,18 @@ export const letRead = (socket: Net.Socket): void => {
 
 /**
  * Over TLS, the rest of what has been decrypted is handed to the parser after reading has stopped: it must not take that
- * for an error, which would close the connection with answers on their way.
+ * for an error, which would close the connection with answers on their way. Until it has closed, or what is returned is
+ * called: its parser is another connection's then.
  */
-export const keepParsing = (socket: Net.Socket): void => Patch.parserPause(parserOf(socket))
+export const keepParsing = (socket: Net.Socket): () => void => {
+  const restore = Patch.parserPause(parserOf(socket))
+  const stop = () => {
+    socket.off("close", stop)
+    restore()
+  }
+  socket.on("close", stop)
+  return stop
+}
 
 const noop = () => {}
 

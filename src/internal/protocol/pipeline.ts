@@ -37,10 +37,11 @@ export class Pipeline {
   #isScheduled = false
   #look: (() => void) | undefined
   #looking: NodeJS.Timeout | undefined
+  readonly #stopParsing: (() => void) | undefined
 
   constructor(connection: TrackedConnection) {
     this.#connection = connection
-    if (connection.secure) keepParsing(connection.socket)
+    if (connection.secure) this.#stopParsing = keepParsing(connection.socket)
   }
 
   /** There may be more to read. */
@@ -91,6 +92,7 @@ export class Pipeline {
 
   /** The connection is somebody else's, who reads as they like. */
   release(): void {
+    this.#stopParsing?.()
     if (this.#isStopped) letRead(this.#connection.socket)
     this.#isStopped = false
     this.#stopLooking()
