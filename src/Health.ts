@@ -54,7 +54,7 @@ import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { addRoutes, type Router as EffectRouter, routerOf } from "./internal/effect/routing.js"
+import { addRoutes, type Router, routerOf } from "./internal/effect/routing.js"
 import * as internal from "./internal/health/health.js"
 import { routesOf } from "./internal/health/healthRoutes.js"
 import {
@@ -190,13 +190,7 @@ export const startup =
         }))
     }))
 
-/**
- * Routes that a program adds to its own: those of an `HttpRouter` of `@effect/platform`.
- *
- * @since 0.1.0
- * @category routing
- */
-export type Router<R> = EffectRouter<R>
+export type { Router } from "./internal/effect/routing.js"
 
 /**
  * The routes `/livez`, `/readyz` and `/startupz`, to be concatenated to an app's own, or mounted somewhere. They stay out

@@ -16,7 +16,12 @@ export interface Route<R> {
   readonly handler: Effect.Effect<HttpServerResponse, never, R | HttpServerRequest | HttpRouter.RouteContext>
 }
 
-/** Routes that a program adds to its own. */
+/**
+ * Routes that a program adds to its own: those of an `HttpRouter` of `@effect/platform`.
+ *
+ * @since 0.2.0
+ * @category routing
+ */
 export type Router<R> = HttpRouter.HttpRouter<never, R>
 
 export const routerOf = <R>(routes: ReadonlyArray<Route<R>>): Router<R> =>

@@ -14,7 +14,12 @@ export interface Route<R> {
   readonly handler: Effect.Effect<HttpServerResponse, never, R | HttpServerRequest | HttpRouter.RouteContext>
 }
 
-/** Routes, to be combined with others. */
+/**
+ * Routes that a program adds to its own: those of an `HttpRouter` of `@effect/platform`.
+ *
+ * @since 0.2.0
+ * @category routing
+ */
 export type Router<R> = Layer.Layer<never, never, HttpRouter.HttpRouter | HttpRouter.Request.From<"Requires", R>>
 
 export const routerOf = <R>(routes: ReadonlyArray<Route<R>>): Router<R> =>
