@@ -6,6 +6,7 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
 import ts from "typescript"
+import { Edited } from "./edited.mjs"
 import { homes, literals, members, methods, modules, namespaces } from "./renames.mjs"
 
 const here = Path.dirname(fileURLToPath(import.meta.url))
@@ -28,7 +29,8 @@ const moduleOf = (spec) => {
   return spec
 }
 
-export const port = (file, text) => {
+/** A source as Effect 4 says it, and where each of its characters comes from. */
+export const ported = (file, text) => {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true)
   const edits = []
   const edit = (node, to, kind) => {
@@ -245,52 +247,58 @@ export const port = (file, text) => {
     }
   }
   ts.forEachChild(source, visit)
-  let result = text
-  const inTests = file.startsWith("test/")
-  for (const { from, to, text } of edits.sort((a, b) => b.from - a.from)) {
-    result = result.slice(0, from) + text + result.slice(to)
-  }
-  if (inTests) {
-    result = result.replace(/\blogLevel\.label\b/g, "logLevel.toUpperCase()")
-    const up = "../".repeat(file.split("/").length - 2)
-    const shim = `${up === "" ? "./" : up}support/effect4/`
-    if (/\bHttpRouter\.(empty|get|post|all|concat|mount|use)\b/.test(result)) {
-      result = result
-        .replace(
-          /import \* as HttpRouter from "effect\/http\/HttpRouter"/,
-          `import * as HttpRouter from "${shim}httpRouter.js"`
-        )
-        .replace(
-          /import \{([^}]*)\bHttpRouter,? ?([^}]*)\} from "effect\/http"/,
-          (_, a, b) => `import * as HttpRouter from "${shim}httpRouter.js"\nimport {${a}${b}} from "effect/http"`
-        )
-    }
-    result = result.replace(/HttpEffect\.Default</g, `import("${shim}types.js").App<`)
-    result = result.replace(/HttpServer\.addressWith\(/g, "addressWith(")
-    if (/\baddressWith\(/.test(result)) {
-      result = result.replace(/^import /m, `import { addressWith } from "${shim}types.js"\nimport `)
-    }
-  }
+  const result = new Edited(text)
+  result.edit(edits)
+  if (file.startsWith("test/")) testWords(file, result)
   // what is imported twice, or for nothing any more
   const seenImports = new Set()
-  result = result.replace(/^import (type )?\* as (\w+) from "([^"]+)"\n/gm, (line, type, name, spec, at) => {
+  const all = result.text
+  result.replace(/^import (type )?\* as (\w+) from "([^"]+)"\n/gm, (line, type, name, spec, at) => {
     if (!/^(effect|@effect\/)/.test(spec)) return line
     if (seenImports.has(name)) return ""
-    const rest = result.slice(0, at) + result.slice(at + line.length)
+    const rest = all.slice(0, at) + all.slice(at + line.length)
     if (!new RegExp(`\\b${name}\\b`).test(rest.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^import .*$/gm, ""))) return ""
     seenImports.add(name)
-    return type && new RegExp(`^import \\* as ${name} from "${spec}"$`, "m").test(result)
+    return type && new RegExp(`^import \\* as ${name} from "${spec}"$`, "m").test(all)
       ? (seenImports.delete(name), "")
       : line
   })
-  if (/\bOption\.fromNullishOr\(/.test(result) && !/\bOption\b.*from "effect/.test(result)) needed.add("Option")
+  if (/\bOption\.fromNullishOr\(/.test(result.text) && !/\bOption\b.*from "effect/.test(result.text)) {
+    needed.add("Option")
+  }
   if (needed.size > 0) {
     const lines = [...needed].map((name) => `import * as ${name} from "${homes[name]}"\n`).join("")
-    const at = result.search(/^import /m)
-    result = result.slice(0, at) + lines + result.slice(at)
+    const at = result.text.search(/^import /m)
+    result.edit([{ from: at, to: at, text: lines }])
   }
   return result
 }
+
+/** What tests say that is no name. */
+const testWords = (file, result) => {
+  const up = "../".repeat(file.split("/").length - 2)
+  const shim = `${up === "" ? "./" : up}support/effect4/`
+  result.replace(/\blogLevel\.label\b/g, "logLevel.toUpperCase()")
+  if (/\bHttpRouter\.(empty|get|post|all|concat|mount|use)\b/.test(result.text)) {
+    result
+      .replace(
+        /import \* as HttpRouter from "effect\/http\/HttpRouter"/,
+        `import * as HttpRouter from "${shim}httpRouter.js"`
+      )
+      .replace(
+        /import \{([^}]*)\bHttpRouter,? ?([^}]*)\} from "effect\/http"/,
+        (_, a, b) => `import * as HttpRouter from "${shim}httpRouter.js"\nimport {${a}${b}} from "effect/http"`
+      )
+  }
+  result.replace(/HttpEffect\.Default</g, `import("${shim}types.js").App<`)
+  result.replace(/HttpServer\.addressWith\(/g, "addressWith(")
+  if (/\baddressWith\(/.test(result.text)) {
+    result.replace(/^import /m, `import { addressWith } from "${shim}types.js"\nimport `)
+  }
+}
+
+/** A source as Effect 4 says it. */
+export const port = (file, text) => ported(file, text).text
 
 const walk = function*(dir) {
   for (const entry of Fs.readdirSync(dir, { withFileTypes: true })) {
