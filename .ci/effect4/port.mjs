@@ -308,26 +308,46 @@ const walk = function*(dir) {
   }
 }
 
+const isSource = (file) => /\.m?ts$|\.mjs$/.test(file)
+
 const write = (path, text) => {
   Fs.mkdirSync(Path.dirname(path), { recursive: true })
   if (Fs.existsSync(path) && Fs.readFileSync(path, "utf8") === text) return
   Fs.writeFileSync(path, text)
 }
 
+const copy = (path, to) => {
+  Fs.mkdirSync(Path.dirname(to), { recursive: true })
+  Fs.copyFileSync(path, to)
+}
+
+/** The configuration of vitest, as that of Effect 4 has it, without the files that are left out. */
+const portTestConfig = (text, isLeftOut) =>
+  text
+    .replace(
+      /poolOptions: \{ forks: \{ isolate: false, minForks: (\d+), maxForks: \1 \} \}/,
+      "isolate: false, maxWorkers: $1"
+    )
+    .replace(/^ {2}"(test\/[^"]+)",?\n/gm, (line, file) => isLeftOut(file) ? "" : line)
+
 /** Writes those directories of the repository into `out`, and removes from there what is no longer written. */
 export const writeTree = (out, dirs) => {
   const kept = new Set()
   const drop = JSON.parse(Fs.readFileSync(Path.join(here, "drop.json"), "utf8"))
+  const isLeftOut = (file) => drop.some((dropped) => file === dropped || file.startsWith(`${dropped}/`))
   for (const dir of dirs) {
     for (const path of walk(Path.join(root, dir))) {
       const file = Path.relative(root, path)
-      if (drop.some((dropped) => file === dropped || file.startsWith(`${dropped}/`))) continue
+      if (isLeftOut(file)) continue
       const to = Path.resolve(out, file)
       kept.add(to)
       if (Fs.existsSync(Path.join(overlay, file))) continue
-      write(to, port(file, Fs.readFileSync(path, "utf8")))
+      if (isSource(file)) write(to, port(file, Fs.readFileSync(path, "utf8")))
+      else copy(path, to)
     }
   }
+  const testConfig = "vitest.config.ts"
+  write(Path.join(out, testConfig), portTestConfig(Fs.readFileSync(Path.join(root, testConfig), "utf8"), isLeftOut))
   for (const path of walk(overlay)) {
     const to = Path.resolve(out, Path.relative(overlay, path))
     kept.add(to)

@@ -1,0 +1,76 @@
+/**
+ * The tree of Effect 4: where it is, and the packages that it is checked and tested with.
+ */
+import { execFileSync } from "node:child_process"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import { fileURLToPath } from "node:url"
+import { writeTree } from "./port.mjs"
+
+export const root = fileURLToPath(new URL("../../", import.meta.url))
+export const out = Path.join(root, ".out/effect4")
+
+const json = (path) => JSON.parse(Fs.readFileSync(Path.join(root, path), "utf8"))
+
+const dependencies = { effect: "~4.1.0", "@effect/platform-node": "~4.1.0" }
+
+/** Of these there is another version for Effect 4. */
+const others = { "@effect/opentelemetry": "~4.1.0", "@effect/vitest": "^4.0.5", vitest: "^5.1.2" }
+
+/** Packages that no source and no test imports. */
+const tools = /^(@arethetypeswrong\/|@dprint\/|dprint$|@effect\/|effect$|dependency-cruiser$|oxlint|publint$|typedoc$)/
+
+/** The rest is tested in the versions that the tests of Effect 3 have. */
+const devDependencies = () => {
+  const { packages } = json("package-lock.json")
+  const names = Object.keys(json("package.json").devDependencies).filter((name) => !tools.test(name))
+  return {
+    ...Object.fromEntries(names.map((name) => [name, packages[`node_modules/${name}`].version])),
+    ...others
+  }
+}
+
+/** Installs what has changed since it was last installed. */
+const install = () => {
+  const { overrides } = json("package.json")
+  const manifest = JSON.stringify(
+    {
+      name: "quiesce-effect4",
+      private: true,
+      type: "module",
+      dependencies,
+      devDependencies: devDependencies(),
+      // the oldest Node that is supported says what there is
+      overrides: { ...overrides, "@types/node": "$@types/node" }
+    },
+    null,
+    2
+  )
+  const file = Path.join(out, "package.json")
+  if (Fs.existsSync(file) && Fs.readFileSync(file, "utf8") === manifest) return
+  Fs.mkdirSync(out, { recursive: true })
+  Fs.writeFileSync(file, manifest)
+  try {
+    execFileSync("npm", ["install", "--no-audit", "--no-fund"], { cwd: out, stdio: "inherit" })
+  } catch (cause) {
+    Fs.rmSync(file)
+    throw cause
+  }
+}
+
+/** Writes all of it. */
+export const writeAll = () => {
+  install()
+  writeTree(out, ["src", "test", "examples"])
+  const { compilerOptions } = json("tsconfig.json")
+  const { plugins: _, ...options } = compilerOptions
+  Fs.writeFileSync(
+    Path.join(out, "tsconfig.json"),
+    JSON.stringify({ compilerOptions: options, include: ["src"] }, null, 2)
+  )
+}
+
+/** Fails where the types are not right. */
+export const checkTypes = () => {
+  execFileSync(process.execPath, [Path.join(root, "node_modules/typescript/bin/tsc"), "-p", out], { stdio: "inherit" })
+}
