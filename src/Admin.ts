@@ -239,7 +239,7 @@ export const make = (
     const own = yield* Scope.extend(
       internal.make(
         { timeout: Duration.infinity, killTimeout: 0, newConnectionGrace: 0, idleGrace: 0 },
-        { quiet: true, app: App.make(true) }
+        { quiet: true, app: App.make(true, {}) }
       ).pipe(
         Effect.orDie,
         // a signal that finds the traffic drained cuts nothing, and so it must not say that it did

@@ -59,11 +59,14 @@ import { toPlatformAddress } from "./internal/effect/address.js"
 import { testClient } from "./internal/effect/testClient.js"
 import * as App from "./internal/http/dispatch.js"
 import { usesFastPath } from "./internal/http/fastPath/switch.js"
+import { platformNames, type PlatformOptions, policyOf } from "./internal/http/platformOptions.js"
 import { checkNames, listenNames, policyNames, without } from "./internal/policy/optionNames.js"
 import * as internal from "./internal/server/make.js"
 import type * as Listener from "./Listener.js"
 import { Server } from "./Server.js"
 import type * as Shutdown from "./Shutdown.js"
+
+export * from "./internal/effect/platformServer.js"
 
 /**
  * Where to listen and how to stop.
@@ -71,17 +74,7 @@ import type * as Shutdown from "./Shutdown.js"
  * @since 0.1.0
  * @category models
  */
-export interface Options extends Listener.Options, Shutdown.Policy {
-  /**
-   * Requests take a shorter way to the app than that of `@effect/platform-node`: about a third of the CPU time of a short
-   * request, with the same responses, spans and errors. It relies on how `@effect/platform` is made, and is left by
-   * itself where that is not as expected. `false` turns it off, if you suspect it. Default: `true`, or what the
-   * environment variable `QUIESCE_FAST_PATH` says.
-   *
-   * @since 0.2.0
-   */
-  readonly fastPath?: boolean | undefined
-}
+export interface Options extends Listener.Options, Shutdown.Policy, PlatformOptions {}
 
 /**
  * The Node servers that an app can be served on: those of `node:http`, `node:https` and `node:http2`.
@@ -105,7 +98,7 @@ export class AlreadyServing extends Data.TaggedError("AlreadyServing")<{ readonl
   }
 }
 
-const ownNames = [...policyNames, "fastPath"]
+const ownNames = [...policyNames, ...platformNames]
 
 const optionNames = [...listenNames, ...ownNames]
 
@@ -119,10 +112,11 @@ const makeServices = (
 ): Effect.Effect<Context.Context<HttpServer.HttpServer | Server>, ServeError, Scope.Scope> =>
   Effect.gen(function*() {
     yield* checkNames("options", options, optionNames)
-    const fastPath = yield* usesFastPath(options.fastPath)
-    const { app, finalize, isStopping, listenApp, service } = yield* internal.make(options, {
+    const policy = yield* policyOf(options)
+    const fastPath = yield* usesFastPath(options)
+    const { app, finalize, isStopping, listenApp, service } = yield* internal.make(policy, {
       quiet,
-      app: App.make(fastPath)
+      app: App.make(fastPath, options)
     })
     const listener = yield* listenApp(evaluate, without(options, ownNames))
     const address = toPlatformAddress(listener.address)
@@ -169,29 +163,6 @@ export const make = (
   options: Options
 ): Effect.Effect<typeof HttpServer.HttpServer.Service, ServeError, Scope.Scope> =>
   Effect.map(makeServices(evaluate, options), Context.get(HttpServer.HttpServer))
-
-/**
- * A listener for the `request` event of a Node server that something else owns: `@effect/platform-node`'s own,
- * here so that the import stays one. A server that is used in this way is not drained.
- *
- * **Example**
- *
- * ```ts
- * import { HttpServerResponse } from "@effect/platform"
- * import { Effect } from "effect"
- * import { NodeHttpServer } from "quiesce"
- * import { createServer } from "node:http"
- *
- * const program = Effect.map(
- *   NodeHttpServer.makeHandler(HttpServerResponse.text("hello")),
- *   (handler) => createServer(handler)
- * )
- * ```
- *
- * @since 0.1.0
- * @category constructors
- */
-export const makeHandler: typeof PlatformNode.makeHandler = PlatformNode.makeHandler
 
 /**
  * The `HttpServer` alone, with the {@link Server} that it runs on.
@@ -244,7 +215,7 @@ export const layer = (
 ): Layer.Layer<
   HttpPlatform.HttpPlatform | Etag.Generator | NodeContext.NodeContext | HttpServer.HttpServer | Server,
   ServeError
-> => Layer.mergeAll(layerServer(evaluate, options), layerContext)
+> => Layer.mergeAll(layerServer(evaluate, options), PlatformNode.layerContext)
 
 /**
  * {@link layer} with options that are read from the configuration.
@@ -274,30 +245,8 @@ export const layerConfig = (
 > =>
   Layer.mergeAll(
     Layer.scopedContext(Effect.flatMap(Config.unwrap(options), (options) => makeServices(evaluate, options))),
-    layerContext
+    PlatformNode.layerContext
   )
-
-/**
- * The platform's services, without a server: `@effect/platform-node`'s own.
- *
- * **Example**
- *
- * ```ts
- * import { Layer } from "effect"
- * import { NodeHttpServer } from "quiesce"
- * import { createServer } from "node:http"
- *
- * const ServerLive = NodeHttpServer.layerServer(() => createServer(), { port: 3000 }).pipe(
- *   Layer.provideMerge(NodeHttpServer.layerContext)
- * )
- * ```
- *
- * @since 0.1.0
- * @category layers
- */
-export const layerContext: Layer.Layer<
-  HttpPlatform.HttpPlatform | Etag.Generator | NodeContext.NodeContext
-> = PlatformNode.layerContext
 
 /**
  * A server on a free port of the loopback interface, and an `HttpClient` whose requests go to it. No connection is
@@ -336,7 +285,7 @@ export const layerTest: Layer.Layer<
       Layer.scopedContext(
         makeServices(Http.createServer, { port: 0, host: "127.0.0.1", idleGrace: 0, newConnectionGrace: 0 }, true)
       ),
-      layerContext
+      PlatformNode.layerContext
     )
   )
 )

@@ -17,8 +17,11 @@ import type * as Http from "node:http"
 export type HttpApp<E = never, R = never> = Platform.Default<E, R>
 
 /** The `HttpServer` of `@effect/platform-node` on a Node server that never listens, and so has no shutdown of its own. */
-export const serverOf = (node: Http.Server): Effect.Effect<HttpServer, ServeError, Scope.Scope> =>
+export const serverOf = (node: Http.Server, _options: object): Effect.Effect<HttpServer, ServeError, Scope.Scope> =>
   PlatformNode.make(() => node, {})
+
+/** Whether `@effect/platform-node` lets the app decide when a client that waits for `100 Continue` may go on. */
+export const asksToContinue = false
 
 /** Node's response to a request. */
 export const responseOf = (request: HttpServerRequest): Http.ServerResponse =>

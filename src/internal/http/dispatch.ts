@@ -14,34 +14,44 @@ import { reject503, rejectUpgrade503 } from "../protocol/reject503.js"
 import * as Listener from "./fastPath/requestListener.js"
 import { PendingRequests } from "./pendingRequests.js"
 import * as PlatformHandler from "./platformHandler.js"
+import type { PlatformOptions } from "./platformOptions.js"
 
 /** An Effect app, or the place of one that is to come. */
 export interface EffectApp extends App {
   readonly serve: PlatformHandler.PlatformHandler["serve"]
 }
 
-export const make = (fastPath: boolean) =>
+export const make = (fastPath: boolean, options: PlatformOptions) =>
 (
   handlers: RequestFibers,
   eventStreamsEnd: Effect.Effect<void>
 ): Effect.Effect<EffectApp, never, Scope.Scope> =>
   Effect.gen(function*() {
-    const platform = yield* PlatformHandler.make(handlers, eventStreamsEnd)
+    const platform = yield* PlatformHandler.make(options, handlers, eventStreamsEnd)
     let answer: Listener.RequestListener = platform.request
 
     const pending = new PendingRequests()
     let taken = false
 
+    const deliver = (
+      listener: () => Listener.RequestListener,
+      request: Http.IncomingMessage,
+      response: Http.ServerResponse
+    ): void => {
+      if (request.httpVersionMajor > 1) asHttp1(request, response)
+      if (!pending.mustHold) listener()(request, response)
+      else {
+        pending.hold(request, () => {
+          if (!response.destroyed) listener()(request, response)
+        }, () => reject503(response))
+      }
+    }
+    const current = () => answer
+    const { checkContinue } = platform
+
     return {
-      request: (request, response) => {
-        if (request.httpVersionMajor > 1) asHttp1(request, response)
-        if (!pending.mustHold) answer(request, response)
-        else {
-          pending.hold(request, () => {
-            if (!response.destroyed) answer(request, response)
-          }, () => reject503(response))
-        }
-      },
+      request: (request, response) => deliver(current, request, response),
+      checkContinue: checkContinue && ((request, response) => deliver(() => checkContinue, request, response)),
       upgrade: (request, socket, head) => {
         if (!pending.mustHold) platform.upgrade(request, socket, head)
         else {

@@ -13,7 +13,7 @@ import type * as Net from "node:net"
 import { connectionOf } from "../core/connection.js"
 import type { RequestFibers } from "../drain/requestFibers.js"
 import { unsafeInterrupt } from "../effect/fibers.js"
-import { type HttpApp, responseOf, serverOf, withUpgrade } from "../effect/httpApps.js"
+import { asksToContinue, type HttpApp, responseOf, serverOf, withUpgrade } from "../effect/httpApps.js"
 import { writeClose } from "../effect/sockets.js"
 import { completeEnd } from "../node/endCallbacks.js"
 import * as Patch from "../node/patch.js"
@@ -21,9 +21,12 @@ import { http1Of } from "../protocol/http1.js"
 import { goingAway, hijack } from "../protocol/upgraded.js"
 import { once } from "../sockets/undrainedCalls.js"
 import { endingWithDrain } from "./endEventStreams.js"
+import type { PlatformOptions } from "./platformOptions.js"
 
 export interface PlatformHandler {
   readonly request: (request: Http.IncomingMessage, response: Http.ServerResponse) => void
+  /** The same for one whose client waits for `100 Continue`, where the app decides when it comes. */
+  readonly checkContinue: ((request: Http.IncomingMessage, response: Http.ServerResponse) => void) | undefined
   readonly upgrade: (request: Http.IncomingMessage, socket: Net.Socket, head: Buffer) => void
   readonly serve: (
     httpApp: HttpApp<unknown>,
@@ -36,14 +39,18 @@ export interface PlatformHandler {
  * listens, so that requests reach them when we say so, from as many listeners as there are.
  */
 export const make = (
+  options: PlatformOptions,
   handlers: RequestFibers,
   eventStreamsEnd: Effect.Effect<void>
 ): Effect.Effect<PlatformHandler, never, Scope.Scope> =>
   Effect.gen(function*() {
     const facade = Patch.neverListens(Http.createServer())
-    const platform = yield* Effect.orDie(serverOf(facade))
+    const platform = yield* Effect.orDie(serverOf(facade, options))
     return {
       request: (request, response) => void facade.emit("request", request, response),
+      checkContinue: asksToContinue
+        ? (request, response) => void facade.emit("checkContinue", request, response)
+        : undefined,
       upgrade: (request, socket, head) => void facade.emit("upgrade", request, socket, head),
       serve: (httpApp, middleware) => {
         const tracked = track(httpApp, handlers, eventStreamsEnd)

@@ -52,6 +52,9 @@ export const make = (parts: Parts): Listeners => {
     // Node hands over a request to upgrade, and makes requests of streams, only where somebody listens for them
     if (withApp) node.on("upgrade", ofEffectApp)
     if (withApp && isHttp2(node)) node.on("request", ignore)
+    if (withApp && app.checkContinue !== undefined && node.listenerCount("checkContinue") === 0) {
+      node.on("checkContinue", app.checkContinue)
+    }
     return Effect.tap(bind(node, options, watcher(node, withApp)), (bound) => {
       byHand.listensWith(node, bound)
       return keepAliveGrace.check(node)

@@ -17,7 +17,9 @@ const fromEnvironment = Config.withDefault(Config.boolean(variable), true).pipe(
 )
 
 /** The option wins over the environment. */
-export const usesFastPath = (option: unknown): Effect.Effect<boolean, InvalidPolicy> =>
+export const usesFastPath = (
+  { fastPath: option }: { readonly fastPath?: unknown }
+): Effect.Effect<boolean, InvalidPolicy> =>
   option === undefined
     ? fromEnvironment
     : typeof option === "boolean"

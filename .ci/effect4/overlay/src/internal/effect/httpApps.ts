@@ -11,8 +11,13 @@ import type * as Http from "node:http"
 
 export type HttpApp<E = never, R = never> = Effect.Effect<HttpServerResponse, E, R | HttpServerRequest | Scope.Scope>
 
-export const serverOf = (node: Http.Server): Effect.Effect<typeof HttpServer.Service, ServeError, Scope.Scope> =>
-  PlatformNode.make(() => node, { disablePreemptiveShutdown: true })
+export const serverOf = (
+  node: Http.Server,
+  { websocket }: Pick<PlatformNode.Options, "websocket">
+): Effect.Effect<typeof HttpServer.Service, ServeError, Scope.Scope> =>
+  PlatformNode.make(() => node, { disablePreemptiveShutdown: true, websocket })
+
+export const asksToContinue = true
 
 export const responseOf = (request: HttpServerRequest): Http.ServerResponse =>
   NodeHttpServerRequest.toServerResponse(request) as Http.ServerResponse
