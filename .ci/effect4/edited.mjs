@@ -14,6 +14,7 @@ export class Edited {
     const origins = []
     let at = 0
     for (const { from, text, to } of edits.toSorted((a, b) => a.from - b.from)) {
+      if (from < at) throw new Error(`two edits of one place: ${JSON.stringify(this.text.slice(from, to))}`)
       texts.push(this.text.slice(at, from), text)
       for (let i = at; i < from; i++) origins.push(this.origins[i])
       for (let i = 0; i < text.length; i++) origins.push(this.origins[from])

@@ -8,10 +8,11 @@ import { fileURLToPath } from "node:url"
 import ts from "typescript"
 import { Edited } from "./edited.mjs"
 import { homes, literals, members, methods, modules, namespaces } from "./renames.mjs"
+import { mapComment } from "./sourceMap.mjs"
 
 const here = Path.dirname(fileURLToPath(import.meta.url))
-const root = Path.join(here, "../..")
-const overlay = Path.join(here, "overlay")
+export const root = Path.join(here, "../..")
+export const overlay = Path.join(here, "overlay")
 
 export const counts = new Map()
 const count = (kind, file) => {
@@ -268,7 +269,8 @@ export const ported = (file, text) => {
   }
   if (needed.size > 0) {
     const lines = [...needed].map((name) => `import * as ${name} from "${homes[name]}"\n`).join("")
-    const at = result.text.search(/^import /m)
+    const first = result.text.search(/^import /m)
+    const at = first >= 0 ? first : /^(?:\/\*\*[\s\S]*?\*\/\n)?/.exec(result.text)[0].length
     result.edit([{ from: at, to: at, text: lines }])
   }
   return result
@@ -330,6 +332,10 @@ const portTestConfig = (text, isLeftOut) =>
     )
     .replace(/^ {2}"(test\/[^"]+)",?\n/gm, (line, file) => isLeftOut(file) ? "" : line)
 
+/** What is written to a file, with where it comes from. */
+const mapped = (to, path, text, edited) =>
+  /\.m?ts$/.test(to) ? edited.text + mapComment(Path.relative(Path.dirname(to), path), text, edited) : edited.text
+
 /** Writes those directories of the repository into `out`, and removes from there what is no longer written. */
 export const writeTree = (out, dirs) => {
   const kept = new Set()
@@ -342,8 +348,10 @@ export const writeTree = (out, dirs) => {
       const to = Path.resolve(out, file)
       kept.add(to)
       if (Fs.existsSync(Path.join(overlay, file))) continue
-      if (isSource(file)) write(to, port(file, Fs.readFileSync(path, "utf8")))
-      else copy(path, to)
+      if (isSource(file)) {
+        const text = Fs.readFileSync(path, "utf8")
+        write(to, mapped(to, path, text, ported(file, text)))
+      } else copy(path, to)
     }
   }
   const testConfig = "vitest.config.ts"
@@ -351,7 +359,8 @@ export const writeTree = (out, dirs) => {
   for (const path of walk(overlay)) {
     const to = Path.resolve(out, Path.relative(overlay, path))
     kept.add(to)
-    write(to, Fs.readFileSync(path, "utf8"))
+    const text = Fs.readFileSync(path, "utf8")
+    write(to, mapped(to, path, text, new Edited(text)))
   }
   for (const dir of dirs) {
     for (const path of walk(Path.join(out, dir))) if (!kept.has(Path.resolve(path))) Fs.rmSync(path)

@@ -6,6 +6,7 @@ import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
 import { writeTree } from "./port.mjs"
+import { typeErrors } from "./types.mjs"
 
 export const root = fileURLToPath(new URL("../../", import.meta.url))
 export const out = Path.join(root, ".out/effect4")
@@ -72,5 +73,9 @@ export const writeAll = () => {
 
 /** Fails where the types are not right. */
 export const checkTypes = () => {
-  execFileSync(process.execPath, [Path.join(root, "node_modules/typescript/bin/tsc"), "-p", out], { stdio: "inherit" })
+  const problems = typeErrors(out)
+  if (problems.length === 0) return
+  for (const problem of problems) console.error(problem)
+  console.error(`${problems.length} errors in the sources for Effect 4`)
+  process.exit(1)
 }
