@@ -30,7 +30,7 @@ const places = [...source.matchAll(/\bwrong\b/g)].map(({ index }) => {
   return `src/deliberate.ts:${line}:${column}`
 })
 
-test("an error of types names its place in the source", () => {
+void test("an error of types names its place in the source", () => {
   assert.equal(places.length, 3)
   const copy = Fs.mkdtempSync(Path.join(tree, "deliberate-"))
   try {
@@ -51,7 +51,7 @@ test("an error of types names its place in the source", () => {
   }
 })
 
-test("a source map names the same places", () => {
+void test("a source map names the same places", () => {
   const edited = ported("src/deliberate.ts", source)
   const map = new SourceMap(sourceMap("deliberate.ts", source, edited))
   const found = [...edited.text.matchAll(/\bwrong\b/g)].map(({ index }) => {
@@ -62,7 +62,7 @@ test("a source map names the same places", () => {
   assert.deepEqual(found, places)
 })
 
-test("what was not replaced is what it was, in every source", () => {
+void test("what was not replaced is what it was, in every source", () => {
   const sources = Fs.readdirSync(Path.join(root, "src"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".ts"))
   assert.ok(sources.length > 100)
@@ -77,7 +77,7 @@ test("what was not replaced is what it was, in every source", () => {
   }
 })
 
-test("what is laid over names the file that is laid over", () => {
+void test("what is laid over names the file that is laid over", () => {
   const file = "src/internal/effect/durations.ts"
   assert.equal(originOf(file, 0), `.ci/effect4/overlay/${file}:1:1`)
 })
