@@ -1,6 +1,7 @@
 /**
  * Type-checks what the documentation tells people to write: every `ts` block of README.md, of the pages of docs and of
- * the docstrings of the sources, each as a module of its own, with the options of the project.
+ * the docstrings of the sources, each as a module of its own, with the options of the project. With `--effect4`, as it is
+ * written for Effect 4, in the tree that `npm run effect4` makes.
  *
  * A block is written to `.out/code-blocks`, on the line and at the column it has in its source, so that a diagnostic needs
  * only another file name to point at the line that a person has to mend.
@@ -10,27 +11,68 @@ import * as Path from "node:path"
 import * as Ts from "typescript"
 import { codeBlocks, docComments, readConfig, root, sources } from "./project.js"
 
-const out = Path.join(root, ".out/code-blocks")
+/** A text that was written from another, and for each of its characters the offset there. */
+interface Written {
+  readonly text: string
+  readonly origins?: ReadonlyArray<number>
+}
+
+interface Port {
+  readonly overlay: string
+  readonly ported: (file: string, text: string) => Written
+  readonly portedDocument: (file: string, text: string) => Written
+}
+
+const effect4 = process.argv.includes("--effect4")
+  ? await import(new URL("effect4/port.mjs", import.meta.url).href) as Port
+  : undefined
+const tree = effect4 === undefined ? root : Path.join(root, ".out/effect4")
+const out = effect4 === undefined ? Path.join(root, ".out/code-blocks") : Path.join(tree, "code-blocks")
 
 interface Block {
   readonly source: string
   readonly line: number
   readonly code: string
+  readonly written: Written
 }
 
 const isTypeScript = (info: string) => /^(ts|typescript)\b/.test(info)
 
-const fromMarkdown = (source: string): ReadonlyArray<Block> =>
-  codeBlocks(Fs.readFileSync(Path.join(root, source), "utf8"))
+const fromMarkdown = (source: string): ReadonlyArray<Block> => {
+  const text = Fs.readFileSync(Path.join(root, source), "utf8")
+  const written = effect4?.portedDocument(source, text) ?? { text }
+  return codeBlocks(written.text)
     .filter((block) => isTypeScript(block.info))
-    .map((block) => ({ source, line: block.line, code: block.code }))
+    .map((block) => ({ source, line: block.line, code: block.code, written }))
+}
 
-const fromDocstrings = (source: string): ReadonlyArray<Block> =>
-  docComments(Fs.readFileSync(Path.join(root, source), "utf8")).flatMap((comment) =>
+const fromDocstrings = (source: string): ReadonlyArray<Block> => {
+  const text = Fs.readFileSync(Path.join(root, source), "utf8")
+  const isLaidOver = effect4 !== undefined && Path.join(root, source).startsWith(effect4.overlay)
+  const written = isLaidOver ? { text } : effect4?.ported(source, text) ?? { text }
+  return docComments(written.text).flatMap((comment) =>
     codeBlocks(comment.text)
       .filter((block) => isTypeScript(block.info))
-      .map((block) => ({ source, line: comment.line + block.line - 1, code: block.code }))
+      .map((block) => ({ source, line: comment.line + block.line - 1, code: block.code, written }))
   )
+}
+
+/** The sources of the line: for Effect 4 those of the tree, by the files that they are made of. */
+const lineSources = (): ReadonlyArray<string> => {
+  if (effect4 === undefined) return sources()
+  return sources(tree).map((source) => {
+    const overlay = Path.join(effect4.overlay, source)
+    return Fs.existsSync(overlay) ? Path.relative(root, overlay) : source
+  })
+}
+
+/** Where in its source a block has what a diagnostic points at. */
+const placeOf = ({ source, written }: Block, line: number, column: number): string => {
+  if (written.origins === undefined) return `${source}:${line + 1}:${column + 1}`
+  const offset = written.text.split("\n").slice(0, line).reduce((sum, { length }) => sum + length + 1, column)
+  const before = Fs.readFileSync(Path.join(root, source), "utf8").slice(0, written.origins[offset])
+  return `${source}:${before.split("\n").length}:${before.length - before.lastIndexOf("\n")}`
+}
 
 Fs.rmSync(out, { recursive: true, force: true })
 Fs.mkdirSync(out, { recursive: true })
@@ -38,7 +80,7 @@ Fs.mkdirSync(out, { recursive: true })
 const pages = Fs.readdirSync(Path.join(root, "docs")).filter((name) => name.endsWith(".md")).map((name) =>
   `docs/${name}`
 )
-const files = ["README.md", ...pages, ...sources()].filter((source) => Fs.existsSync(Path.join(root, source)))
+const files = ["README.md", ...pages, ...lineSources()].filter((source) => Fs.existsSync(Path.join(root, source)))
 const blocks = files.flatMap((source) => source.endsWith(".md") ? fromMarkdown(source) : fromDocstrings(source))
 const byFile = new Map<string, Block>()
 for (const block of blocks) {
@@ -47,7 +89,7 @@ for (const block of blocks) {
   byFile.set(file, block)
 }
 
-const config = readConfig()
+const config = readConfig(tree)
 const program = Ts.createProgram([...byFile.keys()], {
   ...config.options,
   // An example may show a value that it has no further use for.
@@ -62,7 +104,7 @@ for (const diagnostic of Ts.getPreEmitDiagnostics(program)) {
   if (diagnostic.file !== undefined && block !== undefined) {
     failing.add(block)
     const { character, line } = diagnostic.file.getLineAndCharacterOfPosition(diagnostic.start ?? 0)
-    console.error(`${block.source}:${line + 1}:${character + 1}: TS${diagnostic.code}: ${message}`)
+    console.error(`${placeOf(block, line, character)}: TS${diagnostic.code}: ${message}`)
   } else {
     // Not in a block: the sources themselves do not compile, which the type check reports at length.
     const file = diagnostic.file === undefined ? "" : `${Path.relative(root, diagnostic.file.fileName)}: `

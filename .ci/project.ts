@@ -24,19 +24,19 @@ export const publicModules = (): ReadonlyArray<string> =>
     : []
 
 /** Every source, as a path from the root: what a public module exports may be documented in another room. */
-export const sources = (): ReadonlyArray<string> =>
-  Fs.existsSync(Path.join(root, "src"))
-    ? Fs.readdirSync(Path.join(root, "src"), { recursive: true, encoding: "utf8" })
+export const sources = (tree = root): ReadonlyArray<string> =>
+  Fs.existsSync(Path.join(tree, "src"))
+    ? Fs.readdirSync(Path.join(tree, "src"), { recursive: true, encoding: "utf8" })
       .filter((name) => name.endsWith(".ts"))
       .sort()
       .map((name) => `src/${name.replaceAll(Path.sep, "/")}`)
     : []
 
-export const readConfig = (): Ts.ParsedCommandLine => {
-  const file = Path.join(root, "tsconfig.json")
+export const readConfig = (tree = root): Ts.ParsedCommandLine => {
+  const file = Path.join(tree, "tsconfig.json")
   const read = Ts.readConfigFile(file, (path) => Ts.sys.readFile(path))
   if (read.error) throw new Error(Ts.flattenDiagnosticMessageText(read.error.messageText, "\n"))
-  return Ts.parseJsonConfigFileContent(read.config, Ts.sys, root)
+  return Ts.parseJsonConfigFileContent(read.config, Ts.sys, tree)
 }
 
 export interface CodeBlock {

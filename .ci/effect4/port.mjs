@@ -30,8 +30,8 @@ const moduleOf = (spec) => {
   return spec
 }
 
-/** A source as Effect 4 says it, and where each of its characters comes from. */
-export const ported = (file, text) => {
+/** What has to be edited, and the modules that have to be imported besides. */
+const editsOf = (file, text) => {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true)
   const edits = []
   const edit = (node, to, kind) => {
@@ -248,8 +248,49 @@ export const ported = (file, text) => {
     }
   }
   ts.forEachChild(source, visit)
+  return { edits, needed }
+}
+
+/** The edits of a block of code in a document: in the text from `from` to `to`, whose lines begin with what is no code. */
+const blockEdits = (file, text, from, to) => {
+  const block = text.slice(from, to)
+  const [margin] = /^[ \t]*(?:\* ?)?/.exec(block)
+  const code = block.replace(/^[ \t]*\*/gm, (stars) => " ".repeat(stars.length))
+  const { edits, needed } = editsOf(file, code)
+  const lines = [...needed].map((name) => `import * as ${name} from "${homes[name]}"\n`).join("")
+  const all = lines === "" ? edits : [{ from: margin.length, to: margin.length, text: lines }, ...edits]
+  return all.map((edit) => ({
+    from: from + edit.from,
+    to: from + edit.to,
+    text: edit.text.replaceAll("\n", `\n${margin}`)
+  }))
+}
+
+const codeBlock = /^(?:[ \t]*\*)?[ \t]*```ts\b[^\n]*\n([\s\S]*?)^(?:[ \t]*\*)?[ \t]*```[ \t]*$/gm
+/** The edits of the code in a text: in all of it, or in what is written in it as documentation. */
+const documentEdits = (file, text, at = 0) =>
+  [...text.matchAll(codeBlock)].flatMap(({ 0: block, 1: code, index }) => {
+    const from = index + block.indexOf("\n") + 1
+    return blockEdits(file, text, from, from + code.length).map((edit) => ({
+      ...edit,
+      from: at + edit.from,
+      to: at + edit.to
+    }))
+  })
+
+/** A page, with its code as Effect 4 says it. */
+export const portedDocument = (file, text) => {
   const result = new Edited(text)
-  result.edit(edits)
+  result.edit(documentEdits(file, text))
+  return result
+}
+
+/** A source as Effect 4 says it, and where each of its characters comes from. */
+export const ported = (file, text) => {
+  const { edits, needed } = editsOf(file, text)
+  const comments = [...text.matchAll(/\/\*\*[\s\S]*?\*\//g)]
+  const result = new Edited(text)
+  result.edit([...edits, ...comments.flatMap(({ 0: comment, index }) => documentEdits(file, comment, index))])
   if (file.startsWith("test/")) testWords(file, result)
   // what is imported twice, or for nothing any more
   const seenImports = new Set()
