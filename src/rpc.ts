@@ -134,7 +134,7 @@ const draining = (protocol: Protocol, shutdown: Effect.Effect<unknown, unknown>)
     Effect.contextWithEffect((context: Context.Context<never>) => {
       const connection = openOfContext(context)
       // a request of HTTP has been taken note of as such
-      const calls = connection?.state === "Hijacked" ? callsOf(connection) : undefined
+      const calls = connection === undefined ? undefined : callsOf(connection)
       if (connection === undefined || calls === undefined) return handle
       const call = calls.begin(tag)
       if (call === undefined) return Effect.void

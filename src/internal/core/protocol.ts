@@ -18,11 +18,14 @@ export interface Protocol {
   readonly exchanges: ExchangeList<Exchange>
   /** What the peer has sent could not be read. */
   readonly parseFailed: boolean
+  /** Its socket is open: what is sent over it is this protocol from now on. The server may be stopping already. */
+  opened(): void
   /** Until when a drain may leave it alone: `Infinity` while an exchange is in flight. */
   keepUntil(grace: Grace): number
   /**
-   * Asks it to leave. Called when keep-alives are turned off, when a shutdown begins, and when draining starts; and for a
-   * connection that appears after that. True where the peer has been told something: that costs as much as closing does.
+   * Asks it to leave. Called when keep-alives are turned off, when a shutdown begins, when draining starts, and when what
+   * never ends by itself is ended: whoever has been asked is not asked again. True where the peer has been told something:
+   * that costs as much as closing does.
    */
   gracefulClose(): boolean
   /** Closes it: no exchange is in flight, and its grace is over. */

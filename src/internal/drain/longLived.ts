@@ -40,7 +40,7 @@ const endAll = (registry: ConnectionRegistry) =>
       // what a handler does when it sees its client leave may be anything
       for (const exchange of Array.from(connection.exchanges)) if (exchange.endEventStream()) ended++
     }
-    const isTold = connection.state === "Hijacked" && connection.protocol.gracefulClose()
+    const isTold = connection.protocol.gracefulClose()
     return ended > 0 || isTold
   })
 
@@ -50,7 +50,7 @@ export const sayGoingAway = Effect.fnUntraced(function*(registry: ConnectionRegi
   registry.advance({ to: "EndLongLived" })
   let count = 0
   yield* inBatches(registry.connections, (connection) => {
-    if (connection.state !== "Hijacked" || !connection.protocol.gracefulClose()) return false
+    if (!connection.protocol.gracefulClose()) return false
     count++
     return true
   })

@@ -2,8 +2,6 @@
  * Binding a Node server, or taking over one that is bound, and closing it without losing what the kernel has queued.
  */
 import * as Effect from "effect/Effect"
-import * as Http from "node:http"
-import * as Https from "node:https"
 import * as Net from "node:net"
 import { CurrentHandover } from "../handoff/handover.js"
 import type { Address, ListenError, NodeServer, Options } from "../model/listener.js"
@@ -190,9 +188,6 @@ const closer = (server: NodeServer) => {
   }
 }
 
-/** Whether a server speaks HTTP/2; only those have settings to update. */
-export const isHttp2 = (server: NodeServer): boolean => "updateSettings" in server
-
 /**
  * How many streams of one session may be open at a time, where its owner has not said (`settings.maxConcurrentStreams`):
  * as many as requests of one connection of HTTP/1.1. Node's default is no limit; RFC 9113 §6.5.2 wants a hundred or more.
@@ -204,10 +199,6 @@ const limitStreams = (server: NodeServer): void => {
   if (options === undefined || options.settings?.maxConcurrentStreams !== undefined) return
   server.updateSettings({ maxConcurrentStreams: maxInFlight })
 }
-
-/** Whether a server speaks HTTP at all. */
-export const isHttp = (server: NodeServer): boolean =>
-  server instanceof Http.Server || server instanceof Https.Server || isHttp2(server)
 
 /** Node 20 listens on as much of a path as fits in a `sockaddr_un`, and says nothing. */
 const isCutOff = (path: string | undefined): boolean =>

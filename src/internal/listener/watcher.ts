@@ -15,11 +15,11 @@ import { whenTaken } from "../node/sentSocket.js"
 import { Http1, http1Of } from "../protocol/http1.js"
 import * as Http2 from "../protocol/http2.js"
 import type { Pipeline } from "../protocol/pipeline.js"
+import { isHttp, protocolOf } from "../protocol/protocols.js"
 import { reject503, rejectUpgrade503 } from "../protocol/reject503.js"
 import { Handshake, rejectPlain, secured } from "../protocol/tls.js"
 import { hijack } from "../protocol/upgraded.js"
 import type { App } from "./app.js"
-import { isHttp } from "./listener.js"
 import type { NodeServerEvents } from "./nodeEvents.js"
 
 export interface Watched extends Pick<NodeServerEvents, "isStopping" | "acceptFailed"> {
@@ -30,8 +30,6 @@ export interface Watched extends Pick<NodeServerEvents, "isStopping" | "acceptFa
   /** Other code has cut so many requests, outside of a shutdown. */
   readonly cutAll: (requests: number) => void
 }
-
-const http1 = (connection: TrackedConnection) => new Http1(connection)
 
 const handshake = (connection: TrackedConnection) => new Handshake(connection)
 
@@ -49,6 +47,7 @@ class Watcher implements NodeServerEvents {
   readonly #withApp: boolean
   readonly #isTls: boolean
   readonly #speaksHttp: boolean
+  readonly #protocol: (connection: TrackedConnection) => Protocol
   /** Its sockets are sent to other processes. */
   #isSending = false
 
@@ -61,6 +60,7 @@ class Watcher implements NodeServerEvents {
     this.#withApp = withApp
     this.#isTls = node instanceof Tls.Server
     this.#speaksHttp = isHttp(node)
+    this.#protocol = protocolOf(node)
   }
 
   sends(): void {
@@ -72,14 +72,14 @@ class Watcher implements NodeServerEvents {
   connection(socket: Net.Socket): void {
     if (this.#isSending) whenTaken(socket, release)
     if (this.#isTls && !(socket instanceof Tls.TLSSocket)) this.#accept(socket, handshake)
-    else this.#speak(this.#accept(socket, http1))
+    else this.#opened(this.#accept(socket, this.#protocol))
   }
 
   secureConnection(socket: Tls.TLSSocket): void {
     // whoever has made it of a raw socket passes it on
     const known = connectionOf(socket) === undefined ? secured(socket) : undefined
-    known?.speak(new Http1(known))
-    this.#speak(known ?? this.#accept(socket, http1))
+    known?.speak(this.#protocol(known))
+    this.#opened(known ?? this.#accept(socket, this.#protocol))
   }
 
   session(session: ServerHttp2Session): void {
@@ -192,10 +192,9 @@ class Watcher implements NodeServerEvents {
     return connection
   }
 
-  #speak(connection: TrackedConnection): void {
+  #opened(connection: TrackedConnection): void {
     if (this.isStopping()) watchSocket(connection)
-    if (!this.#speaksHttp) hijack(connection, "tcp")
-    else if (this.isClosing()) connection.protocol.gracefulClose()
+    connection.protocol.opened()
   }
 
   /** Node writes on a socket which server has accepted it. */

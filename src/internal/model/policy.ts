@@ -17,6 +17,11 @@ import type * as Schedule from "effect/Schedule"
  */
 export type Phase = "Serving" | "LameDuck" | "Draining" | "Closed"
 
+const listed = { Serving: true, LameDuck: true, Draining: true, Closed: true } satisfies Record<Phase, true>
+
+/** All of them, in their order. */
+export const phases = Object.keys(listed) as ReadonlyArray<Phase>
+
 /**
  * How a server stops. Every field is optional; a bare number is milliseconds.
  *

@@ -34,6 +34,8 @@ export class Http1 implements Protocol, Pipelined {
   readonly exchanges = new ExchangeList<Http1Exchange>()
   readonly #connection: TrackedConnection
   #parseFailed = false
+  /** After its last answer it closes as Go's rule C11 wants. */
+  #lingersAfterLast = false
   /** What its client has sent behind requests that were not answered yet, if it ever has. */
   #pipeline: Pipeline | undefined = undefined
   #idleTime: IdleTime | undefined = undefined
@@ -173,9 +175,13 @@ export class Http1 implements Protocol, Pipelined {
     return this.#idle().until(grace)
   }
 
+  opened(): void {
+    if (this.#connection.registry.lifecycle.asksToLeave) this.gracefulClose()
+  }
+
   gracefulClose(): boolean {
-    const { socket } = this
-    Patch.destroySoon(socket, lingeringClose(() => this.isMidAnswer))
+    if (!this.#lingersAfterLast) Patch.destroySoon(this.socket, lingeringClose(() => this.isMidAnswer))
+    this.#lingersAfterLast = true
     for (const { response } of this.exchanges) {
       if (response !== undefined) this.#closeAfter(response)
     }

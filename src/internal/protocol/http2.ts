@@ -169,6 +169,8 @@ export class Session implements Protocol {
     else this.tell()
   }
 
+  opened(): void {}
+
   gracefulClose(): boolean {
     return (this.exchanges.size > 0 ? this.#connection.registry.lifecycle.isStopping : this.#used) && this.tell()
   }

@@ -60,8 +60,8 @@ export class Calls {
 
   /** A call has arrived: `undefined` if it must not be executed. Its client learns of that when we close. */
   begin(path: string): Call | undefined {
-    const { registry, state } = this.#connection
-    if (this.#refusing || registry.lifecycle.isAborting || state === "Closed") return undefined
+    const { registry } = this.#connection
+    if (this.#refusing || registry.lifecycle.isAborting) return undefined
     const draining = registry.lifecycle.endsLongLived
     if (draining && (this.#calls.size === 0 ? this.#crossed : this.#awaited === 0)) return undefined
     const call = new Call(path, registry.now(), !draining || this.#calls.size === 0)
@@ -113,9 +113,9 @@ export const hasCalls = (connection: TrackedConnection): boolean => {
   return upgraded !== undefined && known.has(upgraded)
 }
 
-/** From now on, a connection is taken to be idle while it has no call in flight. */
+/** From now on, a connection is taken to be idle while it has no call in flight. `undefined` once it has closed. */
 export const callsOf = (connection: TrackedConnection): Calls | undefined => {
-  const upgraded = upgradedOf(connection)
+  const upgraded = connection.state === "Closed" ? undefined : upgradedOf(connection)
   if (upgraded === undefined) return undefined
   const before = known.get(upgraded)
   if (before !== undefined) return before

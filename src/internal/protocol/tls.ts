@@ -24,6 +24,8 @@ export class Handshake implements Protocol {
     return this.#connection.connectedAt + grace.newConnection
   }
 
+  opened(): void {}
+
   gracefulClose(): boolean {
     return false
   }

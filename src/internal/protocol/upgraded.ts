@@ -60,6 +60,14 @@ export class Upgraded implements Protocol {
     this.#onDeadline = on.deadline
   }
 
+  /** A user's own listener takes it over before anything else has seen the request (Go's rule A1: Active → Hijacked). */
+  opened(): void {
+    const connection = this.#connection
+    if (connection.state !== "Active") connection.become("Active")
+    connection.become("Hijacked")
+    this.gracefulClose()
+  }
+
   keepUntil(grace: Grace): number {
     const connection = this.#connection
     // it has not shown yet what it is, and is not passed on before it has
@@ -124,10 +132,7 @@ export const hijack = (connection: TrackedConnection, name: string): Upgraded =>
   if (protocol instanceof Http1) protocol.release()
   const upgraded = new Upgraded(connection, name)
   connection.speak(upgraded)
-  // a user's own listener takes it over before anything else has seen the request (Go's rule A1: Active → Hijacked)
-  if (connection.state !== "Active") connection.become("Active")
-  connection.become("Hijacked")
-  upgraded.gracefulClose()
+  upgraded.opened()
   return upgraded
 }
 

@@ -3,7 +3,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Metrics from "../effect/metrics.js"
-import type { Phase } from "../model/policy.js"
+import { type Phase, phases as allPhases } from "../model/policy.js"
 import type { Report } from "../model/report.js"
 import type { WatchedServer } from "./telemetry.js"
 
@@ -51,10 +51,6 @@ const abandoned = counter("handlers_abandoned", "{handler}", "Handlers that igno
 const shutdownDuration = histogram("shutdown_duration", "From the beginning of a shutdown to its report")
 const drainDuration = histogram("drain_duration", "From the closing of the listeners to the end, or to the deadline")
 const hookDuration = histogram("hook_duration", "How long the hooks took")
-
-const allPhases = Object.keys(
-  { Serving: true, LameDuck: true, Draining: true, Closed: true } satisfies Record<Phase, true>
-) as ReadonlyArray<Phase>
 
 const outcomes: ReadonlyArray<Report["cut"][number]["clientReceived"]> = ["503", "truncated", "none"]
 
