@@ -52,7 +52,7 @@ Open it in a browser, or try in another terminal:
   curl --limit-rate 10M -o /dev/null '${url}/download?mb=50'
   curl ${url}/connections
 
-and press Ctrl-C here while they run: they get their whole answers, within ${timeoutMillis / 1000} s.
+and press Ctrl-C here while they run: they get their whole responses, within ${timeoutMillis / 1000} s.
 Try /slow?seconds=30 for one that does not make it. A second Ctrl-C closes at once.
 `)
 })

@@ -6,14 +6,14 @@
  * | metric | labels | |
  * | --- | --- | --- |
  * | `quiesce_connections` | `state`, `protocol` | open connections |
- * | `quiesce_requests_in_flight` | | requests that have not got their whole answer yet |
+ * | `quiesce_requests_in_flight` | | requests that have not got their whole response yet |
  * | `quiesce_phase` | `phase` | 1 for the phase that the server is in, 0 for the others |
  * | `quiesce_connections_accepted_total` | | |
  * | `quiesce_connections_idle_closed_total` | | closed because idle or never used |
  * | `quiesce_connections_force_closed_total` | | closed at the deadline, or by `close`, with no request in flight |
  * | `quiesce_accept_errors_total` | | connections that the system could not accept |
  * | `quiesce_requests_served_total` | | answered in full |
- * | `quiesce_requests_cut_total` | `client_received` | did not get their whole answer in a shutdown |
+ * | `quiesce_requests_cut_total` | `client_received` | did not get their whole response in a shutdown |
  * | `quiesce_handlers_abandoned_total` | | ignored interruption, and were left behind |
  * | `quiesce_shutdown_duration_seconds` | `outcome` | histogram: from its beginning to its report |
  * | `quiesce_drain_duration_seconds` | `outcome` | histogram: from the closing of the listeners to the end, or the deadline |

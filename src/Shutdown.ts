@@ -10,7 +10,7 @@
  *    requests in flight finish.
  * 3. **The deadline**: request fibers are interrupted (a handler that has not answered answers 503) and get
  *    `killTimeout` (default 1 s) to finish their finalizers; what is still open then is cut.
- * 4. **Closed**: the report. A request that did not get its whole answer makes the shutdown fail with
+ * 4. **Closed**: the report. A request that did not get its whole response makes the shutdown fail with
  *    {@link DeadlineExceeded}, so that a process under `NodeRuntime.runMain` exits with 1.
  *
  * **Gotchas**

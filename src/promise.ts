@@ -10,7 +10,7 @@
  * quiesce(app.listen(3000), { timeout: "8 seconds", signals: true })
  * ```
  *
- * On SIGTERM this process stops accepting, lets idle connections go, gives every request in flight its whole answer,
+ * On SIGTERM this process stops accepting, lets idle connections go, gives every request in flight its whole response,
  * says what it did, and ends: with exit code 0, or with 1 if requests had to be cut after 8 seconds.
  *
  * What is taken over is whatever Node's `createServer`s return: `http`, `https`, `http2`, `net`, `tls`, with the

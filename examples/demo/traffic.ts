@@ -35,7 +35,7 @@ const whole = (client: RawClient) =>
 const ended = (client: RawClient): string =>
   client.ending === "reset" ? "connection reset" : client.ending === "fin" ? "connection closed" : "no answer"
 
-/** Clients that each send something and wait for `count` whole answers. */
+/** Clients that each send something and wait for `count` whole responses. */
 const waiting = (options: {
   readonly title: string
   readonly clients: ReadonlyArray<{ readonly name: string; readonly requests: string; readonly count: number }>

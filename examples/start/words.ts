@@ -30,8 +30,8 @@ const answers: Record<Shutdown.CutRequest["clientReceived"], string> = {
 
 export const verdict = (report: Shutdown.Report): string => {
   const lost = report.cut.length === 0
-    ? "every request got its whole answer"
-    : `${count(report.cut.length, "request")} did not get the whole answer`
+    ? "every request got its whole response"
+    : `${count(report.cut.length, "request")} did not get the whole response`
   return `${report.outcome === "Closed" ? "Closed at once" : `Shut down in ${took(report.duration)}`}: ${lost}.`
 }
 

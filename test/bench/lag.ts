@@ -15,7 +15,7 @@ interface Sample {
 const shortestMs = 20
 const longestMs = 1220
 
-/** Resolves at the moment at which the whole answer is there. */
+/** Resolves at the moment at which the whole response is there. */
 const ask = (port: number, path: string): Promise<number> =>
   new Promise((resolve, reject) => {
     let text = ""

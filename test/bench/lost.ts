@@ -119,7 +119,7 @@ export const run = async (
   }
   note(
     "*Sent* are requests written, wholly or in part, to a connection that the client knew as open; where clients " +
-      "loop, those in flight at the signal and after. *Lost* are those whose connection ended before the whole answer, or that had none within 10 s."
+      "loop, those in flight at the signal and after. *Lost* are those whose connection ended before the whole response, or that had none within 10 s."
   )
   headline.table(
     `Requests lost, of those sent, over ${range(shutdowns)} each; in brackets those refused with 503`,

@@ -167,7 +167,7 @@ export class Http1Client implements Client {
     }
   }
 
-  /** What has come after the last whole answer: the beginning of one, or nothing that is known. */
+  /** What has come after the last whole response: the beginning of one, or nothing that is known. */
   get unread(): number {
     return this.#rest.length
   }

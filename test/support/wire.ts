@@ -7,7 +7,7 @@ import type { Target } from "./rawClient.js"
 
 export type Exchange =
   | { readonly _tag: "Answered"; readonly response: HttpResponse }
-  /** The connection was reset (`reset`) or closed (`fin`) before the whole answer had come. */
+  /** The connection was reset (`reset`) or closed (`fin`) before the whole response had come. */
   | { readonly _tag: "Lost"; readonly how: "reset" | "fin" }
   /** We gave up waiting and left. */
   | { readonly _tag: "Left" }

@@ -140,7 +140,7 @@ const exchangeAtDeadline = (
 const isLate503 = ({ begun, exchange: { answered, fromEffectApp, status } }: ExchangeAtDeadline): boolean =>
   answered && fromEffectApp && !begun && status === 503
 
-/** What the client of a request got that was in flight at the deadline; nothing if that was the whole answer. */
+/** What the client of a request got that was in flight at the deadline; nothing if that was the whole response. */
 const outcome = (
   atDeadline: ExchangeAtDeadline,
   cutByUs: ReadonlySet<unknown>,

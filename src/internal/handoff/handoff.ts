@@ -15,11 +15,11 @@ import type { ListenError } from "../model/listener.js"
 import { checkNames } from "../policy/optionNames.js"
 import { duration } from "../policy/policy.js"
 import { Program, ProgramService } from "../signals/program.js"
-import * as Workers from "./cluster.js"
+import * as ClusterWorker from "./clusterWorker.js"
+import * as Conversation from "./conversation.js"
 import { chosen, listen } from "./handoffSignals.js"
 import { CurrentHandover, Handover } from "./handover.js"
 import { withoutLameDuck } from "./predecessor.js"
-import * as Conversation from "./successor.js"
 import { begin } from "./takeover.js"
 import { type Run, Upgrader } from "./upgrader.js"
 
@@ -47,7 +47,7 @@ export const launch = (options: Options, tag: typeof Handoff) =>
 
     const role = () =>
       Cluster.isWorker ? "worker" : upgrader.isStarting && predecessor !== undefined ? "successor" : "predecessor"
-    yield* Workers.obey({ isStopping: () => upgrader.isEnding, handlesSignals: around !== undefined, program })
+    yield* ClusterWorker.obey({ isStopping: () => upgrader.isEnding, handlesSignals: around !== undefined, program })
     yield* listen(signals, (signal) => {
       if (upgrader.isUpgrading) return
       run(
@@ -69,11 +69,11 @@ export const launch = (options: Options, tag: typeof Handoff) =>
         Effect.provideService(Program, program)
       )
       // a hook whose scope closes before its server shuts down is taken back
-      yield* Effect.forEach(Array.from(program.servers.keys()), Workers.lastAnswer, { discard: true }).pipe(
+      yield* Effect.forEach(Array.from(program.servers.keys()), ClusterWorker.lastAnswer, { discard: true }).pipe(
         Scope.extend(outer)
       )
       yield* Effect.uninterruptibleMask((restore) => begin(restore, handover, predecessor, options.pidFile))
-      yield* Workers.sayReady(program)
+      yield* ClusterWorker.sayReady(program)
       yield* upgrader.serve(outer)
       yield* upgrader.handedOver
       yield* Effect.forkIn(withoutLameDuck(program), outer)

@@ -40,12 +40,12 @@ export interface ListenTarget {
   /** The predecessor has passed it on, and keeps none of it. */
   readonly isInherited: boolean
   /** It may not accept before its predecessor lets it. */
-  readonly isLater: boolean
-  readonly wait: (listen: Effect.Effect<void, ListenError>) => void
+  readonly waitsForPredecessor: boolean
+  readonly listenLater: (listen: Effect.Effect<void, ListenError>) => void
   /** It listens. Throws what `listen` would have. */
-  readonly listening: (held: Omit<Held, "name" | "file">) => void
+  readonly hasListened: (held: Omit<Held, "name" | "file">) => void
   /** It is about to stop. */
-  readonly leave: () => void
+  readonly release: () => void
 }
 
 export class Handover {
@@ -69,7 +69,7 @@ export class Handover {
     return Array.from(this.all)
   }
 
-  place(options: Options): ListenTarget {
+  claim(options: Options): ListenTarget {
     const name = nameOf(options)
     const index = this.unclaimed.findIndex((inherited) => inherited.name === name)
     const [inherited] = index === -1 ? [] : this.unclaimed.splice(index, 1)
@@ -90,18 +90,18 @@ export class Handover {
       address: inherited?.address ??
         (bindAt === undefined || path === undefined ? undefined : { _tag: "UnixAddress", path }),
       isInherited: inherited !== undefined,
-      isLater: inherited !== undefined && !this.isOpen,
-      wait: (listen) => {
+      waitsForPredecessor: inherited !== undefined && !this.isOpen,
+      listenLater: (listen) => {
         if (inherited === undefined) return
         waits = { fd: inherited.fd, listen }
         this.waiting.add(waits)
       },
-      listening: (held) => {
+      hasListened: (held) => {
         if (bindAt !== undefined && path !== undefined) reveal(bindAt, path)
         holds = { ...held, name, file: inherited?.file ?? (path === undefined ? undefined : fileAt(path)) }
         this.all.add(holds)
       },
-      leave: () => {
+      release: () => {
         if (waits !== undefined && this.waiting.delete(waits)) closeDescriptor(waits.fd)
         if (holds === undefined || !this.all.delete(holds)) return
         if (holds.file !== undefined && !this.handedOver) removeOwn(holds.file)

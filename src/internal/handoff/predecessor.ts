@@ -10,9 +10,9 @@ import type { Successor } from "../model/handoff.js"
 import { HandoffFailed, notServing } from "../model/handoffFailed.js"
 import { descriptorOf } from "../node/internals.js"
 import type { ProgramService } from "../signals/program.js"
+import * as Conversation from "./conversation.js"
 import type { Handover, Held, Inherited } from "./handover.js"
 import { socketAt } from "./message.js"
-import * as Conversation from "./successor.js"
 
 /** How long a successor that is not wanted may take to end before it is killed. */
 export const killMillis = 1000

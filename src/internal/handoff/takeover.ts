@@ -5,8 +5,8 @@ import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import * as Line from "../log/line.js"
 import { HandoffFailed } from "../model/handoffFailed.js"
+import type * as Conversation from "./conversation.js"
 import type { Handover } from "./handover.js"
-import type * as Conversation from "./successor.js"
 
 /** Waits for the predecessor to let go, accepts, and says so. */
 export const begin = Effect.fnUntraced(function*(

@@ -8,7 +8,7 @@ import { unsafeInterrupt } from "../effect/fibers.js"
 import * as RealTime from "../effect/realTime.js"
 import * as Line from "../log/line.js"
 import { HandoffFailed } from "../model/handoffFailed.js"
-import { fork, type Worker } from "./cluster.js"
+import { fork, type Worker } from "./clusterPrimary.js"
 import { killMillis } from "./predecessor.js"
 
 interface PoolOptions {

@@ -72,7 +72,7 @@ export class AcceptQueue {
   readonly #accepts = new Accepts()
   readonly #held = new Queue<() => void>()
   #isHolding = false
-  #gone = () => {}
+  #stopWaiting = () => {}
 
   constructor(server: Net.Server, closeNow: () => void, sharedWith: () => Sharing) {
     this.#server = server
@@ -100,27 +100,27 @@ export class AcceptQueue {
   }
 
   /** The socket has gone: nothing waits for that any longer. */
-  gone(): void {
-    this.#gone()
+  stopWaiting(): void {
+    this.#stopWaiting()
   }
 
   /** Closes the socket, once the queue has run dry. */
   readonly close: Effect.Effect<void> = Effect.async<void>((resume) => {
     this.#isHolding = true
-    const over = () => {
-      this.#gone = () => {}
+    const closed = () => {
+      this.#stopWaiting = () => {}
       this.#closeNow()
       this.#release()
     }
     const untilDry = new UntilDry(this.#server, this.#accepts, this.#sharedWith, () => {
-      over()
+      closed()
       resume(Effect.void)
     })
-    this.#gone = () => untilDry.end()
+    this.#stopWaiting = () => untilDry.finish()
     untilDry.begin()
     return Effect.sync(() => {
       untilDry.cancel()
-      over()
+      closed()
     })
   })
 
@@ -164,18 +164,18 @@ class UntilDry {
   readonly #server: Net.Server
   readonly #accepts: Accepts
   readonly #sharedWith: () => Sharing
-  readonly #over: () => void
+  readonly #closed: () => void
   readonly #handle: ReturnType<typeof handleOf>
   readonly #startedAt = machineMillis()
   #immediate: NodeJS.Immediate | undefined = undefined
   #timer: NodeJS.Timeout | undefined = undefined
   #isShort = false
 
-  constructor(server: Net.Server, accepts: Accepts, sharedWith: () => Sharing, over: () => void) {
+  constructor(server: Net.Server, accepts: Accepts, sharedWith: () => Sharing, closed: () => void) {
     this.#server = server
     this.#accepts = accepts
     this.#sharedWith = sharedWith
-    this.#over = over
+    this.#closed = closed
     this.#handle = handleOf(server)
   }
 
@@ -189,18 +189,18 @@ class UntilDry {
     clearImmediate(this.#immediate)
   }
 
-  end(): void {
+  finish(): void {
     this.cancel()
-    this.#over()
+    this.#closed()
   }
 
   #restFor(millis: number): void {
     const late = machineMillis() - this.#startedAt
-    if (late >= limitMillis) return this.#over()
+    if (late >= limitMillis) return this.#closed()
     if (!this.#isShort && late >= patienceMillis) {
       const sharing = this.#sharedWith()
       // the rest of the queue is theirs
-      if (sharing === "acceptors") return this.#over()
+      if (sharing === "acceptors") return this.#closed()
       this.#isShort = true
       // the length of the queue is the socket's, and so every holder's
       if (sharing === "nobody") shorten(this.#server)
@@ -221,7 +221,7 @@ class UntilDry {
       if (turns > quietTurns && took <= shortest * briefTurn) {
         // the functions on the way to it have never run, and are compiled first: as long as a hundred such turns
         if (typeof this.#handle?.fd === "number" && isTcp(this.#server)) this.#handle.close?.()
-        return this.#over()
+        return this.#closed()
       }
       if (turns > attemptTurns) return this.#restFor(restMillis)
       if (took < shortest) shortest = took

@@ -7,8 +7,8 @@ import { CurrentHandover } from "../handoff/handover.js"
 import type { Address, ListenError, NodeServer, Options } from "../model/listener.js"
 import { handleOf, http2OptionsOf, responseBeingWritten, socketsOf } from "../node/internals.js"
 import { originOf } from "../node/listeningSocket.js"
+import * as OfferedSocket from "../node/offeredSocket.js"
 import { fileOf, type SocketFile, sparing } from "../node/socketFile.js"
-import * as Successor from "../node/successor.js"
 import { setImmediate } from "../node/timers.js"
 import { maxInFlight } from "../protocol/pipeline.js"
 import { AcceptQueue, type Sharing } from "./acceptQueue.js"
@@ -23,7 +23,7 @@ export interface BoundListener {
   /** Stops accepting at once. */
   readonly closeNow: () => void
   /** It is going to close: the next server of this process that listens on its address is given its socket. */
-  readonly makeWay: () => void
+  readonly offerSocket: () => void
   /** Its scope has closed before its server: one that has never listened is its owner's again. */
   readonly release: () => void
 }
@@ -38,34 +38,34 @@ export const bind = (
   watcher: NodeServerEvents
 ): Effect.Effect<BoundListener, ListenError> =>
   Effect.flatMap(CurrentHandover, (handover) => {
-    const place = handover?.place(options)
-    const { closeNow: stop, hasBound } = closer(server)
-    let unlist = () => {}
+    const target = handover?.claim(options)
+    const { closeNow: stop, rememberFile } = closer(server)
+    let withdraw = () => {}
     const closeNow = () => {
-      unlist()
-      place?.leave()
+      withdraw()
+      target?.release()
       stop()
     }
-    const makeWay = () => {
-      unlist()
-      if (place === undefined) unlist = Successor.makeWay(server, closeNow, () => queue.gone())
+    const offerSocket = () => {
+      withdraw()
+      if (target === undefined) withdraw = OfferedSocket.offerSocket(server, closeNow, () => queue.stopWaiting())
     }
     const queue = new AcceptQueue(
       server,
       closeNow,
-      () => handover?.isOffered === true ? "holders" : place?.isInherited === true ? "nobody" : sharedWith(server)
+      () => handover?.isOffered === true ? "holders" : target?.isInherited === true ? "nobody" : sharedWith(server)
     )
-    const address = () => place?.address ?? addressOf(server, options.fd)
+    const address = () => target?.address ?? addressOf(server, options.fd)
     const bound = (): BoundListener => ({
       address: address(),
       // what is queued on an inherited descriptor is its other holders' too
       close: Effect.suspend(() => {
         if (!server.listening || options.fd !== undefined) return Effect.sync(closeNow)
-        makeWay()
+        offerSocket()
         return queue.close
       }),
       closeNow,
-      makeWay,
+      offerSocket,
       release: () => {}
     })
     const listen = Effect.async<void, ListenError>((resume) => {
@@ -86,7 +86,7 @@ export const bind = (
         server.off("error", fail)
         server.off("close", closedEarly)
         try {
-          place?.listening({ address: address(), server, closeNow })
+          target?.hasListened({ address: address(), server, closeNow })
         } catch (cause) {
           stop()
           return fail(cause)
@@ -98,19 +98,19 @@ export const bind = (
         resume(Effect.void)
       }
       try {
-        const where = place?.options ?? options
+        const where = target?.options ?? options
         if (isCutOff(where.path)) throw Object.assign(new Error("the path is too long"), { code: "ENAMETOOLONG" })
         server.listen(where, listening)
         // before anybody else can have put a file of his own there; a worker of a cluster has to ask first
-        if (server.listening) hasBound()
+        if (server.listening) rememberFile()
       } catch (cause) {
         server.off("error", fail)
         server.off("close", closedEarly)
         fail(cause)
       }
     })
-    if (place === undefined || !place.isLater) return Effect.map(listen, bound)
-    place.wait(listen)
+    if (target === undefined || !target.waitsForPredecessor) return Effect.map(listen, bound)
+    target.listenLater(listen)
     return Effect.sync(bound)
   })
 
@@ -120,17 +120,17 @@ export const adopt = (
   watcher: NodeServerEvents
 ): Effect.Effect<BoundListener> =>
   Effect.suspend(() => {
-    const { closeNow: stop, hasBound } = closer(server)
-    let unlist = () => {}
+    const { closeNow: stop, rememberFile } = closer(server)
+    let withdraw = () => {}
     const closeNow = () => {
-      unlist()
+      withdraw()
       stop()
     }
     const queue = new AcceptQueue(server, closeNow, () => sharedWith(server))
     limitStreams(server)
-    const makeWay = () => {
-      unlist()
-      unlist = Successor.makeWay(server, closeNow, () => queue.gone())
+    const offerSocket = () => {
+      withdraw()
+      withdraw = OfferedSocket.offerSocket(server, closeNow, () => queue.stopWaiting())
     }
     let listened = false
     const unwatch = watch(server, watcher, queue, { isComing: () => false, hasListened: () => listened })
@@ -138,7 +138,7 @@ export const adopt = (
     let address = addressOf(server)
     const listening = () => {
       listened = true
-      hasBound()
+      rememberFile()
       address = addressOf(server)
       server.on("error", watcher.acceptFailed)
       // it comes too late, and its owner asks for its address first
@@ -154,11 +154,11 @@ export const adopt = (
       close: Effect.suspend(() => {
         if (!server.listening) return Effect.void
         if (originOf(server) === "descriptor") return Effect.sync(closeNow)
-        makeWay()
+        offerSocket()
         return queue.close
       }),
       closeNow,
-      makeWay,
+      offerSocket,
       release: () => {
         if (listened) return
         server.off("listening", listening)
@@ -177,7 +177,7 @@ const sharedWith = (server: NodeServer): Sharing => originOf(server) === "bound"
 const closer = (server: NodeServer) => {
   let file: SocketFile | undefined
   return {
-    hasBound: () => {
+    rememberFile: () => {
       file = fileOf(server)
     },
     closeNow: () => {
@@ -209,11 +209,11 @@ const isCutOff = (path: string | undefined): boolean =>
 const adoptSocket = (watcher: NodeServerEvents, socket: Net.Socket): void => {
   watcher.connection(socket)
   const response = responseBeingWritten(socket)
-  if (response === undefined) return watcher.resting(socket)
+  if (response === undefined) return watcher.adoptedIdle(socket)
   const { req: request } = response
   // a router that is mounted somewhere has rewritten `url`, and kept what it was (express, connect)
   const { originalUrl } = request as { readonly originalUrl?: unknown }
-  watcher.underWay(request, response, typeof originalUrl === "string" ? originalUrl : request.url)
+  watcher.adoptedRequest(request, response, typeof originalUrl === "string" ? originalUrl : request.url)
 }
 
 const addressOf = (server: NodeServer, fd?: number): Address => {

@@ -20,23 +20,27 @@ import { type ClosedByOthers, replaceClosed, replaceClosing } from "./nodeClose.
 export interface NodeServerEvents extends ClosedByOthers {
   readonly connection: (socket: Net.Socket) => void
   /** Somebody has sent a socket of this server to another process, the first one to that one. */
-  readonly sends: () => void
+  readonly sendsSockets: () => void
   readonly secureConnection: (socket: Tls.TLSSocket) => void
   readonly session: (session: Http2.ServerHttp2Session) => void
   readonly stream: (stream: Http2.ServerHttp2Stream, headers: Http2.IncomingHttpHeaders) => boolean
   readonly request: (request: Http.IncomingMessage, response: Http.ServerResponse) => boolean
   /** The server's own listeners have seen the request. */
-  readonly answer: (request: Http.IncomingMessage, response: Http.ServerResponse) => boolean
+  readonly giveToApp: (request: Http.IncomingMessage, response: Http.ServerResponse) => boolean
   /** The requests of its connection that others have to be answered before, if there are any. */
   readonly pipeline: (request: Http.IncomingMessage) => Pipeline | undefined
   /** Reads no more from its connection until it has been answered. */
   readonly stopReading: (request: Http.IncomingMessage) => void
   /** Nobody listens for requests: answers in place of a handler. */
-  readonly onUnhandled: (response: Http.ServerResponse) => void
+  readonly answerUnheard: (response: Http.ServerResponse) => void
   /** A request that a server was answering when it was adopted: `path` is what its client has asked for. */
-  readonly underWay: (request: Http.IncomingMessage, response: Http.ServerResponse, path: string | undefined) => void
+  readonly adoptedRequest: (
+    request: Http.IncomingMessage,
+    response: Http.ServerResponse,
+    path: string | undefined
+  ) => void
   /** A connection that was there before its server was adopted owes nobody an answer. */
-  readonly resting: (socket: Net.Socket) => void
+  readonly adoptedIdle: (socket: Net.Socket) => void
   /** The deadline has passed. */
   readonly isTooLate: () => boolean
   readonly reject503: (response: Http.ServerResponse) => void
@@ -131,13 +135,13 @@ class Delivery {
     const heard: boolean = Reflect.apply(this.#emit, this.#server, args)
     // whoever listens for the others answers them, or hands them on as a request
     if (args[0] !== "request") return heard
-    if (!this.#watcher.answer(request, response) && !heard) this.#watcher.onUnhandled(response)
+    if (!this.#watcher.giveToApp(request, response) && !heard) this.#watcher.answerUnheard(response)
     return true
   }
 }
 
 /** What stands in for the `emit` of a server: `onClose` says whether nobody else is to hear of its end. */
-export const seeing = (
+export const observedEmit = (
   server: NodeServer,
   watcher: NodeServerEvents,
   queue: HoldingQueue,
@@ -199,17 +203,17 @@ export const watch = (
   const emit = emitOf(server)
   watched.add(server)
   let closed = false
-  let repeated = false
+  let emitsCloseAgain = false
   const onClose = (): boolean => {
-    if (repeated) {
-      repeated = false
+    if (emitsCloseAgain) {
+      emitsCloseAgain = false
       return true
     }
     if (closed) return false
     closed = true
     // its last connection is gone: only the class's own `close` stops the timer that looks for request timeouts, and
     // tells of its end once more
-    repeated = true
+    emitsCloseAgain = true
     Reflect.get(Object.getPrototypeOf(server), "close").call(server)
     setImmediate(() => {
       unwatch()
@@ -217,13 +221,13 @@ export const watch = (
     })
     return false
   }
-  const watching = seeing(server, watcher, queue, emit, onClose)
+  const watching = observedEmit(server, watcher, queue, emit, onClose)
   const isSpoken = (request: Http.IncomingMessage) => isSpokenBy(server.listeners("upgrade"), request)
   const isOver = () => closed || !life.hasListened()
   const restores = [
     Patch.serverEmit(server, watching),
     handOverSpoken(server, isSpoken),
-    whenSending(server, () => watcher.sends()),
+    whenSending(server, () => watcher.sendsSockets()),
     ...replaceClosing(server, watcher, { isComing: life.isComing, isOver })
   ]
   const unwatch = () => {

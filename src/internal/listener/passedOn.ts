@@ -10,75 +10,77 @@ import type { NodeServer } from "../model/listener.js"
 import { rawSocketOf } from "../node/internals.js"
 import * as Patch from "../node/patch.js"
 import { emitOf, onPassing } from "../node/serverEmit.js"
-import { isWatched, type NodeServerEvents, seeing } from "./nodeEvents.js"
+import { isWatched, type NodeServerEvents, observedEmit } from "./nodeEvents.js"
 
-type Seeing = ReturnType<typeof seeing>
+type ObservedEmit = ReturnType<typeof observedEmit>
 
 /** A server that others have passed connections to. */
-interface Guest {
+interface ForeignServer {
   /** How many of them are open. */
   connections: number
-  readonly seen: Map<ConnectionOwner, Seeing>
+  readonly emits: Map<ConnectionOwner, ObservedEmit>
   readonly emit: NodeServer["emit"]
   readonly restore: Patch.Restore
 }
 
-const guests = new WeakMap<Net.Server, Guest>()
+const foreignServers = new WeakMap<Net.Server, ForeignServer>()
 
-const registries = new Map<ConnectionOwner, (node: NodeServer) => NodeServerEvents>()
+const watchers = new Map<ConnectionOwner, (node: NodeServer) => NodeServerEvents>()
 
 // made here, where it can hold no server that has been closed
-const hear = (server: Net.Server, _: unknown, socket: Net.Socket): void => notice(server, socket)
+const hearPassed = (server: Net.Server, _: unknown, socket: Net.Socket): void => passedTo(server, socket)
 
 let stopHearing = (): void => {}
 
 /** Until it is told not to: sees which connections of a registry are passed on, and takes their new protocol for theirs. */
-export const seePassedOn = (
+export const watchPassedOn = (
   registry: ConnectionRegistry,
   watcherOf: (node: NodeServer) => NodeServerEvents
 ): () => void => {
-  if (registries.size === 0) stopHearing = onPassing(hear)
-  registries.set(registry, watcherOf)
+  if (watchers.size === 0) stopHearing = onPassing(hearPassed)
+  watchers.set(registry, watcherOf)
   return () => {
-    if (registries.delete(registry) && registries.size === 0) stopHearing()
+    if (watchers.delete(registry) && watchers.size === 0) stopHearing()
   }
 }
 
-const noticed = new WeakMap<Net.Socket, Net.Server>()
+const lastPassedTo = new WeakMap<Net.Socket, Net.Server>()
 
-const notice = (server: Net.Server, socket: Net.Socket): void => {
+const passedTo = (server: Net.Server, socket: Net.Socket): void => {
   const { registry } = connectionOf(socket) ?? {}
-  const watcherOf = registry === undefined ? undefined : registries.get(registry)
-  if (registry === undefined || watcherOf === undefined || isWatched(server) || noticed.get(socket) === server) return
-  noticed.set(socket, server)
-  const guest = guests.get(server) ?? takeIn(server)
-  if (!guest.seen.has(registry)) {
-    guest.seen.set(registry, seeing(server, watcherOf(server), neverHolding, guest.emit, () => false))
+  const watcherOf = registry === undefined ? undefined : watchers.get(registry)
+  if (registry === undefined || watcherOf === undefined || isWatched(server) || lastPassedTo.get(socket) === server) {
+    return
   }
-  guest.connections++
+  lastPassedTo.set(socket, server)
+  const foreign = foreignServers.get(server) ?? watchForeign(server)
+  if (!foreign.emits.has(registry)) {
+    foreign.emits.set(registry, observedEmit(server, watcherOf(server), neverHolding, foreign.emit, () => false))
+  }
+  foreign.connections++
   socket.once("close", () => {
-    guest.connections--
-    if (guest.connections === 0) leave(server, guest)
+    foreign.connections--
+    if (foreign.connections === 0) unwatchForeign(server, foreign)
   })
 }
 
 /** Its own `emit` is replaced for as long as it has one of them. */
-const takeIn = (server: Net.Server): Guest => {
+const watchForeign = (server: Net.Server): ForeignServer => {
   const emit = emitOf(server)
   const restore = Patch.serverEmit(server, function(...args) {
-    if (args[0] === "connection" || args[0] === "secureConnection") notice(server, args[1] as Net.Socket)
+    if (args[0] === "connection" || args[0] === "secureConnection") passedTo(server, args[1] as Net.Socket)
     const connection = connectionOf(socketIn(args))
-    const own = connection === undefined ? undefined : guest.seen.get(connection.registry)
+    const own = connection === undefined ? undefined : foreign.emits.get(connection.registry)
     return Reflect.apply(own ?? emit, this, args)
   })
-  const guest: Guest = { connections: 0, seen: new Map(), emit, restore }
-  guests.set(server, guest)
-  return guest
+  const foreign: ForeignServer = { connections: 0, emits: new Map(), emit, restore }
+  foreignServers.set(server, foreign)
+  return foreign
 }
 
-const leave = (server: Net.Server, guest: Guest): void => {
-  guests.delete(server)
-  guest.restore()
+const unwatchForeign = (server: Net.Server, foreign: ForeignServer): void => {
+  foreignServers.delete(server)
+  foreign.restore()
 }
 
 /** The socket that an event of a Node server is about, or the one below it that was accepted. */

@@ -10,12 +10,13 @@ import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import { watchSocket } from "../core/cutElsewhere.js"
 import type { Protocol } from "../core/protocol.js"
 import type { NodeServer } from "../model/listener.js"
+import { isHttp } from "../node/httpServers.js"
 import { serverOf } from "../node/internals.js"
 import { whenTaken } from "../node/sentSocket.js"
 import { Http1, http1Of } from "../protocol/http1.js"
 import * as Http2 from "../protocol/http2.js"
 import type { Pipeline } from "../protocol/pipeline.js"
-import { isHttp, protocolOf } from "../protocol/protocols.js"
+import { protocolOf } from "../protocol/protocols.js"
 import { reject503, rejectUpgrade503 } from "../protocol/reject503.js"
 import { Handshake, rejectPlain, secured } from "../protocol/tls.js"
 import { hijack } from "../protocol/upgraded.js"
@@ -63,7 +64,7 @@ class Watcher implements NodeServerEvents {
     this.#protocol = protocolOf(node)
   }
 
-  sends(): void {
+  sendsSockets(): void {
     this.#isSending = true
     this.#registry.prune()
     for (const { socket } of this.#registry.connections) whenTaken(socket, release)
@@ -107,21 +108,21 @@ class Watcher implements NodeServerEvents {
     http1Of(request.socket)?.stopReading()
   }
 
-  answer(request: Http.IncomingMessage, response: Http.ServerResponse): boolean {
+  giveToApp(request: Http.IncomingMessage, response: Http.ServerResponse): boolean {
     if (!this.#withApp) return false
     this.#server.app?.request(request, response)
     return true
   }
 
-  onUnhandled(response: Http.ServerResponse): void {
+  answerUnheard(response: Http.ServerResponse): void {
     reject503(response)
   }
 
-  underWay(request: Http.IncomingMessage, response: Http.ServerResponse, path: string | undefined): void {
+  adoptedRequest(request: Http.IncomingMessage, response: Http.ServerResponse, path: string | undefined): void {
     http1Of(request.socket)?.begin(request, response, this.#withApp, path)
   }
 
-  resting(socket: Net.Socket): void {
+  adoptedIdle(socket: Net.Socket): void {
     http1Of(socket)?.markIdleIfUsed()
   }
 

@@ -54,17 +54,17 @@ export class DeadlineExceeded extends Data.TaggedError("DeadlineExceeded")<{ rea
     if (this.report.outcome === "Cut" && cut.every(({ by }) => by === "rpc")) {
       return `${cut.length} call${
         cut.length === 1 ? "" : "s"
-      } of RPC did not get the whole answer, since nothing waits `
+      } of RPC did not get the whole response, since nothing waits `
         + `for them: ${shown.join(", ")}${more}. Wrap the layer of the protocol in withDrain of quiesce/rpc.`
     }
     if (this.report.outcome === "Cut") {
       return `${cut.length} request${
         cut.length === 1 ? "" : "s"
-      } did not get the whole answer, since other code in this `
+      } did not get the whole response, since other code in this `
         + `process has destroyed the connection: ${shown.join(", ")}${more}. `
         + `Let the shutdown alone close connections: it closes idle ones at once, and the others with their last answer.`
     }
-    return `${cut.length} request${cut.length === 1 ? "" : "s"} did not get the whole answer before the deadline, `
+    return `${cut.length} request${cut.length === 1 ? "" : "s"} did not get the whole response before the deadline, `
       + `${Duration.format(draining)} after draining began: ${shown.join(", ")}${more}. `
       + `Raise \`timeout\`, or let the handler end earlier (see \`Server.shuttingDown\`).`
   }

@@ -7,7 +7,7 @@ import type * as Option from "effect/Option"
 import type { Connection } from "./connection.js"
 
 /**
- * A request that did not get its whole answer before the deadline.
+ * A request that did not get its whole response before the deadline.
  *
  * @since 0.1.0
  * @category models
@@ -85,7 +85,7 @@ export interface HookReport {
  */
 export interface Report {
   /**
-   * `"Drained"`: every request got its whole answer, unless its client left or its own handler gave it up.
+   * `"Drained"`: every request got its whole response, unless its client left or its own handler gave it up.
    * `"DeadlineExceeded"`: those in `cut` did not, before the deadline. `"Cut"` (since 0.2.0): those in `cut` did not,
    * since other code in this process has destroyed their connections, or RPC runs without `withDrain` (`by`). `"Closed"`: `close` was called, by choice;
    * what it cut is in `cut` too.
@@ -115,7 +115,7 @@ export interface Report {
     /** Closed by us at the deadline, or by `close`; or by other code, with answers still owed. */
     readonly cut: number
   }
-  /** The requests that did not get their whole answer. */
+  /** The requests that did not get their whole response. */
   readonly cut: ReadonlyArray<CutRequest>
   /**
    * Event streams that were ended for the shutdown (`endEventStreams` of the policy), and that their clients have got in

@@ -53,7 +53,7 @@ export class Session implements Protocol {
   #last: number | undefined
   #used = false
   #isGivenUp = false
-  /** Streams whose whole answer has left, in the order in which they are to be ended. */
+  /** Streams whose whole response has left, in the order in which they are to be ended. */
   #lingering: Set<Http2Exchange> | undefined
   /** When all streams were last looked at for those that their client has reset. */
   #lookedAt = Number.NEGATIVE_INFINITY
@@ -112,7 +112,7 @@ export class Session implements Protocol {
     restore()
   }
 
-  /** A client that has its whole answer may leave its request without an end, as no HTTP/1.1 client may either. */
+  /** A client that has its whole response may leave its request without an end, as no HTTP/1.1 client may either. */
   #lingerOn(exchange: Http2Exchange): void {
     const finished = () => {
       if (!exchange.isInFlight) return

@@ -15,7 +15,7 @@ const { NGHTTP2_INTERNAL_ERROR } = Http2.constants
 export class Http2Exchange extends Exchange {
   /** What `@effect/platform-node` answers with, once it has been made. */
   response: Http2.Http2ServerResponse | undefined = undefined
-  /** Its whole answer has left, and it is read from until then, if its client does not end its request before. */
+  /** Its whole response has left, and it is read from until then, if its client does not end its request before. */
   lingersUntil = Number.POSITIVE_INFINITY
   /** Its session was destroyed while it was in flight. */
   cutWithSession = false

@@ -8,15 +8,15 @@ import type { App } from "../listener/app.js"
 import * as ByHand from "../listener/byHand.js"
 import { adopt, bind, type BoundListener } from "../listener/listener.js"
 import { makeNodeServer, seemsToStart, whyNotAdopt, whyNotListen, wrongListenOption } from "../listener/listenErrors.js"
-import { seePassedOn } from "../listener/passedOn.js"
+import { watchPassedOn } from "../listener/passedOn.js"
 import { watcherOf } from "../listener/watcher.js"
 import * as Line from "../log/line.js"
 import { ServerClosed } from "../model/errors.js"
 import { type Listener, ListenError, type NodeServer, type Options } from "../model/listener.js"
 import type { ServerService } from "../model/server.js"
+import { isHttp, isHttp2 } from "../node/httpServers.js"
 import { nextMacrotask } from "../node/turn.js"
 import { ofEffectApp } from "../node/upgrades.js"
-import { isHttp, isHttp2 } from "../protocol/protocols.js"
 import type { KeepAliveGrace } from "../telemetry/keepAliveGrace.js"
 import type { Shutdown } from "./shutdown.js"
 
@@ -24,7 +24,7 @@ export interface Listeners extends Pick<ServerService, "adopt" | "listen"> {
   /** Listens, and answers with the app even where the Node server has listeners of its own. */
   readonly listenApp: ServerService["listen"]
   /** The server has closed: connections that other servers pass on are none of its own any more. */
-  readonly stopSeeing: () => void
+  readonly stopWatching: () => void
 }
 
 interface Parts {
@@ -82,7 +82,7 @@ export const make = (parts: Parts): Listeners => {
           whyNotAdopt(node) ?? Effect.tap(adopt(node, watcher(node, false)), () => keepAliveGrace.check(node))
         )
       ),
-    stopSeeing: seePassedOn(registry, (node) => watcher(node, false))
+    stopWatching: watchPassedOn(registry, (node) => watcher(node, false))
   }
 }
 

@@ -99,7 +99,7 @@ export const make = <A extends App | undefined>(
         eventStreamsEnd.unsafeOpen()
       },
       onStart: keepAlives.giveWay,
-      onDrained: () => listening.stopSeeing(),
+      onDrained: () => listening.stopWatching(),
       onClosed: () => program?.closed(service)
     })
     yield* Effect.addFinalizer(() => shutdown.finalize)

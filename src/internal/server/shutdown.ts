@@ -77,7 +77,7 @@ export const make = (parts: Parts): Effect.Effect<Shutdown> =>
       parts.onStart()
       telemetry.startedAt = registry.now()
       shuttingDown.unsafeOpen()
-      for (const listener of listeners) listener.makeWay()
+      for (const listener of listeners) listener.offerSocket()
       runDrain(releaseOutputs)
     })
     const closed = Effect.flatMap(

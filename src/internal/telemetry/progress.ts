@@ -8,7 +8,7 @@ import type { Exchange } from "../core/exchange.js"
 import { clip } from "../model/text.js"
 import type { WatchedServer } from "./telemetry.js"
 
-/** A request that has not got its whole answer. */
+/** A request that has not got its whole response. */
 export interface InFlight {
   readonly method: string
   readonly path: string

@@ -35,7 +35,7 @@ const histogram = (name: string, description: string) =>
   Metrics.histogram(`quiesce_${name}_seconds`, "s", seconds, description)
 
 const openConnections = gauge("connections", "{connection}", "Open connections")
-const inFlight = gauge("requests_in_flight", "{request}", "Requests that have not got their whole answer yet")
+const inFlight = gauge("requests_in_flight", "{request}", "Requests that have not got their whole response yet")
 const phases = gauge("phase", "{server}", "1 for the phase that the server is in, 0 for the others")
 const accepted = counter("connections_accepted", "{connection}", "Connections accepted")
 const acceptErrors = counter("accept_errors", "{error}", "Connections that the system could not accept")
@@ -46,7 +46,7 @@ const forceClosed = counter(
   "{connection}",
   "Connections force-closed with no request in flight"
 )
-const cut = counter("requests_cut", "{request}", "Requests that did not get their whole answer in a shutdown")
+const cut = counter("requests_cut", "{request}", "Requests that did not get their whole response in a shutdown")
 const abandoned = counter("handlers_abandoned", "{handler}", "Handlers that ignored interruption and were left behind")
 const shutdownDuration = histogram("shutdown_duration", "From the beginning of a shutdown to its report")
 const drainDuration = histogram("drain_duration", "From the closing of the listeners to the end, or to the deadline")

@@ -97,7 +97,7 @@ for (const kind of kinds) {
         await attacked.honest.stop(limit)
       }, { policy: { timeout: 1500 } }))
 
-    it("in reading: who reads at all has the whole answer before the deadline", () =>
+    it("in reading: who reads at all has the whole response before the deadline", () =>
       withAttackedSite(kind, async (attacked) => {
         const slow = await attacked.attacker({ bytesPerSecond: 8 * 1024 * 1024 })
         await slow.write("GET /big/12 HTTP/1.1\r\nHost: test\r\n\r\n")

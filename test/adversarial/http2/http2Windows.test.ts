@@ -45,7 +45,7 @@ for (const wire of wires) {
         expect(Frames.codeOf(await client.untilFrame("RST_STREAM", 1, limit))).not.toBe(Frames.code.noError)
       }, oneSecondTimeout))
 
-    it("opens its window little by little has the whole answer", () =>
+    it("opens its window little by little has the whole response", () =>
       withAttackedServer(wire, async (on, onLeave) => {
         const honest = await on.honest()
         const client = await connect(on, wire, onLeave)
@@ -90,7 +90,7 @@ for (const wire of wires) {
         )
       }, oneSecondTimeout))
 
-    it("has its whole answer, and never ends the body of its request, is let go after the linger", () => {
+    it("has its whole response, and never ends the body of its request, is let go after the linger", () => {
       const work = makeWork()
       const node = createServer(wire, (request, response) => {
         if (request.url !== "/early") return work.handler(request, response)

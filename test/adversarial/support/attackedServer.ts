@@ -118,7 +118,7 @@ export interface AttackedServer extends BoundedShutdown {
 }
 
 export interface HonestAnswer {
-  /** The whole answer. */
+  /** The whole response. */
   readonly answer: Promise<string>
 }
 

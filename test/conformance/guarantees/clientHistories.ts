@@ -102,7 +102,7 @@ export const playDuringDrain = (clients: ReadonlyArray<PlayedClient>) =>
     return history.leaves === "never" && after !== "" ? send(raw, after) : Effect.void
   }, { discard: true })
 
-/** The bodies of the whole answers that a client has got, once it has all that it is owed. */
+/** The bodies of the whole responses that a client has got, once it has all that it is owed. */
 export const bodies = ({ owed, raw }: PlayedClient) =>
   Effect.map(responses(raw, owed.length), (responses) => responses.map(({ body }) => body.toString()))
 

@@ -286,7 +286,7 @@ describe("npm start", { timeout: 60_000 }, () => {
         /log: INFO Draining: waiting for .* GET \/slow\?seconds=3 from 127\.0\.0\.1:\d+ \(.*\); .* left/
       )
       expect(shown).toMatch(/done GET \/slow\?seconds=3 from 127/)
-      expect(shown).toMatch(/Shut down in \d\.\d s: every request got its whole answer\.\n {2}[23] requests answered/)
+      expect(shown).toMatch(/Shut down in \d\.\d s: every request got its whole response\.\n {2}[23] requests answered/)
       expect(shown).not.toContain("\u001b[")
     }, { env }))
 
@@ -301,7 +301,7 @@ describe("npm start", { timeout: 60_000 }, () => {
         expect(await responseOf(client)).toMatchObject({ status: 503 })
       })
       await child.exit(startLimit)
-      expect(child.stdout()).toMatch(/Closed at once: 1 request did not get the whole answer\./)
+      expect(child.stdout()).toMatch(/Closed at once: 1 request did not get the whole response\./)
       expect(child.stdout()).toMatch(/Cut: GET \/slow\?seconds=30 .* its client was told 503/)
     }, { env }))
 
@@ -335,7 +335,7 @@ describe("npm start", { timeout: 60_000 }, () => {
       }
       expect(shown()).toMatch(/Draining, \d\.\d s left: 1 connection \(1 Active\)/)
       expect(shown()).toMatch(/ {2}GET \/slow\?seconds=2 from 127\.0\.0\.1:\d+ \(\d\.\d s\)/)
-      expect(shown()).toContain("every request got its whole answer.")
+      expect(shown()).toContain("every request got its whole response.")
       expect(shown()).toContain("\u001b[J")
     })
   })

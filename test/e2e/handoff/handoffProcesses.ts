@@ -105,7 +105,7 @@ export interface Answer {
   readonly body: string
 }
 
-/** A request on a connection of its own. Rejects with the error's code if it has no whole answer. */
+/** A request on a connection of its own. Rejects with the error's code if it has no whole response. */
 export const ask = (target: Target, method: string, path: string): Promise<Answer> =>
   new Promise((resolve, reject) => {
     const where = "port" in target ? { host: "127.0.0.1", port: target.port } : { socketPath: target.path }

@@ -35,7 +35,7 @@ const slow = () => {
   return { app, diary, portOf, release: () => released.resolve() }
 }
 
-/** Stops it while a request is served, which gets its whole answer; only then is it closed. */
+/** Stops it while a request is served, which gets its whole response; only then is it closed. */
 const stoppedBy = (stop: (app: ReturnType<typeof fastify>, server: Server) => PromiseLike<unknown>) => async () => {
   const { app, diary, portOf, release } = slow()
   const server = quiesce(app, { logger: false, finally: () => void diary.push("finally") })

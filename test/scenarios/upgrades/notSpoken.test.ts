@@ -258,7 +258,7 @@ describe.each(servers)("%s answers", (name, start) => {
     expect(text).toMatch(/^HTTP\/1\.1 400/)
   })
 
-  it("it in a drain, with its whole answer", async () => {
+  it("it in a drain, with its whole response", async () => {
     const server = await start()
     const { answers, socket } = await ask(server, 1, get("/a"))
     expect(answers).toEqual(["[GET /a 0]"])

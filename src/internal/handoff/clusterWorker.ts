@@ -1,8 +1,8 @@
 /**
- * Workers of `node:cluster` that are replaced one by one. The primary accepts, and hands each connection to a worker in
- * a message. One that is on its way to a worker that ends is lost: nobody closes it, and its client waits for ever. So
- * a worker that has closed its listeners asks the primary for a last answer, and drains until it has come: messages
- * keep their order, and by then it has seen every connection that was sent to it, and given back what it did not take.
+ * A worker of `node:cluster` that is replaced. The primary accepts, and hands each connection to a worker in a message.
+ * One that is on its way to a worker that ends is lost: nobody closes it, and its client waits for ever. So a worker that
+ * has closed its listeners asks the primary for a last answer, and drains until it has come: messages keep their order,
+ * and by then it has seen every connection that was sent to it, and given back what it did not take.
  */
 import * as Effect from "effect/Effect"
 import Cluster from "node:cluster"
@@ -12,18 +12,7 @@ import { nextMacrotask } from "../node/turn.js"
 import { deliver } from "../signals/processSignals.js"
 import type { ProgramService } from "../signals/program.js"
 import { invalid, stillOpen } from "../signals/signals.js"
-
-/** What workers and their primary say to each other. */
-type Word = "ready" | "stop" | "further" | "leaving" | "left"
-
-const key = "quiesce/Handoff"
-
-const say = (word: Word, more: object = {}) => ({ ...more, [key]: word })
-
-const wordOf = (message: unknown): unknown => fieldOf(message, key)
-
-const fieldOf = (message: unknown, field: string): unknown =>
-  typeof message === "object" && message !== null ? Reflect.get(message, field) : undefined
+import { fieldOf, say, wordOf } from "./clusterMessage.js"
 
 /** In a worker: the end of each drain waits for the primary's answer. */
 export const lastAnswer = (server: ServerService) =>
@@ -109,52 +98,3 @@ const signalOf = (message: unknown): NodeJS.Signals => {
 }
 
 const ignore = () => {}
-
-export interface Worker {
-  readonly pid: number
-  readonly ready: Effect.Effect<void>
-  readonly ended: Effect.Effect<string>
-  readonly signal: (signal: NodeJS.Signals) => void
-  /** For one that is ready. */
-  readonly stop: () => void
-  /** For one that was told to stop: the primary has had another signal. */
-  readonly further: (signal: NodeJS.Signals) => void
-  /** How long its servers may take to drain: milliseconds, known when it is ready. */
-  readonly drain: () => number
-}
-
-/** In the primary: starts a worker, and gives it its last answer. */
-export const fork = (): Worker => {
-  const worker = Cluster.fork()
-  const ready = Effect.unsafeMakeLatch(false)
-  const over = Effect.unsafeMakeLatch(false)
-  let how = "an error"
-  let drain = 0
-  worker.on("message", (message: unknown) => {
-    const word = wordOf(message)
-    if (word === "ready") {
-      drain = Number(fieldOf(message, "drain"))
-      ready.unsafeOpen()
-    }
-    if (word === "leaving") worker.send(say("left"), () => {})
-  })
-  worker.on("error", () => over.unsafeOpen())
-  worker.process.once("exit", (code, signal) => {
-    how = signal === null ? `exit code ${String(code)}` : `signal ${signal}`
-    over.unsafeOpen()
-  })
-  const signal = (signal: NodeJS.Signals) => void worker.process.kill(signal)
-  const tell = (word: Word, otherwise: NodeJS.Signals, more?: object) =>
-    void worker.send(say(word, more), (error) => {
-      if (error !== null) signal(otherwise)
-    })
-  return {
-    pid: worker.process.pid ?? 0,
-    ready: ready.await,
-    ended: Effect.map(over.await, () => how),
-    signal,
-    stop: () => tell("stop", "SIGTERM"),
-    further: (signal) => tell("further", signal, { signal }),
-    drain: () => drain
-  }
-}

@@ -10,45 +10,45 @@ import { handleOf, type ListeningHandle } from "./internals.js"
 import { originOf } from "./listeningSocket.js"
 import * as Patch from "./patch.js"
 
-interface Closing {
+interface Offer {
   readonly server: Net.Server
   /** Closes its socket at once, if it still has one. */
   readonly closeNow: () => void
   /** Its socket has gone. */
-  readonly gone: () => void
+  readonly taken: () => void
 }
 
-const closing = new Set<Closing>()
+const offered = new Set<Offer>()
 let restore = () => {}
 
 /** From now on, the next server of this process that listens on the address has it; until what is returned is called. */
-export const makeWay = (server: Net.Server, closeNow: () => void, gone: () => void): () => void => {
+export const offerSocket = (server: Net.Server, closeNow: () => void, taken: () => void): () => void => {
   if (!server.listening || originOf(server) !== "bound") return () => {}
-  const listener: Closing = { server, closeNow, gone }
-  if (closing.size === 0) restore = Patch.inheritedListen2(beforeListen)
-  closing.add(listener)
+  const offer: Offer = { server, closeNow, taken }
+  if (offered.size === 0) restore = Patch.inheritedListen2(beforeListen)
+  offered.add(offer)
   return () => {
-    if (closing.delete(listener) && closing.size === 0) restore()
+    if (offered.delete(offer) && offered.size === 0) restore()
   }
 }
 
-/** Not made in `makeWay`: it stays for longer than the listener for which it was needed first. */
+/** Not made in `offerSocket`: it stays for longer than the listener for which it was needed first. */
 const beforeListen: Parameters<typeof Patch.inheritedListen2>[0] = (next, { address, fd, flags, port }) => {
-  if (handleOf(next) === undefined && typeof fd !== "number") succeed(next, address, port, flags)
+  if (handleOf(next) === undefined && typeof fd !== "number") giveTo(next, address, port, flags)
 }
 
-const succeed = (next: Net.Server, address: unknown, port: unknown, flags: unknown): void => {
-  for (const listener of closing) {
-    if (listener.server === next) continue
-    const match = compare(listener.server.address(), address, port)
+const giveTo = (next: Net.Server, address: unknown, port: unknown, flags: unknown): void => {
+  for (const offer of offered) {
+    if (offer.server === next) continue
+    const match = compare(offer.server.address(), address, port)
     if (match === "same" && (flags === undefined || flags === 0)) {
-      const handle = take(listener.server)
+      const handle = take(offer.server)
       if (handle !== undefined) Patch.setHandle(next, handle)
     }
     // one that overlaps cannot be listened with in its place: its queue is lost, as with Node's own `close`
     if (match === undefined) continue
-    listener.closeNow()
-    listener.gone()
+    offer.closeNow()
+    offer.taken()
   }
 }
 
