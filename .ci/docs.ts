@@ -1,7 +1,7 @@
 /**
  * Type-checks what the documentation tells people to write: every `ts` block of README.md, of the pages of docs and of
  * the docstrings of the sources, each as a module of its own, with the options of the project. With `--effect4`, as it is
- * written for Effect 4, in the tree that `npm run effect4` makes.
+ * written for Effect 4, in the tree that `npm run effect4` makes. A block `ts effect3` or `ts effect4` is of that line only.
  *
  * A block is written to `.out/code-blocks`, on the line and at the column it has in its source, so that a diagnostic needs
  * only another file name to point at the line that a person has to mend.
@@ -36,7 +36,9 @@ interface Block {
   readonly written: Written
 }
 
-const isTypeScript = (info: string) => /^(ts|typescript)\b/.test(info)
+/** Some are of one line of Effect. */
+const other = effect4 === undefined ? "effect4" : "effect3"
+const isTypeScript = (info: string) => /^(ts|typescript)\b/.test(info) && !info.split(" ").includes(other)
 
 const fromMarkdown = (source: string): ReadonlyArray<Block> => {
   const text = Fs.readFileSync(Path.join(root, source), "utf8")

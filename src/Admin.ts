@@ -11,15 +11,13 @@
  * | `/requests` | the requests in flight, the oldest first: JSON |
  *
  * ```ts
- * import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+ * import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
  * import { NodeRuntime } from "@effect/platform-node"
  * import { Layer } from "effect"
  * import { Admin, Health, NodeHttpServer } from "quiesce"
  * import { createServer } from "node:http"
  *
- * HttpRouter.empty.pipe(
- *   HttpRouter.get("/", HttpServerResponse.text("hello")),
- *   HttpServer.serve(),
+ * HttpLayerRouter.serve(HttpLayerRouter.add("GET", "/", HttpServerResponse.text("hello"))).pipe(
  *   Health.startup("app"),
  *   Layer.provide(Admin.layer({ port: 9000, host: "0.0.0.0" })),
  *   Layer.provide(Health.layer),
@@ -139,11 +137,12 @@ export interface AdminService {
 export class Admin extends Context.Tag("quiesce/Admin")<Admin, AdminService>() {}
 
 /**
- * What the admin listener answers with, for an app of its own that stands behind more than the loopback interface.
+ * What the admin listener answers with, for an app of its own that stands behind more than the loopback interface. With
+ * Effect 4, where a router is a service, it is a layer.
  *
  * **Example**
  *
- * ```ts
+ * ```ts effect3
  * import { HttpMiddleware, HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
  * import { Effect } from "effect"
  * import { Admin } from "quiesce"
@@ -158,6 +157,26 @@ export class Admin extends Context.Tag("quiesce/Admin")<Admin, AdminService>() {
  * const app = HttpRouter.empty.pipe(
  *   HttpRouter.mount("/admin", Admin.router().pipe(HttpRouter.use(onlyWithToken)))
  * )
+ * ```
+ *
+ * ```ts effect4
+ * import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+ * import { Effect, Layer } from "effect"
+ * import { Admin } from "quiesce"
+ *
+ * const onlyWithToken = HttpRouter.middleware((app) =>
+ *   Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers }) =>
+ *     headers["authorization"] === `Bearer ${process.env["TOKEN"]}`
+ *       ? app
+ *       : Effect.succeed(HttpServerResponse.empty({ status: 401 })))
+ * )
+ *
+ * const Prefixed = Layer.effect(
+ *   HttpRouter.HttpRouter,
+ *   Effect.map(HttpRouter.HttpRouter, (router) => router.prefixed("/admin"))
+ * )
+ *
+ * const Routes = Admin.router().pipe(Layer.provide([onlyWithToken.layer, Prefixed]))
  * ```
  *
  * @since 0.1.0

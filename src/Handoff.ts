@@ -3,15 +3,13 @@
  * this process drains.
  *
  * ```ts
- * import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+ * import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
  * import { NodeRuntime } from "@effect/platform-node"
  * import { Layer } from "effect"
  * import { Handoff, NodeHttpServer } from "quiesce"
  * import { createServer } from "node:http"
  *
- * HttpRouter.empty.pipe(
- *   HttpRouter.get("/", HttpServerResponse.text("hello")),
- *   HttpServer.serve(),
+ * HttpLayerRouter.serve(HttpLayerRouter.add("GET", "/", HttpServerResponse.text("hello"))).pipe(
  *   Layer.provide(NodeHttpServer.layer(() => createServer(), { port: 3000 })),
  *   Handoff.launch(),
  *   NodeRuntime.runMain
@@ -127,11 +125,11 @@ export const upgrade: Effect.Effect<Successor, HandoffFailed, Handoff> = Effect.
  * ```ts
  * import { HttpServer, HttpServerResponse } from "@effect/platform"
  * import { NodeRuntime } from "@effect/platform-node"
- * import { Layer } from "effect"
+ * import { Effect, Layer } from "effect"
  * import { Handoff, NodeHttpServer, Signals } from "quiesce"
  * import { createServer } from "node:http"
  *
- * HttpServer.serve(HttpServerResponse.text("hello")).pipe(
+ * HttpServer.serve(Effect.succeed(HttpServerResponse.text("hello"))).pipe(
  *   Layer.provide(NodeHttpServer.layer(() => createServer(), { path: "/run/app/http.sock" })),
  *   Handoff.launch({ signals: ["SIGHUP"], timeout: "20 seconds", pidFile: "/run/app/pid" }),
  *   Signals.handle(),
@@ -173,7 +171,7 @@ export const launch = (options: Options = {}) =>
  * import cluster from "node:cluster"
  * import { createServer } from "node:http"
  *
- * const worker = HttpServer.serve(HttpServerResponse.text("hello")).pipe(
+ * const worker = HttpServer.serve(Effect.succeed(HttpServerResponse.text("hello"))).pipe(
  *   Layer.provide(NodeHttpServer.layer(() => createServer(), { port: 3000 })),
  *   Handoff.launch()
  * )

@@ -3,7 +3,7 @@
  * `/readyz` and `/startupz` that answer as those of its API server do.
  *
  * ```ts
- * import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+ * import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
  * import { NodeRuntime } from "@effect/platform-node"
  * import { Effect, Layer } from "effect"
  * import { Health, NodeHttpServer } from "quiesce"
@@ -11,10 +11,12 @@
  *
  * const ping = Effect.void // select 1
  *
- * HttpRouter.empty.pipe(
- *   HttpRouter.get("/", HttpServerResponse.text("hello")),
- *   HttpRouter.concat(Health.router()),
- *   HttpServer.serve(),
+ * const Routes = Layer.mergeAll(
+ *   HttpLayerRouter.add("GET", "/", HttpServerResponse.text("hello")),
+ *   Health.layerRouter()
+ * )
+ *
+ * HttpLayerRouter.serve(Routes).pipe(
  *   Layer.provide(Health.layerCheck("database", ping, { timeout: "500 millis" })),
  *   Layer.provide(Health.layer),
  *   Layer.provide(NodeHttpServer.layer(() => createServer(), { port: 3000, lameDuck: "5 seconds" })),
@@ -160,14 +162,12 @@ export const layerCheck = <A, E, R>(
  * **Example**
  *
  * ```ts
- * import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+ * import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
  * import { Layer } from "effect"
  * import { Admin, Health, NodeHttpServer } from "quiesce"
  * import { createServer } from "node:http"
  *
- * const App = HttpRouter.empty.pipe(
- *   HttpRouter.get("/", HttpServerResponse.text("hello")),
- *   HttpServer.serve(),
+ * const App = HttpLayerRouter.serve(HttpLayerRouter.add("GET", "/", HttpServerResponse.text("hello"))).pipe(
  *   Health.startup("app"),
  *   Layer.provide(Admin.layer({ port: 9000 })),
  *   Layer.provide(Health.layer),
@@ -194,17 +194,28 @@ export type { Router } from "./internal/effect/routing.js"
 
 /**
  * The routes `/livez`, `/readyz` and `/startupz`, to be concatenated to an app's own, or mounted somewhere. They stay out
- * of the access log.
+ * of the access log. With Effect 4, where a router is a service, they are a layer.
  *
  * **Example**
  *
- * ```ts
+ * ```ts effect3
  * import { HttpRouter, HttpServerResponse } from "@effect/platform"
  * import { Health } from "quiesce"
  *
  * const app = HttpRouter.empty.pipe(
  *   HttpRouter.get("/", HttpServerResponse.text("hello")),
  *   HttpRouter.concat(Health.router())
+ * )
+ * ```
+ *
+ * ```ts effect4
+ * import { HttpRouter, HttpServerResponse } from "effect/http"
+ * import { Layer } from "effect"
+ * import { Health } from "quiesce"
+ *
+ * const Routes = Layer.mergeAll(
+ *   HttpRouter.add("GET", "/", HttpServerResponse.text("hello")),
+ *   Health.router()
  * )
  * ```
  *

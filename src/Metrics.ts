@@ -61,14 +61,12 @@ const leastMillis = 10
  * **Example**
  *
  * ```ts
- * import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+ * import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
  * import { Layer } from "effect"
  * import { Metrics, NodeHttpServer } from "quiesce"
  * import { createServer } from "node:http"
  *
- * const HttpLive = HttpRouter.empty.pipe(
- *   HttpRouter.get("/", HttpServerResponse.text("hello\n")),
- *   HttpServer.serve(),
+ * const HttpLive = HttpLayerRouter.serve(HttpLayerRouter.add("GET", "/", HttpServerResponse.text("hello\n"))).pipe(
  *   Layer.provide(Metrics.layer({ server: "public", interval: "10 seconds" })),
  *   Layer.provide(NodeHttpServer.layer(() => createServer(), { port: 3000 }))
  * )

@@ -3,15 +3,13 @@
  * properly. Changing the import is the whole migration.
  *
  * ```ts
- * import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+ * import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
  * import { NodeRuntime } from "@effect/platform-node"
  * import { Layer } from "effect"
  * import { NodeHttpServer } from "quiesce"
  * import { createServer } from "node:http"
  *
- * HttpRouter.empty.pipe(
- *   HttpRouter.get("/", HttpServerResponse.text("hello")),
- *   HttpServer.serve(),
+ * HttpLayerRouter.serve(HttpLayerRouter.add("GET", "/", HttpServerResponse.text("hello"))).pipe(
  *   Layer.provide(NodeHttpServer.layer(() => createServer(), { port: 3000, timeout: "5 seconds" })),
  *   Layer.launch,
  *   NodeRuntime.runMain
@@ -149,7 +147,7 @@ const makeServices = (
  *
  * const program = Effect.gen(function*() {
  *   const server = yield* NodeHttpServer.make(() => createServer(), { port: 3000 })
- *   yield* server.serve(HttpServerResponse.text("hello"))
+ *   yield* server.serve(Effect.succeed(HttpServerResponse.text("hello")))
  *   yield* Effect.log(`Listening on ${HttpServer.formatAddress(server.address)}`)
  *   yield* Effect.never
  * }).pipe(Effect.scoped)
@@ -193,11 +191,11 @@ export const layerServer = (
  * ```ts
  * import { HttpServer, HttpServerResponse } from "@effect/platform"
  * import { NodeRuntime } from "@effect/platform-node"
- * import { Layer } from "effect"
+ * import { Effect, Layer } from "effect"
  * import { NodeHttpServer } from "quiesce"
  * import { createServer } from "node:http"
  *
- * HttpServerResponse.text("hello").pipe(
+ * Effect.succeed(HttpServerResponse.text("hello")).pipe(
  *   HttpServer.serve(),
  *   HttpServer.withLogAddress,
  *   Layer.provide(NodeHttpServer.layer(() => createServer(), { port: 3000 })),
@@ -261,7 +259,7 @@ export const layerConfig = (
  * import { NodeHttpServer } from "quiesce"
  *
  * const test = Effect.gen(function*() {
- *   yield* HttpServer.serveEffect(HttpServerResponse.text("hello"))
+ *   yield* HttpServer.serveEffect(Effect.succeed(HttpServerResponse.text("hello")))
  *   const response = yield* HttpClient.get("/")
  *   return yield* response.text
  * }).pipe(Effect.scoped, Effect.provide(NodeHttpServer.layerTest))

@@ -2,7 +2,7 @@
  * A drop-in for `@effect/platform-node`'s `NodeSocketServer`: the same names and signatures, on a server that stops
  * properly.
  *
- * ```ts
+ * ```ts effect3
  * import { SocketServer } from "@effect/platform"
  * import { NodeRuntime } from "@effect/platform-node"
  * import { Effect, Layer } from "effect"
@@ -20,6 +20,31 @@
  * })
  *
  * Layer.scopedDiscard(Effect.forkScoped(Echo)).pipe(
+ *   Layer.provide(NodeSocketServer.layer({ port: 3000, timeout: "5 seconds" })),
+ *   Layer.launch,
+ *   NodeRuntime.runMain
+ * )
+ * ```
+ *
+ * With Effect 4, a socket has a reader and a writer:
+ *
+ * ```ts effect4
+ * import { NodeRuntime } from "@effect/platform-node"
+ * import { Effect, Layer, Stream } from "effect"
+ * import { Socket, SocketServer } from "effect/socket"
+ * import { NodeSocketServer, Server } from "quiesce"
+ *
+ * const Echo = Effect.gen(function*() {
+ *   const sockets = yield* SocketServer.SocketServer
+ *   const server = yield* Server.Server
+ *   return yield* sockets.run((socket) =>
+ *     Effect.scoped(
+ *       Effect.flatMap(socket.writer, ({ write }) => Stream.runForEach(Socket.toStream(socket), write))
+ *     ).pipe(Effect.raceFirst(server.shuttingDown))
+ *   )
+ * })
+ *
+ * Layer.effectDiscard(Effect.forkScoped(Echo)).pipe(
  *   Layer.provide(NodeSocketServer.layer({ port: 3000, timeout: "5 seconds" })),
  *   Layer.launch,
  *   NodeRuntime.runMain
@@ -69,11 +94,10 @@ export { AlreadyRunning } from "./internal/sockets/socketHandler.js"
  * import { NodeSocketServer } from "quiesce"
  *
  * const program = Effect.flatMap(SocketServer.SocketServer, (sockets) =>
- *   sockets.run((socket) =>
+ *   sockets.run(() =>
  *     Effect.gen(function*() {
  *       const request = yield* NodeSocketServer.IncomingMessage
  *       yield* Effect.log(`a WebSocket on ${request.url}`)
- *       yield* socket.run(() => {})
  *     })
  *   ))
  * ```
@@ -103,7 +127,7 @@ export type IncomingMessage = PlatformNode.IncomingMessage
  *
  * const program = Effect.gen(function*() {
  *   const sockets = yield* NodeSocketServer.make({ port: 3000, timeout: "5 seconds" })
- *   return yield* sockets.run((socket) => socket.runRaw((chunk) => Effect.log(`${chunk.length} bytes`)))
+ *   return yield* sockets.run(() => Effect.log("a client has connected"))
  * }).pipe(Effect.scoped)
  * ```
  *
@@ -146,7 +170,7 @@ export const layer = (
  *
  * const program = Effect.gen(function*() {
  *   const sockets = yield* NodeSocketServer.makeWebSocket({ port: 3000, timeout: "5 seconds" })
- *   return yield* sockets.run((socket) => socket.runRaw((message) => Effect.log(message)))
+ *   return yield* sockets.run(() => Effect.log("a client has connected"))
  * }).pipe(Effect.scoped)
  * ```
  *

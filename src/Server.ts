@@ -199,15 +199,13 @@ export const layerConfig = (
  * **Example**
  *
  * ```ts
- * import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+ * import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
  * import { NodeRuntime } from "@effect/platform-node"
  * import { Effect, Layer } from "effect"
  * import { NodeHttpServer, Server } from "quiesce"
  * import { createServer } from "node:http"
  *
- * HttpRouter.empty.pipe(
- *   HttpRouter.get("/", HttpServerResponse.text("hello")),
- *   HttpServer.serve(),
+ * HttpLayerRouter.serve(HttpLayerRouter.add("GET", "/", HttpServerResponse.text("hello"))).pipe(
  *   Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { port: 3000 })),
  *   Server.launch,
  *   Effect.tap((report) => Effect.log(report.outcome)),

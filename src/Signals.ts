@@ -3,15 +3,13 @@
  * second one cuts what is open, and in both cases every finalizer runs.
  *
  * ```ts
- * import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+ * import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
  * import { NodeRuntime } from "@effect/platform-node"
  * import { Layer } from "effect"
  * import { NodeHttpServer, Signals } from "quiesce"
  * import { createServer } from "node:http"
  *
- * HttpRouter.empty.pipe(
- *   HttpRouter.get("/", HttpServerResponse.text("hello")),
- *   HttpServer.serve(),
+ * HttpLayerRouter.serve(HttpLayerRouter.add("GET", "/", HttpServerResponse.text("hello"))).pipe(
  *   Layer.provide(NodeHttpServer.layer(() => createServer(), { port: 3000 })),
  *   Layer.launch,
  *   Signals.handle(),
@@ -126,7 +124,7 @@ export const defaultSignals: ReadonlyArray<NodeJS.Signals> = (["SIGTERM", "SIGIN
  *
  * const program = Effect.never.pipe(
  *   Signals.handle(),
- *   Effect.tapDefect((cause) =>
+ *   Effect.tapErrorCause((cause) =>
  *     Cause.squash(cause) instanceof Signals.Forced ? Console.error("stopped in a hurry") : Effect.void
  *   )
  * )
@@ -161,7 +159,7 @@ const optionNames = Object.keys({ signals: true } satisfies { readonly [K in key
  * import { NodeHttpServer, Server, Signals } from "quiesce"
  * import { createServer } from "node:http"
  *
- * HttpServer.serve(HttpServerResponse.text("hello")).pipe(
+ * HttpServer.serve(Effect.succeed(HttpServerResponse.text("hello"))).pipe(
  *   Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { port: 3000 })),
  *   Server.launch,
  *   Effect.tap((report) => Effect.log(`${report.outcome}, after a signal too`)),

@@ -59,15 +59,13 @@ const drawMillis = 100
  * **Example**
  *
  * ```ts
- * import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+ * import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
  * import { NodeRuntime } from "@effect/platform-node"
  * import { Layer } from "effect"
  * import { NodeHttpServer, Status } from "quiesce"
  * import { createServer } from "node:http"
  *
- * HttpRouter.empty.pipe(
- *   HttpRouter.get("/", HttpServerResponse.text("hello\n")),
- *   HttpServer.serve(),
+ * HttpLayerRouter.serve(HttpLayerRouter.add("GET", "/", HttpServerResponse.text("hello\n"))).pipe(
  *   Layer.provide(Status.layer()),
  *   Layer.provide(NodeHttpServer.layer(() => createServer(), { port: 3000 })),
  *   Layer.launch,

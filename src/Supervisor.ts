@@ -35,11 +35,11 @@ import { Server } from "./Server.js"
  * ```ts
  * import { HttpServer, HttpServerResponse } from "@effect/platform"
  * import { NodeRuntime } from "@effect/platform-node"
- * import { Layer } from "effect"
+ * import { Effect, Layer } from "effect"
  * import { NodeHttpServer, Supervisor } from "quiesce"
  * import { createServer } from "node:http"
  *
- * HttpServer.serve(HttpServerResponse.text("hello")).pipe(
+ * HttpServer.serve(Effect.succeed(HttpServerResponse.text("hello"))).pipe(
  *   Supervisor.pm2,
  *   // `kill_timeout: 10_000` or more: the defaults need 9 seconds
  *   Layer.provide(NodeHttpServer.layer(() => createServer(), { port: 3000 })),

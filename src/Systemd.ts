@@ -3,7 +3,7 @@
  * time while it drains, and listens on sockets that systemd holds for it (socket activation).
  *
  * ```ts
- * import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+ * import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
  * import { NodeRuntime } from "@effect/platform-node"
  * import { Effect, Layer } from "effect"
  * import { NodeHttpServer, Shutdown, Systemd } from "quiesce"
@@ -14,9 +14,7 @@
  *   Layer.unwrapEffect
  * )
  *
- * HttpRouter.empty.pipe(
- *   HttpRouter.get("/", HttpServerResponse.text("hello")),
- *   HttpServer.serve(),
+ * HttpLayerRouter.serve(HttpLayerRouter.add("GET", "/", HttpServerResponse.text("hello"))).pipe(
  *   Systemd.service(),
  *   Layer.provide(ServerLive),
  *   Layer.launch,
@@ -149,11 +147,11 @@ const lastMillis = 2000
  * ```ts
  * import { HttpServer, HttpServerResponse } from "@effect/platform"
  * import { NodeRuntime } from "@effect/platform-node"
- * import { Layer } from "effect"
+ * import { Effect, Layer } from "effect"
  * import { NodeHttpServer, Systemd } from "quiesce"
  * import { createServer } from "node:http"
  *
- * HttpServer.serve(HttpServerResponse.text("hello")).pipe(
+ * HttpServer.serve(Effect.succeed(HttpServerResponse.text("hello"))).pipe(
  *   Systemd.service({ extendTimeout: "1 minute" }),
  *   Layer.provide(NodeHttpServer.layer(() => createServer(), { port: 3000, timeout: "5 minutes" })),
  *   Layer.launch,

@@ -266,7 +266,8 @@ const blockEdits = (file, text, from, to) => {
   }))
 }
 
-const codeBlock = /^(?:[ \t]*\*)?[ \t]*```ts\b[^\n]*\n([\s\S]*?)^(?:[ \t]*\*)?[ \t]*```[ \t]*$/gm
+/** Not so the blocks of one line, `ts effect3` and `ts effect4`. */
+const codeBlock = /^(?:[ \t]*\*)?[ \t]*```ts *\n([\s\S]*?)^(?:[ \t]*\*)?[ \t]*```[ \t]*$/gm
 /** The edits of the code in a text: in all of it, or in what is written in it as documentation. */
 const documentEdits = (file, text, at = 0) =>
   [...text.matchAll(codeBlock)].flatMap(({ 0: block, 1: code, index }) => {

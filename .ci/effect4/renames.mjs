@@ -44,6 +44,7 @@ export const members = {
   "Effect:zipRight": "andThen",
   "Effect:catchAll": "catch",
   "Effect:catchAllCause": "catchCause",
+  "Effect:catchAllDefect": "catchDefect",
   "Effect:tapErrorCause": "tapCause",
   "Effect:either": "result",
   "Effect:fork": "forkChild",
@@ -121,6 +122,7 @@ export const members = {
   "Config:Config.Wrap": "Wrap",
   "Stream:runForEachChunk": "runForEachArray",
   "Schedule:delayed": "delayed",
+  "Schedule:tapOutput": "tap",
   // platform
   "NodeContext:NodeContext": "NodeServices.NodeServices",
   "NodeHttpServer:layerContext": "layerHttpServices",

@@ -36,8 +36,10 @@ export const makeHandler: typeof PlatformNode.makeHandler = PlatformNode.makeHan
  * import { WebSocketServer } from "ws"
  *
  * const app = Effect.gen(function*() {
- *   const socket = yield* HttpServerRequest.upgrade
- *   yield* socket.run(() => {})
+ *   const request = yield* HttpServerRequest.HttpServerRequest
+ *   const socket = yield* request.upgrade
+ *   const { write } = yield* socket.writer
+ *   yield* write("hello")
  *   return HttpServerResponse.empty()
  * })
  *
