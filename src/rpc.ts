@@ -53,10 +53,9 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Schema from "effect/Schema"
-import * as Supervisor from "effect/Supervisor"
 import { connectionOf, type TrackedConnection } from "./internal/core/connection.js"
 import { fibersOf } from "./internal/drain/requestFibers.js"
+import { CallRun } from "./internal/effect/rpc.js"
 import { type Call, callsOf } from "./internal/protocol/rpcCalls.js"
 import { BetweenCalls } from "./internal/sockets/socketServer.js"
 import { Server } from "./Server.js"
@@ -113,46 +112,52 @@ export const withDrain = <E, R>(
     Layer.provide(Layer.succeed(BetweenCalls, true))
   )
 
-type Protocol = RpcServer.Protocol["Type"]
+type Protocol = typeof RpcServer.Protocol.Service
 
 interface InFlight {
-  readonly connection: TrackedConnection
   readonly call: Call
+  readonly run: CallRun
 }
 
 const draining = (protocol: Protocol, shutdown: Effect.Effect<unknown, unknown>): Protocol => {
-  const clients = new Map<number, Map<string, InFlight>>()
+  const clients = new Map<number, Map<RequestId, InFlight>>()
   const inFlight = (clientId: number) => {
     const before = clients.get(clientId)
     if (before !== undefined) return before
-    const calls = new Map<string, InFlight>()
+    const calls = new Map<RequestId, InFlight>()
     clients.set(clientId, calls)
     return calls
   }
 
-  const begin = (clientId: number, { id, tag }: RpcMessage.RequestEncoded, handle: Effect.Effect<void>) =>
+  const begin = (clientId: number, request: RpcMessage.RequestEncoded, handle: Effect.Effect<void>) =>
     Effect.contextWithEffect((context: Context.Context<never>) => {
       const connection = openOfContext(context)
       // a request of HTTP has been taken note of as such
       const calls = connection === undefined ? undefined : callsOf(connection)
       if (connection === undefined || calls === undefined) return handle
-      const call = calls.begin(tag)
+      const call = calls.begin(request.tag)
       if (call === undefined) return Effect.void
+      const { id } = request
+      const fibers = fibersOf(connection)
+      const isAborting = () => connection.registry.lifecycle.isAborting
       const client = inFlight(clientId)
-      client.set(id, { connection, call })
-      const end = () => {
-        calls.end(call)
-        if (client.get(id)?.call !== call) return
-        client.delete(id)
-        if (client.size === 0) clients.delete(clientId)
-      }
-      const starts = new Starts((fiber) => fibersOf(connection).add(fiber, connection, end))
-      return Effect.supervised(handle, starts).pipe(
-        // what could not be decoded, or has no handler, has been answered without one
-        Effect.ensuring(Effect.sync(() => {
-          if (!starts.over()) end()
-        }))
-      )
+      const run = new CallRun(request, {
+        isAborting,
+        onFiber: (fiber, ended) => fibers.add(fiber, connection, ended),
+        onAnswered: () => {
+          call.answered = true
+        },
+        onEnd: () => {
+          calls.end(call)
+          // one that was waiting for its turn has its result sent after its end
+          if (client.get(id)?.call !== call || isAborting()) return
+          client.delete(id)
+          if (client.size === 0) clients.delete(clientId)
+        },
+        run: (effect) => void fibers.fork(effect)
+      })
+      client.set(id, { call, run })
+      return run.start(handle)
     })
 
   return {
@@ -162,19 +167,9 @@ const draining = (protocol: Protocol, shutdown: Effect.Effect<unknown, unknown>)
       if (response._tag !== "Exit" && response._tag !== "Chunk") return sent
       const known = clients.get(clientId)?.get(response.requestId)
       if (known === undefined) return sent
-      const { call, connection } = known
-      if (response._tag === "Chunk") {
-        call.begun = true
-        return sent
-      }
-      // at the deadline: its client learns from the end of the connection that it has no result
-      if (connection.registry.lifecycle.isAborting && isInterrupted(response.exit)) return Effect.void
-      return Effect.zipRight(
-        sent,
-        Effect.sync(() => {
-          call.answered = true
-        })
-      )
+      if (response._tag === "Exit") return known.run.answer(response.exit, sent)
+      known.call.begun = true
+      return sent
     },
     // the server interrupts its calls when this has been interrupted: not before the drain is over
     run: (handle) =>
@@ -191,35 +186,7 @@ const draining = (protocol: Protocol, shutdown: Effect.Effect<unknown, unknown>)
   }
 }
 
-/** The fiber of a call: the first that is started while its request is handled, and is nobody's child. */
-class Starts extends Supervisor.AbstractSupervisor<void> {
-  override readonly value = Effect.void
-  #onFiber: ((fiber: Fiber.RuntimeFiber<unknown, unknown>) => void) | undefined
-
-  constructor(onFiber: (fiber: Fiber.RuntimeFiber<unknown, unknown>) => void) {
-    super()
-    this.#onFiber = onFiber
-  }
-
-  /** No further one is waited for: has there been one? */
-  over(): boolean {
-    const had = this.#onFiber === undefined
-    this.#onFiber = undefined
-    return had
-  }
-
-  override onStart<A, E, R>(
-    _context: Context.Context<R>,
-    _effect: Effect.Effect<A, E, R>,
-    parent: Option.Option<Fiber.RuntimeFiber<unknown, unknown>>,
-    fiber: Fiber.RuntimeFiber<A, E>
-  ): void {
-    const onFiber = this.#onFiber
-    if (onFiber === undefined || Option.isSome(parent)) return
-    this.#onFiber = undefined
-    onFiber(fiber)
-  }
-}
+type RequestId = RpcMessage.RequestEncoded["id"]
 
 /** The connection that a message has come on, whatever has received it. */
 const openOfContext = (context: Context.Context<never>): TrackedConnection | undefined => {
@@ -232,11 +199,3 @@ const openOfContext = (context: Context.Context<never>): TrackedConnection | und
     ? connectionOf(NodeHttpServerRequest.toIncomingMessage(request.value).socket)
     : undefined
 }
-
-const isInterrupted = (exit: Schema.ExitEncoded<unknown, unknown, unknown>): boolean =>
-  exit._tag === "Failure" && hasInterrupt(exit.cause)
-
-const hasInterrupt = (cause: Schema.CauseEncoded<unknown, unknown>): boolean =>
-  cause._tag === "Interrupt"
-  || ((cause._tag === "Parallel" || cause._tag === "Sequential") &&
-    (hasInterrupt(cause.left) || hasInterrupt(cause.right)))
