@@ -6,6 +6,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { receive, writerOf } from "../support/sockets.js"
 import type { RequestFact } from "./facts.js"
 import type { HandlerControl } from "./handlerControl.js"
 import type { Kind } from "./requests.js"
@@ -109,7 +110,7 @@ const inPieces = (handlers: HandlerControl, fact: RequestFact): Stream.Stream<Ui
 const echoed = (request: HttpServerRequest.HttpServerRequest) =>
   Effect.gen(function*() {
     const socket = yield* request.upgrade
-    const write = yield* socket.writer
-    yield* Effect.ignore(socket.run((data) => write(new TextDecoder().decode(data))))
+    const write = yield* writerOf(socket)
+    yield* Effect.ignore(receive(socket, (data) => write(data)))
     return HttpServerResponse.empty()
   }).pipe(Effect.scoped)

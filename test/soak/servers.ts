@@ -20,6 +20,7 @@ import { quiesce } from "quiesce/promise"
 import { WebSocketServer } from "ws"
 import { makeSite } from "../adversarial/support/site.js"
 import { portOf } from "../support/nodeServer.js"
+import { receive, writerOf } from "../support/sockets.js"
 
 export interface Running {
   readonly name: string
@@ -57,8 +58,8 @@ const effectApp = (): Promise<Running> => {
   const node = Http.createServer(nodeOptions)
   const socket = Effect.gen(function*() {
     const socket = yield* HttpServerRequest.upgrade
-    const write = yield* socket.writer
-    yield* socket.runRaw((message) => write(message))
+    const write = yield* writerOf(socket)
+    yield* receive(socket, (message) => write(message))
     return HttpServerResponse.empty()
   }).pipe(Effect.scoped, Effect.catchTag("SocketError", () => Effect.succeed(HttpServerResponse.empty())))
   const app = Effect.gen(function*() {

@@ -11,6 +11,7 @@ import { certificate } from "../../support/certificate.js"
 import { webSocketHandshake } from "../../support/httpRequests.js"
 import { createServer } from "../../support/nodeServer.js"
 import { connect, type RawClient } from "../../support/rawClient.js"
+import { receive, writerOf } from "../../support/sockets.js"
 import { deferred, waitFor } from "../../support/wait.js"
 import { type AttackedServer, makeWork, type Options, policy, withAttackedServer } from "../support/attackedServer.js"
 import { limit } from "../support/boundedShutdown.js"
@@ -63,8 +64,8 @@ const servers: Record<string, () => Options> = {
         Effect.gen(function*() {
           const request = yield* HttpServerRequest.HttpServerRequest
           const socket = yield* request.upgrade
-          const write = yield* socket.writer
-          yield* Effect.ignore(socket.run((data) => write(data)))
+          const write = yield* writerOf(socket)
+          yield* Effect.ignore(receive(socket, (data) => write(data)))
           return HttpServerResponse.empty()
         }).pipe(Effect.scoped)
       ),

@@ -27,6 +27,7 @@ import {
   until,
   untilStates
 } from "../../support/running.js"
+import { receive, writerOf } from "../../support/sockets.js"
 import { hijack, historyOf, leave, serve, untilStopsListening, upgrade } from "./harness.js"
 
 const ok: Http.RequestListener = (_, response) => response.end("ok")
@@ -51,7 +52,8 @@ const takenOver = (
     { ...Shutdown.goPolicy, ...options }
   )
 
-const echo = (socket: Socket.Socket) => Effect.flatMap(socket.writer, (write) => Effect.ignore(socket.runRaw(write)))
+const echo = (socket: Socket.Socket) =>
+  Effect.flatMap(writerOf(socket), (write) => Effect.ignore(receive(socket, write)))
 
 const echoing = (options: RunOptions = {}) => takenOver(echo, options)
 
@@ -107,12 +109,12 @@ it.scoped("F7: a connection cannot be taken over twice, and who has it keeps it"
     const second: Array<string> = []
     const running = yield* takenOver((socket) =>
       Effect.gen(function*() {
-        const write = yield* socket.writer
+        const write = yield* writerOf(socket)
         const takeAgain = HttpServerRequest.upgrade.pipe(
-          Effect.flatMap((again) => again.runRaw(() => {})),
+          Effect.flatMap((again) => receive(again, () => {})),
           Effect.catchAllCause((cause) => Effect.sync(() => second.push(Cause.pretty(cause))))
         )
-        yield* socket.runRaw((data) => Effect.zipRight(takeAgain, write(data)))
+        yield* receive(socket, (data) => Effect.zipRight(takeAgain, write(data)))
       })
     )
     const { messages, socket } = yield* webSocket(running.target)
@@ -182,7 +184,7 @@ it.scoped("F8: close cuts it at once", () =>
 it.scoped("F9: a defect after the takeover is logged, the peer is closed in good order, and a shutdown need not wait", () => {
   const logged: Array<string> = []
   return Effect.gen(function*() {
-    const running = yield* takenOver((socket) => socket.runRaw(() => Effect.dieMessage("after the takeover")))
+    const running = yield* takenOver((socket) => receive(socket, () => Effect.dieMessage("after the takeover")))
     const history = yield* historyOf(running.server)
     const seen = yield* webSocket(running.target)
     yield* until("the upgrade", () => seen.socket.readyState === WebSocket.OPEN)

@@ -25,6 +25,7 @@ import {
   until,
   untilStates
 } from "../../support/running.js"
+import { receive } from "../../support/sockets.js"
 import { hijack, leave, serve, upgrade } from "./harness.js"
 import { http2Client, response2, serveApp, write } from "./http2Harness.js"
 
@@ -116,7 +117,7 @@ it.scoped("T79: TestWriteAfterHijack: what a handler answers after it has taken 
         "/",
         HttpServerRequest.upgrade.pipe(
           // until its client leaves
-          Effect.flatMap((socket) => Effect.ignore(socket.runRaw(() => {}))),
+          Effect.flatMap((socket) => Effect.ignore(receive(socket, () => {}))),
           Effect.as(HttpServerResponse.text("too late"))
         )
       )),
@@ -200,7 +201,7 @@ it.scoped("T84: TestResponseControllerHijack: a connection of HTTP/1.1 can be ta
     const app = HttpRouter.empty.pipe(HttpRouter.get(
       "/",
       HttpServerRequest.upgrade.pipe(
-        Effect.flatMap((socket) => Effect.ignore(socket.runRaw(() => {}))),
+        Effect.flatMap((socket) => Effect.ignore(receive(socket, () => {}))),
         Effect.as(HttpServerResponse.empty()),
         Effect.catchAll((error) => HttpServerResponse.text(error._tag, { status: 400 }))
       )

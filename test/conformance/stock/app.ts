@@ -16,6 +16,7 @@ import { createServer } from "node:http"
 import type * as Net from "node:net"
 import { Readable } from "node:stream"
 import { printEvent } from "../../support/printEvent.js"
+import { receive } from "../../support/sockets.js"
 
 export type Which = "stock" | "quiesce"
 
@@ -149,7 +150,7 @@ const makeRouter = (say: Say) => {
       "/socket",
       Effect.gen(function*() {
         const socket = yield* HttpServerRequest.upgrade
-        yield* socket.runRaw(() => {})
+        yield* receive(socket, () => {})
         return HttpServerResponse.empty()
       }).pipe(Effect.scoped, Effect.catchTag("SocketError", () => HttpServerResponse.empty()))
     )

@@ -7,6 +7,7 @@ import { describeWith } from "../../support/describeWith.js"
 import type { Wire } from "../../support/nodeServer.js"
 import { chromium } from "../../support/program.js"
 import { silent, until } from "../../support/running.js"
+import { receive, writerOf } from "../../support/sockets.js"
 import { waitFor } from "../../support/wait.js"
 import { open, type Page } from "./browser.js"
 import { makeWork, served, type Site, type Work } from "./serverOnWire.js"
@@ -83,8 +84,8 @@ const app = (name: string, work: Work) =>
       "/socket",
       Effect.gen(function*() {
         const socket = yield* Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ upgrade }) => upgrade)
-        const write = yield* socket.writer
-        yield* Effect.ignore(socket.runRaw((message) => write(message)))
+        const write = yield* writerOf(socket)
+        yield* Effect.ignore(receive(socket, (message) => write(message)))
         return HttpServerResponse.empty()
       }).pipe(Effect.scoped)
     ),

@@ -10,6 +10,7 @@ import type { Shutdown } from "../../../src/index.js"
 import { certificate } from "../../support/certificate.js"
 import type { Wire } from "../../support/nodeServer.js"
 import { limit, silent, until } from "../../support/running.js"
+import { receive, writerOf } from "../../support/sockets.js"
 import { waitFor } from "../../support/wait.js"
 import { adopted, served } from "./serverOnWire.js"
 
@@ -41,8 +42,8 @@ const ofEffect = (wire: Wire, received: Array<string>, policy?: Shutdown.Policy)
     Effect.gen(function*() {
       const { upgrade } = yield* HttpServerRequest.HttpServerRequest
       const socket = yield* upgrade
-      const write = yield* socket.writer
-      yield* Effect.ignore(socket.runRaw((message) => {
+      const write = yield* writerOf(socket)
+      yield* Effect.ignore(receive(socket, (message) => {
         const text = typeof message === "string" ? message : new TextDecoder().decode(message)
         received.push(text)
         return write(answerTo(text))

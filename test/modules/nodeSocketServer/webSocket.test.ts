@@ -5,6 +5,7 @@ import * as Http from "node:http"
 import { WebSocket } from "ws"
 import { NodeSocketServer } from "../../../src/index.js"
 import { answer, client, get, launch, send, silent, targetOf, until } from "../../support/running.js"
+import { reasonOf, receive, writerOf } from "../../support/sockets.js"
 import { type Deferred, deferred, waitFor } from "../../support/wait.js"
 
 // Pins internal/node: neverListens
@@ -17,14 +18,14 @@ const echoing = (options: NodeSocketServer.WebSocketOptions, urls: Array<string>
           Effect.gen(function*() {
             const request = yield* Effect.serviceOption(NodeSocketServer.IncomingMessage)
             urls.push(Option.getOrThrow(request).url ?? "")
-            const write = yield* socket.writer
-            yield* socket.runRaw((message) =>
-              write(message)
-            )
+            const write = yield* writerOf(socket)
+            yield* receive(socket, (message) =>
+              write(message))
           }).pipe(Effect.scoped)
         )))
     ).pipe(Layer.provideMerge(NodeSocketServer.layerWebSocket(options))),
-    (context) => targetOf(Context.get(context, SocketServer.SocketServer).address)
+    (context) =>
+      targetOf(Context.get(context, SocketServer.SocketServer).address)
   )
 
 const portOf = (target: object): number => "port" in target ? Number(target.port) : 0
@@ -95,9 +96,10 @@ describe("WebSockets of ws", () => {
   it.scopedLive("what is wrong with the options is said in the message", () =>
     Effect.gen(function*() {
       const first = yield* NodeSocketServer.makeWebSocket({ host: "127.0.0.1", port: 0 })
-      const { port } = first.address as SocketServer.TcpAddress
+      const port = portOf(targetOf(first.address))
       const taken = yield* Effect.flip(Effect.scoped(NodeSocketServer.makeWebSocket({ host: "127.0.0.1", port })))
-      expect(taken).toMatchObject({ reason: "Open", cause: { _tag: "ListenError" } })
+      expect(reasonOf(taken)).toBe("Open")
+      expect(taken.cause).toMatchObject({ _tag: "ListenError" })
       expect(taken.message).toContain(`Cannot listen with port ${port}`)
       const never = yield* Effect.flip(Effect.scoped(NodeSocketServer.makeWebSocket({ noServer: true })))
       expect(never.message).toContain("Cannot listen with noServer true")

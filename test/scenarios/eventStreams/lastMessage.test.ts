@@ -7,6 +7,7 @@ import { Server as SocketIo } from "socket.io"
 import { io } from "socket.io-client"
 import { WebSocket, WebSocketServer } from "ws"
 import { answer, client, get, send, serving as servingApp } from "../../support/running.js"
+import { receive, writerOf } from "../../support/sockets.js"
 import { pace, waitFor } from "../../support/wait.js"
 import { adopt, limit, protocols, read, serving } from "./eventStreamServer.js"
 
@@ -102,11 +103,11 @@ describe("a hook", () => {
       const app = Effect.gen(function*() {
         const request = yield* HttpServerRequest.HttpServerRequest
         const socket = yield* Effect.orDie(request.upgrade)
-        const write = yield* socket.writer
+        const write = yield* writerOf(socket)
         yield* Effect.forkScoped(
           Effect.interruptible(Stream.runForEach(Stream.fromPubSub(goodbyes), (text) => Effect.ignore(write(text))))
         )
-        yield* Effect.ignore(socket.run(() => {}))
+        yield* Effect.ignore(receive(socket, () => {}))
         return HttpServerResponse.empty()
       })
       const running = yield* servingApp(Effect.scoped(app), { idleGrace: 0 })
