@@ -72,7 +72,7 @@ import { defects, failuresAsDefects } from "./internal/effect/causes.js"
 import { monotonicMillis } from "./internal/effect/clock.js"
 import { inheritFiberRefs, unsafeInterrupt } from "./internal/effect/fibers.js"
 import * as RealTime from "./internal/effect/realTime.js"
-import { withExitCode } from "./internal/effect/teardown.js"
+import { interruptedIsClean, withExitCode } from "./internal/effect/teardown.js"
 import * as Line from "./internal/log/line.js"
 import { checkNames } from "./internal/policy/optionNames.js"
 import { sayWhatRuns } from "./internal/signals/finalizing.js"
@@ -190,6 +190,8 @@ export const handle =
         around.main = main
         const interrupt = () => unsafeInterrupt(main)
 
+        let isClean = false
+        if (isUnderRunMain()) interruptedIsClean(() => isClean)
         let launchEnds = false
         let forcedBy: NodeJS.Signals | undefined
         let runner: typeof fiber | undefined
@@ -232,6 +234,7 @@ export const handle =
             isOver(main, { signal, others, warn, exits: false, fiber: runner })
           }))
         )
+        isClean = forcedBy === undefined && (Exit.isSuccess(ended) || Cause.isInterruptedOnly(ended.cause))
         if (Exit.isSuccess(ended)) yield* inheritFiberRefs(main)
         if (forcedBy !== undefined) {
           const forced = Cause.die(new Forced({ signal: forcedBy }))

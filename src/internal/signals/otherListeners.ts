@@ -42,6 +42,11 @@ export const othersFor = (name: NodeJS.Signals): Others => {
   }
 }
 
+/** What `runMain` does with a signal is done, and in Effect 4 it listens on. */
+export const dropRunMain = (name: NodeJS.Signals): void => {
+  for (const listener of process.listeners(name)) if (ofRunMain.test(textOf(listener))) process.off(name, listener)
+}
+
 /** What `runMain` listens for. */
 export const runMainSignals = ["SIGINT", "SIGTERM"] as const
 

@@ -10,7 +10,7 @@ import type { Phase } from "../model/policy.js"
 import type { ServerService } from "../model/server.js"
 import { watchOwnSignals } from "../node/ownSignals.js"
 import { clearTimeout, setTimeout } from "../node/timers.js"
-import { type Others, othersFor, warningAbout } from "./otherListeners.js"
+import { dropRunMain, type Others, othersFor, warningAbout } from "./otherListeners.js"
 import { type Origin, receive, stayInstalled, stopReceiving } from "./processSignals.js"
 import { shared } from "./shared.js"
 
@@ -183,6 +183,7 @@ class Signals implements Listening {
 
   #endsProcess(name: NodeJS.Signals): void {
     this.#unlisten()
+    dropRunMain(name)
     // nobody else makes anything of it
     if (process.listenerCount(name) > 0) return
     process.kill(process.pid, name)

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest"
 import { saysClose } from "../../support/httpResponses.js"
+import { exitsWhenInterrupted } from "../../support/runMain.js"
 import { answer, limit, processEnd, release, untilPhase, withApp, withRequest } from "./signalledApp.js"
 
 // The first signal: whatever stops the program, in good order, and with the right exit code.
@@ -30,7 +31,7 @@ describe.concurrent("the first signal", { timeout: 60_000 }, () => {
             released: ["above", "below"],
             clean: true,
             // `runMain` calls `process.exit` after a signal of its own
-            byItself: launch === "runFork" || signal === "SIGQUIT"
+            byItself: launch === "runFork" || (signal === "SIGQUIT" && (launch === "server" || !exitsWhenInterrupted))
           })
           // a launch that is not all that goes on is interrupted with the rest
           expect(child.linesOf("launched")).toMatchObject(launch === "server" ? [{ outcome: "Drained" }] : [])
