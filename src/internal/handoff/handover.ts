@@ -53,26 +53,26 @@ export class Handover {
   handedOver = false
   /** A successor that does not accept yet holds the sockets as well. */
   isOffered = false
-  private readonly opened: Effect.Latch
-  private isOpen: boolean
-  private readonly unclaimed: Array<Inherited>
-  private readonly waiting = new Set<{ readonly fd: number; readonly listen: Effect.Effect<void, ListenError> }>()
-  private readonly all = new Set<Held>()
+  readonly #opened: Effect.Latch
+  #isOpen: boolean
+  readonly #unclaimed: Array<Inherited>
+  readonly #waiting = new Set<{ readonly fd: number; readonly listen: Effect.Effect<void, ListenError> }>()
+  readonly #all = new Set<Held>()
 
   constructor(inherited: ReadonlyArray<Inherited> | undefined) {
-    this.isOpen = inherited === undefined
-    this.opened = Effect.unsafeMakeLatch(this.isOpen)
-    this.unclaimed = [...(inherited ?? [])]
+    this.#isOpen = inherited === undefined
+    this.#opened = Effect.unsafeMakeLatch(this.#isOpen)
+    this.#unclaimed = [...(inherited ?? [])]
   }
 
   get held(): ReadonlyArray<Held> {
-    return Array.from(this.all)
+    return Array.from(this.#all)
   }
 
   claim(options: Options): ListenTarget {
     const name = nameOf(options)
-    const index = this.unclaimed.findIndex((inherited) => inherited.name === name)
-    const [inherited] = index === -1 ? [] : this.unclaimed.splice(index, 1)
+    const index = this.#unclaimed.findIndex((inherited) => inherited.name === name)
+    const [inherited] = index === -1 ? [] : this.#unclaimed.splice(index, 1)
     const path = options.fd === undefined && options.path !== undefined && isFile(options.path)
       ? options.path
       : undefined
@@ -90,20 +90,20 @@ export class Handover {
       address: inherited?.address ??
         (bindAt === undefined || path === undefined ? undefined : { _tag: "UnixAddress", path }),
       isInherited: inherited !== undefined,
-      waitsForPredecessor: inherited !== undefined && !this.isOpen,
+      waitsForPredecessor: inherited !== undefined && !this.#isOpen,
       listenLater: (listen) => {
         if (inherited === undefined) return
         waits = { fd: inherited.fd, listen }
-        this.waiting.add(waits)
+        this.#waiting.add(waits)
       },
       hasListened: (held) => {
         if (bindAt !== undefined && path !== undefined) reveal(bindAt, path)
         holds = { ...held, name, file: inherited?.file ?? (path === undefined ? undefined : fileAt(path)) }
-        this.all.add(holds)
+        this.#all.add(holds)
       },
       release: () => {
-        if (waits !== undefined && this.waiting.delete(waits)) closeDescriptor(waits.fd)
-        if (holds === undefined || !this.all.delete(holds)) return
+        if (waits !== undefined && this.#waiting.delete(waits)) closeDescriptor(waits.fd)
+        if (holds === undefined || !this.#all.delete(holds)) return
         if (holds.file !== undefined && !this.handedOver) removeOwn(holds.file)
       }
     }
@@ -111,26 +111,26 @@ export class Handover {
 
   /** Listens with what the program has claimed, and closes what it has not: its clients would wait for ever. */
   readonly open: Effect.Effect<void, ListenError> = Effect.suspend(() => {
-    this.isOpen = true
-    const listens = Array.from(this.waiting, ({ listen }) => listen)
-    this.waiting.clear()
+    this.#isOpen = true
+    const listens = Array.from(this.#waiting, ({ listen }) => listen)
+    this.#waiting.clear()
     return Effect.zipRight(this.closeUnclaimed, Effect.forEach(listens, (listen) => listen, { discard: true }))
   })
 
   /** Until this process accepts; a successor that is not wanted never does. */
   get accepts(): Effect.Effect<void> {
-    return this.opened.await
+    return this.#opened.await
   }
 
   /** This process accepts. */
   hasOpened(): void {
-    this.opened.unsafeOpen()
+    this.#opened.unsafeOpen()
   }
 
   readonly closeUnclaimed: Effect.Effect<void> = Effect.sync(() => {
-    for (const { fd } of this.unclaimed.splice(0)) closeDescriptor(fd)
-    for (const { fd } of this.waiting) closeDescriptor(fd)
-    this.waiting.clear()
+    for (const { fd } of this.#unclaimed.splice(0)) closeDescriptor(fd)
+    for (const { fd } of this.#waiting) closeDescriptor(fd)
+    this.#waiting.clear()
   })
 
   /** The successor accepts. */

@@ -27,7 +27,7 @@ export class Http1Exchange extends Exchange {
   /** It was kept from its handler until it was too late: all that its client is to be told is so. */
   rejected = false
   /** What its connection had of its response when nothing more was written to it: the status, and whether that was all. */
-  private last: { readonly status: number | undefined; readonly isWhole: boolean } | undefined
+  #last: { readonly status: number | undefined; readonly isWhole: boolean } | undefined
 
   constructor(
     on: Pipelined,
@@ -45,7 +45,7 @@ export class Http1Exchange extends Exchange {
   }
 
   get status(): number | undefined {
-    if (this.last !== undefined) return this.last.status
+    if (this.#last !== undefined) return this.#last.status
     const { response } = this
     return response?.headersSent === true && !isHeld(response) ? response.statusCode : undefined
   }
@@ -62,7 +62,7 @@ export class Http1Exchange extends Exchange {
   }
 
   get isFrozen(): boolean {
-    return this.last !== undefined
+    return this.#last !== undefined
   }
 
   /**
@@ -75,21 +75,21 @@ export class Http1Exchange extends Exchange {
     const isSent = response?.writableFinished === true
     const isWithSocket = response?.writableEnded === true && response.socket !== null && !response.destroyed &&
       !isKept(response)
-    this.last = { status, isWhole: isSent || isWithSocket }
+    this.#last = { status, isWhole: isSent || isWithSocket }
     this.markFlushed(isSent || (isWithSocket && isWritten(this.on.socket)))
   }
 
   /** What has just been written has left, although Node has not said so yet. */
   noteWritten(): void {
     const { response } = this
-    if (response === undefined || this.last?.isWhole !== true) return
+    if (response === undefined || this.#last?.isWhole !== true) return
     const { socket } = this.on
     this.markFlushed(isFlushed(socket, response) || (!response.destroyed && isWritten(socket)))
   }
 
   /** Its response has finished, or closed. What a handler has ended since nothing is written any more goes nowhere. */
   responseDone(response: Http.ServerResponse): void {
-    if (this.last?.isWhole !== false) this.markFlushed(isFlushed(this.on.socket, response))
+    if (this.#last?.isWhole !== false) this.markFlushed(isFlushed(this.on.socket, response))
   }
 
   /** Whether all of its response has gone to the kernel. */
