@@ -6,7 +6,6 @@
  */
 import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServer from "@effect/platform/HttpServer"
-import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -14,10 +13,10 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import { type Listener, NodeHttpServer, Server, Shutdown } from "../../src/index.js"
+import { defects } from "../../src/internal/effect/causes.js"
 import { get } from "./httpRequests.js"
 import * as Raw from "./rawClient.js"
 import { waitFor } from "./wait.js"
@@ -138,12 +137,7 @@ export const reportOf = (
 /** The failure that made a scope's finalizer die, as `runMain` sees it. */
 export const deadlineExceededIn = (exit: Exit.Exit<unknown, unknown>): Shutdown.DeadlineExceeded | undefined =>
   Exit.isFailure(exit)
-    ? Option.getOrUndefined(
-      Cause.find(exit.cause, (part) =>
-        part._tag === "Die" && part.defect instanceof Shutdown.DeadlineExceeded
-          ? Option.some(part.defect)
-          : Option.none())
-    )
+    ? defects(exit.cause).find((defect) => defect instanceof Shutdown.DeadlineExceeded)
     : undefined
 
 /** Waits in real time, whatever the clock of the effect is. */

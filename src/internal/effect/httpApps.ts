@@ -23,6 +23,9 @@ export const serverOf = (node: Http.Server, _options: object): Effect.Effect<Htt
 /** Whether `@effect/platform-node` lets the app decide when a client that waits for `100 Continue` may go on. */
 export const asksToContinue = false
 
+/** Whether its requests can become anything that an `Upgrade` header may name, and not a WebSocket only. */
+export const upgradesToAny = false
+
 /** Node's response to a request. */
 export const responseOf = (request: HttpServerRequest): Http.ServerResponse =>
   NodeHttpServerRequest.toServerResponse(request)

@@ -8,6 +8,7 @@ import * as Scope from "effect/Scope"
 import type * as Http from "node:http"
 import type { Http2ServerResponse } from "node:http2"
 import type { RequestFibers } from "../drain/requestFibers.js"
+import { upgradesToAny } from "../effect/httpApps.js"
 import type { App } from "../listener/app.js"
 import * as Http2 from "../protocol/http2.js"
 import { reject503, rejectUpgrade503 } from "../protocol/reject503.js"
@@ -52,6 +53,7 @@ export const make = (fastPath: boolean, options: PlatformOptions) =>
     return {
       request: (request, response) => deliver(current, request, response),
       checkContinue: checkContinue && ((request, response) => deliver(() => checkContinue, request, response)),
+      upgradesToAny,
       upgrade: (request, socket, head) => {
         if (!pending.mustHold) platform.upgrade(request, socket, head)
         else {

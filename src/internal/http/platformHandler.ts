@@ -76,6 +76,7 @@ const track = <E, R>(
       handlers.add(fiber, connection, ignore)
       return Effect.map(app, (response) => endingWithDrain(response, request, eventStreamsEnd))
     }
+    const protocol = source.headers.upgrade?.toLowerCase() ?? "websocket"
     let upgraded = false
     handlers.add(fiber, connection, () => http1.endUpgrade(exchange, () => responseOf(request)))
     connection.socket.once("close", () => {
@@ -84,10 +85,14 @@ const track = <E, R>(
     })
     const upgradable = withUpgrade(request, (socket) => {
       upgraded = true
-      hijack(connection, "websocket").goAwayBy(() => {
-        const errand = handlers.fork(writeClose(socket, goingAway.code, goingAway.reason))
-        connection.socket.once("close", () => unsafeInterrupt(errand))
-      })
+      const taken = hijack(connection, protocol)
+      // how the peer of another protocol is asked to leave is known to the handler alone
+      if (protocol === "websocket") {
+        taken.goAwayBy(() => {
+          const errand = handlers.fork(writeClose(socket, goingAway.code, goingAway.reason))
+          connection.socket.once("close", () => unsafeInterrupt(errand))
+        })
+      }
       return once(socket, connection)
     })
     return Effect.map(Effect.provideService(app, HttpServerRequest, upgradable), (response) => {

@@ -68,7 +68,7 @@ const isHandshake = (names: ReadonlyArray<string>, { headers, method }: Http.Inc
   method === "GET" && names.length === 1 && names[0] === "websocket"
   && headers["transfer-encoding"] === undefined && Number(headers["content-length"] ?? 0) === 0
 
-/** That of an Effect app, whose requests know how to become a WebSocket and nothing else. */
+/** That of an app whose requests know how to become a WebSocket and nothing else. */
 export const ofEffectApp = (): void => {}
 
 const speaksWebSocketsOnly = (listener: unknown): boolean =>

@@ -51,7 +51,7 @@ export const make = (parts: Parts): Listeners => {
     const hasNoListeners = node.listenerCount("request") + node.listenerCount("stream") === 0
     const withApp = app !== undefined && isHttp(node) && (alwaysApp || hasNoListeners)
     // Node hands over a request to upgrade, and makes requests of streams, only where somebody listens for them
-    if (withApp) node.on("upgrade", ofEffectApp)
+    if (withApp) node.on("upgrade", app.upgradesToAny ? ignore : ofEffectApp)
     if (withApp && isHttp2(node)) node.on("request", ignore)
     if (withApp && app.checkContinue !== undefined && node.listenerCount("checkContinue") === 0) {
       node.on("checkContinue", app.checkContinue)

@@ -19,6 +19,8 @@ export const serverOf = (
 
 export const asksToContinue = true
 
+export const upgradesToAny = true
+
 export const responseOf = (request: HttpServerRequest): Http.ServerResponse =>
   NodeHttpServerRequest.toServerResponse(request) as Http.ServerResponse
 
