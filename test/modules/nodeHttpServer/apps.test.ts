@@ -20,6 +20,7 @@ import { Deferred, Effect, Fiber, Layer, Schema, Stream } from "effect"
 import * as Http from "node:http"
 import { NodeHttpServer, Server } from "../../../src/index.js"
 import type { Target } from "../../support/rawClient.js"
+import { served } from "../../support/routed.js"
 import { client, get, launch, limit, type Running, targetOf } from "../../support/running.js"
 
 /** Launches what is served as `runMain` would. */
@@ -117,11 +118,12 @@ it.scoped("RPC over HTTP: a call in flight ends with its result", () =>
     const { entered, pass, release } = yield* gate
     const rpcs = RpcGroup.make(Rpc.make("Greet", { payload: { name: Schema.String }, success: Schema.String }))
     const app = yield* running(
-      HttpRouter.Default.serve().pipe(
-        Layer.provide(RpcServer.layer(rpcs)),
-        Layer.provide(rpcs.toLayer({ Greet: ({ name }) => Effect.as(pass, `hello ${name}`) })),
-        Layer.provide(RpcServer.layerProtocolHttp({ path: "/rpc" })),
-        Layer.provide(RpcSerialization.layerNdjson)
+      served(
+        RpcServer.layer(rpcs).pipe(
+          Layer.provide(rpcs.toLayer({ Greet: ({ name }) => Effect.as(pass, `hello ${name}`) })),
+          Layer.provide(RpcServer.layerProtocolHttp({ path: "/rpc" })),
+          Layer.provide(RpcSerialization.layerNdjson)
+        )
       )
     )
     const protocol = RpcClient.layerProtocolHttp({ url: url(app, "/rpc") }).pipe(

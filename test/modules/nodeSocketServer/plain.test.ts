@@ -62,13 +62,18 @@ describe("plain sockets", () => {
 
   it.scopedLive("at the deadline a handler is interrupted; its connection was owed nothing that we know of", () =>
     Effect.gen(function*() {
+      let begun = 0
       let interrupted = 0
       const running = yield* handling(
-        (socket) => Effect.onInterrupt(echo(socket), () => Effect.sync(() => interrupted++)),
+        (socket) =>
+          Effect.sync(() => begun++).pipe(
+            Effect.zipRight(echo(socket)),
+            Effect.onInterrupt(() => Effect.sync(() => interrupted++))
+          ),
         { timeout: "300 millis" }
       )
       const peer = yield* client(running.target)
-      yield* until("its connection", () => Effect.runSync(running.server.connections).length === 1)
+      yield* until("its handler", () => begun === 1)
       const report = yield* running.stop
       yield* ended(peer)
       expect(interrupted).toBe(1)
@@ -79,15 +84,21 @@ describe("plain sockets", () => {
   it.scopedLive("interrupting run is a shutdown, and run ends after it; a second run is refused, before it and after", () =>
     Effect.gen(function*() {
       const gate = deferred()
+      let begun = false
       let ended = false
       const running = yield* launch(
         NodeSocketServer.layer({ host: "127.0.0.1", port: 0, timeout: "30 seconds" }),
         (context) => targetOf(Context.get(context, SocketServer.SocketServer).address)
       )
       const sockets = Context.get(running.context, SocketServer.SocketServer)
-      const run = yield* Effect.fork(sockets.run(() => Effect.promise(() => gate.promise)))
+      const run = yield* Effect.fork(sockets.run(() =>
+        Effect.promise(() => {
+          begun = true
+          return gate.promise
+        })
+      ))
       const peer = yield* client(running.target)
-      yield* until("its connection", () => Effect.runSync(running.server.connections).length === 1)
+      yield* until("its handler", () => begun)
       const early = yield* Effect.flip(sockets.run(() => Effect.void))
       expect(reasonOf(early)).toBe("Unknown")
       expect(early.cause).toMatchObject({ _tag: "AlreadyRunning" })

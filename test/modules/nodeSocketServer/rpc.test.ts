@@ -91,7 +91,10 @@ describe.each(protocols)("RPC over %s", (protocol) => {
       const report = yield* running.stop
       expect(failure(yield* Fiber.await(call))).toBe("RpcClientError")
       expect(failure(yield* Fiber.await(stream))).toBe("RpcClientError")
-      const named = report.cut.map(({ clientReceived, method, path }) => `${method} ${path}: ${clientReceived}`).sort()
+      const named = report.cut.map(({ clientReceived, method, path }) =>
+        // over HTTP, the client of Effect 4 adds a slash
+        `${method} ${path.replace(/\/$/, "")}: ${clientReceived}`
+      ).sort()
       expect(named).toEqual(
         protocol === "HTTP"
           ? ["POST /rpc: 503", "POST /rpc: truncated"]
@@ -123,8 +126,13 @@ describe.each(protocols)("RPC over %s", (protocol) => {
         Effect.flatMap(client(protocol, running), (caller) =>
           calls.make((call) => caller.Quick({ id: `${name}.${call}` })))
           .pipe(Effect.scoped)
-      const clients = yield* Effect.forkAll(Array.from({ length: 8 }, (_, name) =>
-        busy(name)))
+      const clients = yield* Effect.fork(
+        Effect.all(
+          Array.from({ length: 8 }, (_, name) =>
+            busy(name)),
+          { concurrency: "unbounded" }
+        )
+      )
       yield* until("all to be busy", () => calls.answered.length > 40)
       const report = yield* running.stop
       yield* Fiber.join(clients)
@@ -195,7 +203,9 @@ describe.each(["sockets", "WebSockets of ws", "WebSockets of an HttpApp"] as con
       const busy = (name: number) =>
         // from the second one on, no moment is without a call
         calls.make((call) => caller.Slow({ id: `${name}.${call}` }), Effect.sleep(name))
-      const fibers = yield* Effect.forkAll(Array.from({ length: 6 }, (_, name) => busy(name)))
+      const fibers = yield* Effect.fork(
+        Effect.all(Array.from({ length: 6 }, (_, name) => busy(name)), { concurrency: "unbounded" })
+      )
       yield* until("all to be busy", () => calls.answered.length > 30)
       const report = yield* running.stop
       yield* Fiber.join(fibers)
@@ -224,7 +234,7 @@ describe("RPC over sockets", () => {
     Effect.gen(function*() {
       const warnings: Array<string> = []
       const logger = Logger.make(({ logLevel, message }) => {
-        if (logLevel._tag === "Warning") warnings.push(String(message))
+        if (logLevel.label === "WARN") warnings.push(String(message))
       })
       const backend = new Backend()
       yield* Layer.build(

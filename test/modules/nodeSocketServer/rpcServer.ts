@@ -1,14 +1,15 @@
 /**
  * A server of RPC over each protocol that it speaks, and real clients for it.
  */
-import { FetchHttpClient, HttpClient, HttpRouter, HttpServer, SocketServer } from "@effect/platform"
+import { FetchHttpClient, HttpClient, HttpServer, SocketServer } from "@effect/platform"
 import { NodeSocket } from "@effect/platform-node"
 import { Rpc, RpcClient, RpcGroup, RpcSerialization, RpcServer } from "@effect/rpc"
 import { Context, Effect, Layer, Schema, type Scope, Stream } from "effect"
 import { createServer } from "node:http"
 import { NodeHttpServer, NodeSocketServer, Server, type Shutdown } from "../../../src/index.js"
 import { withDrain } from "../../../src/rpc.js"
-import { launch, type Running } from "../../support/running.js"
+import { served, servedBeside } from "../../support/routed.js"
+import { launch, type Running, targetOf } from "../../support/running.js"
 import { deferred } from "../../support/wait.js"
 
 export class Work extends RpcGroup.make(
@@ -33,31 +34,35 @@ export class Backend {
   readonly foundClosed: Array<string> = []
   readonly gate = deferred()
 
-  readonly layer = Layer.provide(
-    Work.toLayer(Effect.gen(this, function*() {
+  readonly layer = layerOf(this)
+}
+
+const layerOf = (backend: Backend) =>
+  Layer.provide(
+    Work.toLayer(Effect.gen(function*() {
       const pool = yield* Pool
       const server = yield* Server.Server
       const work = <A, E>(id: string, effect: Effect.Effect<A, E>) =>
         Effect.suspend(() => {
-          this.begun.push(id)
+          backend.begun.push(id)
           return effect
         }).pipe(
-          Effect.onInterrupt(() => Effect.sync(() => this.interrupted.push(id))),
-          Effect.tap(() => Effect.sync(() => this.executed.push(id))),
+          Effect.onInterrupt(() => Effect.sync(() => backend.interrupted.push(id))),
+          Effect.tap(() => Effect.sync(() => backend.executed.push(id))),
           Effect.ensuring(Effect.sync(() => {
-            if (!pool.open) this.foundClosed.push(id)
+            if (!pool.open) backend.foundClosed.push(id)
           }))
         )
       const ticks = Stream.repeatEffect(Effect.delay(Effect.succeed(1), "10 millis"))
       return Work.of({
         Quick: ({ id }) => work(id, Effect.as(Effect.yieldNow(), id)),
         Slow: ({ id }) => work(id, Effect.as(Effect.sleep("20 millis"), id)),
-        Gated: ({ id }) => work(id, Effect.as(Effect.promise(() => this.gate.promise), id)),
+        Gated: ({ id }) => work(id, Effect.as(Effect.promise(() => backend.gate.promise), id)),
         Endless: () =>
           Stream.ensuring(
             ticks,
             Effect.sync(() => {
-              if (!pool.open) this.foundClosed.push("Endless")
+              if (!pool.open) backend.foundClosed.push("Endless")
             })
           ),
         Polite: () => Stream.interruptWhen(ticks, server.shuttingDown)
@@ -74,7 +79,6 @@ export class Backend {
       )
     )
   )
-}
 
 export const protocols = ["sockets", "WebSockets of ws", "WebSockets of an HttpApp", "HTTP"] as const
 
@@ -104,38 +108,29 @@ export const serving = (
   const wrapped = <E, R>(
     layer: Layer.Layer<RpcServer.Protocol, E, R>
   ): Layer.Layer<RpcServer.Protocol, E, R | Server.Server> => drained ? withDrain(layer) : layer
-  let port = 0
-  const located = <I, S extends { readonly address: HttpServer.Address }>(tag: Context.Tag<I, S>) =>
-    Layer.effectDiscard(Effect.map(tag, ({ address }) => {
-      if (address._tag === "TcpAddress") port = address.port
-    }))
   if (isHttp(protocol)) {
-    const app = Layer.merge(
-      shape === "stacked"
-        ? HttpRouter.Default.serve().pipe(Layer.provide(rpc))
-        : Layer.merge(rpc, HttpRouter.Default.serve()),
-      located(HttpServer.HttpServer)
-    ).pipe(
-      Layer.provide(
-        wrapped(
-          protocol === "HTTP"
-            ? RpcServer.layerProtocolHttp({ path: "/rpc" })
-            : RpcServer.layerProtocolWebsocket({ path: "/rpc" })
-        )
-      ),
-      Layer.provide(serialization),
-      Layer.provideMerge(NodeHttpServer.layerServer(() => createServer(), listen))
+    const spoken = wrapped(
+      protocol === "HTTP"
+        ? RpcServer.layerProtocolHttp({ path: "/rpc" })
+        : RpcServer.layerProtocolWebsocket({ path: "/rpc" })
     )
-    return launch(app, () => ({ port }))
+    const app = shape === "stacked" ? served(Layer.provide(rpc, spoken)) : servedBeside(rpc, spoken)
+    return launch(
+      app.pipe(
+        Layer.provide(serialization),
+        Layer.provideMerge(NodeHttpServer.layerServer(() => createServer(), listen))
+      ),
+      (context) => targetOf(Context.get(context, HttpServer.HttpServer).address)
+    )
   }
-  const app = Layer.merge(rpc, located(SocketServer.SocketServer)).pipe(
+  const app = rpc.pipe(
     Layer.provide(wrapped(RpcServer.layerProtocolSocketServer)),
     Layer.provide(serialization),
     Layer.provideMerge(
       protocol === "sockets" ? NodeSocketServer.layer(listen) : NodeSocketServer.layerWebSocket(listen)
     )
   )
-  return launch(app, () => ({ port }))
+  return launch(app, (context) => targetOf(Context.get(context, SocketServer.SocketServer).address))
 }
 
 /** Else a client of RPC waits for ever for the result in a 503. */

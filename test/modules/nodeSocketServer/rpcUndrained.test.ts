@@ -2,7 +2,6 @@
  * RPC over WebSockets and sockets without `withDrain`: nothing waits for its calls, but the report names those that are
  * cut, and no others.
  */
-import { RpcSerialization } from "@effect/rpc"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Logger, Scope, Stream } from "effect"
 import * as Net from "node:net"
@@ -10,6 +9,7 @@ import { WebSocket } from "ws"
 import type { Shutdown } from "../../../src/index.js"
 import { real, reportOf, type Running, silent, until, untilPhase } from "../../support/running.js"
 import { Backend, client, serving } from "./rpcServer.js"
+import { serializations } from "./serializations.js"
 
 const webSockets = ["WebSockets of ws", "WebSockets of an HttpApp"] as const
 const kinds = ["sockets", ...webSockets] as const
@@ -150,13 +150,7 @@ describe.each(kinds)("RPC without withDrain over %s", (protocol) => {
 })
 
 describe.each(webSockets)("RPC without withDrain over %s", (protocol) => {
-  it.scopedLive.each(
-    [
-      ["JSON", RpcSerialization.layerJson],
-      ["JSON-RPC", RpcSerialization.layerJsonRpc()],
-      ["MessagePack", RpcSerialization.layerMsgPack]
-    ] as const
-  )("in every serialization: %s", ([, serialization]) =>
+  it.scopedLive.each(serializations)("in every serialization: %s", ([, serialization]) =>
     Effect.gen(function*() {
       const backend = new Backend()
       const running = yield* serving(protocol, backend, short, { ...undrained, serialization })
