@@ -32,6 +32,7 @@ const proofs = [
   "test/adversarial/resources/flood.test.ts",
   "test/adversarial/resources/memory.test.ts",
   "test/conformance/guarantees/cycles.test.ts",
+  "test/conformance/stock/kept.test.ts",
   "test/conformance/stock/sameAborts.test.ts",
   "test/conformance/stock/sameAsStock.test.ts",
   "test/conformance/stock/sameErrors.test.ts",

@@ -149,10 +149,10 @@ const makeRouter = (say: Say) => {
     HttpRouter.get(
       "/socket",
       Effect.gen(function*() {
-        const socket = yield* HttpServerRequest.upgrade
+        const socket = yield* Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => request.upgrade)
         yield* receive(socket, () => {})
         return HttpServerResponse.empty()
-      }).pipe(Effect.scoped, Effect.catchTag("SocketError", () => HttpServerResponse.empty()))
+      }).pipe(Effect.scoped, Effect.catchTag("SocketError", () => Effect.succeed(HttpServerResponse.empty())))
     )
   )
 }

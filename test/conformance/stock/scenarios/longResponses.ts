@@ -4,7 +4,8 @@
 import { get, webSocketHandshake } from "../../../support/httpRequests.js"
 import type { Options, RawClient, Target } from "../../../support/rawClient.js"
 import { connect, withClient } from "../../../support/rawClient.js"
-import { waitFor } from "../../../support/wait.js"
+import { codeOfInterrupted } from "../../../support/runMain.js"
+import { waitFor, within } from "../../../support/wait.js"
 import { scenario } from "../scenario.js"
 
 const megabyte = 1024 * 1024
@@ -43,7 +44,7 @@ export const endlessStream = scenario({
 const upgraded = async (target: Target, options?: Options): Promise<RawClient> => {
   const client = await connect(target, options)
   await client.write(webSocketHandshake("/socket"))
-  await client.untilText("\r\n\r\n", 5000)
+  await client.untilText(/^HTTP\/1\.1 101 [^]*\r\n\r\n/, 5000)
   return client
 }
 
@@ -63,7 +64,8 @@ export const webSocket = scenario({
   clients: async ({ ended, target, terminate }) => {
     const client = await upgraded(target)
     await terminate()
-    await waitFor("a close frame or the end", () => closeCode(client) !== undefined || client.ending !== "open", 9000)
+    const told = () => closeCode(client) !== undefined || client.ending !== "open"
+    await within(waitFor("a close frame or the end", told, 9000), 9500)
     const code = closeCode(client)
     // A masked close frame that repeats the code.
     if (code !== undefined) await client.write(Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9]))
@@ -72,7 +74,7 @@ export const webSocket = scenario({
     return { code }
   },
   saw: ({ code }) => sawClose(code),
-  kept: ({ code }, end) => code === 1001 && end.code === 0
+  kept: ({ code }, end) => code === 1001 && end.code === codeOfInterrupted
 })
 
 export const webSocketIgnoresClose = scenario({
@@ -85,5 +87,5 @@ export const webSocketIgnoresClose = scenario({
     return { code: closeCode(client) }
   },
   saw: ({ code }) => sawClose(code),
-  kept: ({ code }, end) => code === 1001 && end.code === 0
+  kept: ({ code }, end) => code === 1001 && end.code === codeOfInterrupted
 })

@@ -1,1 +1,3 @@
 export const exitsWhenInterrupted = true
+
+export const codeOfInterrupted = 130

@@ -11,6 +11,11 @@ interface Route {
   readonly method: "*" | "GET" | "POST"
   readonly path: Router.PathInput
   readonly handler: Effect.Effect<HttpServerResponse, unknown, any>
+  readonly options: Options | undefined
+}
+
+interface Options {
+  readonly uninterruptible?: boolean | undefined
 }
 
 export interface HttpRouter<_E = any, _R = any> extends Effect.Effect<HttpServerResponse, any, any> {
@@ -21,7 +26,9 @@ const of = (routes: ReadonlyArray<Route>): HttpRouter => {
   let app: Effect.Effect<HttpServerResponse, unknown, any> | undefined
   const made = Effect.flatMap(Router.make, (router) =>
     Effect.flatMap(
-      Effect.forEach(routes, ({ handler, method, path }) => router.add(method, path, handler), { discard: true }),
+      Effect.forEach(routes, ({ handler, method, options, path }) => router.add(method, path, handler, options), {
+        discard: true
+      }),
       () => app = router.asHttpEffect() as never
     ))
   return Object.assign(Effect.suspend(() => app ?? made), { routes }) as never
@@ -32,16 +39,19 @@ export const empty: HttpRouter = of([])
 type Handler = HttpServerResponse | Effect.Effect<HttpServerResponse, any, any>
 
 interface Add {
-  (router: HttpRouter, path: Router.PathInput, handler: Handler): HttpRouter
-  (path: Router.PathInput, handler: Handler): (router: HttpRouter) => HttpRouter
+  (router: HttpRouter, path: Router.PathInput, handler: Handler, options?: Options): HttpRouter
+  (path: Router.PathInput, handler: Handler, options?: Options): (router: HttpRouter) => HttpRouter
 }
 
 const route = (method: Route["method"]): Add => (...args: ReadonlyArray<any>): any => {
-  const add = (router: HttpRouter, path: Router.PathInput, handler: Handler) =>
-    of([...router.routes, { method, path, handler: isHttpServerResponse(handler) ? Effect.succeed(handler) : handler }])
+  const add = (router: HttpRouter, path: Router.PathInput, handler: Handler, options: Options | undefined) =>
+    of([
+      ...router.routes,
+      { method, path, handler: isHttpServerResponse(handler) ? Effect.succeed(handler) : handler, options }
+    ])
   return typeof args[0] !== "string"
-    ? add(args[0], args[1], args[2])
-    : (router: HttpRouter) => add(router, args[0], args[1])
+    ? add(args[0], args[1], args[2], args[3])
+    : (router: HttpRouter) => add(router, args[0], args[1], args[2])
 }
 
 export const get = route("GET")
