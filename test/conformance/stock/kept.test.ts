@@ -10,8 +10,7 @@ import * as Load from "./scenarios/manyClients.js"
 describe.concurrent("quiesce", { timeout: 40_000 }, () => {
   const busy: ReadonlyArray<Scenario<unknown>> = Object.values(Load)
   for (const scenario of scenarios) {
-    const test = busy.includes(scenario) ? it.sequential : it
-    test(`keeps its promise to ${scenario.title}`, async () => {
+    it(`keeps its promise to ${scenario.title}`, { concurrent: !busy.includes(scenario) }, async () => {
       const { kept, saw } = await scenario.run("quiesce")
       expect({ kept, saw }).toEqual({ kept: true, saw })
     })

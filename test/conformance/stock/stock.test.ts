@@ -25,17 +25,17 @@ describe.concurrent("stock @effect/platform-node", limit, () => {
     expect(kept).toBe(false)
   })
 
-  it.sequential("resets every busy keep-alive client", async () => {
+  it("resets every busy keep-alive client", { concurrent: false }, async () => {
     const { result } = await Load.busyKeepAlive.run("stock")
     expect(result.lost).toBe(8)
   })
 
-  it.sequential("resets idle keep-alive connections whose next request is on its way", async () => {
+  it("resets idle keep-alive connections whose next request is on its way", { concurrent: false }, async () => {
     const { result } = await Load.idleBurst.run("stock")
     expect(result.answered).toBeLessThan(20)
   })
 
-  it.sequential("resets most connections that are being opened", async () => {
+  it("resets most connections that are being opened", { concurrent: false }, async () => {
     const { result } = await Load.connectionPerRequest.run("stock", patienceMs)
     expect(result.lost + result.reset).toBeGreaterThan(16)
   })
@@ -56,10 +56,14 @@ describe.concurrent("stock @effect/platform-node", limit, () => {
     expect(result.megabytes).toBeLessThan(25)
   })
 
-  it.sequential("truncates the first of several pipelined responses, and never sends the others", async () => {
-    const { result } = await Load.pipelined.run("stock")
-    expect(result.answered).toBe(codeOfInterrupted)
-  })
+  it(
+    "truncates the first of several pipelined responses, and never sends the others",
+    { concurrent: false },
+    async () => {
+      const { result } = await Load.pipelined.run("stock")
+      expect(result.answered).toBe(0)
+    }
+  )
 
   it("never answers a request whose head was half there, and never exits", async () => {
     const { result } = await Silence.halfHeadFinished.run("stock", patienceMs)
