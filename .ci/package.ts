@@ -1,8 +1,10 @@
 /**
- * Checks the package as its users get it: packed, linted, installed from its tarball into an empty project with the line
- * of the README, type-checked there, started, asked, and stopped with SIGTERM. Once with the newest versions that the
- * peer ranges allow, and once with their floor, so that the ranges say only what was seen to work. And once without the
+ * Checks the package as its users get it: packed, linted, installed into an empty project with the line of the README, from
+ * a registry that has it, type-checked there, started, asked, and stopped with SIGTERM. Once with the newest versions that
+ * the peer ranges allow, and once with their floor, so that the ranges say only what was seen to work. And once without the
  * platform packages, as a program without Effect installs it: what that weighs and what it loads is held as well.
+ *
+ * With `--effect4`, the package of the line for Effect 4.
  */
 import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
@@ -11,31 +13,18 @@ import * as Net from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { codeBlocks, packageJson, root } from "./project.js"
+import { codeBlocks, type PackageJson, root } from "./project.js"
 
 const startLimit = 20_000
 const stopLimit = 15_000
-const installLine = "npm install quiesce effect@^3.22 @effect/platform@^0.97 @effect/platform-node@^0.108"
-const quickstart = `import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
-import { NodeRuntime } from "@effect/platform-node"
-import { Layer } from "effect"
-import { createServer } from "node:http"
-import { NodeHttpServer } from "quiesce"
+const effect4 = process.argv.includes("--effect4")
+/** The peers that an Effect app installs. */
+const appPeers = effect4
+  ? ["effect", "@effect/platform-node"]
+  : ["effect", "@effect/platform", "@effect/platform-node"]
 
-HttpRouter.empty.pipe(
-  HttpRouter.get("/", HttpServerResponse.text("hello")),
-  HttpServer.serve(),
-  Layer.provide(NodeHttpServer.layer(() => createServer(), { port: 3000, timeout: "5 seconds" })),
-  Layer.launch,
-  NodeRuntime.runMain
-)
-`
-
-/**
- * The rest of Effect as it was when the floor was released. Of its packages, those below 1.0 fit together by release
- * only, and the peers of the newest exclude the floor.
- */
-const companions = [
+/** The rest of Effect as it was when the floor was released: the peers of the newest exclude the floor. */
+const companions = effect4 ? ["@effect/platform-node-shared@4.1.0"] : [
   "@effect/platform-node-shared@0.61.0",
   "@effect/cluster@0.60.0",
   "@effect/experimental@0.61.0",
@@ -61,9 +50,23 @@ const run = (cwd: string, command: string, args: ReadonlyArray<string>): string 
 
 const bin = (name: string) => Path.join(root, "node_modules/.bin", name)
 
+/** Starts the registry that has the tarball beside what the registry in use has. */
+const startRegistry = async (tarball: string) => {
+  const upstream = run(root, "npm", ["config", "get", "registry"]).trim()
+  const child = spawn(process.execPath, [Path.join(root, ".ci/registry.mjs"), upstream, tarball], {
+    stdio: ["ignore", "pipe", "inherit"]
+  })
+  const [line] = await once(child.stdout, "data") as [Buffer]
+  process.env["npm_config_registry"] = line.toString().trim()
+  return child
+}
+
 const pack = (): string => {
-  run(root, "npm", ["pack", "--pack-destination", temporary])
-  const tarball = Path.join(temporary, `${packageJson.name}-${packageJson.version}.tgz`)
+  const command = effect4
+    ? ["run", "--silent", "effect4:pack", "--", temporary]
+    : ["pack", "--pack-destination", temporary]
+  // its last line names the tarball, with or without its directory
+  const tarball = Path.resolve(temporary, run(root, "npm", command).trim().split("\n").at(-1) ?? "")
   const files = new Set(
     run(root, "tar", ["-tzf", tarball]).trim().split("\n").map((file) => file.replace(/^package\//, ""))
   )
@@ -85,22 +88,20 @@ const pack = (): string => {
   return tarball
 }
 
-/** What the README tells its reader to type and to write; until there is one, what it will say. */
-const readme = (): { readonly install: string; readonly code: string } => {
-  const file = Path.join(root, "README.md")
-  if (!Fs.existsSync(file)) {
-    console.log("there is no README.md yet: using the install line and the quickstart that it will have")
-    return { install: installLine, code: quickstart }
-  }
-  const blocks = codeBlocks(Fs.readFileSync(file, "utf8"))
-  const install = blocks
-    .filter((block) => block.info === "bash")
-    .flatMap((block) => block.code.split("\n"))
-    .find((line) => line.includes("npm install quiesce"))
-  const code = blocks.find((block) => block.info === "ts")?.code
-  if (install === undefined) throw new Error("README.md has no bash block with a line `npm install quiesce …`")
+const packed = (tarball: string, file: string): string => run(root, "tar", ["-xzOf", tarball, `package/${file}`])
+
+/** What the README in the package tells its reader to type and to write. */
+const readme = (tarball: string, version: string) => {
+  const text = packed(tarball, "README.md")
+  const minor = version.split(".").slice(0, 2).join("\\.")
+  const [, install] = new RegExp(`\`(npm install quiesce@${minor} [^\`]*@effect/platform-node@[^\`]*)\``).exec(text) ??
+    []
+  const [, light] = new RegExp(`\`(quiesce@${minor} effect@[^\`]*)\``).exec(text) ?? []
+  const code = codeBlocks(text).find((block) => block.info === "ts")?.code
+  if (install === undefined) throw new Error("README.md has no `npm install quiesce@…` for this line")
+  if (light === undefined) throw new Error("README.md does not say what to install without the platform packages")
   if (code === undefined) throw new Error("README.md has no ts block")
-  return { install: install.trim(), code }
+  return { code, install, light }
 }
 
 const freePort = async (): Promise<number> => {
@@ -156,15 +157,13 @@ const startAskStop = async (cwd: string, port: number): Promise<void> => {
   }
 }
 
-const project = async (name: string, tarball: string, lines: ReadonlyArray<string>, code: string): Promise<string> => {
+const project = async (name: string, packageJson: PackageJson, line: string, code: string): Promise<string> => {
   const cwd = Path.join(temporary, name)
   Fs.mkdirSync(cwd)
   Fs.writeFileSync(Path.join(cwd, "package.json"), JSON.stringify({ name, private: true, type: "module" }))
-  for (const line of lines) {
-    const [command = "", ...args] = line.split(/\s+/).map((word) => word === "quiesce" ? tarball : word)
-    run(cwd, command, args)
-    console.log(`  ${line}`)
-  }
+  const [command = "", ...args] = line.split(/\s+/)
+  run(cwd, command, args)
+  console.log(`  ${line}`)
   run(cwd, "npm", ["install", "--save-dev", "typescript@~5.9", "@types/node@20"])
 
   const port = await freePort()
@@ -201,12 +200,8 @@ const installed = (cwd: string, name: string): string =>
   (JSON.parse(Fs.readFileSync(Path.join(cwd, "node_modules", name, "package.json"), "utf8")) as { version: string })
     .version
 
-/** The peers that an Effect app installs, as `name` and the version that the range begins with. */
-const floors = ["effect", "@effect/platform", "@effect/platform-node"]
-  .map((name) => ({ name, version: (packageJson.peerDependencies[name] ?? "").replace(/^\^/, "") }))
-
-/** `effect` with what it depends on is 39 MB of it, express 4. */
-const lightMegabytes = 55
+/** `effect` with what it depends on is 39 MB of it, that of Effect 4 61, and express is 4. */
+const lightMegabytes = effect4 ? 80 : 55
 
 const lightProgram = `import express from "express"
 import { quiesce } from "quiesce/promise"
@@ -230,11 +225,11 @@ export const load = async (url, context, next) => {
 `
 
 /** What is installed and loaded where no Effect app is. */
-const light = (tarball: string): void => {
+const light = (install: string): void => {
   const cwd = Path.join(temporary, "light")
   Fs.mkdirSync(cwd)
   Fs.writeFileSync(Path.join(cwd, "package.json"), JSON.stringify({ name: "light", private: true, type: "module" }))
-  run(cwd, "npm", ["install", tarball, "effect@^3.22", "express"])
+  run(cwd, "npm", ["install", ...install.split(" "), "express"])
   const kilobytes = Number(run(cwd, "du", ["-sk", "node_modules"]).split("\t")[0])
   console.log(`  node_modules has ${Math.round(kilobytes / 1024)} MB`)
   if (!(kilobytes <= lightMegabytes * 1024)) throw new Error(`more than ${lightMegabytes} MB: see what is new in it`)
@@ -279,34 +274,40 @@ const step = async <A>(name: string, body: () => A | Promise<A>): Promise<A | un
   }
 }
 
+let registry: { readonly kill: () => void } | undefined
 try {
   const tarball = await step("npm pack", pack)
-  const said = await step("README", readme)
-  if (tarball !== undefined && said !== undefined) {
+  if (tarball !== undefined) {
+    const packageJson = JSON.parse(packed(tarball, "package.json")) as PackageJson
+    const floors = appPeers.map((name) => ({
+      name,
+      version: (packageJson.peerDependencies[name] ?? "").replace(/^[\^~]/, "")
+    }))
+    registry = await startRegistry(tarball)
     await step("publint", () => console.log(run(root, bin("publint"), ["run", tarball, "--strict"]).trim()))
     await step("attw", () => {
       run(root, bin("attw"), [tarball, "--profile", "esm-only", "--no-emoji", "--no-color"])
     })
-    await step("install as the README says", async () => {
-      const cwd = await project("newest", tarball, [said.install], said.code)
-      console.log(`  with ${floors.map(({ name }) => `${name} ${installed(cwd, name)}`).join(", ")}`)
-    })
-    await step("install at the floor of the peer ranges", async () => {
-      const exact = floors.map(({ name, version }) => `${name}@${version}`)
-      const cwd = await project(
-        "floor",
-        tarball,
-        [["npm install quiesce", ...exact, ...companions].join(" ")],
-        said.code
-      )
-      for (const { name, version } of floors) {
-        const found = installed(cwd, name)
-        if (found !== version) throw new Error(`${name} is ${found}, not ${version}`)
-      }
-    })
-    await step("install without the platform packages", () => light(tarball))
+    const said = await step("README", () => readme(tarball, packageJson.version))
+    if (said !== undefined) {
+      await step("install as the README says", async () => {
+        const cwd = await project("newest", packageJson, said.install, said.code)
+        console.log(`  with ${floors.map(({ name }) => `${name} ${installed(cwd, name)}`).join(", ")}`)
+      })
+      await step("install at the floor of the peer ranges", async () => {
+        const exact = floors.map(({ name, version }) => `${name}@${version}`)
+        const line = ["npm install", `${packageJson.name}@${packageJson.version}`, ...exact, ...companions].join(" ")
+        const cwd = await project("floor", packageJson, line, said.code)
+        for (const { name, version } of floors) {
+          const found = installed(cwd, name)
+          if (found !== version) throw new Error(`${name} is ${found}, not ${version}`)
+        }
+      })
+      await step("install without the platform packages", () => light(said.light))
+    }
   }
 } finally {
+  registry?.kill()
   Fs.rmSync(temporary, { recursive: true, force: true })
 }
 

@@ -70,7 +70,7 @@ import { Server } from "./Server.js"
  * **Example**
  *
  * ```ts
- * import { HttpRouter } from "@effect/platform"
+ * import { HttpLayerRouter } from "@effect/platform"
  * import { NodeRuntime } from "@effect/platform-node"
  * import { Rpc, RpcGroup, RpcSerialization, RpcServer } from "@effect/rpc"
  * import { Effect, Layer, Schema } from "effect"
@@ -81,12 +81,11 @@ import { Server } from "./Server.js"
  * const Clock = RpcGroup.make(Rpc.make("Now", { success: Schema.Number }))
  *
  * const ClockLive = RpcServer.layer(Clock).pipe(
- *   Layer.provide(Clock.toLayer({ Now: () => Effect.clockWith((clock) => clock.currentTimeMillis) }))
+ *   Layer.provide(Clock.toLayer({ Now: () => Effect.clockWith((clock) => clock.currentTimeMillis) })),
+ *   Layer.provide(RpcServer.layerProtocolWebsocketRouter({ path: "/rpc" }).pipe(withDrain))
  * )
  *
- * HttpRouter.Default.serve().pipe(
- *   Layer.provide(ClockLive),
- *   Layer.provide(RpcServer.layerProtocolWebsocket({ path: "/rpc" }).pipe(withDrain)),
+ * HttpLayerRouter.serve(ClockLive).pipe(
  *   Layer.provide(RpcSerialization.layerJson),
  *   Layer.provide(NodeHttpServer.layer(() => createServer(), { port: 3000 })),
  *   Layer.launch,

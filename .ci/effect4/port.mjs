@@ -283,7 +283,8 @@ const documentEdits = (file, text, at = 0) =>
 export const portedDocument = (file, text) => {
   const result = new Edited(text)
   result.edit(documentEdits(file, text))
-  return result
+  // what is only for readers of the other line
+  return result.replace(/<!-- effect3 -->(\n[\s\S]*?<!-- \/effect3 -->\n+|.*?<!-- \/effect3 -->)/g, "")
 }
 
 /** A source as Effect 4 says it, and where each of its characters comes from. */
@@ -344,7 +345,8 @@ const testWords = (file, result) => {
 /** A source as Effect 4 says it. */
 export const port = (file, text) => ported(file, text).text
 
-const walk = function*(dir) {
+/** The files of a directory. */
+export const walk = function*(dir) {
   for (const entry of Fs.readdirSync(dir, { withFileTypes: true })) {
     const path = Path.join(dir, entry.name)
     if (entry.isDirectory()) { if (entry.name !== "node_modules") yield* walk(path) }
@@ -366,7 +368,7 @@ const copy = (path, to) => {
 }
 
 /** The configuration of vitest, as that of Effect 4 has it, without the files that are left out. */
-const portTestConfig = (text, isLeftOut) =>
+const portTestConfig = (text) =>
   text
     .replace(
       /poolOptions: \{ forks: \{ isolate: false, minForks: (\d+), maxForks: \1 \} \}/,
@@ -378,11 +380,13 @@ const portTestConfig = (text, isLeftOut) =>
 const mapped = (to, path, text, edited) =>
   /\.m?ts$/.test(to) ? edited.text + mapComment(Path.relative(Path.dirname(to), path), text, edited) : edited.text
 
+const drop = JSON.parse(Fs.readFileSync(Path.join(here, "drop.json"), "utf8"))
+/** Whether a file is not ported, and not written otherwise. */
+export const isLeftOut = (file) => drop.some((dropped) => file === dropped || file.startsWith(`${dropped}/`))
+
 /** Writes those directories of the repository into `out`, and removes from there what is no longer written. */
 export const writeTree = (out, dirs) => {
   const kept = new Set()
-  const drop = JSON.parse(Fs.readFileSync(Path.join(here, "drop.json"), "utf8"))
-  const isLeftOut = (file) => drop.some((dropped) => file === dropped || file.startsWith(`${dropped}/`))
   for (const dir of dirs) {
     for (const path of walk(Path.join(root, dir))) {
       const file = Path.relative(root, path)
@@ -397,7 +401,7 @@ export const writeTree = (out, dirs) => {
     }
   }
   const testConfig = "vitest.config.ts"
-  write(Path.join(out, testConfig), portTestConfig(Fs.readFileSync(Path.join(root, testConfig), "utf8"), isLeftOut))
+  write(Path.join(out, testConfig), portTestConfig(Fs.readFileSync(Path.join(root, testConfig), "utf8")))
   for (const path of walk(overlay)) {
     const to = Path.resolve(out, Path.relative(overlay, path))
     kept.add(to)

@@ -83,6 +83,7 @@ export const members = {
   "Metric:unsafeSnapshot": "snapshotUnsafe",
   "Logger:jsonLogger": "formatJson",
   "Cause:failureOption": "findErrorOption",
+  "RpcServer:layerProtocolWebsocketRouter": "layerProtocolWebsocket",
   // Runtime
   "Runtime:runFork": "Effect.runForkWith",
   "Runtime:runPromise": "Effect.runPromiseWith",

@@ -5,6 +5,7 @@ import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
+import { peers } from "./manifest.mjs"
 import { writeTree } from "./port.mjs"
 import { typeErrors } from "./types.mjs"
 
@@ -13,10 +14,8 @@ export const out = Path.join(root, ".out/effect4")
 
 const json = (path) => JSON.parse(Fs.readFileSync(Path.join(root, path), "utf8"))
 
-const dependencies = { effect: "~4.1.0", "@effect/platform-node": "~4.1.0" }
-
 /** Of these there is another version for Effect 4. */
-const others = { "@effect/opentelemetry": "~4.1.0", "@effect/vitest": "^4.0.5", vitest: "^5.1.2" }
+const others = { ...peers, "@effect/opentelemetry": "~4.1.0", vitest: "^5.1.2" }
 
 /** Packages that no source and no test imports. */
 const tools = /^(@arethetypeswrong\/|@dprint\/|dprint$|@effect\/|effect$|dependency-cruiser$|oxlint|publint$|typedoc$)/
@@ -39,7 +38,6 @@ const install = () => {
       name: "quiesce-effect4",
       private: true,
       type: "module",
-      dependencies,
       devDependencies: devDependencies(),
       // the oldest Node that is supported says what there is
       overrides: { ...overrides, "@types/node": "$@types/node" }
