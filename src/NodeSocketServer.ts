@@ -51,7 +51,7 @@
  * )
  * ```
  *
- * The options are Node's (of `net`, or of `ws`) and the fields of `Shutdown.Policy`. The layers also provide
+ * The options are Node's (of `net` or `tls`, or those of `ws`) and the fields of `Shutdown.Policy`. The layers also provide
  * `Server.Server`.
  *
  * A shutdown, which begins at the latest when `run` is interrupted, stops accepting and then waits for the handlers of
@@ -74,12 +74,12 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type { Options, WebSocketOptions } from "./internal/model/socketServer.js"
+import type { Options, TlsOptions, WebSocketOptions } from "./internal/model/socketServer.js"
 import * as PlainSockets from "./internal/sockets/plainSockets.js"
 import * as WebSockets from "./internal/sockets/webSockets.js"
 import type { Server } from "./Server.js"
 
-export type { Options, WebSocketOptions }
+export type { Options, TlsOptions, WebSocketOptions }
 
 export { AlreadyRunning } from "./internal/sockets/socketHandler.js"
 
@@ -157,6 +157,61 @@ export const layer = (
   options: Options
 ): Layer.Layer<SocketServer.SocketServer | Server, SocketServer.SocketServerError> =>
   Layer.scopedContext(PlainSockets.make(options))
+
+/**
+ * Listens for sockets over TLS, and returns the `SocketServer` that a handler is run on, once their handshake is through.
+ * A connection that fails it is destroyed.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { readFileSync } from "node:fs"
+ * import { NodeSocketServer } from "quiesce"
+ *
+ * const program = Effect.gen(function*() {
+ *   const sockets = yield* NodeSocketServer.makeTls({
+ *     port: 3000,
+ *     key: readFileSync("tls/key.pem"),
+ *     cert: readFileSync("tls/cert.pem"),
+ *     timeout: "5 seconds"
+ *   })
+ *   return yield* sockets.run(() => Effect.log("a connection"))
+ * }).pipe(Effect.scoped)
+ * ```
+ *
+ * @since 0.3.0
+ * @category constructors
+ */
+export const makeTls = (
+  options: TlsOptions
+): Effect.Effect<typeof SocketServer.SocketServer.Service, SocketServer.SocketServerError, Scope.Scope> =>
+  Effect.map(PlainSockets.makeTls(options), Context.get(SocketServer.SocketServer))
+
+/**
+ * The `SocketServer` for sockets over TLS, and the {@link Server} that it runs on.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { readFileSync } from "node:fs"
+ * import { NodeSocketServer } from "quiesce"
+ *
+ * const SocketServerLive = NodeSocketServer.layerTls({
+ *   port: 3000,
+ *   key: readFileSync("tls/key.pem"),
+ *   cert: readFileSync("tls/cert.pem"),
+ *   timeout: "5 seconds"
+ * })
+ * ```
+ *
+ * @since 0.3.0
+ * @category layers
+ */
+export const layerTls = (
+  options: TlsOptions
+): Layer.Layer<SocketServer.SocketServer | Server, SocketServer.SocketServerError> =>
+  Layer.scopedContext(PlainSockets.makeTls(options))
 
 /**
  * Listens for WebSockets, and returns the `SocketServer` that a handler is run on. When a shutdown begins, each is

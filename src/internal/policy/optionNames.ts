@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Net from "node:net"
+import type * as Tls from "node:tls"
 import { InvalidPolicy } from "../model/errors.js"
 import type { Options as ListenOptions } from "../model/listener.js"
 import type { Policy } from "../model/policy.js"
@@ -54,6 +55,44 @@ export const socketNames: ReadonlyArray<string> = [
   ),
   "blockList"
 ]
+
+/** Of `tls.createServer`, beside those of `net.createServer`. */
+export const tlsNames: ReadonlyArray<string> = Object.keys(
+  {
+    ALPNCallback: true,
+    ALPNProtocols: true,
+    SNICallback: true,
+    allowPartialTrustChain: true,
+    ca: true,
+    cert: true,
+    ciphers: true,
+    clientCertEngine: true,
+    crl: true,
+    dhparam: true,
+    ecdhCurve: true,
+    enableTrace: true,
+    handshakeTimeout: true,
+    honorCipherOrder: true,
+    key: true,
+    maxVersion: true,
+    minVersion: true,
+    passphrase: true,
+    pfx: true,
+    privateKeyEngine: true,
+    privateKeyIdentifier: true,
+    pskCallback: true,
+    pskIdentityHint: true,
+    rejectUnauthorized: true,
+    requestCert: true,
+    secureContext: true,
+    secureOptions: true,
+    secureProtocol: true,
+    sessionIdContext: true,
+    sessionTimeout: true,
+    sigalgs: true,
+    ticketKeys: true
+  } satisfies NamesOf<Omit<Tls.TlsOptions, keyof Net.ServerOpts>>
+)
 
 /** How many letters may be wrong in a name for it to be taken for another one, where names may be somebody else's. */
 const slips = 2
@@ -107,6 +146,10 @@ export const assertNames = (field: string, options: unknown, known: ReadonlyArra
   const problem = wrongName(field, options, known, of)
   if (problem !== undefined) throw problem
 }
+
+/** Those of `names` alone. */
+export const only = <A extends object>(options: A, names: ReadonlyArray<string>): Partial<A> =>
+  Object.fromEntries(Object.entries(options).filter(([name]) => names.includes(name))) as Partial<A>
 
 /** The same options without those of `names`. */
 export const without = <A extends object>(options: A, names: ReadonlyArray<string>): Partial<A> =>

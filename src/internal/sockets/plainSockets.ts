@@ -1,5 +1,5 @@
 /**
- * A socket server for plain sockets.
+ * Socket servers for plain sockets, and for sockets over TLS.
  */
 import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import type * as Socket from "@effect/platform/Socket"
@@ -8,23 +8,53 @@ import * as Effect from "effect/Effect"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import * as Net from "node:net"
+import * as Tls from "node:tls"
 import { connectionOf } from "../core/connection.js"
 import { logUnhandled } from "../effect/logs.js"
 import { serverError } from "../effect/sockets.js"
-import type { Options } from "../model/socketServer.js"
+import type { NodeServer } from "../model/listener.js"
+import type { Options, TlsOptions } from "../model/socketServer.js"
 import { inOwnContext } from "../node/asyncContext.js"
-import { checkNames, listenNames, policyNames, socketNames, without } from "../policy/optionNames.js"
+import {
+  checkNames,
+  listenNames,
+  only,
+  policyNames,
+  socketNames,
+  tlsNames,
+  wrongNameAmongOthers
+} from "../policy/optionNames.js"
 import { upgradedOf } from "../protocol/upgraded.js"
 import { makeServer, type Services, services } from "./socketHandler.js"
 import * as Sockets from "./socketServer.js"
 
 const optionNames = [...listenNames, ...policyNames, ...socketNames]
 
-export const make = (
-  options: Options
-): Effect.Effect<Services, SocketServer.SocketServerError, Scope.Scope> =>
+export const make = (options: Options): Effect.Effect<Services, SocketServer.SocketServerError, Scope.Scope> =>
+  Effect.zipRight(
+    checkNames("options", options, optionNames),
+    serving(options, (connected) => Net.createServer(options, connected))
+  ).pipe(openError)
+
+/** Those that fail their handshake are none. */
+export const makeTls = (options: TlsOptions): Effect.Effect<Services, SocketServer.SocketServerError, Scope.Scope> =>
+  Effect.zipRight(
+    // newer versions of Node have more
+    Effect.suspend(() => wrongNameAmongOthers(options, [...optionNames, ...tlsNames]) ?? Effect.void),
+    serving(options, (connected) =>
+      Tls.createServer(options, connected).on("tlsClientError", (_, socket) => {
+        socket.destroy()
+      }))
+  ).pipe(openError)
+
+const openError = Effect.mapError((error: Error) => serverError("Open", error))
+
+/** Listens with a Node server, whose connections wait for a handler. */
+const serving = <S extends NodeServer>(
+  options: Options | TlsOptions,
+  createServer: (connected: (conn: Net.Socket) => void) => S
+) =>
   Effect.gen(function*() {
-    yield* checkNames("options", options, optionNames)
     const made = yield* makeServer(options)
     const pending: Array<() => void> = []
     let connected = (conn: Net.Socket): void => {
@@ -35,11 +65,11 @@ export const make = (
     }
     const listener = yield* made.service.listen(
       () =>
-        Net.createServer(options, (conn) => {
+        createServer((conn) => {
           conn.on("error", ignore)
           connected(conn)
         }),
-      without(options, [...socketNames, ...policyNames])
+      only(options, listenNames)
     )
     return services(made, listener.address, <R, E, _>(handler: (socket: Socket.Socket) => Effect.Effect<_, E, R>) =>
       Effect.flatMap(Effect.runtime<R>(), (runtime) => {
@@ -63,8 +93,6 @@ export const make = (
         }
         return Effect.never
       }))
-  }).pipe(Effect.mapError((error) =>
-    serverError("Open", error)
-  ))
+  })
 
 const ignore = () => {}
