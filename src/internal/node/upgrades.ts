@@ -60,8 +60,12 @@ export const isSpokenBy = (listeners: ReadonlyArray<unknown>, request: Http.Inco
   const names = (request.headers.upgrade ?? "").toLowerCase().split(",").map((name) => name.trim())
   // "a server MUST ignore an Upgrade header field that is received in an HTTP/1.0 request"
   if (request.httpVersionMinor === 0 || names.every((name) => unspeakable.test(name))) return false
-  return !listeners.every(speaksWebSocketsOnly) || isHandshake(names, request)
+  const others = listeners.filter((listener) => !speaksWebSocketsOnly(listener))
+  return others.some((listener) => listener !== ofUpgradingApp || isOther(names)) || isHandshake(names, request)
 }
+
+/** What is to be one thing, and no WebSocket. */
+const isOther = (names: ReadonlyArray<string>): boolean => names.length === 1 && names[0] !== "websocket"
 
 /** What RFC 6455 §4.1 and `ws` take for the beginning of a WebSocket: a GET, without a body, for nothing else. */
 const isHandshake = (names: ReadonlyArray<string>, { headers, method }: Http.IncomingMessage): boolean =>
@@ -70,6 +74,9 @@ const isHandshake = (names: ReadonlyArray<string>, { headers, method }: Http.Inc
 
 /** That of an app whose requests know how to become a WebSocket and nothing else. */
 export const ofEffectApp = (): void => {}
+
+/** That of an app whose requests know how to become a WebSocket, and any one thing that a client asks for. */
+export const ofUpgradingApp = (): void => {}
 
 const speaksWebSocketsOnly = (listener: unknown): boolean =>
   listener === ofEffectApp ||

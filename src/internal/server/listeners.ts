@@ -16,7 +16,7 @@ import { type Listener, ListenError, type NodeServer, type Options } from "../mo
 import type { ServerService } from "../model/server.js"
 import { isHttp, isHttp2 } from "../node/httpServers.js"
 import { nextMacrotask } from "../node/turn.js"
-import { ofEffectApp } from "../node/upgrades.js"
+import { ofEffectApp, ofUpgradingApp } from "../node/upgrades.js"
 import type { KeepAliveGrace } from "../telemetry/keepAliveGrace.js"
 import type { Shutdown } from "./shutdown.js"
 
@@ -51,7 +51,7 @@ export const make = (parts: Parts): Listeners => {
     const hasNoListeners = node.listenerCount("request") + node.listenerCount("stream") === 0
     const withApp = app !== undefined && isHttp(node) && (alwaysApp || hasNoListeners)
     // Node hands over a request to upgrade, and makes requests of streams, only where somebody listens for them
-    if (withApp) node.on("upgrade", app.upgradesToAny ? ignore : ofEffectApp)
+    if (withApp) node.on("upgrade", app.upgradesToAny ? ofUpgradingApp : ofEffectApp)
     if (withApp && isHttp2(node)) node.on("request", ignore)
     if (withApp && app.checkContinue !== undefined && node.listenerCount("checkContinue") === 0) {
       node.on("checkContinue", app.checkContinue)
