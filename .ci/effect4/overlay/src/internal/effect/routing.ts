@@ -22,8 +22,20 @@ export interface Route<R> {
  */
 export type Router<R> = Layer.Layer<never, never, HttpRouter.HttpRouter | HttpRouter.Request.From<"Requires", R>>
 
+/** A route with `/*` at its end is one for what is before it, too: there, it answers as the route for that would. */
+const withoutDoubles = <R>(routes: ReadonlyArray<Route<R>>): ReadonlyArray<Route<R>> =>
+  routes.filter(({ path }) => !routes.some((other) => other.path === `${path}/*`)).map(({ handler, path }) => {
+    const before = routes.find((other) => `${other.path}/*` === path)
+    return before === undefined ? { handler, path } : {
+      path,
+      handler: Effect.flatMap(HttpRouter.params, (params) => params["*"] === undefined ? before.handler : handler)
+    }
+  })
+
 export const routerOf = <R>(routes: ReadonlyArray<Route<R>>): Router<R> =>
-  Layer.mergeAll(...routes.map(({ handler, path }) => HttpRouter.add("GET", path, handler)) as never) as Router<R>
+  Layer.mergeAll(
+    ...withoutDoubles(routes).map(({ handler, path }) => HttpRouter.add("GET", path, handler)) as never
+  ) as Router<R>
 
 /** The app that answers with them alone. */
 export const appOf = (routes: ReadonlyArray<Route<never>>): Effect.Effect<HttpApp<unknown>> =>
@@ -37,7 +49,7 @@ export const addRoutes = (
   router: HttpRouter.HttpRouter,
   routes: ReadonlyArray<Route<never>>
 ): Effect.Effect<void> =>
-  Effect.forEach(routes, ({ handler, path }) => router.add("GET", path, handler), { discard: true })
+  Effect.forEach(withoutDoubles(routes), ({ handler, path }) => router.add("GET", path, handler), { discard: true })
 
 /** What is served in it is not traced. */
 export const untraced = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
