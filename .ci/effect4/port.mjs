@@ -1,6 +1,6 @@
 /**
  * Writes the sources as Effect 4 says them: what has another name there, by the table of `renames.mjs`; what differs by more
- * than names, file by file, from `overlay`; and nothing of what `drop.json` names.
+ * than names, file by file, from `overlay`; and nothing of what `drop.json` and `leftOut.json` name.
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -13,6 +13,23 @@ import { mapComment } from "./sourceMap.mjs"
 const here = Path.dirname(fileURLToPath(import.meta.url))
 export const root = Path.join(here, "../..")
 export const overlay = Path.join(here, "overlay")
+const list = (name) => JSON.parse(Fs.readFileSync(Path.join(here, name), "utf8"))
+
+const dropped = list("drop.json")
+
+/**
+ * Tests, and what they alone need: a whole path, the tests of a file by their titles, or a file that is written anew in the
+ * overlay (`byHand`). Each has its reason.
+ */
+export const leftOut = list("leftOut.json")
+
+const whole = [
+  ...dropped,
+  ...leftOut.flatMap(({ byHand, path, tests }) => tests === undefined && !byHand ? [path] : [])
+]
+
+/** Whether Effect 4's line has no such file. */
+export const isLeftOut = (file) => whole.some((path) => file === path || file.startsWith(`${path}/`))
 
 export const counts = new Map()
 const count = (kind, file) => {
@@ -65,8 +82,13 @@ const editsOf = (file, text) => {
     if (!imported.has(home) && homes[home]) needed.add(home)
     return to
   }
+  const absent = new Set(leftOut.filter(({ path }) => path === file).flatMap(({ tests }) => tests ?? []))
   const visit = (node) => {
     if (ts.isImportDeclaration(node)) return importDeclaration(node)
+    if (ts.isExpressionStatement(node) && ts.isCallExpression(node.expression)) {
+      const [title] = node.expression.arguments
+      if (title && ts.isStringLiteralLike(title) && absent.delete(title.text)) return edit(node, "")
+    }
     // class X extends Context.Tag("k")<X, Shape>() {}
     if (ts.isClassDeclaration(node)) {
       const heritage = node.heritageClauses?.[0]?.types[0]
@@ -119,7 +141,7 @@ const editsOf = (file, text) => {
         )
       }
       if (called === "Layer.setTracer") {
-        needed.add("Tracer")
+        if (!imported.has("Tracer")) needed.add("Tracer")
         return edit(
           node,
           `Layer.succeed(Tracer.Tracer, ${node.arguments[0].getText(source)})`,
@@ -142,7 +164,7 @@ const editsOf = (file, text) => {
       }
       if (called === "Chunk.toReadonlyArray") edit(node.expression, "Array.from", "Chunk.toReadonlyArray → Array.from")
       if (called === "Logger.minimumLogLevel") {
-        needed.add("References")
+        if (!imported.has("References")) needed.add("References")
         const [level] = node.arguments
         return edit(
           node,
@@ -150,7 +172,10 @@ const editsOf = (file, text) => {
           "Logger.minimumLogLevel → reference"
         )
       }
-      if (called === "Effect.fromFiber") edit(node.expression, "Fiber.join", "Effect.fromFiber → Fiber.join")
+      if (called === "Effect.fromFiber") {
+        if (!imported.has("Fiber")) needed.add("Fiber")
+        edit(node.expression, "Fiber.join", "Effect.fromFiber → Fiber.join")
+      }
       if (called === "Cause.isEmpty") {
         return edit(
           node,
@@ -158,6 +183,8 @@ const editsOf = (file, text) => {
           "Cause.isEmpty → reasons.length"
         )
       }
+      const [self] = node.arguments
+      if (called === "Effect.gen" && self?.kind === ts.SyntaxKind.ThisKeyword) edit(self, "{ self: this }")
       // the class of a service is its key
       if (called === "Context.GenericTag") {
         edit(node.expression, "Context.Service", "Context.GenericTag → Context.Service")
@@ -168,6 +195,16 @@ const editsOf = (file, text) => {
       names.has(node.expression.getText(source))
     ) {
       return edit(node, literals[node.getText(source)], `${node.getText(source)} → literal`)
+    }
+    // const { unsafeJson } = HttpServerResponse
+    if (
+      ts.isVariableDeclaration(node) && ts.isObjectBindingPattern(node.name) && node.initializer &&
+      ts.isIdentifier(node.initializer) && names.has(node.initializer.text)
+    ) {
+      for (const element of node.name.elements) {
+        const to = rename(names.get(node.initializer.text), (element.propertyName ?? element.name).text)
+        if (to) edit(element, `${to}: ${element.name.text}`)
+      }
     }
     // Runtime.runFork(runtime)(effect) etc. are renames; `Effect.runtime<R>()` is `Effect.context<R>()`
     if (ts.isPropertyAccessExpression(node) || ts.isQualifiedName(node)) {
@@ -196,7 +233,7 @@ const editsOf = (file, text) => {
         edit(right, methods[right.text], `.${right.text} → .${methods[right.text]}`)
         if (right.text === "unsafeInterruptAsFork" && ts.isCallExpression(node.parent)) {
           const [argument] = node.parent.arguments
-          if (argument) edit(argument, "")
+          if (argument && !literals[argument.getText(source)]) edit(argument, "")
         }
         if (ts.isPropertyAccessExpression(node)) visit(node.expression)
         return
@@ -216,7 +253,8 @@ const editsOf = (file, text) => {
       for (const element of bindings.elements) {
         const name = element.name.text
         const to = table[name] ?? table["*"]
-        groups.set(to, [...(groups.get(to) ?? []), `${element.isTypeOnly ? "type " : ""}${namespaces[name] ?? name}`])
+        const named = element.propertyName ? `${element.propertyName.text} as ${name}` : namespaces[name] ?? name
+        groups.set(to, [...(groups.get(to) ?? []), `${element.isTypeOnly ? "type " : ""}${named}`])
       }
       edit(
         node,
@@ -248,6 +286,7 @@ const editsOf = (file, text) => {
     }
   }
   ts.forEachChild(source, visit)
+  if (absent.size > 0) throw new Error(`${file} has no test ${JSON.stringify([...absent][0])}, which is left out`)
   return { edits, needed }
 }
 
@@ -293,7 +332,6 @@ export const ported = (file, text) => {
   const comments = [...text.matchAll(/\/\*\*[\s\S]*?\*\//g)]
   const result = new Edited(text)
   result.edit([...edits, ...comments.flatMap(({ 0: comment, index }) => documentEdits(file, comment, index))])
-  if (file.startsWith("test/")) testWords(file, result)
   // what is imported twice, or for nothing any more
   const seenImports = new Set()
   const all = result.text
@@ -317,29 +355,6 @@ export const ported = (file, text) => {
     result.edit([{ from: at, to: at, text: lines }])
   }
   return result
-}
-
-/** What tests say that is no name. */
-const testWords = (file, result) => {
-  const up = "../".repeat(file.split("/").length - 2)
-  const shim = `${up === "" ? "./" : up}support/effect4/`
-  result.replace(/\blogLevel\.label\b/g, "logLevel.toUpperCase()")
-  if (/\bHttpRouter\.(empty|get|post|all|concat|mount|use)\b/.test(result.text)) {
-    result
-      .replace(
-        /import \* as HttpRouter from "effect\/http\/HttpRouter"/,
-        `import * as HttpRouter from "${shim}httpRouter.js"`
-      )
-      .replace(
-        /import \{([^}]*)\bHttpRouter,? ?([^}]*)\} from "effect\/http"/,
-        (_, a, b) => `import * as HttpRouter from "${shim}httpRouter.js"\nimport {${a}${b}} from "effect/http"`
-      )
-  }
-  result.replace(/HttpEffect\.Default</g, `import("${shim}types.js").App<`)
-  result.replace(/HttpServer\.addressWith\(/g, "addressWith(")
-  if (/\baddressWith\(/.test(result.text)) {
-    result.replace(/^import /m, `import { addressWith } from "${shim}types.js"\nimport `)
-  }
 }
 
 /** A source as Effect 4 says it. */
@@ -374,19 +389,23 @@ const portTestConfig = (text) =>
       /poolOptions: \{ forks: \{ isolate: false, minForks: (\d+), maxForks: \1 \} \}/,
       "isolate: false, maxWorkers: $1"
     )
+    // there is no fast path to be without
+    .replace(
+      /,\n {6}\{\n {8}extends: true,\n {8}test: \{\n {10}name: "proofs-without-the-fast-path",[\s\S]*?\n {6}\}(?=\n)/,
+      ""
+    )
     .replace(/^ {2}"(test\/[^"]+)",?\n/gm, (line, file) => isLeftOut(file) ? "" : line)
 
 /** What is written to a file, with where it comes from. */
 const mapped = (to, path, text, edited) =>
   /\.m?ts$/.test(to) ? edited.text + mapComment(Path.relative(Path.dirname(to), path), text, edited) : edited.text
 
-const drop = JSON.parse(Fs.readFileSync(Path.join(here, "drop.json"), "utf8"))
-/** Whether a file is not ported, and not written otherwise. */
-export const isLeftOut = (file) => drop.some((dropped) => file === dropped || file.startsWith(`${dropped}/`))
-
 /** Writes those directories of the repository into `out`, and removes from there what is no longer written. */
 export const writeTree = (out, dirs) => {
   const kept = new Set()
+  for (const path of whole) {
+    if (!Fs.existsSync(Path.join(root, path))) throw new Error(`${path} is left out, and not there`)
+  }
   for (const dir of dirs) {
     for (const path of walk(Path.join(root, dir))) {
       const file = Path.relative(root, path)
@@ -411,4 +430,21 @@ export const writeTree = (out, dirs) => {
   for (const dir of dirs) {
     for (const path of walk(Path.join(out, dir))) if (!kept.has(Path.resolve(path))) Fs.rmSync(path)
   }
+}
+
+/** The titles of the tests in a file. */
+export const titlesOf = (text) => {
+  const source = ts.createSourceFile("titles.ts", text, ts.ScriptTarget.Latest, true)
+  const titles = []
+  const visit = (node) => {
+    if (ts.isCallExpression(node)) {
+      const [title] = node.arguments
+      if (/^(it|test)\b/.test(node.expression.getText(source)) && title && ts.isStringLiteralLike(title)) {
+        titles.push(title.text)
+      }
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(source)
+  return titles
 }

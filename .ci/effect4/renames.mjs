@@ -18,6 +18,7 @@ export const modules = {
     HttpApiEndpoint: "effect/http-api",
     HttpApiGroup: "effect/http-api"
   },
+  "@effect/platform-node": { "*": "@effect/platform-node" },
   "@effect/platform/Socket": "effect/socket/Socket",
   "@effect/platform/SocketServer": "effect/socket/SocketServer",
   "@effect/platform/HttpLayerRouter": "effect/http/HttpRouter",
@@ -68,11 +69,11 @@ export const members = {
   "Effect:exit": "exit",
   "Effect:zipLeft": "tap",
   "Effect:dieMessage": "die",
-  "Effect:withConfigProvider": "provideService",
   "it:scoped": "effect",
   "it:scopedLive": "live",
   "HttpServerResponse:isServerResponse": "isHttpServerResponse",
   "HttpServerResponse:unsafeJson": "jsonUnsafe",
+  "Cookies:unsafeMakeCookie": "makeCookieUnsafe",
   "HttpServerResponse:unsafeSetCookie": "setCookieUnsafe",
   "HttpApp:Default": "Default",
   "TestClock:currentTimeMillis": "Clock.currentTimeMillis",
@@ -81,7 +82,7 @@ export const members = {
   "Stream:repeatEffect": "fromEffectRepeat",
   "Stream:repeatEffectWithSchedule": "fromEffectSchedule",
   "Metric:unsafeSnapshot": "snapshotUnsafe",
-  "Logger:jsonLogger": "formatJson",
+  "Logger:json": "Logger.layer([Logger.consoleJson])",
   "Cause:failureOption": "findErrorOption",
   "RpcServer:layerProtocolWebsocketRouter": "layerProtocolWebsocket",
   // Runtime
@@ -98,6 +99,7 @@ export const members = {
   "Layer:scopedContext": "effectContext",
   "Layer:scopedDiscard": "effectDiscard",
   "Layer:unwrapScoped": "unwrap",
+  "Layer:Layer.Success": "Success",
   "Layer:unwrapEffect": "unwrap",
   // Deferred, Fiber, Scope, Exit, Cause
   "Deferred:unsafeMake": "makeUnsafe",
@@ -122,7 +124,10 @@ export const members = {
   "Config:number": "Number",
   "Config:Config.Wrap": "Wrap",
   "Stream:runForEachChunk": "runForEachArray",
+  "Stream:ensuringWith": "onExit",
+  "Stream:unwrapScoped": "unwrap",
   "Schedule:delayed": "delayed",
+  "Schedule:stop": "Schedule.recurs(0)",
   "Schedule:tapOutput": "tap",
   // platform
   "NodeContext:NodeContext": "NodeServices.NodeServices",
@@ -139,7 +144,8 @@ export const methods = {
   unsafeCurrentTimeMillis: "currentTimeMillisUnsafe",
   unsafeCurrentTimeNanos: "currentTimeNanosUnsafe",
   unsafeMap: "mapUnsafe",
-  currentContext: "context"
+  currentContext: "context",
+  layerContext: "layerHttpServices"
 }
 
 /** Where a module is written that is not imported yet. */
@@ -149,6 +155,7 @@ export const homes = {
   Clock: "effect/Clock",
   Deferred: "effect/Deferred",
   Effect: "effect/Effect",
+  Fiber: "effect/Fiber",
   Context: "effect/Context",
   NetAddress: "effect/net/NetAddress",
   Tracer: "effect/Tracer",
@@ -158,6 +165,7 @@ export const homes = {
 
 /** What was an object, and is a word. */
 export const literals = {
+  "FiberId.none": "undefined",
   "LogLevel.Debug": "\"Debug\"",
   "LogLevel.Info": "\"Info\"",
   "LogLevel.Warning": "\"Warn\"",

@@ -12,7 +12,7 @@ import * as Http from "node:http"
 import * as Net from "node:net"
 import { getHeapStatistics } from "node:v8"
 import { NodeHttpServer, Server } from "../../src/index.js"
-import { table } from "./table.js"
+import { table } from "../support/table.js"
 
 export const kinds = ["node:http", "node:http, listened to by quiesce", "@effect/platform-node", "quiesce"] as const
 export type Kind = (typeof kinds)[number]

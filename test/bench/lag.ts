@@ -3,9 +3,9 @@
  * moment, so that no poll can be lucky. The client keeps its connection until the server closes it.
  */
 import * as Net from "node:net"
+import { count, headline, median, middle, spread, table } from "../support/table.js"
 import { attempt, bounded, rotated, sleep, start } from "./running.js"
 import { all, type Measured, quiesce } from "./servers.js"
-import { count, headline, median, middle, spread, table } from "./table.js"
 
 interface Sample {
   readonly closedMs: number

@@ -4,9 +4,9 @@
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
+import { count, headline, note, table } from "../support/table.js"
 import { attempt, bounded, client, rotated, start } from "./running.js"
 import { allThatLose, type Measured } from "./servers.js"
-import { count, headline, note, table } from "./table.js"
 
 const scenarios = {
   recent: "200 connections, idle for 100 ms, that each send within 20 ms of the signal",

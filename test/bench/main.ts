@@ -11,6 +11,7 @@ import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import { cpus, totalmem } from "node:os"
 import { parseArgs } from "node:util"
+import { taken } from "../support/table.js"
 import * as Budget from "./budget.js"
 import * as Lag from "./lag.js"
 import * as Lost from "./lost.js"
@@ -18,7 +19,6 @@ import * as Parts from "./parts.js"
 import { prepare, versions } from "./prepare.js"
 import * as Request from "./request.js"
 import * as Shutdown from "./shutdown.js"
-import { taken } from "./table.js"
 
 interface Options {
   readonly quick: boolean

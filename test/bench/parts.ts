@@ -8,8 +8,8 @@ import type { Profiler } from "node:inspector"
 import { tmpdir } from "node:os"
 import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
+import { count, spread, table } from "../support/table.js"
 import { type App, apps, start, type Which } from "./request.js"
-import { count, spread, table } from "./table.js"
 
 const profiled = fileURLToPath(new URL("./profiled.mjs", import.meta.url))
 const warmUpRequests = 5000

@@ -11,8 +11,8 @@ import * as Http from "node:http"
 import * as Net from "node:net"
 import { fileURLToPath } from "node:url"
 import { NodeHttpServer } from "../../src/index.js"
+import { count, headline, middle, spread, table } from "../support/table.js"
 import { bounded, rotated } from "./running.js"
-import { count, headline, middle, spread, table } from "./table.js"
 
 const self = fileURLToPath(import.meta.url)
 // its Effect is another, and so it is a program of its own
@@ -60,7 +60,7 @@ const bare: Readonly<Record<App, Http.RequestListener>> = {
 }
 
 const ofEffect = {
-  text: HttpServer.serve(HttpServerResponse.text("hello")),
+  text: HttpServer.serve(Effect.succeed(HttpServerResponse.text("hello"))),
   json: HttpServer.serve(Effect.suspend(() => HttpServerResponse.json(value))),
   router: HttpServer.serve(HttpRouter.empty.pipe(
     HttpRouter.get("/", HttpServerResponse.text("hello")),

@@ -3,9 +3,9 @@
  * connection. Each sample is a process of its own, with its clients in others.
  */
 import * as Fs from "node:fs"
+import { count as counted, headline, median, middle, note, spread, table } from "../support/table.js"
 import { attempt, bounded, client, rotated, sleep, start } from "./running.js"
 import { all, type Measured, stockNode } from "./servers.js"
-import { count as counted, headline, median, middle, note, spread, table } from "./table.js"
 
 interface Sample {
   readonly startedMs: number

@@ -2,23 +2,16 @@
  * A clock that moves when it is told to. Unlike Effect's `TestClock` it needs no time of its own to move (that one waits
  * until all fibers have been suspended for some milliseconds): ten thousand histories have a hundred moments each.
  */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type { Time } from "../support/effect/clocks.js"
 
 interface Sleep {
   readonly at: number
   readonly wake: () => void
 }
 
-const globalScheduler: Clock.ClockScheduler = {
-  unsafeSchedule: () => {
-    throw new Error("nothing here is scheduled on the clock")
-  }
-}
-
-export class VirtualClock implements Clock.Clock {
-  readonly [Clock.ClockTypeId]: Clock.ClockTypeId = Clock.ClockTypeId
+export class VirtualClock implements Time {
   readonly #sleeps = new Set<Sleep>()
   #now = 1_700_000_000_000
   /** Counts what has begun or ended to sleep: while this moves, something is going on. */
@@ -28,23 +21,10 @@ export class VirtualClock implements Clock.Clock {
     return this.#sleeps.size
   }
 
-  unsafeCurrentTimeMillis(): number {
-    return this.#now
-  }
+  readonly now = () => this.#now
 
-  unsafeCurrentTimeNanos(): bigint {
-    return BigInt(this.#now) * 1_000_000n
-  }
-
-  readonly currentTimeMillis = Effect.sync(() => this.#now)
-  readonly currentTimeNanos = Effect.sync(() => this.unsafeCurrentTimeNanos())
-
-  scheduler(): Effect.Effect<Clock.ClockScheduler> {
-    return Effect.succeed(globalScheduler)
-  }
-
-  sleep(duration: Duration.Duration): Effect.Effect<void> {
-    return Effect.async<void>((resume) => {
+  readonly sleep = (duration: Duration.Duration): Effect.Effect<void> =>
+    Effect.async<void>((resume) => {
       this.moves++
       const millis = Duration.toMillis(duration)
       const wake = () => resume(Effect.void)
@@ -57,7 +37,6 @@ export class VirtualClock implements Clock.Clock {
       this.#sleeps.add(sleep)
       return Effect.sync(() => void this.#sleeps.delete(sleep))
     })
-  }
 
   /** Moves on by `millis`, and waits at each moment at which something wakes. */
   async advance(millis: number, settle: () => Promise<void>): Promise<void> {

@@ -1,11 +1,12 @@
 /** The Effect app of a history. */
-import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as HttpRouter from "../support/effect/httpRouter.js"
+import { emitted } from "../support/effect/streams.js"
 import { receive, writerOf } from "../support/sockets.js"
 import type { RequestFact } from "./facts.js"
 import type { HandlerControl } from "./handlerControl.js"
@@ -79,7 +80,7 @@ const told = (handlers: HandlerControl, fact: RequestFact): Effect.Effect<void, 
   })
 
 const inPieces = (handlers: HandlerControl, fact: RequestFact): Stream.Stream<Uint8Array, Failed> =>
-  Stream.asyncPush<Uint8Array, Failed>((emit) =>
+  emitted<Uint8Array, Failed>((emit) =>
     Effect.acquireRelease(
       Effect.sync(() => {
         let n = 0
@@ -111,6 +112,8 @@ const echoed = (request: HttpServerRequest.HttpServerRequest) =>
   Effect.gen(function*() {
     const socket = yield* request.upgrade
     const write = yield* writerOf(socket)
-    yield* Effect.ignore(receive(socket, (data) => write(data)))
+    yield* Effect.ignore(
+      receive(socket, (data) => write(typeof data === "string" ? data : new TextDecoder().decode(data)))
+    )
     return HttpServerResponse.empty()
   }).pipe(Effect.scoped)

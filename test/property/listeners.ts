@@ -63,8 +63,8 @@ export const listenAlone = (node: Net.Server, options: Net.ListenOptions): Promi
     })
   })
 
-export const targetOf = (address: HttpServer.Address): Target =>
-  address._tag === "UnixAddress" ? { path: address.path } : { host, port: address.port }
+export const targetOf = (address: Listener.Address | HttpServer.Address): Target =>
+  "path" in address ? { path: address.path } : { host, port: address.port }
 
 /** What a kind of listener is. */
 export const factOf = (kind: ListenerKind): ListenerFact => ({

@@ -9,13 +9,16 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Net from "node:net"
 import * as Os from "node:os"
 import { NodeHttpServer, Server, Shutdown, Signals } from "../../src/index.js"
+import { defects } from "../../src/internal/effect/causes.js"
+import { onClock } from "../support/effect/clocks.js"
+import { withSeed } from "../support/effect/testServices.js"
+import { reportOf } from "../support/running.js"
 import { Http1Client } from "./client.js"
 import type { Around } from "./client.js"
 import { VirtualClock } from "./clock.js"
@@ -106,7 +109,7 @@ export class World {
     this.history = history
     this.directory = directory
     this.around = {
-      moment: () => ({ epoch: this.epoch, at: this.clock.unsafeCurrentTimeMillis() }),
+      moment: () => ({ epoch: this.epoch, at: this.clock.now() }),
       stir: () => void this.moves++
     }
     this.handlers = new HandlerControl(this.around.moment, this.around.stir)
@@ -131,8 +134,8 @@ export class World {
   run<A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> {
     const fiber = Effect.runFork(effect.pipe(
       Effect.provide(Logger.remove(Logger.defaultLogger)),
-      Effect.withRandom(Random.make(this.history.steps.length)),
-      Effect.withClock(this.clock)
+      withSeed(this.history.steps.length),
+      onClock(this.clock)
     ))
     this.running.add(fiber)
     fiber.addObserver(() => {
@@ -160,7 +163,7 @@ export class World {
       this.#lookAround()
       if (this.moves + this.clock.moves === seen && (!this.#isOverdue || quiet > quietTurns * 20)) break
     }
-    if (this.#isOverdue) this.troubles.push(`nothing is left to wait for since ${this.clock.unsafeCurrentTimeMillis()}`)
+    if (this.#isOverdue) this.troubles.push(`nothing is left to wait for since ${this.clock.now()}`)
     if (turns >= maxTurns) this.troubles.push("it never comes to rest")
     this.epoch++
   }
@@ -173,7 +176,7 @@ export class World {
   #lookAtTime(): void {
     const { clock, draining, history: { policy: { timeout } } } = this
     if (draining === undefined || this.over !== undefined) return
-    if (clock.unsafeCurrentTimeMillis() >= draining.at + timeout) this.over = this.moment
+    if (clock.now() >= draining.at + timeout) this.over = this.moment
   }
 
   #lookAround(): void {
@@ -271,7 +274,7 @@ export class World {
       const ended = (exit: Exit.Exit<unknown, unknown>) => {
         this.moves++
         this.loud = Exit.isFailure(exit) &&
-          Array.from(Cause.defects(exit.cause)).some((defect) => defect instanceof Shutdown.DeadlineExceeded)
+          defects(exit.cause).some((defect) => defect instanceof Shutdown.DeadlineExceeded)
       }
       if (this.history.held === "scope") {
         const scope = Effect.runSync(Scope.make())
@@ -363,10 +366,9 @@ export class World {
         this.moves++
         this.events.push(event)
       })))
-    this.run(Effect.either(server.closed)).addObserver((exit) => {
+    this.run(reportOf(server.closed)).addObserver((exit) => {
       if (Exit.isFailure(exit)) return
-      const { value } = exit
-      this.report = value._tag === "Right" ? value.right : value.left.report
+      this.report = exit.value
       this.reported = this.moment
       this.liveAtReport = this.liveOfApp.length
     })

@@ -6,7 +6,6 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import type * as Http from "node:http"
 import * as NodeHttpServer from "../../src/NodeHttpServer.js"
 import * as Server from "../../src/Server.js"
 import type * as Shutdown from "../../src/Shutdown.js"
@@ -39,7 +38,7 @@ export const start = async (options: InProcessOptions = {}): Promise<InProcessAp
   const said = (event: string) => events.filter((entry) => entry.event === event).map((entry) => entry.fields)
   let server: Server.ServerService | undefined
   const watched = {
-    layer: (evaluate: () => Http.Server, listen: NodeHttpServer.Options) =>
+    layer: (evaluate: Parameters<typeof NodeHttpServer.layer>[0], listen: NodeHttpServer.Options) =>
       NodeHttpServer.layer(evaluate, listen).pipe(
         Layer.tap((context) =>
           Effect.sync(() => {

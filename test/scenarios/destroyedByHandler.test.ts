@@ -1,4 +1,3 @@
-import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as Context from "effect/Context"
@@ -9,6 +8,7 @@ import * as Http2 from "node:http2"
 import * as Net from "node:net"
 import { describe, expect, it } from "vitest"
 import { NodeHttpServer } from "../../src/index.js"
+import { responseOf } from "../../src/internal/effect/httpApps.js"
 import { launch, limit, targetOf } from "../support/running.js"
 import { deferred, waitFor } from "../support/wait.js"
 
@@ -18,7 +18,7 @@ import { deferred, waitFor } from "../support/wait.js"
 // of their own accord). Neither is the end of a whole response, and neither is its client's doing.
 
 const app = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
-  const response = NodeHttpServerRequest.toServerResponse(request)
+  const response = responseOf(request)
   response.writeHead(200)
   response.write("half")
   return Effect.onInterrupt(Effect.never, () => {

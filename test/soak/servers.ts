@@ -19,6 +19,7 @@ import { Connection, NodeHttpServer, Server, type Shutdown } from "quiesce"
 import { quiesce } from "quiesce/promise"
 import { WebSocketServer } from "ws"
 import { makeSite } from "../adversarial/support/site.js"
+import { upgraded } from "../support/effect/apps.js"
 import { portOf } from "../support/nodeServer.js"
 import { receive, writerOf } from "../support/sockets.js"
 
@@ -57,7 +58,7 @@ const effectApp = (): Promise<Running> => {
   const site = makeSite()
   const node = Http.createServer(nodeOptions)
   const socket = Effect.gen(function*() {
-    const socket = yield* HttpServerRequest.upgrade
+    const socket = yield* upgraded
     const write = yield* writerOf(socket)
     yield* receive(socket, (message) => write(message))
     return HttpServerResponse.empty()

@@ -1,11 +1,11 @@
 /**
  * An app whose requests do what a test tells them to: wait until they are released, never end, ignore interruption.
  */
-import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import * as HttpRouter from "./effect/httpRouter.js"
 import { client, get, type RunOptions, send, serving, until } from "./running.js"
 
 /** Where requests wait, and how they have ended. */

@@ -4,7 +4,6 @@
  * Time is the test's: under `it.scoped` the server runs on the `TestClock`, while its sockets are real. So waits for
  * what a client sees take real time and have a real limit, and a deadline of 30 s passes when the test says so.
  */
-import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -17,6 +16,7 @@ import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import { type Listener, NodeHttpServer, Server, Shutdown } from "../../src/index.js"
 import { defects } from "../../src/internal/effect/causes.js"
+import type { HttpApp } from "./effect/apps.js"
 import { get } from "./httpRequests.js"
 import * as Raw from "./rawClient.js"
 import { waitFor } from "./wait.js"
@@ -92,7 +92,7 @@ export const launch = <A, E>(
 
 /** An Effect app behind `NodeHttpServer.layer`. */
 export const serving = <E>(
-  app: HttpApp.Default<E>,
+  app: HttpApp<E>,
   { listen, node, ...policy }: RunOptions = {}
 ): Effect.Effect<Running<HttpServer.HttpServer>, unknown, Scope.Scope> =>
   Effect.suspend(() => {
@@ -125,8 +125,8 @@ export const plain = (
     return launch(Layer.provideMerge(listening, Server.layer(policy)), () => target, () => own.listening)
   })
 
-export const targetOf = (address: HttpServer.Address): Raw.Target =>
-  address._tag === "UnixAddress" ? { path: address.path } : { port: address.port }
+export const targetOf = (address: Listener.Address | HttpServer.Address): Raw.Target =>
+  "path" in address ? { path: address.path } : { port: address.port }
 
 /** A report, whether it is one of success or of failure. */
 export const reportOf = (

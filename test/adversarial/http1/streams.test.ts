@@ -1,4 +1,3 @@
-import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
@@ -6,6 +5,7 @@ import * as Stream from "effect/Stream"
 import * as Tls from "node:tls"
 import { describe, expect, it } from "vitest"
 import { certificate } from "../../support/certificate.js"
+import * as HttpRouter from "../../support/effect/httpRouter.js"
 import { get } from "../../support/httpRequests.js"
 import { createServer, type Wire } from "../../support/nodeServer.js"
 import { connect } from "../../support/rawClient.js"
@@ -70,7 +70,7 @@ const options = (wire: Wire): Options & { readonly flooded: () => number } => {
         Effect.map((text) => HttpServerResponse.text(text))
       )
     ),
-    Effect.catchAll(() => HttpServerResponse.empty({ status: 500 }))
+    Effect.catchAll(() => Effect.succeed(HttpServerResponse.empty({ status: 500 })))
   )
   return { work, app, node: createServer(wire), flooded: () => flooded }
 }

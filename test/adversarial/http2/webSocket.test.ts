@@ -1,4 +1,3 @@
-import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
@@ -8,6 +7,7 @@ import type { Duplex } from "node:stream"
 import { describe, expect, it } from "vitest"
 import { WebSocket, WebSocketServer } from "ws"
 import { certificate } from "../../support/certificate.js"
+import * as HttpRouter from "../../support/effect/httpRouter.js"
 import { webSocketHandshake } from "../../support/httpRequests.js"
 import { createServer } from "../../support/nodeServer.js"
 import { connect, type RawClient } from "../../support/rawClient.js"
@@ -69,7 +69,7 @@ const servers: Record<string, () => Options> = {
           return HttpServerResponse.empty()
         }).pipe(Effect.scoped)
       ),
-      Effect.catchAll(() => HttpServerResponse.empty({ status: 500 }))
+      Effect.catchAll(() => Effect.succeed(HttpServerResponse.empty({ status: 500 })))
     )
     return { work, app }
   }
@@ -278,7 +278,7 @@ describe("an upgrade", () => {
     const work = makeWork()
     const app = HttpRouter.empty.pipe(
       HttpRouter.get("/socket", Effect.never),
-      Effect.catchAll(() => HttpServerResponse.empty({ status: 500 }))
+      Effect.catchAll(() => Effect.succeed(HttpServerResponse.empty({ status: 500 })))
     )
     return withAttackedServer("http", async (on, onLeave) => {
       const raw = await connect({ port: on.port })

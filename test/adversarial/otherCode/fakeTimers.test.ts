@@ -3,7 +3,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
-import * as TestContext from "effect/TestContext"
 import { once } from "node:events"
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
@@ -12,6 +11,7 @@ import { setTimeout as afterMillis } from "node:timers/promises"
 import { afterEach, describe, expect, it, vi } from "vitest"
 import { NodeHttpServer, Server } from "../../../src/index.js"
 import { quiesce } from "../../../src/promise.js"
+import { onTestClock } from "../../support/effect/testServices.js"
 import { waitFor } from "../../support/wait.js"
 
 // Tests replace the timers and the clock of their process: a shutdown neither hangs for that, nor ends before its time.
@@ -113,7 +113,7 @@ for (const [name, install] of kinds) {
       const scope = Effect.runSync(Scope.make())
       const made = NodeHttpServer.make(() => nodeServer, { port: 0, host: "127.0.0.1", idleGrace: "100 millis" })
       const http = await Effect.runPromise(Scope.extend(made, scope))
-      await Effect.runPromise(Scope.extend(http.serve(HttpServerResponse.text("hello")), scope))
+      await Effect.runPromise(Scope.extend(http.serve(Effect.succeed(HttpServerResponse.text("hello"))), scope))
       const { answered } = await ask(nodeServer)
       expect(await answered).toBe("hello")
       install()
@@ -136,7 +136,7 @@ describe("TestClock", () => {
     const server = await Effect.runPromise(
       Effect.tap(Server.make({ timeout: "1 hour" }), (server) => server.onShutdown("waits", gate.await)).pipe(
         Scope.extend(scope),
-        Effect.provide(TestContext.TestContext),
+        onTestClock,
         Effect.provide(Logger.replace(Logger.defaultLogger, logger))
       )
     )

@@ -143,7 +143,7 @@ it("a layer can be built anew while the one before it is disposed of, under load
   await once(free, "close")
   const runtime = (name: string) =>
     ManagedRuntime.make(
-      HttpServer.serve(HttpServerResponse.text(name)).pipe(
+      HttpServer.serve(Effect.succeed(HttpServerResponse.text(name))).pipe(
         Layer.provideMerge(NodeHttpServer.layer(() => Http.createServer(), { ...where, idleGrace: 50 })),
         Layer.provide(Logger.remove(Logger.defaultLogger))
       )

@@ -114,12 +114,12 @@ const effectServer = async (
   if (api === "adopt") await listenOnLoopback(node)
   const second = Stream.fromEffect(Effect.promise(() => finished.then(() => new Uint8Array(half))))
   const body = Stream.concat(Stream.make(new Uint8Array(half)), second)
-  const served = HttpServer.serve(HttpServerResponse.stream(body, { contentLength: size })).pipe(
+  const served = HttpServer.serve(Effect.succeed(HttpServerResponse.stream(body, { contentLength: size }))).pipe(
     Layer.provideMerge(NodeHttpServer.layer(() => node, { host: "127.0.0.1", port: 0, ...policy }))
   )
   const layer: Layer.Layer<Server.Server, unknown> = api === "adopt"
     ? Layer.scoped(Server.Server, Server.adopt(node, policy))
-    : Layer.map(served, Context.pick(Server.Server))
+    : Layer.flatMap(served, (context) => Layer.succeedContext(Context.pick(Server.Server)(context)))
   const context = await Effect.runPromise(
     Layer.buildWithScope(Layer.provide(layer, Logger.remove(Logger.defaultLogger)), scope)
   )

@@ -65,7 +65,7 @@ const ways: ReadonlyArray<readonly [name: string, start: (name: string, path: st
   }],
   ["an Effect app", async (name, path) => {
     const scope = await Effect.runPromise(Scope.make())
-    const live = HttpServer.serve(HttpServerResponse.text(name)).pipe(
+    const live = HttpServer.serve(Effect.succeed(HttpServerResponse.text(name))).pipe(
       Layer.provideMerge(NodeHttpServer.layer(() => Http.createServer(), { path })),
       Layer.provide(silent)
     )
@@ -75,7 +75,7 @@ const ways: ReadonlyArray<readonly [name: string, start: (name: string, path: st
   ["a program that may hand over", async (name, path) => {
     const ready = await Effect.runPromise(Deferred.make<Server.ServerService>())
     const fiber = Effect.runFork(
-      HttpServer.serve(HttpServerResponse.text(name)).pipe(
+      HttpServer.serve(Effect.succeed(HttpServerResponse.text(name))).pipe(
         Layer.provideMerge(NodeHttpServer.layer(() => Http.createServer(), { path })),
         Layer.tap((context) => Deferred.succeed(ready, Context.get(context, Server.Server))),
         Handoff.launch({ signals: [] }),

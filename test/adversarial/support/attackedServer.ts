@@ -1,7 +1,6 @@
 /**
  * A server with honest clients on it, for an attacker to join; and what must hold whatever the attacker does.
  */
-import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -15,6 +14,7 @@ import * as Net from "node:net"
 import { expect } from "vitest"
 import { type Connection, type Listener, NodeHttpServer, Server, type Shutdown } from "../../../src/index.js"
 import { certificate } from "../../support/certificate.js"
+import type { HttpApp } from "../../support/effect/apps.js"
 import { snapshot, untilNoGrowth } from "../../support/leaks.js"
 import { createServer, type Handler, type Wire } from "../../support/nodeServer.js"
 import { silent } from "../../support/running.js"
@@ -129,7 +129,7 @@ export interface Options {
   /** Adopt the server, instead of listening with it. */
   readonly adopted?: boolean
   /** Answers instead of the work; it has to answer `/slow` as that does. */
-  readonly app?: HttpApp.Default
+  readonly app?: HttpApp
 }
 
 /**

@@ -2,7 +2,6 @@
  * What the attacked server serves, once as an Effect app and once as a listener of `node:http`: the same paths, and one
  * account of what was executed.
  */
-import type * as HttpApp from "@effect/platform/HttpApp"
 import type * as HttpServerError from "@effect/platform/HttpServerError"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
@@ -10,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type * as Http from "node:http"
 import { Readable } from "node:stream"
+import type { HttpApp } from "../../support/effect/apps.js"
 import { deferred } from "../../support/wait.js"
 
 export type Kind = "an Effect app" | "an adopted node:http server"
@@ -21,7 +21,7 @@ export const kinds: ReadonlyArray<Kind> = ["an Effect app", "an adopted node:htt
  * read. Anything else: `ok`.
  */
 export interface Site {
-  readonly app: HttpApp.Default<HttpServerError.RequestError>
+  readonly app: HttpApp<HttpServerError.HttpServerError>
   readonly listener: Http.RequestListener
   /** What handlers have begun, as `GET /path`; echoes with their body, once it has been read whole. */
   readonly executed: ReadonlyArray<string>

@@ -1,6 +1,5 @@
 // Go's rules F7 to F9: connections that a handler takes over. F8 deliberately differs: they are tracked to their end.
 import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
-import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import type * as Socket from "@effect/platform/Socket"
@@ -14,6 +13,8 @@ import * as TestClock from "effect/TestClock"
 import type * as Http from "node:http"
 import { WebSocket } from "ws"
 import { type Server, Shutdown } from "../../../src/index.js"
+import { upgraded } from "../../support/effect/apps.js"
+import * as HttpRouter from "../../support/effect/httpRouter.js"
 import { webSocketHandshake } from "../../support/httpRequests.js"
 import type { Target } from "../../support/rawClient.js"
 import {
@@ -41,7 +42,7 @@ const takenOver = (
     HttpMiddleware.logger(
       HttpRouter.empty.pipe(HttpRouter.get(
         "/",
-        HttpServerRequest.upgrade.pipe(
+        upgraded.pipe(
           Effect.flatMap(use),
           Effect.orDie,
           Effect.scoped,
@@ -110,7 +111,7 @@ it.scoped("F7: a connection cannot be taken over twice, and who has it keeps it"
     const running = yield* takenOver((socket) =>
       Effect.gen(function*() {
         const write = yield* writerOf(socket)
-        const takeAgain = HttpServerRequest.upgrade.pipe(
+        const takeAgain = upgraded.pipe(
           Effect.flatMap((again) => receive(again, () => {})),
           Effect.catchAllCause((cause) => Effect.sync(() => second.push(Cause.pretty(cause))))
         )

@@ -1,5 +1,4 @@
 /** A plain HTTP/2 server with Go's numbers, and clients that speak to it frame by frame. */
-import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -7,6 +6,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Http2 from "node:http2"
 import { NodeHttpServer, Shutdown } from "../../../src/index.js"
+import type { HttpApp } from "../../support/effect/apps.js"
 import type { FramesClient, FrameType } from "../../support/http2Frames.js"
 import * as Frames from "../../support/http2Frames.js"
 import { launch, limit, type Running, targetOf, until } from "../../support/running.js"
@@ -54,7 +54,7 @@ export const holding2 = () => {
 
 /** An Effect app, over cleartext as well. */
 export const serveApp = <E>(
-  app: HttpApp.Default<E>,
+  app: HttpApp<E>,
   policy: Shutdown.Policy = {}
 ): Effect.Effect<Running, unknown, Scope.Scope> =>
   Effect.suspend(() => {

@@ -1,6 +1,5 @@
 // Go's rules F4 to F9 and the tests beside them: how a request ends, its client's leaving, defects, half-closes.
 import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
-import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -9,6 +8,7 @@ import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/TestClock"
 import type * as Http from "node:http"
 import { Connection, Shutdown } from "../../../src/index.js"
+import * as HttpRouter from "../../support/effect/httpRouter.js"
 import { makeApp, makeGate, servingHeld } from "../../support/handlers.js"
 import {
   answer,

@@ -83,7 +83,10 @@ it.scoped("T27: a client that says close has its connection closed", () =>
 
 it.scoped("T28: a handler that says close has its connection closed, for HTTP/1.1 and for 1.0 with keep-alive", () =>
   Effect.gen(function*() {
-    const app = yield* serving(HttpServerResponse.text("ok", { headers: { connection: "close" } }), Shutdown.goPolicy)
+    const app = yield* serving(
+      Effect.succeed(HttpServerResponse.text("ok", { headers: { connection: "close" } })),
+      Shutdown.goPolicy
+    )
     const history = yield* historyOf(app.server)
     for (const [index, request] of [head("1.1"), head("1.0", "Connection: keep-alive")].entries()) {
       const peer = yield* client(app.target)

@@ -2,10 +2,10 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/TestClock"
 import { Server, Shutdown } from "../../../src/index.js"
+import { withRandom } from "../../support/effect/testServices.js"
 import { makeApp, servingHeld } from "../../support/handlers.js"
 import { connect } from "../../support/rawClient.js"
 import {
@@ -134,7 +134,7 @@ describe("the poll", () => {
       expect(looks).toEqual(law)
       yield* gate.open
       yield* running.report
-    }).pipe(Effect.withRandom(Random.fixed([0]))))
+    }).pipe(withRandom(0)))
 
   it.scoped("D2 beyond Go: the end is not noticed at the next look, but at once", () =>
     Effect.gen(function*() {

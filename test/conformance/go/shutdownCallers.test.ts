@@ -1,4 +1,3 @@
-import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { describe, expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
@@ -9,6 +8,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import { Server } from "../../../src/index.js"
+import * as HttpRouter from "../../support/effect/httpRouter.js"
 import { makeApp, servingHeld } from "../../support/handlers.js"
 import { answer, client, get, real, reportOf, send, serving, until } from "../../support/running.js"
 

@@ -125,7 +125,10 @@ it.scoped("T12: TestAutomaticHTTP2_ListenAndServe: HTTP/2 is negotiated with eac
     const node = Http2.createSecureServer(certificate, ok)
     const app = yield* serveNode(node)
     const renewed = yield* Deferred.make<void>()
-    const contexts = Stream.concat(Stream.make(other), Stream.execute(Deferred.succeed(renewed, undefined)))
+    const contexts = Stream.concat(
+      Stream.make(other),
+      Stream.drain(Stream.fromEffect(Deferred.succeed(renewed, undefined)))
+    )
     yield* Listener.renewCertificate(node, contexts)
     yield* real("the new certificate", Deferred.await(renewed))
     expect(yield* negotiated(app.target, ["h2"], other.cert)).toBe("h2")

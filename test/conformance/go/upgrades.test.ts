@@ -1,7 +1,5 @@
 // Go's tests 29, 72 and 77 to 84: what becomes of a connection that a handler takes over, or tries to.
 import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
-import * as HttpRouter from "@effect/platform/HttpRouter"
-import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -10,6 +8,8 @@ import type * as Http from "node:http"
 import type * as Net from "node:net"
 import { WebSocketServer } from "ws"
 import { Shutdown } from "../../../src/index.js"
+import { upgraded } from "../../support/effect/apps.js"
+import * as HttpRouter from "../../support/effect/httpRouter.js"
 import * as Frames from "../../support/http2Frames.js"
 import { webSocketHandshake } from "../../support/httpRequests.js"
 import {
@@ -51,7 +51,7 @@ it.scoped("T72: TestHandlerPanicWithHijack: a defect of a handler that asked for
     const running = yield* serving(
       HttpMiddleware.logger(
         HttpRouter.empty.pipe(
-          HttpRouter.get("/", Effect.zipRight(HttpServerRequest.upgrade, Effect.dieMessage("with the connection")))
+          HttpRouter.get("/", Effect.zipRight(upgraded, Effect.dieMessage("with the connection")))
         )
       ),
       Shutdown.goPolicy
@@ -115,7 +115,7 @@ it.scoped("T79: TestWriteAfterHijack: what a handler answers after it has taken 
     const running = yield* serving(
       HttpRouter.empty.pipe(HttpRouter.get(
         "/",
-        HttpServerRequest.upgrade.pipe(
+        upgraded.pipe(
           // until its client leaves
           Effect.flatMap((socket) => Effect.ignore(receive(socket, () => {}))),
           Effect.as(HttpServerResponse.text("too late"))
@@ -200,10 +200,10 @@ it.scoped("T84: TestResponseControllerHijack: a connection of HTTP/1.1 can be ta
   Effect.gen(function*() {
     const app = HttpRouter.empty.pipe(HttpRouter.get(
       "/",
-      HttpServerRequest.upgrade.pipe(
+      upgraded.pipe(
         Effect.flatMap((socket) => Effect.ignore(receive(socket, () => {}))),
         Effect.as(HttpServerResponse.empty()),
-        Effect.catchAll((error) => HttpServerResponse.text(error._tag, { status: 400 }))
+        Effect.catchAll((error) => Effect.succeed(HttpServerResponse.text(error._tag, { status: 400 })))
       )
     ))
     const one = yield* serving(app, Shutdown.goPolicy)

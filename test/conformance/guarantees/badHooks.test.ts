@@ -5,6 +5,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
@@ -169,7 +170,7 @@ describe("a hook that is registered late", () => {
         yield* TestClock.adjust(millis - 1)
         expect(closing.unsafePoll()).toBe(null)
         yield* TestClock.adjust(1)
-        yield* real("the scope", closing)
+        yield* real("the scope", Fiber.join(closing))
       }
     }))
 })
@@ -197,7 +198,7 @@ describe("the scope that a hook was registered in", () => {
       yield* drain
       const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
       yield* TestClock.adjust("3 seconds")
-      yield* real("the scope", closing)
+      yield* real("the scope", Fiber.join(closing))
       expect(log).toEqual(["hook ended", "resource released"])
       expect(short(yield* report)).toEqual([["uses it", "Succeeded", 3000]])
     }))
@@ -245,7 +246,7 @@ describe("the scope that a hook was registered in", () => {
       yield* untilPhase(server, "LameDuck")
       const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
       const report = yield* real("the close", server.close)
-      yield* real("the scope", closing)
+      yield* real("the scope", Fiber.join(closing))
       expect(report).toMatchObject({ outcome: "Closed", hooks: [] })
       expect(ran).toBe(0)
     }))

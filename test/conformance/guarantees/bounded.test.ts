@@ -3,8 +3,10 @@ import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as FastCheck from "effect/FastCheck"
 import * as TestClock from "effect/TestClock"
+import * as FastCheck from "fast-check"
+import { defects } from "../../../src/internal/effect/causes.js"
+import { forAll } from "../../support/forAll.js"
 import { makeApp, servingHeld } from "../../support/handlers.js"
 import {
   client,
@@ -50,39 +52,36 @@ const names = Object.keys(obstacles) as Array<keyof typeof obstacles>
 const millis = FastCheck.integer({ min: 0, max: 400 })
 
 describe("rule 3", () => {
-  it.scoped.prop(
-    "rule 3: whatever there is in its way, a shutdown ends within its bound",
-    {
+  it("rule 3: whatever there is in its way, a shutdown ends within its bound", () =>
+    forAll(25, {
       inTheWay: FastCheck.uniqueArray(FastCheck.constantFrom(...names), { maxLength: 6 }),
       lameDuck: FastCheck.oneof(FastCheck.constant(0), millis),
       timeout: millis,
       killTimeout: FastCheck.oneof(FastCheck.constant(0), millis)
-    },
-    Effect.fnUntraced(function*({ inTheWay, killTimeout, lameDuck, timeout }) {
-      const { app, gate } = makeApp()
-      const running = yield* serving(app, { lameDuck, timeout, killTimeout })
-      const connected = inTheWay.filter((name) => !/hook|observer/.test(name)).length
-      const atGate = inTheWay.filter((name) =>
-        /stream|never ends|ignores interruption/.test(name) && !/hook/.test(name)
-      )
-      for (const name of inTheWay) yield* obstacles[name](running)
-      yield* gate.untilStarted(atGate.length)
-      yield* running.interrupt
-      yield* untilPhase(running.server, "LameDuck", "Draining", "Closed")
-      yield* TestClock.adjust(lameDuck + timeout + killTimeout)
-      const report = yield* running.report
-      expect(Duration.toMillis(report.duration)).toBeLessThanOrEqual(lameDuck + timeout + killTimeout)
-      expect(Duration.toMillis(report.lameDuck)).toBe(lameDuck)
-      expect(Duration.toMillis(report.draining)).toBeLessThanOrEqual(timeout)
-      expect(Duration.toMillis(report.killing)).toBeLessThanOrEqual(killTimeout)
-      expect(report.connections.open + report.connections.accepted).toBe(connected)
-      const { cut, idleClosed, completed } = report.connections
-      expect(completed + idleClosed + cut).toBe(connected)
-      expect(report.outcome).toBe(report.cut.length > 0 ? "DeadlineExceeded" : "Drained")
-      yield* untilStates(running.server)
-    }, Effect.scoped),
-    { fastCheck: { numRuns: 25, endOnFailure: true } }
-  )
+    }, ({ inTheWay, killTimeout, lameDuck, timeout }) =>
+      Effect.gen(function*() {
+        const { app, gate } = makeApp()
+        const running = yield* serving(app, { lameDuck, timeout, killTimeout })
+        const connected = inTheWay.filter((name) => !/hook|observer/.test(name)).length
+        const atGate = inTheWay.filter((name) =>
+          /stream|never ends|ignores interruption/.test(name) && !/hook/.test(name)
+        )
+        for (const name of inTheWay) yield* obstacles[name](running)
+        yield* gate.untilStarted(atGate.length)
+        yield* running.interrupt
+        yield* untilPhase(running.server, "LameDuck", "Draining", "Closed")
+        yield* TestClock.adjust(lameDuck + timeout + killTimeout)
+        const report = yield* running.report
+        expect(Duration.toMillis(report.duration)).toBeLessThanOrEqual(lameDuck + timeout + killTimeout)
+        expect(Duration.toMillis(report.lameDuck)).toBe(lameDuck)
+        expect(Duration.toMillis(report.draining)).toBeLessThanOrEqual(timeout)
+        expect(Duration.toMillis(report.killing)).toBeLessThanOrEqual(killTimeout)
+        expect(report.connections.open + report.connections.accepted).toBe(connected)
+        const { cut, idleClosed, completed } = report.connections
+        expect(completed + idleClosed + cut).toBe(connected)
+        expect(report.outcome).toBe(report.cut.length > 0 ? "DeadlineExceeded" : "Drained")
+        yield* untilStates(running.server)
+      })))
 
   it.scoped("rule 3: a deadline of 30 s is a deadline of 30 s, and what it cuts makes the scope's fiber die", () =>
     Effect.gen(function*() {
@@ -96,7 +95,7 @@ describe("rule 3", () => {
       const report = yield* running.report
       expect(deadlineExceededIn(exit)?.report).toBe(report)
       // once, although the scope of the app and that of the server both end with it
-      expect(Exit.isFailure(exit) && Cause.defects(exit.cause).length).toBe(1)
+      expect(Exit.isFailure(exit) && defects(exit.cause).length).toBe(1)
       expect(report).toMatchObject({ duration: Duration.seconds(30), killing: Duration.zero })
       expect(gate.interrupted).toBe(1)
     }))

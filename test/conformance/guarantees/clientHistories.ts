@@ -3,7 +3,7 @@
  * whether it stays to hear the answer.
  */
 import * as Effect from "effect/Effect"
-import * as FastCheck from "effect/FastCheck"
+import * as FastCheck from "fast-check"
 import type { RawClient, Target } from "../../support/rawClient.js"
 import { client, get, post, responses, send } from "../../support/running.js"
 

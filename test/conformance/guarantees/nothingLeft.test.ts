@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Supervisor from "effect/Supervisor"
 import * as TestClock from "effect/TestClock"
 import * as Http from "node:http"
 import { Server } from "../../../src/index.js"
+import { FiberCount } from "../../support/effect/fibers.js"
 import { makeApp, servingHeld } from "../../support/handlers.js"
 import { processListeners, snapshot, untilNoGrowth } from "../../support/leaks.js"
 import {
@@ -34,11 +34,11 @@ const leavingNothing = <A, E, R>(use: Effect.Effect<A, E, R>) =>
     expect(process.stdin.fd).toBe(0)
     const before = snapshot()
     const listeners = processListeners()
-    const fibers = yield* Supervisor.track
-    const result = yield* Effect.supervised(Effect.scoped(use), fibers)
+    const fibers = new FiberCount()
+    const result = yield* fibers.under(Effect.scoped(use))
     yield* Effect.promise(() => untilNoGrowth(before, 5000))
     expect(processListeners()).toEqual(listeners)
-    yield* until("the end of every fiber", () => Effect.runSync(fibers.value).length === 0)
+    yield* until("the end of every fiber", () => fibers.running === 0)
     return result
   })
 

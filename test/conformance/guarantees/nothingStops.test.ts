@@ -7,6 +7,7 @@ import * as Logger from "effect/Logger"
 import * as Stream from "effect/Stream"
 import * as Http from "node:http"
 import { Server } from "../../../src/index.js"
+import { labelOf } from "../../support/effect/logs.js"
 import { makeApp, servingHeld } from "../../support/handlers.js"
 import { answer, client, idleAfterOne, real, send, serving, targetOf, until } from "../../support/running.js"
 
@@ -20,7 +21,7 @@ const logging = <A, E, R>(use: (logs: Array<string>) => Effect.Effect<A, E, R>) 
     const parts = (Array.isArray(message) ? message : [message]).map((part) =>
       part instanceof Error ? part.message : String(part)
     )
-    logs.push([logLevel.label, ...parts, ...(Cause.isEmpty(cause) ? [] : [Cause.pretty(cause)])].join(" "))
+    logs.push([labelOf(logLevel), ...parts, ...(Cause.isEmpty(cause) ? [] : [Cause.pretty(cause)])].join(" "))
   })
   return Effect.provide(use(logs), Logger.add(logger))
 }

@@ -1,4 +1,3 @@
-import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { describe, expect, it } from "@effect/vitest"
@@ -8,6 +7,7 @@ import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
 import { createServer } from "node:http"
 import { NodeHttpServer } from "../../../src/index.js"
+import * as HttpRouter from "../../support/effect/httpRouter.js"
 import { type Gate, makeGate } from "../../support/handlers.js"
 import { answer, client, get, launch, send, targetOf } from "../../support/running.js"
 

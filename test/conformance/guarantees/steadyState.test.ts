@@ -4,10 +4,10 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
-import * as Tracer from "effect/Tracer"
 import { createServer } from "node:http"
-import { CountingSupervisor } from "../../support/countingSupervisor.js"
+import { registrySnapshot } from "../../../src/internal/effect/metrics.js"
+import { FiberCount } from "../../support/effect/fibers.js"
+import { tracerThat } from "../../support/effect/tracers.js"
 import { makeApp } from "../../support/handlers.js"
 import { client, get, responses, send, serving, silent, targetOf } from "../../support/running.js"
 
@@ -60,8 +60,8 @@ describe("rule 11", () => {
   it.scopedLive("rule 11: a request starts as many fibers as with platform-node, and a connection none", () =>
     Effect.gen(function*() {
       const measure = (server: typeof servers[keyof typeof servers]) => {
-        const counting = new CountingSupervisor()
-        return Effect.supervised(Effect.scoped(growth(server, counting.value)), counting)
+        const counting = new FiberCount()
+        return counting.under(Effect.scoped(growth(server, Effect.sync(() => counting.started))))
       }
       const stock = yield* measure(servers.stock)
       const own = yield* measure(servers.quiesce)
@@ -74,12 +74,9 @@ describe("rule 11", () => {
       const tracer = yield* Effect.tracer
       const measure = (server: typeof servers[keyof typeof servers]) => {
         let spans = 0
-        const counting = Tracer.make({
-          span: (...args) => {
-            spans++
-            return tracer.span(...args)
-          },
-          context: (f, fiber) => tracer.context(f, fiber)
+        const counting = tracerThat(tracer, (_name, make) => {
+          spans++
+          return make()
         })
         return Effect.withTracer(Effect.scoped(growth(server, Effect.sync(() => spans))), counting)
       }
@@ -90,7 +87,7 @@ describe("rule 11", () => {
 
   it.scopedLive("rule 11: no metric of ours is kept", () =>
     Effect.gen(function*() {
-      const names = Effect.map(Metric.snapshot, (pairs) => new Set(pairs.map(({ metricKey }) => metricKey.name)))
+      const names = Effect.map(registrySnapshot, (metrics) => new Set(metrics.map(({ name }) => name)))
       const before = yield* names
       yield* Effect.scoped(growth(servers.quiesce, Effect.succeed(0)))
       expect([...(yield* names)].filter((name) => !before.has(name))).toEqual([])
@@ -98,8 +95,8 @@ describe("rule 11", () => {
 
   it.scoped("rule 11: a connection without a request starts no fiber", () =>
     Effect.gen(function*() {
-      const counting = new CountingSupervisor()
-      yield* Effect.supervised(
+      const counting = new FiberCount()
+      yield* counting.under(
         Effect.scoped(Effect.gen(function*() {
           const running = yield* serving(makeApp().app, { newConnectionGrace: 0 })
           const before = counting.started
@@ -107,8 +104,7 @@ describe("rule 11", () => {
           const started = counting.started - before
           yield* running.stop
           return started
-        })),
-        counting
+        }))
       ).pipe(Effect.map((started) => expect(started).toBe(0)))
     }))
 })

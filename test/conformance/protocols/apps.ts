@@ -6,7 +6,7 @@
  * - `GET /stream`: lines without an end
  * - `POST /body`: what was sent
  */
-import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { createAdaptorServer } from "@hono/node-server"
 import { Effect, Stream } from "effect"
 import express from "express"
@@ -18,6 +18,7 @@ import * as Http2 from "node:http2"
 import * as Https from "node:https"
 import { pipeline, Readable } from "node:stream"
 import { certificate } from "../../support/certificate.js"
+import * as HttpRouter from "../../support/effect/httpRouter.js"
 import { createServer, type Wire } from "./wires.js"
 import { readAll, ticking, ticks, type Work } from "./work.js"
 

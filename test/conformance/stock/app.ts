@@ -3,7 +3,6 @@
  * import that a user changes, and nothing else.
  */
 import type * as StockNodeHttpServer from "@effect/platform-node/NodeHttpServer"
-import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
@@ -15,6 +14,8 @@ import * as Stream from "effect/Stream"
 import { createServer } from "node:http"
 import type * as Net from "node:net"
 import { Readable } from "node:stream"
+import { upgraded } from "../../support/effect/apps.js"
+import * as HttpRouter from "../../support/effect/httpRouter.js"
 import { printEvent } from "../../support/printEvent.js"
 import { receive } from "../../support/sockets.js"
 
@@ -149,7 +150,7 @@ const makeRouter = (say: Say) => {
     HttpRouter.get(
       "/socket",
       Effect.gen(function*() {
-        const socket = yield* Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => request.upgrade)
+        const socket = yield* upgraded
         yield* receive(socket, () => {})
         return HttpServerResponse.empty()
       }).pipe(Effect.scoped, Effect.catchTag("SocketError", () => Effect.succeed(HttpServerResponse.empty())))

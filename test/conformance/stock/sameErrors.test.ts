@@ -1,7 +1,6 @@
 import {
   HttpApiError,
   HttpApiSchema,
-  HttpRouter,
   HttpServerError,
   HttpServerRequest,
   HttpServerRespondable,
@@ -9,6 +8,7 @@ import {
 } from "@effect/platform"
 import { describe, it } from "@effect/vitest"
 import { Cause, Data, Deferred, Effect, Fiber, FiberId, ParseResult, Schema, Stream } from "effect"
+import * as HttpRouter from "../../support/effect/httpRouter.js"
 import { head, same, servers } from "./same/compare.js"
 import { middlewares } from "./same/middlewares.js"
 import type { App } from "./same/observe.js"

@@ -4,6 +4,7 @@ import type { HttpPlatform } from "@effect/platform/HttpPlatform"
 import { describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import fc from "fast-check"
+import type { HttpApp as Answering } from "../../support/effect/apps.js"
 import { anyDescription, type Description, responseOf } from "./same/anyResponse.js"
 import { type Both, same, servers } from "./same/compare.js"
 import { middlewares } from "./same/middlewares.js"
@@ -30,7 +31,7 @@ const requestsOf = ({ connection, method, version }: Exchange): string => {
   return connection === "close" ? first : first + head("GET", "/next", "Connection: close")
 }
 
-const given = (description: Description): HttpApp.Default<unknown, HttpPlatform> => {
+const given = (description: Description): Answering<unknown, HttpPlatform> => {
   const response = responseOf(description)
   switch (description.given) {
     case "at once":

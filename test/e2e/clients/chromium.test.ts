@@ -1,9 +1,10 @@
 /** A page in Chromium through a shutdown: what its `fetch`, `EventSource` and `WebSocket` saw. */
-import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { assert, it } from "@effect/vitest"
 import { Duration, Effect, Stream } from "effect"
 import type { Shutdown } from "../../../src/index.js"
 import { describeWith } from "../../support/describeWith.js"
+import * as HttpRouter from "../../support/effect/httpRouter.js"
 import type { Wire } from "../../support/nodeServer.js"
 import { chromium } from "../../support/program.js"
 import { silent, until } from "../../support/running.js"
@@ -94,7 +95,7 @@ const app = (name: string, work: Work) =>
       Effect.gen(function*() {
         const number = yield* Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ text }) => text)
         work.ran(number)
-        return yield* Effect.delay(HttpServerResponse.text(`got ${number}`), work.executed.length % 5)
+        return yield* Effect.delay(Effect.succeed(HttpServerResponse.text(`got ${number}`)), work.executed.length % 5)
       })
     )
   )

@@ -1,11 +1,11 @@
 /** What the clients visit: a Node server on each wire, with a `quiesce` server over it. */
-import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import { NodeHttpServer, Server, type Shutdown } from "../../../src/index.js"
+import type { HttpApp } from "../../support/effect/apps.js"
 import { createServer, type NodeServer, type Wire } from "../../support/nodeServer.js"
 import { type Program, start } from "../../support/program.js"
 import { launch, type Running, until } from "../../support/running.js"
@@ -57,7 +57,7 @@ export const adopted = (
 /** An Effect app behind `NodeHttpServer`. */
 export const served = <E>(
   wire: Wire,
-  app: HttpApp.Default<E>,
+  app: HttpApp<E>,
   options: Shutdown.Policy & { readonly port?: number } = {}
 ): Effect.Effect<Site, unknown, Scope.Scope> =>
   Effect.suspend(() => {

@@ -3,7 +3,6 @@
  * on a port of its own. Its first argument is its options, as JSON.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
@@ -11,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { createServer } from "node:http"
 import { Admin, Health, NodeHttpServer, type Shutdown } from "../../../src/index.js"
+import * as HttpRouter from "../../support/effect/httpRouter.js"
 import { printEvent } from "../../support/printEvent.js"
 
 export interface Options {
@@ -35,7 +35,7 @@ const app = HttpRouter.empty.pipe(
       return HttpServerResponse.text(id)
     })
   ),
-  HttpRouter.get("/", Effect.delay(HttpServerResponse.text("hello"), "5 millis")),
+  HttpRouter.get("/", Effect.delay(Effect.succeed(HttpServerResponse.text("hello")), "5 millis")),
   HttpServer.serve()
 )
 

@@ -4,7 +4,7 @@
 import { cpus } from "node:os"
 import { parseArgs } from "node:util"
 import { Shutdown } from "../../../src/index.js"
-import { median, table } from "../../bench/table.js"
+import { median, table } from "../../support/table.js"
 import { files, needed, type ProxyName, version } from "./proxy.js"
 import { type Restart, type Result, roll } from "./rolling.js"
 

@@ -61,18 +61,21 @@ describe("handle", () => {
   it.effect("is what its program is, and leaves no listener behind, however that ends", () =>
     Effect.gen(function*() {
       const before = processListeners()
-      const ref = FiberRef.unsafeMake("outside")
-      const during = yield* handled(
-        Effect.zipRight(FiberRef.set(ref, "inside"), Effect.sync(() => process.listenerCount(signal)))
-      )
+      const during = yield* handled(Effect.sync(() => process.listenerCount(signal)))
       expect(during).toBe((before[signal] ?? 0) + 1)
-      expect(yield* FiberRef.get(ref)).toBe("inside")
       expect(yield* Effect.exit(handled(Effect.fail("no")))).toEqual(Exit.fail("no"))
       expect(yield* Effect.exit(handled(Effect.die("no")))).toEqual(Exit.die("no"))
       const fiber = yield* Effect.fork(handled(Effect.never))
       yield* until("it to listen", () => process.listenerCount(signal) === during)
-      expect(Exit.isInterrupted(yield* Fiber.interrupt(fiber))).toBe(true)
+      expect(Exit.isInterrupted(yield* Effect.zipRight(Fiber.interrupt(fiber), Fiber.await(fiber)))).toBe(true)
       expect(processListeners()).toEqual(before)
+    }))
+
+  it.effect("leaves behind what its program has set of its fiber", () =>
+    Effect.gen(function*() {
+      const ref = FiberRef.unsafeMake("outside")
+      yield* handled(FiberRef.set(ref, "inside"))
+      expect(yield* FiberRef.get(ref)).toBe("inside")
     }))
 
   it.effect("listens for SIGTERM, SIGINT and SIGQUIT unless it is told otherwise", () =>
@@ -191,7 +194,8 @@ describe("handle", () => {
   it.scoped("interrupts the program when its caller is interrupted", () =>
     Effect.gen(function*() {
       const { fiber, server } = yield* launched()
-      expect(Exit.isInterrupted(yield* real("the launch", Fiber.interrupt(fiber)))).toBe(true)
+      expect(Exit.isInterrupted(yield* real("the launch", Effect.zipRight(Fiber.interrupt(fiber), Fiber.await(fiber)))))
+        .toBe(true)
       expect(yield* server.closed).toMatchObject({ outcome: "Drained" })
     }).pipe(Effect.provide(silent)))
 })

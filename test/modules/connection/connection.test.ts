@@ -1,4 +1,3 @@
-import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { describe, expect, it } from "@effect/vitest"
@@ -6,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import { Connection } from "../../../src/index.js"
+import * as HttpRouter from "../../support/effect/httpRouter.js"
 import { makeGate } from "../../support/handlers.js"
 import {
   client,
@@ -87,7 +87,7 @@ describe("Connection.scope", () => {
       yield* until("the finalizers", () => log.length === 2)
       // the last attached is the first released
       expect(log).toEqual(["1: 1", "1: 0"])
-      yield* running.stop.pipe(Effect.zipLeft(TestClock.adjust("500 millis"), { concurrent: true }))
+      yield* Effect.all([running.stop, TestClock.adjust("500 millis")], { concurrency: "unbounded" })
       expect(log).toEqual(["1: 1", "1: 0", "2: 0"])
     }))
 

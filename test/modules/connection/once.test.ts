@@ -1,9 +1,10 @@
-import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import { Connection } from "../../../src/index.js"
+import * as HttpRouter from "../../support/effect/httpRouter.js"
 import { type Gate, makeGate } from "../../support/handlers.js"
 import { client, ended, get, responses, send, serving, until, untilStates } from "../../support/running.js"
 
@@ -71,7 +72,7 @@ describe("Connection.once", () => {
   it.scoped("tries a failed acquisition again, and releases at once what that had acquired", () =>
     Effect.gen(function*() {
       const { log, session } = makeSession({ fails: (attempt) => attempt < 3 })
-      const handler = Effect.map(Effect.merge(session), text)
+      const handler = Effect.map(Effect.catchAll(session, Effect.succeed), text)
       const running = yield* serving(HttpRouter.empty.pipe(HttpRouter.get("/", handler)))
       const raw = yield* client(running.target)
       for (let n = 1; n <= 4; n++) {
@@ -90,12 +91,8 @@ describe("Connection.once", () => {
         HttpRouter.get(
           "/gives-up",
           Effect.map(
-            Effect.timeoutTo(session, {
-              duration: "1 second",
-              onSuccess: String,
-              onTimeout: () => "gave up"
-            }),
-            text
+            Effect.timeoutOption(session, "1 second"),
+            (made) => text(Option.getOrElse(Option.map(made, String), () => "gave up"))
           )
         ),
         HttpRouter.get("/waits", Effect.map(session, text))

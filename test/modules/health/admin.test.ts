@@ -1,4 +1,3 @@
-import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
 import { describe, expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
@@ -10,13 +9,15 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Metric from "effect/Metric"
 import * as TestClock from "effect/TestClock"
-import * as Tracer from "effect/Tracer"
 import * as Fs from "node:fs"
 import { createServer } from "node:http"
 import * as Http2 from "node:http2"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { Admin, Health, NodeHttpServer } from "../../../src/index.js"
+import * as HttpRouter from "../../support/effect/httpRouter.js"
+import { countWord, wordCounts } from "../../support/effect/metrics.js"
+import { tracerThat } from "../../support/effect/tracers.js"
 import { refused } from "../../support/example.js"
 import { makeApp } from "../../support/handlers.js"
 import { snapshot, untilNoGrowth } from "../../support/leaks.js"
@@ -257,9 +258,9 @@ describe("the admin listener", () => {
     Effect.gen(function*() {
       const words = Metric.frequency("test_admin_words")
       // the registry of metrics is the process's, and forgets nothing by itself
-      const { occurrences } = words.unsafeValue([])
-      yield* Effect.addFinalizer(() => Effect.sync(() => (occurrences as Map<string, number>).clear()))
-      for (let i = 0; i < 100_000; i++) words.unsafeUpdate(`${"x".repeat(100)}${i}`, [])
+      const counts = wordCounts(words)
+      yield* Effect.addFinalizer(() => Effect.sync(() => counts.clear()))
+      for (let i = 0; i < 100_000; i++) countWord(words, `${"x".repeat(100)}${i}`)
       const { app } = makeApp()
       const running = yield* launchWithHealth(app)
       const { admin } = running
@@ -380,12 +381,9 @@ describe("the admin listener", () => {
       const { app } = makeApp()
       const native = yield* Effect.tracer
       const spans: Array<string> = []
-      const tracer = Tracer.make({
-        ...native,
-        span: (name, ...rest) => {
-          spans.push(name)
-          return native.span(name, ...rest)
-        }
+      const tracer = tracerThat(native, (name, make) => {
+        spans.push(name)
+        return make()
       })
       const running = yield* Effect.withTracer(launchWithHealth(app), tracer)
       yield* ask(running.admin, "/metrics")
@@ -405,7 +403,7 @@ describe("the admin listener", () => {
 
   it.scoped("can be mounted in an app of the user's own", () =>
     Effect.gen(function*() {
-      const layer = HttpServer.serve(HttpRouter.mount(HttpRouter.empty, "/admin", Admin.router())).pipe(
+      const layer = HttpRouter.empty.pipe(HttpRouter.mount("/admin", Admin.router()), HttpServer.serve()).pipe(
         Layer.provide(Health.layer),
         Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 }))
       )

@@ -1,5 +1,4 @@
 /** Who may ask an admin listener, by the `Host` of the request; and the page that says what there is. */
-import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
 import { describe, expect, it } from "@effect/vitest"
 import * as Context from "effect/Context"
@@ -10,6 +9,7 @@ import { createServer } from "node:http"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { Admin, Health, Listener, NodeHttpServer, Server } from "../../../src/index.js"
+import * as HttpRouter from "../../support/effect/httpRouter.js"
 import { makeApp } from "../../support/handlers.js"
 import type { Target } from "../../support/rawClient.js"
 import { client, responses, send, serving, targetOf } from "../../support/running.js"

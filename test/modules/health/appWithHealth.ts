@@ -1,12 +1,13 @@
 /** A server with its health on its own router, and on an admin listener; stopped as `runMain` does it. */
-import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
+import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { createServer } from "node:http"
 import { Admin, Health, NodeHttpServer, type Shutdown } from "../../../src/index.js"
+import * as HttpRouter from "../../support/effect/httpRouter.js"
 import type { Target } from "../../support/rawClient.js"
 import { launch, type Running, targetOf } from "../../support/running.js"
 
@@ -23,7 +24,7 @@ export interface AppWithHealthOptions extends Shutdown.Policy {
 }
 
 export const launchWithHealth = <E>(
-  app: HttpRouter.HttpRouter<E, never>,
+  app: HttpRouter.HttpRouter<E, HttpServerRequest.HttpServerRequest>,
   { admin, checks, node, ...policy }: AppWithHealthOptions = {}
 ): Effect.Effect<AppWithHealth, unknown, Scope.Scope> =>
   Effect.suspend(() => {

@@ -7,9 +7,9 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import * as Supervisor from "effect/Supervisor"
 import * as TestClock from "effect/TestClock"
 import { Health, Server } from "../../../src/index.js"
+import { FiberCount } from "../../support/effect/fibers.js"
 import { real } from "../../support/running.js"
 
 // Time is the test's: nothing here waits for a clock on the wall.
@@ -162,22 +162,21 @@ describe("checks", () => {
 
   it.scoped("leave no fiber behind, whatever they do and however often they are asked", () =>
     Effect.gen(function*() {
-      const supervisor = yield* Supervisor.track
+      const count = new FiberCount()
       const released = yield* Deferred.make<void>()
       yield* Effect.gen(function*() {
         yield* Health.check("stuck", Effect.uninterruptible(Deferred.await(released)), uncached)
         yield* Health.check("hangs", Effect.never, uncached)
         yield* Health.check("dies", Effect.dieMessage("a defect"), uncached)
         yield* Health.check("passes", Effect.void, uncached)
-        const fibers = Effect.map(supervisor.value, (fibers) => fibers.length)
-        const before = yield* fibers
+        const before = count.running
         for (let i = 0; i < 50; i++) expect((yield* probeFor("1 second")).passed).toBe(false)
         // the stuck one
-        expect((yield* fibers) - before).toBe(1)
+        expect(count.running - before).toBe(1)
         yield* Deferred.succeed(released, undefined)
         yield* TestClock.adjust(0)
-        expect((yield* fibers) - before).toBe(0)
-      }).pipe(Effect.provide(live), Effect.supervised(supervisor))
+        expect(count.running - before).toBe(0)
+      }).pipe(Effect.provide(live), count.under)
     }))
 
   it.scoped("probes at the same time share a run, and a client that goes does not end it for the others", () =>

@@ -1,13 +1,12 @@
-import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { describe, expect, it } from "@effect/vitest"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
-import * as MetricBoundaries from "effect/MetricBoundaries"
 import * as FastCheck from "fast-check"
 import { registrySnapshot } from "../../../src/internal/effect/metrics.js"
 import * as Prometheus from "../../../src/internal/telemetry/prometheus.js"
+import * as HttpRouter from "../../support/effect/httpRouter.js"
+import { histogram, type NumberMetric, summary, tagged } from "../../support/effect/metrics.js"
 import type { Target } from "../../support/rawClient.js"
 import { client, responses, send } from "../../support/running.js"
 import { launchWithHealth } from "./appWithHealth.js"
@@ -32,24 +31,17 @@ describe("/metrics", () => {
     Effect.gen(function*() {
       const { admin } = yield* launchWithHealth(hello)
       const orders = Metric.counter("test.orders", { description: "Orders\ntaken \\o/", incremental: true })
-      yield* Metric.incrementBy(Metric.tagged(orders, "shop", "a \"b\" \\ \n"), 3)
-      yield* Metric.increment(Metric.tagged(orders, "shop", "c"))
-      yield* Metric.incrementBy(Metric.counter("test_big_total", { incremental: true, bigint: true }), 2n ** 60n)
-      yield* Metric.incrementBy(Metric.counter("test_stock"), -4)
-      yield* Metric.set(Metric.gauge("test temperature (°C)"), -1.5)
+      yield* Metric.update(tagged(orders, "shop", "a \"b\" \\ \n"), 3)
+      yield* Metric.update(tagged(orders, "shop", "c"), 1)
+      yield* Metric.update(Metric.counter("test_big_total", { incremental: true, bigint: true }), 2n ** 60n)
+      yield* Metric.update(Metric.counter("test_stock"), -4)
+      yield* Metric.update(Metric.gauge("test temperature (°C)"), -1.5)
       yield* Metric.update(Metric.frequency("test_words"), "hello")
       yield* Metric.update(Metric.frequency("test_words"), "hello")
       yield* Metric.update(Metric.frequency("test_words"), "")
-      const boundaries = MetricBoundaries.fromIterable([0.1, 1, 10])
-      const latency = Metric.histogram("test_latency", boundaries, "Seconds").pipe(Metric.tagged("le", "mine"))
+      const latency = tagged(histogram("test_latency", [0.1, 1, 10], "Seconds"), "le", "mine")
       for (const value of [0.05, 0.5, 0.5, 5, 50]) yield* Metric.update(latency, value)
-      const size = Metric.summary({
-        name: "test_size",
-        maxAge: Duration.hours(1),
-        maxSize: 100,
-        error: 0,
-        quantiles: [0.5, 1]
-      })
+      const size = summary("test_size", { quantiles: [0.5, 1] })
       for (const value of [1, 2, 3, 4]) yield* Metric.update(size, value)
 
       const { body, type } = yield* scrape(admin)
@@ -97,7 +89,7 @@ describe("/metrics", () => {
   it.scoped("a summary that has nothing to say yet is NaN", () =>
     Effect.gen(function*() {
       const { admin } = yield* launchWithHealth(hello)
-      const empty = Metric.summary({ name: "test_empty", maxAge: "1 hour", maxSize: 10, error: 0, quantiles: [0.9] })
+      const empty = summary("test_empty", { quantiles: [0.9] })
       yield* Metric.value(empty)
       const families = parse((yield* scrape(admin)).body, "text")
       expect(samples(families.get("test_empty"))?.[0]).toEqual(["test_empty", { quantile: "0.9" }, NaN])
@@ -106,15 +98,15 @@ describe("/metrics", () => {
   it.scoped("what has the same name is one family, and what cannot be is renamed", () =>
     Effect.gen(function*() {
       const { admin } = yield* launchWithHealth(hello)
-      yield* Metric.incrementBy(Metric.counter("test_same", { incremental: true }), 1)
-      yield* Metric.incrementBy(Metric.counter("test.same", { incremental: true, description: "described" }), 2)
-      yield* Metric.set(Metric.gauge("test_same"), 7)
+      yield* Metric.update(Metric.counter("test_same", { incremental: true }), 1)
+      yield* Metric.update(Metric.counter("test.same", { incremental: true, description: "described" }), 2)
+      yield* Metric.update(Metric.gauge("test_same"), 7)
       // Effect compares boundaries by identity
-      const histogram = () => Metric.histogram("test_twice", MetricBoundaries.fromIterable([1, 2]))
-      yield* Metric.update(histogram(), 1.5)
-      yield* Metric.update(histogram(), 3)
-      yield* Metric.set(Metric.gauge("test_twice_count"), 9)
-      yield* Metric.set(Metric.gauge("test_tags").pipe(Metric.tagged("a.b", "1"), Metric.tagged("a-b", "2")), 1)
+      const twice = () => histogram("test_twice", [1, 2])
+      yield* Metric.update(twice(), 1.5)
+      yield* Metric.update(twice(), 3)
+      yield* Metric.update(Metric.gauge("test_twice_count"), 9)
+      yield* Metric.update(tagged(tagged(Metric.gauge("test_tags"), "a.b", "1"), "a-b", "2"), 1)
       for (const format of ["text", "openmetrics"] as const) {
         const accept = format === "text" ? "text/plain" : "application/openmetrics-text"
         const families = parse((yield* scrape(admin, accept)).body, format)
@@ -144,7 +136,6 @@ describe("/metrics", () => {
       FastCheck.property(FastCheck.array(metric, { maxLength: 8 }), (metrics) => {
         const pairs = metrics.flatMap(({ help, kind, name, tags, value }) => {
           const options = help === undefined ? {} : { description: help }
-          const boundaries = MetricBoundaries.fromIterable([-1, 0, 1])
           const positive = Math.abs(value)
           const one = kind === "counter"
             ? Metric.counter(name, { ...options, incremental: true }).pipe(Metric.mapInput((n: number) => Math.abs(n)))
@@ -155,13 +146,13 @@ describe("/metrics", () => {
             : kind === "frequency"
             ? Metric.frequency(name, options).pipe(Metric.mapInput(String))
             : kind === "histogram"
-            ? Metric.histogram(name, boundaries, help)
-            : Metric.summary({ name, maxAge: "1 hour", maxSize: 10, error: 0, quantiles: [0.5], ...options })
-          const tagged = Object.entries(tags).reduce(
-            (metric, [key, value]) => Metric.tagged(metric, key, value),
-            one as Metric.Metric<unknown, number, unknown>
+            ? histogram(name, [-1, 0, 1], help)
+            : summary(name, { quantiles: [0.5], ...options })
+          const labelled = Object.entries(tags).reduce(
+            (metric, [key, value]) => tagged(metric, key, value),
+            one as NumberMetric
           )
-          Effect.runSync(Metric.update(tagged, kind === "counter" ? positive : value))
+          Effect.runSync(Metric.update(labelled, kind === "counter" ? positive : value))
           return Effect.runSync(registrySnapshot).filter((each) => each.name === name)
         })
         const known = Prometheus.ofRegistry(pairs)

@@ -1,5 +1,4 @@
-import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
-import * as HttpRouter from "@effect/platform/HttpRouter"
+import * as LayerRouter from "@effect/platform/HttpLayerRouter"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { describe, expect, it } from "@effect/vitest"
@@ -8,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { createServer } from "node:http"
 import { Health, NodeHttpServer } from "../../../src/index.js"
+import * as HttpRouter from "../../support/effect/httpRouter.js"
 import type { Target } from "../../support/rawClient.js"
 import { client, launch, send, targetOf } from "../../support/running.js"
 import { launchWithHealth } from "./appWithHealth.js"
@@ -157,11 +157,11 @@ describe("routes", () => {
   it.scoped("on an HttpLayerRouter", () =>
     Effect.gen(function*() {
       const routes = Layer.mergeAll(
-        HttpLayerRouter.add("GET", "/", HttpServerResponse.text("hello")),
+        LayerRouter.add("GET", "/", HttpServerResponse.text("hello")),
         Health.layerRouter({ reasons: true })
       )
       const { target } = yield* launched(
-        HttpLayerRouter.serve(routes, { disableLogger: true, disableListenLog: true })
+        LayerRouter.serve(routes, { disableLogger: true, disableListenLog: true })
       )
       expect(yield* ask(target, "/")).toMatchObject({ status: 200, body: "hello" })
       expect(yield* ask(target, "/livez?verbose&exclude=ping")).toMatchObject({

@@ -190,7 +190,7 @@ describe("a TCP address that cannot be listened on", () => {
     Effect.gen(function*() {
       const first = yield* Server.make()
       const { address } = yield* first.listen(() => createServer(), { host: "127.0.0.1", port: 0 })
-      const port = address._tag === "TcpAddress" ? address.port : 0
+      const port = "port" in address ? address.port : 0
       const error = yield* failing({ host: "127.0.0.1", port })
       expect(error.reason).toBe("AddressInUse")
       expect(error.remedy).toContain("This process listens there itself: a layer that is built twice")

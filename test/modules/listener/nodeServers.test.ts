@@ -81,7 +81,7 @@ it.scoped("a listener in the scope of its server goes on accepting for all of th
     const program = Effect.gen(function*() {
       const server = yield* Server.make({ lameDuck: "10 seconds" })
       const { address } = yield* server.listen(() => Http.createServer((_, response) => response.end("ok")), onLoopback)
-      target = { port: address._tag === "TcpAddress" ? address.port : 0 }
+      target = { port: "port" in address ? address.port : 0 }
       return yield* Effect.never
     })
     const fiber = yield* Effect.forkDaemon(Effect.scoped(program))
@@ -104,7 +104,7 @@ const broken: Record<string, Shutdown.Policy> = {
 for (const [what, policy] of Object.entries(broken)) {
   it.live(`a poll schedule that ${what} neither stops a drain nor the event loop`, () =>
     Effect.gen(function*() {
-      const app = yield* serving(Effect.delay(HttpServerResponse.text("slow"), "300 millis"), policy)
+      const app = yield* serving(Effect.delay(Effect.succeed(HttpServerResponse.text("slow")), "300 millis"), policy)
       const client = yield* Effect.promise(() => connect(app.target))
       yield* Effect.promise(() => client.write("GET / HTTP/1.1\r\nHost: test\r\n\r\n"))
       yield* until("the request", () => Effect.runSync(app.server.connections)[0]?.state === "Active")

@@ -1,24 +1,21 @@
 import {
   FetchHttpClient,
   FileSystem,
-  HttpApi,
-  HttpApiBuilder,
-  HttpApiEndpoint,
-  HttpApiGroup,
   HttpClient,
-  HttpLayerRouter,
   HttpMiddleware,
-  HttpRouter,
   HttpServer,
   HttpServerRequest,
   HttpServerResponse,
   Multipart
 } from "@effect/platform"
+import * as LayerRouter from "@effect/platform/HttpLayerRouter"
 import { Rpc, RpcClient, RpcGroup, RpcSerialization, RpcServer } from "@effect/rpc"
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Schema, Stream } from "effect"
 import * as Http from "node:http"
 import { NodeHttpServer, Server } from "../../../src/index.js"
+import { httpApi } from "../../support/effect/httpApi.js"
+import * as HttpRouter from "../../support/effect/httpRouter.js"
 import type { Target } from "../../support/rawClient.js"
 import { served } from "../../support/routed.js"
 import { client, get, launch, limit, type Running, targetOf } from "../../support/running.js"
@@ -84,17 +81,7 @@ it.scoped("HttpRouter: a route in flight is answered during the drain, with Conn
 it.scoped("HttpApi: an endpoint in flight is answered during the drain", () =>
   Effect.gen(function*() {
     const { entered, pass, release } = yield* gate
-    const api = HttpApi.make("api").add(
-      HttpApiGroup.make("users").add(HttpApiEndpoint.get("count", "/users/count").addSuccess(Schema.Number))
-    )
-    const users = HttpApiBuilder.group(
-      api,
-      "users",
-      (handlers) => handlers.handle("count", () => Effect.as(pass, 42))
-    )
-    const app = yield* running(
-      HttpApiBuilder.serve().pipe(Layer.provide(HttpApiBuilder.api(api)), Layer.provide(users))
-    )
+    const app = yield* running(httpApi("/users/count", Effect.as(pass, 42)))
     const body = yield* throughDrain(
       app,
       entered,
@@ -107,8 +94,8 @@ it.scoped("HttpApi: an endpoint in flight is answered during the drain", () =>
 it.scoped("HttpLayerRouter: a route in flight is answered during the drain", () =>
   Effect.gen(function*() {
     const { entered, pass, release } = yield* gate
-    const route = HttpLayerRouter.add("GET", "/", Effect.as(pass, HttpServerResponse.text("routed")))
-    const app = yield* running(HttpLayerRouter.serve(route, { disableListenLog: true, disableLogger: true }))
+    const route = LayerRouter.add("GET", "/", Effect.as(pass, HttpServerResponse.text("routed")))
+    const app = yield* running(LayerRouter.serve(route, { disableListenLog: true, disableLogger: true }))
     const body = yield* throughDrain(app, entered, release, async () => (await fetch(url(app, "/"))).text())
     assert.strictEqual(body, "routed")
   }))
@@ -202,7 +189,7 @@ it.scoped("a stream that has begun is sent to its end", () =>
       Stream.concat(Stream.make("three")),
       Stream.encodeText
     )
-    const app = yield* running(HttpServer.serve(HttpServerResponse.stream(chunks)))
+    const app = yield* running(HttpServer.serve(Effect.succeed(HttpServerResponse.stream(chunks))))
     const body = yield* throughDrain(app, entered, release, async () => (await fetch(url(app, "/"))).text())
     assert.strictEqual(body, "one two three")
   }))
@@ -230,7 +217,7 @@ it.scoped("middleware and HEAD: the head is that of the stock server, and closes
 
 it.scoped("layerTest: a client, a server, and the tag through which it stops", () =>
   Effect.gen(function*() {
-    yield* HttpServer.serveEffect(HttpServerResponse.text("tested"))
+    yield* HttpServer.serveEffect(Effect.succeed(HttpServerResponse.text("tested")))
     const response = yield* HttpClient.get("/")
     assert.strictEqual(yield* response.text, "tested")
     const report = yield* Effect.flatMap(Server.Server, (server) => server.shutdown)
@@ -243,7 +230,7 @@ it.scoped("HttpServer.withLogAddress and layerTestClient work as with the stock 
     assert.strictEqual(yield* response.text, "here")
   }).pipe(
     Effect.provide(
-      HttpServer.serve(HttpServerResponse.text("here")).pipe(
+      HttpServer.serve(Effect.succeed(HttpServerResponse.text("here"))).pipe(
         HttpServer.withLogAddress,
         Layer.provideMerge(HttpServer.layerTestClient),
         Layer.provideMerge(ServerLive),

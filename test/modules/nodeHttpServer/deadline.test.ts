@@ -1,6 +1,7 @@
-import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Stream, TestClock } from "effect"
+import * as HttpRouter from "../../support/effect/httpRouter.js"
 import { get } from "../../support/httpRequests.js"
 import { connect } from "../../support/rawClient.js"
 import { limit, serving, until } from "../../support/running.js"
@@ -69,10 +70,13 @@ it.scoped("a request that arrives after the deadline is answered with 503, and r
 it.scoped("a request to upgrade that is interrupted at the deadline is in the report", () =>
   Effect.gen(function*() {
     const app = yield* serving(
-      Effect.catchAll(HttpRouter.empty.pipe(HttpRouter.get("/", Effect.never)), () => HttpServerResponse.empty()),
+      Effect.catchAll(HttpRouter.empty.pipe(HttpRouter.get("/", Effect.never)), () =>
+        Effect.succeed(HttpServerResponse.empty())),
       policy
     )
-    const client = yield* Effect.promise(() => connect(app.target))
+    const client = yield* Effect.promise(() =>
+      connect(app.target)
+    )
     yield* Effect.promise(() =>
       client.write("GET / HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
     )

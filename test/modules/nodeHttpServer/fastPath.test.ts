@@ -1,9 +1,10 @@
 import { HttpServer, HttpServerResponse } from "@effect/platform"
 import { it } from "@effect/vitest"
-import { ConfigProvider, Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import * as Http from "node:http"
 import { describe, expect } from "vitest"
 import { NodeHttpServer, Shutdown } from "../../../src/index.js"
+import { providerOf, withProvider } from "../../support/effect/configProviders.js"
 import { client, get, responses, send, targetOf } from "../../support/running.js"
 
 // The switch of the fast path. Whose the scope of a request is says which way the request has come.
@@ -69,7 +70,7 @@ describe("the fast path", () => {
   it.scoped("is the matter of the process: a program that reads its configuration elsewhere has the variable, too", () =>
     Effect.gen(function*() {
       yield* withVariable("no")
-      expect(yield* Effect.withConfigProvider(way({}), ConfigProvider.fromMap(new Map()))).toBe(platforms)
+      expect(yield* withProvider(providerOf({}))(way({}))).toBe(platforms)
     }))
 
   it.scoped("says what is wrong with a value that is none, and nothing listens", () =>

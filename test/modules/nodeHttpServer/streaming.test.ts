@@ -42,7 +42,7 @@ const served = (which: Which, app: App) =>
     const scope = yield* Effect.scope
     // in a fiber of its own, for a logger stays with the one that has asked for it
     yield* Effect.promise(() => Effect.runPromise(Layer.buildWithScope(layers, scope)))
-    return { port: server.address._tag === "TcpAddress" ? server.address.port : 0, journal }
+    return { port: "port" in server.address ? server.address.port : 0, journal }
   }).pipe(Effect.provide(Logger.remove(Logger.defaultLogger)))
 
 const encoded = (text: string) => new TextEncoder().encode(text)
@@ -55,26 +55,28 @@ const counter = FiberRef.unsafeMake(0)
 const apps: Record<string, App> = {
   ...Object.fromEntries(Object.entries(responses).filter(([name]) => name.startsWith("stream"))),
   "finalizers, in their order": (journal) =>
-    stream(
+    Effect.succeed(stream(
       Stream.acquireRelease(Effect.succeed("outer"), (_, exit) => note(journal, "outer")(exit)).pipe(
         Stream.flatMap(() => Stream.concat(one, Stream.ensuringWith(one, note(journal, "inner")))),
         Stream.tap(() => Effect.sync(() => journal("emitted"))),
         Stream.ensuringWith(note(journal, "all"))
       )
-    ),
+    )),
   "finalizers of what fails": (journal) =>
-    stream(
+    Effect.succeed(stream(
       Stream.acquireRelease(Effect.void, (_, exit) => note(journal, "released")(exit)).pipe(
         Stream.flatMap(() => Stream.concat(one, Stream.fail("no"))),
         Stream.ensuringWith(note(journal, "all"))
       )
-    ),
-  "a finalizer that dies": () => stream(Stream.ensuring(one, Effect.die("no"))),
+    )),
+  "a finalizer that dies": () => Effect.succeed(stream(Stream.ensuring(one, Effect.die("no")))),
   "a finalizer of the scope": (journal) =>
-    stream(Stream.unwrapScoped(Effect.as(Effect.addFinalizer(note(journal, "scope")), one))),
-  "what is no bytes": () => stream(Stream.ensuring(Stream.make(1 as never), Effect.void)),
+    Effect.succeed(stream(Stream.unwrapScoped(Effect.as(Effect.addFinalizer(note(journal, "scope")), one)))),
+  "what is no bytes": () => Effect.succeed(stream(Stream.ensuring(Stream.make(1 as never), Effect.void))),
   "it interrupts itself": (journal) =>
-    stream(Stream.concat(one, Stream.fromEffect(Effect.interrupt)).pipe(Stream.ensuringWith(note(journal, "all")))),
+    Effect.succeed(
+      stream(Stream.concat(one, Stream.fromEffect(Effect.interrupt)).pipe(Stream.ensuringWith(note(journal, "all"))))
+    ),
   "what it forks ends with it": (journal) =>
     stream(
       one.pipe(
@@ -89,29 +91,29 @@ const apps: Record<string, App> = {
       Effect.fork(Effect.onExit(Effect.never, note(journal, "child"))),
       Effect.zipRight(
         Effect.yieldNow(),
-        stream(
+        Effect.succeed(stream(
           Stream.ensuring(Stream.schedule(one, Schedule.spaced(5)), Effect.sync(() => journal("the stream")))
-        )
+        ))
       )
     ),
   "buffered, merged, grouped": () =>
-    stream(
+    Effect.succeed(stream(
       Stream.merge(Stream.make("a", "a"), Stream.make("a")).pipe(
         Stream.buffer({ capacity: 2 }),
         Stream.map(encoded),
         Stream.mapEffect((bytes) => Effect.delay(Effect.succeed(bytes), 1), { concurrency: 2 })
       ),
       { contentLength: 3 }
-    ),
+    )),
   "a reference set on the way": (journal) =>
     Effect.zipRight(
       Effect.addFinalizer(() => Effect.map(FiberRef.get(counter), (value) => journal(["request", value]))),
-      stream(
+      Effect.succeed(stream(
         one.pipe(
           Stream.tap(() => FiberRef.set(counter, 1)),
           Stream.tap(() => Effect.map(FiberRef.get(counter), (value) => journal(["stream", value])))
         )
-      )
+      ))
     )
 }
 
@@ -162,10 +164,10 @@ describe("a stream, as @effect/platform-node sends it", () => {
         const pass = yield* Deferred.make<void>()
         const later = Stream.drain(Stream.fromEffect(Deferred.await(pass)))
         const { port } = yield* served(which, () =>
-          stream(Stream.concat(Stream.concat(Stream.make(encoded("one")), later), Stream.make(encoded("two")))))
-        const client = yield* Effect.promise(() =>
-          connect({ port })
-        )
+          Effect.succeed(
+            stream(Stream.concat(Stream.concat(Stream.make(encoded("one")), later), Stream.make(encoded("two"))))
+          ))
+        const client = yield* Effect.promise(() => connect({ port }))
         yield* Effect.promise(() => client.write(request("GET", close)))
         yield* Effect.promise(() => client.untilText("one", 5000))
         expect(client.text()).not.toContain("two")
@@ -181,13 +183,13 @@ describe("a stream, as @effect/platform-node sends it", () => {
         const count = 300
         let emitted = 0
         const { port } = yield* served(which, () =>
-          stream(
+          Effect.succeed(stream(
             Stream.range(1, count, 1).pipe(
               Stream.tap(() => Effect.sync(() => emitted++)),
               Stream.map(() => new Uint8Array(size))
             ),
             { contentLength: size * count }
-          ))
+          )))
         const client = yield* Effect.promise(() => connect({ port }, { paused: true }))
         yield* Effect.promise(() => client.write(request("GET", close)))
         yield* Effect.promise(() => waitFor("the first", () => emitted > 0, 5000))
@@ -203,13 +205,13 @@ describe("a stream, as @effect/platform-node sends it", () => {
     it.scopedLive(`${which}: a client that leaves ends the stream`, () =>
       Effect.gen(function*() {
         const { journal, port } = yield* served(which, (journal) =>
-          stream(
+          Effect.succeed(stream(
             Stream.concat(one, Stream.never).pipe(
               Stream.ensuringWith((exit) =>
                 Effect.sync(() => journal(Exit.isFailure(exit) && Cause.isInterruptedOnly(exit.cause)))
               )
             )
-          ))
+          )))
         const client = yield* Effect.promise(() => connect({ port }))
         yield* Effect.promise(() => client.write(request("GET")))
         yield* Effect.promise(() => client.untilText("a\r\n", 5000))

@@ -2,6 +2,7 @@ import { RpcSerialization, RpcServer } from "@effect/rpc"
 import { describe, expect, it } from "@effect/vitest"
 import { Cause, Duration, Effect, Exit, Fiber, Layer, Logger, Option, Scope, Stream } from "effect"
 import { NodeSocketServer, type Shutdown } from "../../../src/index.js"
+import { labelOf } from "../../support/effect/logs.js"
 import { client as raw, ended, send, silent, until, untilPhase } from "../../support/running.js"
 import { Backend, client, protocols, serving, Work } from "./rpcServer.js"
 
@@ -234,7 +235,7 @@ describe("RPC over sockets", () => {
     Effect.gen(function*() {
       const warnings: Array<string> = []
       const logger = Logger.make(({ logLevel, message }) => {
-        if (logLevel.label === "WARN") warnings.push(String(message))
+        if (labelOf(logLevel) === "WARN") warnings.push(String(message))
       })
       const backend = new Backend()
       yield* Layer.build(

@@ -10,6 +10,8 @@ import * as Layer from "effect/Layer"
 import * as TestClock from "effect/TestClock"
 import { createServer } from "node:http"
 import { NodeHttpServer, Server, Shutdown } from "../../../src/index.js"
+import { defects } from "../../../src/internal/effect/causes.js"
+import { failures } from "../../support/effect/causes.js"
 import { makeApp } from "../../support/handlers.js"
 import { answer, client, deadlineExceededIn, get, real, send, targetOf, untilPhase } from "../../support/running.js"
 
@@ -54,8 +56,8 @@ describe("launch", () => {
       yield* TestClock.adjust("1 second")
       const exit = yield* real("the launch", Fiber.await(fiber))
       if (Exit.isSuccess(exit)) throw new Error("it succeeded")
-      expect(Cause.failures(exit.cause)).toHaveLength(1)
-      expect(Cause.defects(exit.cause)).toHaveLength(0)
+      expect(failures(exit.cause)).toHaveLength(1)
+      expect(defects(exit.cause)).toHaveLength(0)
       expect(Cause.squash(exit.cause)).toMatchObject({ _tag: "DeadlineExceeded", report: { cut: [{ path: "/hold" }] } })
       expect(released).toEqual(["resource"])
     }))

@@ -1,8 +1,6 @@
 /** An option that there is not is an error that names it, its value and the nearest there is: in every module alike. */
 import { describe, expect, it } from "@effect/vitest"
 import * as Config from "effect/Config"
-import * as ConfigError from "effect/ConfigError"
-import * as ConfigProvider from "effect/ConfigProvider"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -22,6 +20,18 @@ import {
   Status,
   Systemd
 } from "../../../src/index.js"
+import {
+  firstOf,
+  isConfigError,
+  type Provider,
+  providerBelow,
+  providerOf,
+  providerOfEnvironment,
+  providerOfJson,
+  providerWithoutList,
+  type Settings,
+  withProvider
+} from "../../support/effect/configProviders.js"
 
 /** As a program without types, or with options that come from elsewhere, passes them. */
 const misspelt = <A>(options: object): A => options as A
@@ -200,13 +210,8 @@ describe("an option that there is not", () => {
 })
 
 describe("a setting that there is not", () => {
-  const load = (provider: ConfigProvider.ConfigProvider) =>
-    Effect.withConfigProvider(Effect.either(Shutdown.config()), provider)
-  const environment = (settings: Readonly<Record<string, string>>) =>
-    ConfigProvider.fromMap(new Map([["PATH", "/bin"], ["_", "x"], ["HOME_DIR", ""], ...Object.entries(settings)]), {
-      pathDelim: "_",
-      seqDelim: ","
-    })
+  const load = (provider: Provider) => withProvider(provider)(Shutdown.config())
+  const environment = (settings: Settings) => providerOfEnvironment({ PATH: "/bin", _: "x", HOME_DIR: "", ...settings })
 
   const slips = {
     SHUTDOWN_TIMEOUTT: "SHUTDOWN_TIMEOUT",
@@ -226,19 +231,15 @@ describe("a setting that there is not", () => {
         const providers = [
           environment({ [name]: "5" }),
           environment({ [name]: "5", SHUTDOWN_TIMEOUT: "8 seconds" }),
-          ConfigProvider.fromMap(new Map([[name, "5"]])),
-          ConfigProvider.fromJson({ [name]: "5", other: { nested: [1, 2] } }),
-          ConfigProvider.nested(ConfigProvider.fromMap(new Map([[`APP.${name}`, "5"]])), "APP").pipe((provider) =>
-            ConfigProvider.fromMap(new Map([[name, "5"]])).pipe(ConfigProvider.orElse(() => provider))
-          )
+          providerOf({ [name]: "5" }),
+          providerOfJson({ [name]: "5", other: { nested: [1, 2] } }),
+          firstOf(providerOf({ [name]: "5" }), providerBelow("APP", { [name]: "5" }))
         ]
         for (const provider of providers) {
-          const result = yield* load(provider)
-          expect(result._tag).toBe("Left")
-          if (result._tag !== "Left") return
-          expect(ConfigError.isConfigError(result.left)).toBe(true)
-          expect(inspect(result.left)).toContain(name)
-          expect(inspect(result.left)).toContain(`there is no such setting; ${meant} is meant`)
+          const error = yield* Effect.flip(load(provider))
+          expect(isConfigError(error)).toBe(true)
+          expect(inspect(error)).toContain(name)
+          expect(inspect(error)).toContain(`there is no such setting; ${meant} is meant`)
         }
       }))
   }
@@ -246,7 +247,7 @@ describe("a setting that there is not", () => {
   it.effect("is somebody else's where it is like none of ours", () =>
     Effect.gen(function*() {
       // what Kubernetes sets for a Service called "shutdown", and a tool's own
-      const result = yield* load(environment({
+      const { timeout } = yield* load(environment({
         SHUTDOWN_PORT: "tcp://10.0.0.1:80",
         SHUTDOWN_PORT_80_TCP_ADDR: "10.0.0.1",
         SHUTDOWN_SERVICE_HOST: "10.0.0.1",
@@ -255,26 +256,21 @@ describe("a setting that there is not", () => {
         TIMEOUTT: "1",
         SHUTDOWN_TIMEOUT: "20 seconds"
       }))
-      expect(result._tag === "Right" && result.right.timeout).toEqual(Duration.seconds(20))
+      expect(timeout).toEqual(Duration.seconds(20))
     }))
 
   it.effect("is found behind a prefix of the user's own", () =>
     Effect.gen(function*() {
       const nested = Config.nested(Shutdown.config(), "APP")
-      const read = (settings: Readonly<Record<string, string>>) =>
-        Effect.withConfigProvider(Effect.either(nested), environment(settings))
-      expect(String(yield* read({ APP_SHUTDOWN_TIMOUT: "5" }))).toContain("SHUTDOWN_TIMEOUT is meant")
-      expect(yield* read({ APP_SHUTDOWN_TIMEOUT: "5", SHUTDOWN_TIMOUT: "5" })).toMatchObject({ _tag: "Right" })
+      const read = (settings: Settings) => withProvider(environment(settings))(nested)
+      const error = yield* Effect.flip(read({ APP_SHUTDOWN_TIMOUT: "5" }))
+      expect(inspect(error)).toContain("SHUTDOWN_TIMEOUT is meant")
+      expect((yield* read({ APP_SHUTDOWN_TIMEOUT: "5", SHUTDOWN_TIMOUT: "5" })).timeout).toEqual(Duration.millis(5))
     }))
 
   it.effect("cannot be looked for where a provider lists nothing", () =>
     Effect.gen(function*() {
-      const flat = ConfigProvider.fromMap(new Map([["SHUTDOWN_TIMEOUT", "5"]])).flattened
-      const provider = ConfigProvider.fromFlat(ConfigProvider.makeFlat({
-        load: flat.load,
-        enumerateChildren: (path) => Effect.fail(ConfigError.Unsupported([...path], "it lists nothing")),
-        patch: flat.patch
-      }))
-      expect(yield* load(provider)).toMatchObject({ _tag: "Right" })
+      const { timeout } = yield* load(providerWithoutList({ SHUTDOWN_TIMEOUT: "5" }))
+      expect(timeout).toEqual(Duration.millis(5))
     }))
 })

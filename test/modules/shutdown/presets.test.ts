@@ -1,6 +1,8 @@
 import { assert, describe, expect, it } from "@effect/vitest"
-import { Config, ConfigProvider, Duration, Effect, Either } from "effect"
+import { Config, Duration, Effect } from "effect"
+import { inspect } from "node:util"
 import { Server, Shutdown } from "../../../src/index.js"
+import { providerOf, withProvider } from "../../support/effect/configProviders.js"
 
 const millis = (policy: Shutdown.Policy) =>
   Duration.toMillis(policy.lameDuck ?? 0) + Duration.toMillis(policy.timeout ?? 0)
@@ -77,19 +79,16 @@ describe("presets", () => {
   ]
   for (const [what, make, message] of refused) {
     it(`refuses ${what}`, () => {
-      const error = Either.flip(Either.try({ try: make, catch: (error) => error }))
-      assert(Either.isRight(error) && error.right instanceof Shutdown.InvalidPolicy)
-      assert.include(error.right.message, message)
+      const error = Effect.runSync(Effect.flip(Effect.try({ try: make, catch: (error) => error })))
+      assert(error instanceof Shutdown.InvalidPolicy)
+      assert.include(error.message, message)
     })
   }
 })
 
 describe("the policy from the configuration", () => {
   const read = (values: Readonly<Record<string, string>>, defaults?: Shutdown.Policy) =>
-    Effect.withConfigProvider(
-      Shutdown.config(defaults),
-      ConfigProvider.fromMap(new Map(Object.entries(values)))
-    )
+    withProvider(providerOf(values))(Shutdown.config(defaults))
 
   it.effect("reads every field", () =>
     Effect.gen(function*() {
@@ -133,15 +132,14 @@ describe("the policy from the configuration", () => {
     it.effect(`${name}=${JSON.stringify(value)} is an error that names it`, () =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(read({ [name]: value }))
-        assert.include(JSON.stringify(error), name)
+        assert.include(inspect(error), name)
       }))
   }
 
   it.scoped("is one that a server can be made with", () =>
     Effect.gen(function*() {
-      const policy = yield* Effect.withConfigProvider(
-        Config.all([Shutdown.config(Shutdown.docker()), Config.succeed(0)]),
-        ConfigProvider.fromMap(new Map())
+      const policy = yield* withProvider(providerOf({}))(
+        Config.all([Shutdown.config(Shutdown.docker()), Config.succeed(0)])
       )
       yield* Server.make(policy[0])
     }))

@@ -2,6 +2,7 @@
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
+import { toJsonLines } from "../../support/effect/logs.js"
 
 export interface Line {
   readonly message: unknown
@@ -27,7 +28,7 @@ export const collectLog = (least: LogLevel.LogLevel = LogLevel.Info) => {
     /** The first line whose message this matches. */
     find: (pattern: RegExp): Line | undefined => lines().find(({ message }) => pattern.test(String(message))),
     layer: Layer.merge(
-      Logger.replace(Logger.defaultLogger, Logger.map(Logger.jsonLogger, (text) => void raw.push(text))),
+      toJsonLines((text) => void raw.push(text)),
       Logger.minimumLogLevel(least)
     )
   }

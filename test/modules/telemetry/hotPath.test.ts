@@ -5,12 +5,12 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
-import * as Tracer from "effect/Tracer"
 import { vi } from "vitest"
 import { Metrics, Server, Status } from "../../../src/index.js"
 import { Sampler } from "../../../src/internal/telemetry/sampler.js"
 import { viewOf } from "../../../src/internal/telemetry/telemetry.js"
-import { CountingSupervisor } from "../../support/countingSupervisor.js"
+import { FiberCount } from "../../support/effect/fibers.js"
+import { tracerThat } from "../../support/effect/tracers.js"
 import { makeApp } from "../../support/handlers.js"
 import { client, get, responses, send, serving } from "../../support/running.js"
 import { makeScreen } from "./fakeTerminal.js"
@@ -24,14 +24,11 @@ const requests = 50
 const costs = (watch: (server: Server.ServerService) => Effect.Effect<() => number, unknown, Scope.Scope>) =>
   Effect.gen(function*() {
     const native = yield* Effect.tracer
-    const fibers = new CountingSupervisor()
+    const fibers = new FiberCount()
     const count = { spans: 0, logs: 0 }
-    const tracer = Tracer.make({
-      span: (...args) => {
-        count.spans++
-        return native.span(...args)
-      },
-      context: (f, fiber) => native.context(f, fiber)
+    const tracer = tracerThat(native, (_name, make) => {
+      count.spans++
+      return make()
     })
     const counting = Layer.mergeAll(
       Layer.setTracer(tracer),
@@ -65,7 +62,7 @@ const costs = (watch: (server: Server.ServerService) => Effect.Effect<() => numb
       kept.leave()
       yield* stop
       return cost
-    }).pipe(Effect.scoped, Effect.provide(counting), Effect.supervised(fibers))
+    }).pipe(Effect.scoped, Effect.provide(counting), fibers.under)
   })
 
 describe("the hot path", () => {
@@ -85,7 +82,7 @@ describe("the hot path", () => {
         )).pipe(
           Effect.zipRight(TestClock.adjust("1 second")),
           // nothing of ours is called when a connection changes
-          Effect.tap(() => expect(viewOf(server)?.registry.observers.size).toBe(0)),
+          Effect.tap(() => Effect.sync(() => expect(viewOf(server)?.registry.observers.size).toBe(0))),
           Effect.as(looks)
         )
       )

@@ -10,6 +10,7 @@ import * as TestClock from "effect/TestClock"
 import { createServer } from "node:http"
 import * as Http2 from "node:http2"
 import { NodeHttpServer, Server } from "../../../src/index.js"
+import { printAddress } from "../../../src/internal/model/listener.js"
 import { makeApp, servingHeld } from "../../support/handlers.js"
 import { client, get, idleAfterOne, remoteAddress, send, serving, until, untilPhase } from "../../support/running.js"
 import { collectLog } from "./collectLog.js"
@@ -79,10 +80,10 @@ describe("the log of a shutdown", () => {
   it.effect("does not hide why a start has failed, nor does a lame duck put it off", () => {
     const log = collectLog()
     return Effect.gen(function*() {
-      const failed = Layer.fail(new Error("cannot connect to postgres"))
+      const failed = Layer.effectDiscard(Effect.fail(new Error("cannot connect to postgres")))
       const policy = { lameDuck: "1 minute", host: "127.0.0.1" } as const
       const start = (port: number) =>
-        HttpServer.serve(HttpServerResponse.text("hello")).pipe(
+        HttpServer.serve(Effect.succeed(HttpServerResponse.text("hello"))).pipe(
           Layer.provide(failed),
           Layer.provide(NodeHttpServer.layer(() => createServer(), { ...policy, port }))
         )
@@ -186,7 +187,7 @@ describe("the log of a shutdown", () => {
           answer = () => response.end("late")
         }), { port: 0, host: "127.0.0.1" })
       const client = yield* Effect.acquireRelease(
-        Effect.sync(() => Http2.connect(HttpServer.formatAddress(listener.address))),
+        Effect.sync(() => Http2.connect(`http://${printAddress(listener.address)}`)),
         (client) => Effect.sync(() => client.destroy())
       )
       client.on("error", () => {}).request({ ":path": "/hold?\u009b2J" }).on("error", () => {}).end()

@@ -2,12 +2,12 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
-import * as MetricState from "effect/MetricState"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import * as Http from "node:http"
 import { Metrics, Server, type Shutdown } from "../../../src/index.js"
+import { registrySnapshot } from "../../../src/internal/effect/metrics.js"
+import { withLabel } from "../../support/effect/metrics.js"
 import { makeApp } from "../../support/handlers.js"
 import {
   client,
@@ -27,15 +27,15 @@ import {
 /** What Effect's registry says of one server: by name, and by name and labels where there are any. */
 const read = (server: string): Readonly<Record<string, number>> =>
   Object.fromEntries(
-    Metric.unsafeSnapshot().flatMap(({ metricKey, metricState }) => {
-      const tags = metricKey.tags.filter(({ key }) => key !== "unit")
-      if (!tags.some(({ key, value }) => key === "server" && value === server)) return []
-      const labels = tags.filter(({ key }) => key !== "server").map(({ key, value }) => `${key}=${value}`).sort()
-      const name = `${metricKey.name.replace("quiesce_", "")}${labels.length === 0 ? "" : `{${labels.join()}}`}`
-      const state: unknown = metricState
-      if (MetricState.isCounterState(state)) return [[name, Number(state.count)]]
-      if (MetricState.isGaugeState(state)) return [[name, Number(state.value)]]
-      if (MetricState.isHistogramState(state)) return [[`${name}.count`, state.count], [`${name}.sum`, state.sum]]
+    Effect.runSync(registrySnapshot).flatMap(({ labels, name: full, state }) => {
+      if (!labels.some(([key, value]) => key === "server" && value === server)) return []
+      const others = labels.filter(([key]) => key !== "unit" && key !== "server").map(([key, value]) =>
+        `${key}=${value}`
+      )
+      const name = `${full.replace("quiesce_", "")}${others.length === 0 ? "" : `{${others.sort().join()}}`}`
+      if (state.kind === "counter") return [[name, Number(state.count)]]
+      if (state.kind === "gauge") return [[name, Number(state.value)]]
+      if (state.kind === "histogram") return [[`${name}.count`, state.count], [`${name}.sum`, state.sum]]
       return []
     })
   )
@@ -147,10 +147,10 @@ describe("metrics", () => {
       yield* idleAfterOne(second.target)
       yield* idleAfterOne(second.target)
       const names = () => {
-        const tags = Metric.unsafeSnapshot().flatMap(({ metricKey }) =>
-          metricKey.tags.filter(({ key }) => key === "server")
+        const servers = Effect.runSync(registrySnapshot).flatMap(({ labels }) =>
+          labels.flatMap(([name, value]) => name === "server" ? [value] : [])
         )
-        return [...new Set(tags.map(({ value }) => value))].filter((name) => /^\d+$/.test(name))
+        return [...new Set(servers)].filter((name) => /^\d+$/.test(name))
       }
       yield* TestClock.adjust("1 second")
       expect(names().map((name) => read(name)["connections_accepted_total"])).toEqual([1, 2])
@@ -206,7 +206,7 @@ describe("metrics", () => {
   it.scoped("are written with the labels that are around", () =>
     Effect.gen(function*() {
       const { server, stop, target } = yield* serving(makeApp().app, { idleGrace: 0 })
-      yield* Effect.tagMetrics(watched(server, { server: "labels", interval: "1 second" }), "region", "north")
+      yield* withLabel("region", "north")(watched(server, { server: "labels", interval: "1 second" }))
       const idle = yield* idleAfterOne(target)
       yield* responses(idle, 1)
       yield* TestClock.adjust("1 second")

@@ -1,10 +1,12 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import * as Tracer from "effect/Tracer"
+import { tracerThat } from "../../support/effect/tracers.js"
 import { makeApp, servingHeld } from "../../support/handlers.js"
 import { client, get, send, serving, silent, untilPhase } from "../../support/running.js"
 
@@ -14,18 +16,15 @@ import { client, get, send, serving, silent, untilPhase } from "../../support/ru
 const recording = Effect.map(Effect.tracer, (native) => {
   const started: Array<Tracer.Span> = []
   const ended: Array<Tracer.Span> = []
-  const tracer = Tracer.make({
-    span: (...args) => {
-      const span = native.span(...args)
-      const { end } = span
-      started.push(span)
-      span.end = (...args) => {
-        ended.push(span)
-        end.apply(span, args)
-      }
-      return span
-    },
-    context: (f, fiber) => native.context(f, fiber)
+  const tracer = tracerThat(native, (_name, make) => {
+    const span = make()
+    const { end } = span
+    started.push(span)
+    span.end = (...args) => {
+      ended.push(span)
+      end.apply(span, args)
+    }
+    return span
   })
   const own = (spans: ReadonlyArray<Tracer.Span>) => spans.filter(({ name }) => name.startsWith("quiesce."))
   return {
@@ -134,24 +133,21 @@ describe("the spans of a shutdown", () => {
       yield* server.onShutdown("notify", Effect.fail(failure))
       const { hooks } = yield* stop
       const cause = Option.getOrThrow(hooks[0]?.cause ?? Option.none())
-      expect(cause._tag === "Fail" && cause.error === failure).toBe(true)
+      expect(Option.getOrUndefined(Cause.failureOption(cause))).toBe(failure)
     }).pipe(Effect.provide(silent)))
 
   it.scoped("cannot harm it: a tracer that throws is nobody's loss", () =>
     Effect.gen(function*() {
       const native = yield* Effect.tracer
-      const broken = Tracer.make({
-        span: (name, ...args) => {
-          if (name === "quiesce.draining") throw new Error("no more spans")
-          const span = native.span(name, ...args)
-          if (!name.startsWith("quiesce.")) return span
-          return Object.assign(Object.create(span), {
-            end: () => {
-              throw new Error("no way to send it")
-            }
-          })
-        },
-        context: (f, fiber) => native.context(f, fiber)
+      const broken = tracerThat(native, (name, make) => {
+        if (name === "quiesce.draining") throw new Error("no more spans")
+        const span = make()
+        if (!name.startsWith("quiesce.")) return span
+        return Object.assign(Object.create(span), {
+          end: () => {
+            throw new Error("no way to send it")
+          }
+        })
       })
       const { server, stop } = yield* Effect.provide(serving(makeApp().app), Layer.setTracer(broken))
       yield* server.onShutdown("well", Effect.void)

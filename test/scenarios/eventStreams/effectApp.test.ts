@@ -22,7 +22,7 @@ describe("event streams of an Effect app", () => {
   for (const type of ["text/event-stream", "text/event-stream; charset=utf-8", "Text/Event-Stream"]) {
     it.scoped(`of type ${type} end whole when draining starts`, () =>
       Effect.gen(function*() {
-        const running = yield* serving(endless(type), { idleGrace: 0 })
+        const running = yield* serving(Effect.succeed(endless(type)), { idleGrace: 0 })
         const reader = yield* reading(running.target)
         const report = yield* running.stop
         assert.deepStrictEqual(yield* answer(reader), { status: 200, body: "data: 1\n\n", connection: "keep-alive" })
@@ -39,7 +39,7 @@ describe("event streams of an Effect app", () => {
         HttpServerResponse.setHeader("x-accel-buffering", "no"),
         HttpServerResponse.unsafeSetCookie("seen", "1")
       )
-      const running = yield* serving(app, { idleGrace: 0 })
+      const running = yield* serving(Effect.succeed(app), { idleGrace: 0 })
       const reader = yield* reading(running.target)
       const head = reader.text()
       assert.match(head, /^HTTP\/1\.1 203/)
@@ -51,7 +51,10 @@ describe("event streams of an Effect app", () => {
 
   it.scoped("go on while a lame duck serves", () =>
     Effect.gen(function*() {
-      const running = yield* serving(endless("text/event-stream"), { lameDuck: "10 seconds", timeout: "1 hour" })
+      const running = yield* serving(Effect.succeed(endless("text/event-stream")), {
+        lameDuck: "10 seconds",
+        timeout: "1 hour"
+      })
       const reader = yield* reading(running.target)
       yield* running.interrupt
       yield* running.server.shuttingDown
@@ -64,7 +67,10 @@ describe("event streams of an Effect app", () => {
 
   it.scoped("are left to the deadline where the policy says so, and are named in the report", () =>
     Effect.gen(function*() {
-      const running = yield* serving(endless("text/event-stream"), { endEventStreams: false, timeout: 0 })
+      const running = yield* serving(Effect.succeed(endless("text/event-stream")), {
+        endEventStreams: false,
+        timeout: 0
+      })
       const reader = yield* reading(running.target)
       const { cut } = yield* running.stop
       assert.deepStrictEqual(cut.map(({ clientReceived, path }) => [path, clientReceived]), [["/", "truncated"]])
@@ -75,7 +81,7 @@ describe("event streams of an Effect app", () => {
 describe("other streams", () => {
   it.scoped("are left to the deadline", () =>
     Effect.gen(function*() {
-      const running = yield* serving(endless("text/plain"), { timeout: 0 })
+      const running = yield* serving(Effect.succeed(endless("text/plain")), { timeout: 0 })
       yield* reading(running.target)
       const { cut } = yield* running.stop
       assert.deepStrictEqual(cut.map(({ clientReceived, path }) => [path, clientReceived]), [["/", "truncated"]])

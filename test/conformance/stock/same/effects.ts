@@ -5,13 +5,13 @@ import {
   HttpApp,
   HttpIncomingMessage,
   HttpMiddleware,
-  HttpRouter,
   HttpServerRequest,
   HttpServerResponse,
   HttpTraceContext
 } from "@effect/platform"
 import { NodeHttpServerRequest } from "@effect/platform-node"
 import { Effect, Exit, Fiber, FiberRef, Option, Scope, Stream, Tracer } from "effect"
+import * as HttpRouter from "../../../support/effect/httpRouter.js"
 import { type App, exitText, type Journal } from "./observe.js"
 
 const { text, unsafeJson } = HttpServerResponse

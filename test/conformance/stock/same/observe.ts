@@ -2,7 +2,7 @@
  * Everything that can be seen of an app that is served: what its clients get, byte for byte, and what its fibers,
  * spans, logs and handlers do.
  */
-import { type HttpApp, type HttpMiddleware, HttpServer, HttpServerResponse } from "@effect/platform"
+import { type HttpMiddleware, HttpServer, HttpServerResponse } from "@effect/platform"
 import { NodeContext, NodeHttpServer as Stock } from "@effect/platform-node"
 import {
   Cause,
@@ -22,11 +22,13 @@ import {
 import * as Http from "node:http"
 import * as Net from "node:net"
 import { NodeHttpServer } from "../../../../src/index.js"
+import type { HttpApp } from "../../../support/effect/apps.js"
+import { labelOf } from "../../../support/effect/logs.js"
 import { waitFor, within } from "../../../support/wait.js"
 
 export type Journal = (entry: unknown) => void
 
-export type App = (journal: Journal) => HttpApp.Default<unknown, Scope.Scope | NodeContext.NodeContext>
+export type App = (journal: Journal) => HttpApp<unknown, Scope.Scope | NodeContext.NodeContext>
 
 export type Tracing = "native" | "recorded" | "off"
 
@@ -111,7 +113,7 @@ export const logging = (journal: Journal) =>
   Logger.make(({ annotations, cause, logLevel, message, spans }) => {
     journal([
       "log",
-      logLevel.label,
+      labelOf(logLevel),
       String(message),
       [...HashMap.toEntries(annotations)].map(([key, value]) => `${key}=${String(value)}`).toSorted((a, b) =>
         a < b ? -1 : 1
@@ -196,7 +198,7 @@ export const serve = (
     )
     const { address: own } = httpServer
     return {
-      port: own._tag === "TcpAddress" ? own.port : 0,
+      port: "port" in own ? own.port : 0,
       journal: entries,
       isQuiet: () => fibers.alive === 0,
       quiet: Effect.promise(async () => {

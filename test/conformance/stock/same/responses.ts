@@ -5,6 +5,7 @@ import { Cookies, HttpApp, HttpBody, HttpServerRequest, HttpServerResponse } fro
 import { NodeHttpServerRequest } from "@effect/platform-node"
 import { Chunk, Data, Effect, Schedule, Stream } from "effect"
 import { Readable } from "node:stream"
+import { upgraded } from "../../../support/effect/apps.js"
 import type { App } from "./observe.js"
 
 const bytes = (size: number) => Uint8Array.from({ length: size }, (_, index) => index % 256)
@@ -98,7 +99,7 @@ export const responses: Record<string, App> = {
   "failure and a response": () => Effect.ensuring(Effect.fail("no"), Effect.die(text("both", { status: 411 }))),
   "interruption": () => Effect.interrupt,
   "what is no response": () => Effect.succeed("hello") as never,
-  "not an upgrade": () => Effect.map(HttpServerRequest.upgrade, () => empty()),
+  "not an upgrade": () => Effect.map(upgraded, () => empty()),
   "written by hand": () =>
     Effect.map(HttpServerRequest.HttpServerRequest, (request) => {
       NodeHttpServerRequest.toServerResponse(request).writeHead(200, { "x-by": "hand" }).end("by hand")

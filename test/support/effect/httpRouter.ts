@@ -1,0 +1,2 @@
+/** The router that is a value. */
+export * from "@effect/platform/HttpRouter"
