@@ -7,6 +7,7 @@ import { describeWith } from "../../support/describeWith.js"
 import { get } from "../../support/httpRequests.js"
 import { python, systemdNotify } from "../../support/program.js"
 import { withClient } from "../../support/rawClient.js"
+import { codeOfInterrupted } from "../../support/runMain.js"
 import { waitFor } from "../../support/wait.js"
 import { body, likeSystemd, limit, withApp } from "./supervisedApp.js"
 
@@ -51,7 +52,7 @@ const life = async (child: Child) => {
     expect(await body(client)).toBe("whole")
   })
   await untilNotified(child, "the end", ({ STATUS }) => /^Shut down in .* \(Drained\)$/.test(STATUS ?? ""))
-  expect(await child.exit(limit)).toMatchObject({ code: 0 })
+  expect(await child.exit(limit)).toMatchObject({ code: codeOfInterrupted })
   const order = notifications(child).map(({ state }) => "READY" in state ? 0 : "STOPPING" in state ? 1 : 2)
   expect(order).toEqual(order.toSorted((a, b) => a - b))
   expect(order.slice(0, 3)).toEqual([0, 1, 2])
@@ -84,7 +85,7 @@ describeWith(python, () => {
           child.signal("SIGUSR2")
           await body(client)
         })
-        expect(await child.exit(limit)).toMatchObject({ code: 0 })
+        expect(await child.exit(limit)).toMatchObject({ code: codeOfInterrupted })
       })
   )
 
@@ -96,7 +97,7 @@ describeWith(python, () => {
         await child.listening()
         await untilNotified(child, "READY", ({ READY }) => READY === "1")
         child.signal("SIGTERM")
-        expect(await child.exit(limit)).toMatchObject({ code: 0 })
+        expect(await child.exit(limit)).toMatchObject({ code: codeOfInterrupted })
         await untilNotified(child, "STOPPING", ({ STOPPING }) => STOPPING === "1")
         expect(child.stdout()).not.toContain("EXTEND_TIMEOUT_USEC")
       })
@@ -155,7 +156,7 @@ describeWith(python, () => {
           expect(await body(client)).toMatch(/^hello/)
         })
         child.signal("SIGTERM")
-        expect(await child.exit(limit)).toMatchObject({ code: 0 })
+        expect(await child.exit(limit)).toMatchObject({ code: codeOfInterrupted })
         expect(timesLogged(child, failed)).toBe(1)
         expect(child.stdout()).toContain("systemd-notify: it is not installed, or not on the PATH")
       })
@@ -186,7 +187,7 @@ describeWith(python, () => {
             await child.listening()
             if (told) await waitFor("READY", () => readFileSync(ran, "utf8").includes("READY=1"), limit)
             child.signal("SIGTERM")
-            expect(await child.exit(limit)).toMatchObject({ code: 0 })
+            expect(await child.exit(limit)).toMatchObject({ code: codeOfInterrupted })
             expect(readFileSync(ran, "utf8").includes("STOPPING=1")).toBe(told)
             if (!told) expect(readFileSync(ran, "utf8")).toBe("")
             expect(child.stdout()).not.toContain(failed)
@@ -215,7 +216,7 @@ describeWith(python, () => {
           await child.listening()
           await waitFor("READY", () => readFileSync(ran, "utf8").includes("READY=1"), limit)
           child.signal("SIGTERM")
-          expect(await child.exit(limit)).toMatchObject({ code: 0 })
+          expect(await child.exit(limit)).toMatchObject({ code: codeOfInterrupted })
           const states = readFileSync(ran, "utf8").trim().split("\n").map((line) => line.split(/[= ]/)[0])
           expect(states).toEqual(["READY", "STOPPING", "STOPPING", "STOPPING", "STATUS"])
           expect(child.stdout()).not.toContain(failed)
@@ -240,7 +241,7 @@ describeWith([systemdNotify, python], () => {
           await child.listening()
           await untilLogged(child, failed)
           child.signal("SIGTERM")
-          expect(await child.exit(limit)).toMatchObject({ code: 0 })
+          expect(await child.exit(limit)).toMatchObject({ code: codeOfInterrupted })
           expect(timesLogged(child, failed)).toBe(1)
         })
       )

@@ -5,6 +5,7 @@ import { describeWith } from "../../support/describeWith.js"
 import { get } from "../../support/httpRequests.js"
 import { underInit, unshare } from "../../support/program.js"
 import { withClient } from "../../support/rawClient.js"
+import { codeOfInterrupted } from "../../support/runMain.js"
 import { waitFor } from "../../support/wait.js"
 import { afterDuplicateWindow } from "../signals/signalledApp.js"
 import { body, limit, withApp } from "./supervisedApp.js"
@@ -41,7 +42,7 @@ describeWith(unshare, () => {
               process.kill(outside, "SIGUSR2")
               expect(await body(client)).toBe("whole")
             })
-            expect(await child.exit(limit)).toMatchObject({ code: 0 })
+            expect(await child.exit(limit)).toMatchObject({ code: launch === "layer" ? codeOfInterrupted : 0 })
             expect(child.stdout()).toContain("(Drained)")
           })
       )

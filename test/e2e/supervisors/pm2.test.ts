@@ -4,6 +4,7 @@ import { nodeArgs } from "../../support/bundle.js"
 import { startLimit } from "../../support/child.js"
 import { get } from "../../support/httpRequests.js"
 import { withClient } from "../../support/rawClient.js"
+import { codeOfInterrupted } from "../../support/runMain.js"
 import { waitFor } from "../../support/wait.js"
 import type { Options } from "./fixtures/app.js"
 import { body, fixture, limit } from "./supervisedApp.js"
@@ -65,9 +66,10 @@ describe("PM2", () => {
             process.kill(child.pid!, "SIGUSR2")
             expect(await body(client)).toBe("whole")
           })
-          expect(await waitFor(() => `the end: ${out()}`, ended, limit)).toBe(0)
+          const code = await waitFor(() => `the end: ${out()}`, ended, limit)
+          expect(code).toBe(launch === "layer" ? codeOfInterrupted : 0)
           expect(out()).toContain("(Drained)")
-          expect(out().includes(`"outcome":"Drained"`)).toBe(launch !== "layer")
+          expect(/"event":"report".*"outcome":"Drained"/.test(out())).toBe(launch !== "layer")
           expect(messages).toEqual(["ready"])
         })
     )
@@ -86,7 +88,7 @@ describe("PM2", () => {
         })
         expect(forked.messages).toEqual([])
         forked.child.kill("SIGTERM")
-        expect(await waitFor(() => `the end: ${forked.out()}`, forked.ended, limit)).toBe(0)
+        expect(await waitFor(() => `the end: ${forked.out()}`, forked.ended, limit)).toBe(codeOfInterrupted)
       })
   )
 })

@@ -10,6 +10,7 @@ import { describeWith } from "../../support/describeWith.js"
 import { get } from "../../support/httpRequests.js"
 import { python, systemdActivate, type Under } from "../../support/program.js"
 import { connect, type RawClient, withClient } from "../../support/rawClient.js"
+import { codeOfInterrupted } from "../../support/runMain.js"
 import { pace, waitFor } from "../../support/wait.js"
 import { body, likeSystemd, limit, withApp } from "./supervisedApp.js"
 
@@ -38,7 +39,7 @@ describeWith(systemdActivate, () => {
           expect(await hello(client)).toBe(child.pid)
         })
         child.signal("SIGTERM")
-        expect(await child.exit(limit)).toMatchObject({ code: 0 })
+        expect(await child.exit(limit)).toMatchObject({ code: codeOfInterrupted })
       })
       // it is systemd's, and stays
       expect(existsSync(path)).toBe(true)
@@ -95,8 +96,8 @@ describeWith(python, () => {
           }
         })
         child.signal("SIGTERM")
-        expect(await child.exit(limit)).toMatchObject({ code: 0 })
-        expect(child.linesOf("ended").map(({ code }) => code)).toEqual([0, 0])
+        expect(await child.exit(limit)).toMatchObject({ code: codeOfInterrupted })
+        expect(child.linesOf("ended").map(({ code }) => code)).toEqual([codeOfInterrupted, codeOfInterrupted])
       }
     ))
 })
