@@ -5,7 +5,7 @@
 import * as Path from "node:path"
 import ts from "typescript"
 
-const modules = ["NodeHttpServer"]
+const modules = ["NodeHttpServer", "NodeSocketServer"]
 
 /** What is missing or does not fit, a line each. */
 export const differences = (out) => {

@@ -390,7 +390,7 @@ describe("the admin listener", () => {
       yield* ask(running.admin, "/readyz")
       yield* ask(running.target, "/")
       yield* running.stop
-      expect(spans.filter((name) => name.startsWith("http.server"))).toEqual(["http.server GET"])
+      expect(spans.filter((name) => name.endsWith("GET"))).toHaveLength(1)
       expect(spans.filter((name) => name === "quiesce.shutdown")).toHaveLength(1)
     }))
 
