@@ -2,7 +2,7 @@
 //
 //   SHUTDOWN_TIMEOUT="20 seconds" SHUTDOWN_LAME_DUCK="2 seconds" node --import tsx examples/configuration.ts
 //   SHUTDOWN_TIMEOUT=soon node --import tsx examples/configuration.ts
-import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Layer } from "effect"
 import { createServer } from "node:http"
@@ -17,11 +17,9 @@ const ServerLive = NodeHttpServer.layerConfig(
   }).pipe(Config.map(({ policy, port }) => ({ host: "127.0.0.1", port, ...policy })))
 )
 
-HttpRouter.empty.pipe(
-  HttpRouter.get("/", HttpServerResponse.text("hello\n")),
-  HttpServer.serve(),
-  HttpServer.withLogAddress,
-  Layer.provide(ServerLive),
-  Layer.launch,
-  NodeRuntime.runMain
-)
+HttpLayerRouter.serve(HttpLayerRouter.add("GET", "/", HttpServerResponse.text("hello\n")), { disableLogger: true })
+  .pipe(
+    Layer.provide(ServerLive),
+    Layer.launch,
+    NodeRuntime.runMain
+  )

@@ -4,12 +4,12 @@
 //   node --import tsx examples/databasePool.ts
 //   curl -d "two coffees" localhost:3000/orders       and Ctrl-C the server meanwhile
 //   curl localhost:3000/orders
-import { FileSystem, HttpRouter, HttpServer, HttpServerRequest, HttpServerResponse, Path } from "@effect/platform"
+import { FileSystem, HttpLayerRouter, HttpServerRequest, HttpServerResponse, Path } from "@effect/platform"
 import { NodeContext, NodeRuntime } from "@effect/platform-node"
 import { Context, Effect, Layer, Pool } from "effect"
 import Sqlite from "node-sqlite3-wasm"
 import { createServer } from "node:http"
-import { NodeHttpServer } from "quiesce"
+import { NodeHttpServer, Signals } from "quiesce"
 
 const port = Number(process.env["PORT"] ?? 3000)
 
@@ -27,14 +27,14 @@ const OrdersLive = Layer.scoped(
       ),
       size: 2
     })
-    yield* Effect.scoped(Effect.map(pool.get, (database) => database.exec("CREATE TABLE orders (what TEXT)")))
+    yield* Effect.scoped(Effect.map(Pool.get(pool), (database) => database.exec("CREATE TABLE orders (what TEXT)")))
     return pool
   })
 ).pipe(Layer.provide(NodeContext.layer))
 
 const place = Effect.gen(function*() {
   const what = yield* Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => request.text)
-  const database = yield* Effect.flatMap(Orders, (pool) => pool.get)
+  const database = yield* Effect.flatMap(Orders, (pool) => Pool.get(pool))
   yield* Effect.log("order received")
   yield* Effect.sleep("1 second")
   database.run("INSERT INTO orders VALUES (?)", what)
@@ -43,17 +43,18 @@ const place = Effect.gen(function*() {
 }).pipe(Effect.scoped)
 
 const list = Effect.gen(function*() {
-  const database = yield* Effect.flatMap(Orders, (pool) => pool.get)
+  const database = yield* Effect.flatMap(Orders, (pool) => Pool.get(pool))
   return yield* HttpServerResponse.json(database.all("SELECT what FROM orders"))
 }).pipe(Effect.scoped)
 
-HttpRouter.empty.pipe(
-  HttpRouter.post("/orders", place),
-  HttpRouter.get("/orders", list),
-  HttpServer.serve(),
-  HttpServer.withLogAddress,
+const Routes = Layer.mergeAll(
+  HttpLayerRouter.add("POST", "/orders", place),
+  HttpLayerRouter.add("GET", "/orders", list)
+)
+
+HttpLayerRouter.serve(Routes, { disableLogger: true }).pipe(
   Layer.provide(OrdersLive),
   Layer.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port })),
   Layer.launch,
-  NodeRuntime.runMain
+  NodeRuntime.runMain({ teardown: Signals.teardown })
 )

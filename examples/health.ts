@@ -5,11 +5,11 @@
 //   node --import tsx examples/health.ts
 //   curl localhost:9000/readyz?verbose; curl localhost:9000/connections; curl localhost:9000/metrics
 //   curl localhost:3000/slow     and Ctrl-C the server meanwhile: curl localhost:9000/requests says what it waits for
-import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+import { HttpLayerRouter, HttpServer, HttpServerResponse } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer } from "effect"
 import { createServer } from "node:http"
-import { Admin, Health, Metrics, NodeHttpServer, Shutdown } from "quiesce"
+import { Admin, Health, Metrics, NodeHttpServer, Shutdown, Signals } from "quiesce"
 
 const port = Number(process.env["PORT"] ?? 3000)
 const adminPort = Number(process.env["ADMIN_PORT"] ?? 9000)
@@ -29,11 +29,16 @@ const Watched = Layer.mergeAll(
   )).pipe(Layer.provide(Admin.layer({ port: adminPort })))
 )
 
-HttpRouter.empty.pipe(
-  HttpRouter.get("/", HttpServerResponse.text("hello\n")),
-  HttpRouter.get("/slow", HttpServerResponse.text("eight seconds later\n").pipe(Effect.delay("8 seconds"))),
-  HttpServer.serve(),
-  HttpServer.withLogAddress,
+const Routes = Layer.mergeAll(
+  HttpLayerRouter.add("GET", "/", HttpServerResponse.text("hello\n")),
+  HttpLayerRouter.add(
+    "GET",
+    "/slow",
+    Effect.delay(Effect.succeed(HttpServerResponse.text("eight seconds later\n")), "8 seconds")
+  )
+)
+
+HttpLayerRouter.serve(Routes, { disableLogger: true }).pipe(
   Layer.provide(Database),
   // not ready before all of that has been built
   Health.startup("app"),
@@ -45,5 +50,5 @@ HttpRouter.empty.pipe(
     ...Shutdown.kubernetes({ terminationGracePeriod: "30 seconds" })
   })),
   Layer.launch,
-  NodeRuntime.runMain
+  NodeRuntime.runMain({ teardown: Signals.teardown })
 )

@@ -2,7 +2,7 @@
 // and bounded, and its outcome is in the report. A hook that fails stops nothing.
 //
 //   node --import tsx examples/hooks.ts       and Ctrl-C
-import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
 import { Duration, Effect, Layer } from "effect"
 import { createServer } from "node:http"
@@ -39,13 +39,11 @@ const LogReport = Layer.scopedDiscard(
     ))
 )
 
-HttpRouter.empty.pipe(
-  HttpRouter.get("/", HttpServerResponse.text("hello\n")),
-  HttpServer.serve(),
-  HttpServer.withLogAddress,
-  Layer.provide(Hooks),
-  Layer.provide(LogReport),
-  Layer.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port })),
-  Layer.launch,
-  NodeRuntime.runMain
-)
+HttpLayerRouter.serve(HttpLayerRouter.add("GET", "/", HttpServerResponse.text("hello\n")), { disableLogger: true })
+  .pipe(
+    Layer.provide(Hooks),
+    Layer.provide(LogReport),
+    Layer.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port })),
+    Layer.launch,
+    NodeRuntime.runMain
+  )

@@ -2,11 +2,11 @@
 //
 //   node --import tsx examples/https.ts
 //   curl -k https://localhost:3000/slow       and Ctrl-C the server meanwhile: the answer still comes
-import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer } from "effect"
 import { createServer } from "node:https"
-import { NodeHttpServer } from "quiesce"
+import { NodeHttpServer, Signals } from "quiesce"
 import { generate } from "selfsigned"
 
 const port = Number(process.env["PORT"] ?? 3000)
@@ -16,12 +16,17 @@ const { cert, private: key } = await generate([{ name: "commonName", value: "loc
   keyType: "ec"
 })
 
-HttpRouter.empty.pipe(
-  HttpRouter.get("/", HttpServerResponse.text("hello\n")),
-  HttpRouter.get("/slow", HttpServerResponse.text("hello, one second later\n").pipe(Effect.delay("1 second"))),
-  HttpServer.serve(),
-  HttpServer.withLogAddress,
+const Routes = Layer.mergeAll(
+  HttpLayerRouter.add("GET", "/", HttpServerResponse.text("hello\n")),
+  HttpLayerRouter.add(
+    "GET",
+    "/slow",
+    Effect.delay(Effect.succeed(HttpServerResponse.text("hello, one second later\n")), "1 second")
+  )
+)
+
+HttpLayerRouter.serve(Routes, { disableLogger: true }).pipe(
   Layer.provide(NodeHttpServer.layer(() => createServer({ cert, key }), { host: "127.0.0.1", port })),
   Layer.launch,
-  NodeRuntime.runMain
+  NodeRuntime.runMain({ teardown: Signals.teardown })
 )

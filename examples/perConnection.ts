@@ -2,11 +2,11 @@
 //
 //   node --import tsx examples/perConnection.ts
 //   curl localhost:3000 localhost:3000 localhost:3000       three requests on one connection
-import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer, Ref } from "effect"
 import { createServer } from "node:http"
-import { Connection, NodeHttpServer } from "quiesce"
+import { Connection, NodeHttpServer, Signals } from "quiesce"
 
 const port = Number(process.env["PORT"] ?? 3000)
 
@@ -24,11 +24,8 @@ const handler = Effect.gen(function*() {
   return HttpServerResponse.text(`request ${n} of connection ${id}\n`)
 })
 
-HttpRouter.empty.pipe(
-  HttpRouter.get("/", handler),
-  HttpServer.serve(),
-  HttpServer.withLogAddress,
+HttpLayerRouter.serve(HttpLayerRouter.add("GET", "/", handler), { disableLogger: true }).pipe(
   Layer.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port })),
   Layer.launch,
-  NodeRuntime.runMain
+  NodeRuntime.runMain({ teardown: Signals.teardown })
 )

@@ -2,11 +2,11 @@
 //
 //   node --import tsx examples/rpc.ts
 //   node --import tsx examples/rpc.ts call       and Ctrl-C the server meanwhile: the result still comes
-import { SocketServer } from "@effect/platform"
+import { HttpServer, SocketServer } from "@effect/platform"
 import { NodeRuntime, NodeSocket } from "@effect/platform-node"
 import { Rpc, RpcClient, RpcGroup, RpcSerialization, RpcServer } from "@effect/rpc"
 import { Effect, Layer, Schema } from "effect"
-import { NodeSocketServer } from "quiesce"
+import { NodeSocketServer, Signals } from "quiesce"
 import { withDrain } from "quiesce/rpc"
 
 const host = "127.0.0.1"
@@ -27,8 +27,7 @@ const GreetingsLive = Greetings.toLayer({
 const logAddress = Layer.effectDiscard(
   Effect.flatMap(
     SocketServer.SocketServer,
-    ({ address }) =>
-      address._tag === "TcpAddress" ? Effect.log(`Listening on ${address.hostname}:${address.port}`) : Effect.void
+    ({ address }) => Effect.log(`Listening on ${HttpServer.formatAddress(address).replace("http://", "")}`)
   )
 )
 
@@ -52,4 +51,4 @@ const call = Effect.flatMap(RpcClient.make(Greetings), (client) => client.Greet(
 )
 
 if (process.argv[2] === "call") NodeRuntime.runMain(call)
-else NodeRuntime.runMain(server)
+else NodeRuntime.runMain(server, { teardown: Signals.teardown })

@@ -7,7 +7,7 @@
 //   once:    5 s in which it still accepts, and asks clients to leave; the answer comes; exit code 0
 //   twice:   those 5 s are over; the answer comes; exit code 0
 //   thrice:  the request is cut, with a 503; the database is closed all the same; exit code 130
-import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer } from "effect"
 import { createServer } from "node:http"
@@ -17,10 +17,14 @@ const port = Number(process.env["PORT"] ?? 3000)
 
 const Database = Layer.scopedDiscard(Effect.acquireRelease(Effect.void, () => Effect.log("database closed")))
 
-HttpRouter.empty.pipe(
-  HttpRouter.get("/slow", HttpServerResponse.text("ten seconds later\n").pipe(Effect.delay("10 seconds"))),
-  HttpServer.serve(),
-  HttpServer.withLogAddress,
+HttpLayerRouter.serve(
+  HttpLayerRouter.add(
+    "GET",
+    "/slow",
+    Effect.delay(Effect.succeed(HttpServerResponse.text("ten seconds later\n")), "10 seconds")
+  ),
+  { disableLogger: true }
+).pipe(
   Layer.provideMerge(NodeHttpServer.layer(() => createServer(), {
     host: "127.0.0.1",
     port,

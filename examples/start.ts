@@ -1,7 +1,7 @@
 // An app to play with: start it, use it with a browser or curl, press Ctrl-C, and see how it stops.
 //
 //   npm start       (PORT=3001 npm start, if 3000 is taken)
-import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+import { HttpLayerRouter, HttpServer, HttpServerResponse } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
 import { Cause, Clock, Console, Effect, Layer, Logger, LogLevel, Option, Schedule, Stream } from "effect"
 import { createServer } from "node:http"
@@ -15,7 +15,7 @@ const port = Number(process.env["PORT"] ?? 3000)
 const timeoutMillis = 10_000
 const screen = Screen.make(process.stdout)
 
-const router = Effect.map(Server.Server, (server) => {
+const Routes = Layer.unwrapEffect(Effect.map(Server.Server, (server) => {
   const snapshot = Effect.all({
     phase: server.phase.get,
     now: Clock.currentTimeMillis,
@@ -33,15 +33,20 @@ const router = Effect.map(Server.Server, (server) => {
     Stream.map((seen) => `data: ${JSON.stringify(seen)}\n\n`),
     Stream.encodeText
   )
-  return work({ streamsEnd: server.shuttingDown }).pipe(
-    HttpRouter.get("/", HttpServerResponse.file(fileURLToPath(new URL("./start/page.html", import.meta.url)))),
-    HttpRouter.get("/live", HttpServerResponse.stream(live, { contentType: "text/event-stream" })),
-    HttpRouter.get("/connections", Effect.flatMap(snapshot, (seen) => HttpServerResponse.json(seen)))
+  return Layer.mergeAll(
+    work({ streamsEnd: server.shuttingDown }),
+    HttpLayerRouter.add(
+      "GET",
+      "/",
+      HttpServerResponse.file(fileURLToPath(new URL("./start/page.html", import.meta.url)))
+    ),
+    HttpLayerRouter.add("GET", "/live", HttpServerResponse.stream(live, { contentType: "text/event-stream" })),
+    HttpLayerRouter.add("GET", "/connections", Effect.flatMap(snapshot, (seen) => HttpServerResponse.json(seen)))
   )
-})
+}))
 
 const whatToTry = Effect.flatMap(HttpServer.HttpServer, ({ address }) => {
-  const url = address._tag === "TcpAddress" ? `http://localhost:${address.port}` : HttpServer.formatAddress(address)
+  const url = HttpServer.formatAddress(address).replace("127.0.0.1", "localhost")
   return Console.log(`
 ${screen.bold(`Serving on ${url}`)} (process ${process.pid})
 
@@ -63,7 +68,7 @@ const Hooks = Layer.scopedDiscard(Effect.flatMap(
 ))
 
 Layer.effectDiscard(whatToTry).pipe(
-  Layer.provide(Layer.unwrapEffect(Effect.map(router, HttpServer.serve()))),
+  Layer.provide(HttpLayerRouter.serve(Routes, { disableListenLog: true, disableLogger: true })),
   Layer.provide(Hooks),
   Layer.provide([DrainView.layer(screen), Status.layer({ serving: true })]),
   Layer.provide(NodeHttpServer.layer(() => createServer(), {

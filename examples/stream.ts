@@ -3,11 +3,11 @@
 //
 //   node --import tsx examples/stream.ts
 //   curl -N localhost:3000/clock       and Ctrl-C the server meanwhile
-import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
 import { DateTime, Effect, Layer, Schedule, Stream } from "effect"
 import { createServer } from "node:http"
-import { NodeHttpServer, Server } from "quiesce"
+import { NodeHttpServer, Server, Signals } from "quiesce"
 
 const port = Number(process.env["PORT"] ?? 3000)
 
@@ -21,11 +21,8 @@ const clock = Effect.gen(function*() {
   return HttpServerResponse.stream(Stream.encodeText(times), { contentType: "text/plain" })
 })
 
-HttpRouter.empty.pipe(
-  HttpRouter.get("/clock", clock),
-  HttpServer.serve(),
-  HttpServer.withLogAddress,
+HttpLayerRouter.serve(HttpLayerRouter.add("GET", "/clock", clock), { disableLogger: true }).pipe(
   Layer.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port })),
   Layer.launch,
-  NodeRuntime.runMain
+  NodeRuntime.runMain({ teardown: Signals.teardown })
 )

@@ -4,11 +4,11 @@
 //   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 node --import tsx examples/telemetry.ts
 //   curl localhost:3000/slow       and Ctrl-C the server meanwhile
 import { Otlp } from "@effect/opentelemetry"
-import { FetchHttpClient, HttpClient, HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+import { FetchHttpClient, HttpClient, HttpLayerRouter, HttpServerResponse } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Effect, Layer, Logger, Option } from "effect"
 import { createServer } from "node:http"
-import { Metrics, NodeHttpServer, Server, Status } from "quiesce"
+import { Metrics, NodeHttpServer, Server, Signals, Status } from "quiesce"
 
 const port = Number(process.env["PORT"] ?? 3000)
 
@@ -33,17 +33,22 @@ const Hooks = Layer.scopedDiscard(Effect.flatMap(
   (server) => server.onShutdown("flush cache", Effect.withSpan(Effect.sleep("300 millis"), "write cache"))
 ))
 
-HttpRouter.empty.pipe(
-  HttpRouter.get("/", HttpServerResponse.text("hello\n")),
-  HttpRouter.get("/slow", HttpServerResponse.text("hello, three seconds later\n").pipe(Effect.delay("3 seconds"))),
-  HttpRouter.get("/hangs", Effect.never),
-  HttpServer.serve(),
-  HttpServer.withLogAddress,
+const Routes = Layer.mergeAll(
+  HttpLayerRouter.add("GET", "/", HttpServerResponse.text("hello\n")),
+  HttpLayerRouter.add(
+    "GET",
+    "/slow",
+    Effect.delay(Effect.succeed(HttpServerResponse.text("hello, three seconds later\n")), "3 seconds")
+  ),
+  HttpLayerRouter.add("GET", "/hangs", Effect.never)
+)
+
+HttpLayerRouter.serve(Routes, { disableLogger: true }).pipe(
   Layer.provide([Hooks, Metrics.layer({ server: "example" }), Status.layer()]),
   Layer.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port, timeout: "5 seconds" })),
   // last, and so released last: what the server says at its very end is exported, too
   Layer.provide(Exporter),
   Layer.provide(process.stdout.isTTY ? Logger.pretty : Logger.json),
   Layer.launch,
-  NodeRuntime.runMain({ disablePrettyLogger: true })
+  NodeRuntime.runMain({ disablePrettyLogger: true, teardown: Signals.teardown })
 )

@@ -3,19 +3,19 @@
 //
 //   node --import tsx examples/twoListeners.ts
 //   curl localhost:3000; curl --unix-socket /tmp/quiesce-example.sock http://localhost/
-import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer } from "effect"
 import { createServer } from "node:http"
-import { NodeHttpServer, Server } from "quiesce"
+import { NodeHttpServer, Server, Signals } from "quiesce"
 
 const port = Number(process.env["PORT"] ?? 3000)
 const path = process.env["SOCKET"] ?? "/tmp/quiesce-example.sock"
 
 const UnixSocket = Layer.scopedDiscard(Effect.gen(function*() {
   const server = yield* Server.Server
-  const listener = yield* server.listen(() => createServer(), { path })
-  yield* Effect.log(`Listening on ${HttpServer.formatAddress(listener.address)}`)
+  yield* server.listen(() => createServer(), { path })
+  yield* Effect.log(`Listening on unix://${path}`)
 }))
 
 const handler = Effect.log("request received").pipe(
@@ -23,12 +23,9 @@ const handler = Effect.log("request received").pipe(
   Effect.as(HttpServerResponse.text("hello\n"))
 )
 
-HttpRouter.empty.pipe(
-  HttpRouter.get("/", handler),
-  HttpServer.serve(),
-  HttpServer.withLogAddress,
+HttpLayerRouter.serve(HttpLayerRouter.add("GET", "/", handler), { disableLogger: true }).pipe(
   Layer.provide(UnixSocket),
   Layer.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port })),
   Layer.launch,
-  NodeRuntime.runMain
+  NodeRuntime.runMain({ teardown: Signals.teardown })
 )

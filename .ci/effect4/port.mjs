@@ -166,11 +166,14 @@ const editsOf = (file, text) => {
       if (called === "Logger.minimumLogLevel") {
         if (!imported.has("References")) needed.add("References")
         const [level] = node.arguments
-        return edit(
-          node,
-          `Layer.succeed(References.MinimumLogLevel, ${literals[level.getText(source)] ?? level.getText(source)})`,
-          "Logger.minimumLogLevel → reference"
-        )
+        edit(node.expression, "Layer.succeed", "Logger.minimumLogLevel → reference")
+        edits.push({ from: level.getStart(source), to: level.getStart(source), text: "References.MinimumLogLevel, " })
+        return visit(level)
+      }
+      if (ts.isCallExpression(node.expression) && node.expression.expression.getText(source) === "Config.literal") {
+        const values = node.expression.arguments.map((value) => value.getText(source)).join(", ")
+        const [name] = node.arguments
+        return edit(node, `Config.Literals([${values}], ${name.getText(source)})`, "Config.literal → Literals")
       }
       if (called === "Effect.fromFiber") {
         if (!imported.has("Fiber")) needed.add("Fiber")
@@ -189,6 +192,11 @@ const editsOf = (file, text) => {
       if (called === "Context.GenericTag") {
         edit(node.expression, "Context.Service", "Context.GenericTag → Context.Service")
       }
+    }
+    // there is no other logger than the pretty one to begin with
+    if (ts.isPropertyAssignment(node) && node.name.getText(source) === "disablePrettyLogger") {
+      const to = node.getEnd()
+      return edits.push({ from: node.getStart(source), to: to + /^(,\s*)?/.exec(text.slice(to))[0].length, text: "" })
     }
     if (
       ts.isPropertyAccessExpression(node) && literals[node.getText(source)] &&
@@ -281,7 +289,10 @@ const editsOf = (file, text) => {
     if (bindings && ts.isNamedImports(bindings)) {
       for (const element of bindings.elements) {
         const to = rename(spec.split("/").pop(), (element.propertyName ?? element.name).text)
-        if (to) edit(element, `${to.split(".").pop()} as ${element.name.text}`, `${spec}:${element.name.text}`)
+        // a namespace that goes by another name, with its module
+        const local = element.propertyName === undefined ? namespaces[element.name.text] : undefined
+        if (local !== undefined) edit(element, local)
+        else if (to) edit(element, `${to.split(".").pop()} as ${element.name.text}`, `${spec}:${element.name.text}`)
       }
     }
   }
@@ -332,6 +343,7 @@ export const ported = (file, text) => {
   const comments = [...text.matchAll(/\/\*\*[\s\S]*?\*\//g)]
   const result = new Edited(text)
   result.edit([...edits, ...comments.flatMap(({ 0: comment, index }) => documentEdits(file, comment, index))])
+  result.replace(/\blogLevel\.label\b/g, "logLevel.toUpperCase()")
   // what is imported twice, or for nothing any more
   const seenImports = new Set()
   const all = result.text
@@ -344,6 +356,13 @@ export const ported = (file, text) => {
     return type && new RegExp(`^import \\* as ${name} from "${spec}"$`, "m").test(all)
       ? (seenImports.delete(name), "")
       : line
+  })
+  const named = result.text
+  result.replace(/^import (?:type )?\{ ([^}\n]*) \} from "(?:effect|@effect\/)[^"\n]*"\n/gm, (line, names, at) => {
+    const rest = named.slice(0, at) + named.slice(at + line.length)
+    const all = names.split(", ")
+    const used = all.filter((name) => new RegExp(`\\b${name.split(" ").at(-1)}\\b`).test(rest))
+    return used.length === 0 ? "" : line.replace(`{ ${names} }`, `{ ${used.join(", ")} }`)
   })
   if (/\bOption\.fromNullishOr\(/.test(result.text) && !/\bOption\b.*from "effect/.test(result.text)) {
     needed.add("Option")

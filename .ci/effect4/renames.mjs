@@ -4,6 +4,7 @@
  */
 export const modules = {
   effect: { "*": "effect", TestClock: "effect/testing" },
+  "@effect/opentelemetry": { "*": "@effect/opentelemetry", Otlp: "effect/observability" },
   "effect/TestClock": "effect/testing/TestClock",
   "effect/FastCheck": "fast-check",
   "@effect/platform": {
@@ -166,6 +167,8 @@ export const homes = {
 /** What was an object, and is a word. */
 export const literals = {
   "FiberId.none": "undefined",
+  "Logger.json": "Logger.layer([Logger.consoleJson])",
+  "Logger.pretty": "Logger.layer([Logger.consolePretty()])",
   "LogLevel.Debug": "\"Debug\"",
   "LogLevel.Info": "\"Info\"",
   "LogLevel.Warning": "\"Warn\"",

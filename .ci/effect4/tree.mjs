@@ -65,7 +65,7 @@ export const writeAll = () => {
   const { plugins: _, ...options } = compilerOptions
   Fs.writeFileSync(
     Path.join(out, "tsconfig.json"),
-    JSON.stringify({ compilerOptions: options, include: ["src"] }, null, 2)
+    JSON.stringify({ compilerOptions: options, include: ["src", "examples"] }, null, 2)
   )
 }
 

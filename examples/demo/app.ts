@@ -1,10 +1,10 @@
 // The app of the demo, as a process that stops on SIGTERM: `stock` or `quiesce`, and nothing else differs.
-import { HttpServer } from "@effect/platform"
+import { HttpLayerRouter, HttpServer } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
 import type * as Platform from "@effect/platform-node/NodeHttpServer"
 import { Effect, Layer, Option, Stream } from "effect"
 import { createServer } from "node:http"
-import { Server } from "quiesce"
+import { Server, Signals } from "quiesce"
 import { work } from "../start/work.js"
 
 const say = (event: string, fields: Readonly<Record<string, unknown>> = {}) =>
@@ -24,7 +24,10 @@ const Phases = Layer.scopedDiscard(Effect.gen(function*() {
   )
 }))
 
-HttpServer.serve(work({ streamsEnd: Effect.never, executed: (id) => say("executed", { id }) })).pipe(
+HttpLayerRouter.serve(work({ streamsEnd: Effect.never, executed: (id) => say("executed", { id }) }), {
+  disableListenLog: true,
+  disableLogger: true
+}).pipe(
   Layer.tap(() =>
     Effect.flatMap(HttpServer.HttpServer, ({ address }) => Effect.sync(() => say("listening", { ...address }))).pipe(
       Effect.asVoid
@@ -33,5 +36,5 @@ HttpServer.serve(work({ streamsEnd: Effect.never, executed: (id) => say("execute
   Layer.provide(Phases),
   Layer.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 })),
   Layer.launch,
-  NodeRuntime.runMain
+  NodeRuntime.runMain({ teardown: Signals.teardown })
 )

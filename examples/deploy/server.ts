@@ -2,7 +2,7 @@
 //
 //   node --import tsx examples/deploy/server.ts
 //   curl localhost:3000; curl localhost:9000/readyz?verbose
-import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, type Duration, Effect, Layer, Option } from "effect"
 import { createServer } from "node:http"
@@ -27,7 +27,10 @@ const ServerLive = Layer.unwrapEffect(Effect.gen(function*() {
   const port = yield* Config.integer("PORT").pipe(Config.withDefault(3000))
   // app.socket, where systemd holds it
   const where = yield* Systemd.socket("http").pipe(
-    Effect.catchTag("NotActivated", (error) => error.reason === "Absent" ? Effect.succeed({ port }) : error)
+    Effect.catchTag(
+      "NotActivated",
+      (error) => error.reason === "Absent" ? Effect.succeed({ port }) : Effect.fail(error)
+    )
   )
   return NodeHttpServer.layer(() => createServer(), { ...where, ...policy })
 }))
@@ -37,13 +40,16 @@ const AdminLive = Admin.layerConfig(Config.all({
   host: Config.string("ADMIN_HOST").pipe(Config.withDefault("127.0.0.1"))
 }))
 
-const app = HttpRouter.empty.pipe(
-  HttpRouter.get("/", HttpServerResponse.text("hello\n")),
-  HttpRouter.post("/slow", HttpServerResponse.text("hello, two seconds later\n").pipe(Effect.delay("2 seconds")))
+const Routes = Layer.mergeAll(
+  HttpLayerRouter.add("GET", "/", HttpServerResponse.text("hello\n")),
+  HttpLayerRouter.add(
+    "POST",
+    "/slow",
+    Effect.delay(Effect.succeed(HttpServerResponse.text("hello, two seconds later\n")), "2 seconds")
+  )
 )
 
-HttpServer.serve(app).pipe(
-  HttpServer.withLogAddress,
+HttpLayerRouter.serve(Routes, { disableLogger: true }).pipe(
   Health.startup("app"),
   Systemd.service(),
   Supervisor.pm2,

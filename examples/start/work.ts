@@ -2,16 +2,14 @@
  * Routes that give a server something to do. They run on any `HttpServer`: the demo serves them with stock
  * `@effect/platform-node` as well.
  */
-import { HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Effect, Schedule, Schema, Stream } from "effect"
+import { HttpLayerRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { Effect, Layer, Schedule, Stream } from "effect"
 
 const number = (name: string, byDefault: number, most: number) =>
-  Effect.map(
-    HttpServerRequest.schemaSearchParams(Schema.Struct({
-      [name]: Schema.optionalWith(Schema.NumberFromString.pipe(Schema.between(0, most)), { default: () => byDefault })
-    })),
-    (params) => params[name] ?? byDefault
-  )
+  Effect.map(HttpServerRequest.HttpServerRequest, ({ url }) => {
+    const value = Number(new URL(url, "http://localhost").searchParams.get(name) ?? byDefault)
+    return value >= 0 && value <= most ? value : byDefault
+  })
 
 const slow = Effect.gen(function*() {
   const seconds = yield* number("seconds", 5, 3600)
@@ -52,9 +50,9 @@ export const work = (options: {
   readonly streamsEnd: Effect.Effect<void>
   readonly executed?: (id: string) => void
 }) =>
-  HttpRouter.empty.pipe(
-    HttpRouter.get("/slow", slow),
-    HttpRouter.get("/stream", stream(options.streamsEnd)),
-    HttpRouter.get("/download", download),
-    HttpRouter.post("/orders", orders(options.executed ?? (() => {})))
+  Layer.mergeAll(
+    HttpLayerRouter.add("GET", "/slow", slow),
+    HttpLayerRouter.add("GET", "/stream", stream(options.streamsEnd)),
+    HttpLayerRouter.add("GET", "/download", download),
+    HttpLayerRouter.add("POST", "/orders", orders(options.executed ?? (() => {})))
   )
