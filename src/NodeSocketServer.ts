@@ -40,7 +40,11 @@
  *   return yield* sockets.run((socket) =>
  *     Effect.scoped(
  *       Effect.flatMap(socket.writer, ({ write }) => Stream.runForEach(Socket.toStream(socket), write))
- *     ).pipe(Effect.raceFirst(server.shuttingDown))
+ *     ).pipe(
+ *       // its client has left
+ *       Effect.catchReason("SocketError", "SocketCloseError", () => Effect.void),
+ *       Effect.raceFirst(server.shuttingDown)
+ *     )
  *   )
  * })
  *

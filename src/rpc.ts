@@ -32,8 +32,8 @@
  * - Without this module, a server of `@effect/rpc` interrupts its calls when its layer is released, before anything
  *   that it runs on can wait for them. The exception is RPC over HTTP where `HttpServer.serve` is built on top of it.
  *   Calls over sockets and WebSockets that are cut so are in the report (`by: "rpc"`, since 0.2.0).
- * - `RpcServer.layerHttpRouter` and `RpcServer.toHttpApp` make their protocol themselves, and there is nothing to wrap:
- *   use `RpcServer.layer` with one of the `layerProtocol…`.
+ * - `RpcServer.layerHttpRouter` and `toHttpApp` (with Effect 4: `layerHttp`, `toHttpEffect`) make their protocol themselves:
+ *   there is nothing to wrap. Use `RpcServer.layer` with one of the `layerProtocol…`.
  * - Over HTTP, a call that is cut is answered with 503, as any other request. The client of `@effect/rpc` does not look
  *   at the status of an answer, be it ours or the 502 of a proxy, and goes on waiting for a result: give it an
  *   `HttpClient` that fails for those (`HttpClient.filterStatusOk`).
