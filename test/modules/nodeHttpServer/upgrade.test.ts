@@ -1,11 +1,11 @@
-import { HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { HttpServerRequest, HttpServerResponse, type Socket } from "@effect/platform"
 import { assert, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, TestClock } from "effect"
 import { WebSocket } from "ws"
 import { webSocketHandshake } from "../../support/httpRequests.js"
 import { connect, type Target } from "../../support/rawClient.js"
 import { limit, serving, until } from "../../support/running.js"
-import { receive, writerOf } from "../../support/sockets.js"
+import { reasonOf, receive, writerOf } from "../../support/sockets.js"
 import { waitFor } from "../../support/wait.js"
 
 // Pins internal/node: neverListens
@@ -145,7 +145,7 @@ it.scoped("a handler that answers an upgrade whose client has left ends", () =>
 
 it.scoped("a handler that writes after its WebSocket has closed fails, and holds nobody up", () =>
   Effect.gen(function*() {
-    const written = yield* Deferred.make<void, unknown>()
+    const written = yield* Deferred.make<void, Socket.SocketError>()
     const app = yield* serving(
       Effect.gen(function*() {
         const socket = yield* Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => request.upgrade)
@@ -157,7 +157,7 @@ it.scoped("a handler that writes after its WebSocket has closed fails, and holds
     )
     const socket = yield* Effect.promise(() => open(app.target))
     socket.close()
-    assert.propertyVal(yield* Effect.flip(Deferred.await(written)), "reason", "Close")
+    assert.strictEqual(reasonOf(yield* Effect.flip(Deferred.await(written))), "Close")
     const report = yield* app.stop
     assert.strictEqual(report.outcome, "Drained")
     assert.deepStrictEqual(report.handlers, { interrupted: 0, abandoned: 0 })
