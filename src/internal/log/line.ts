@@ -14,8 +14,11 @@ import { clip, escaped } from "../model/text.js"
 import { countLogError } from "./logErrors.js"
 import { holdOutputs, isOutputLost, writeElsewhere } from "./outputs.js"
 
-/** What an event says to machines. */
+/** What an event says to machines: its name, and what there is to know of it. */
 export type Data = Readonly<Record<string, unknown>>
+
+/** An event that has no more to say than its message does. By the annotation, a logger knows whose line it is. */
+const plain: Data = { event: "Message" }
 
 /** The name of the annotation. */
 const annotation = "quiesce"
@@ -27,7 +30,7 @@ const annotation = "quiesce"
 export const log = (
   level: LogLevel.LogLevel,
   message: string,
-  data: Data = {},
+  data: Data = plain,
   failure?: unknown
 ): Effect.Effect<void> =>
   // in a fiber of its own: a logger may interrupt the one that it finds itself in
@@ -93,7 +96,7 @@ const fit = (logger: Logs.AnyLogger, options: Logs.LogOptions, data: Data): Logs
 }
 
 const annotated = (options: Logs.LogOptions, data: Data, value: (data: Data) => unknown): Logs.LogOptions =>
-  Object.keys(data).length === 0 ? options : Logs.annotate(options, annotation, value(data))
+  Logs.annotate(options, annotation, value("event" in data ? data : { ...plain, ...data }))
 
 /** What failed is told in a few words; what every line of a hand-over is annotated with becomes a part of the message. */
 const onConsole = (options: Logs.LogOptions): Logs.LogOptions => {

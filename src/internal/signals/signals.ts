@@ -142,11 +142,11 @@ class Signals implements Listening {
     this.#countedAt = this.#stop.now()
     this.#unwatch = this.#watch()
     this.#others = othersFor(name)
-    this.#stop.log(Line.info(`${name}: shutting down`))
+    this.#stop.log(Line.info(`${name}: shutting down`, received(name, "ShutDown")))
     const warning = warningAbout(name, this.#others)
     if (warning !== undefined && !shared.named.has(name)) {
       shared.named.add(name)
-      this.#warn(warning)
+      this.#stop.log(Line.warning(warning, { event: "OtherListeners", signal: name, others: this.#others.named }))
     }
     this.#stop.begin()
   }
@@ -154,7 +154,7 @@ class Signals implements Listening {
   #isOwn(name: NodeJS.Signals, origin: Origin): void {
     if (!this.#hasSaidOwn) {
       const message = `Another ${name}, which this process has sent itself: ignored, the shutdown goes on`
-      this.#stop.log(Line.info(message))
+      this.#stop.log(Line.info(message, received(name, "Ignored")))
     }
     this.#hasSaidOwn = true
     if (origin === "Emitted") return
@@ -167,17 +167,17 @@ class Signals implements Listening {
     const { lameDucks, open } = stillOpen(stop.servers())
     const workers = stop.forwardSignal?.(name) ?? []
     if (lameDucks.length > 0) {
-      this.#warn(`Another ${name}: draining at once; one more cuts what is open`)
+      this.#warn(name, "Drain", "draining at once; one more cuts what is open")
       for (const server of lameDucks) stop.run(server.drainNow)
       return
     }
     this.#isLast = true
     if (open.length === 0) {
-      this.#warn(`Another ${name}: ${nothingOpen(workers)}`)
+      this.#warn(name, workers.length > 0 ? "PassedOn" : "Finalizing", nothingOpen(workers))
       return stop.nothingOpen?.()
     }
     stop.forced?.(name)
-    this.#warn(`Another ${name}: closing at once; finalizers still run; one more ends the process`)
+    this.#warn(name, "Close", "closing at once; finalizers still run; one more ends the process")
     for (const server of open) stop.run(Effect.asVoid(server.close))
   }
 
@@ -196,8 +196,8 @@ class Signals implements Listening {
     return this.#stop.now() - this.#countedAt < duplicateWindowMillis
   }
 
-  #warn(message: string): void {
-    this.#stop.log(Line.warning(message))
+  #warn(name: NodeJS.Signals, action: Action, message: string): void {
+    this.#stop.log(Line.warning(`Another ${name}: ${message}`, received(name, action)))
   }
 
   #watch(): () => void {
@@ -211,6 +211,11 @@ class Signals implements Listening {
     process.off("beforeExit", this.#unlisten)
   }
 }
+
+/** What comes of a signal. */
+type Action = "ShutDown" | "Drain" | "Close" | "Finalizing" | "PassedOn" | "Ignored"
+
+const received = (signal: NodeJS.Signals, action: Action): Line.Data => ({ event: "SignalReceived", signal, action })
 
 const nothingOpen = (workers: ReadonlyArray<number>): string =>
   workers.length === 0

@@ -39,6 +39,41 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
   )
 
   it(
+    "is annotated, like every line of ours",
+    withRequest(
+      "/slow",
+      { policy: { ...minute, lameDuck: "1 minute" }, teardown: true, json: true },
+      async (child, client) => {
+        child.signal("SIGTERM")
+        await untilPhase(child, "LameDuck")
+        await afterDuplicateWindow()
+        child.signal("SIGINT")
+        await untilPhase(child, "Draining")
+        await afterDuplicateWindow()
+        child.signal("SIGQUIT")
+        expect(await answer(client)).toMatchObject({ status: 503 })
+        await processEnd(child)
+        const lines = child.stdout().split("\n").filter((line) => line.includes(`"logLevel"`)).map((line) =>
+          JSON.parse(line) as { readonly message: string; readonly annotations: Readonly<Record<string, unknown>> }
+        )
+        const annotated = (message: RegExp) => lines.find((line) => message.test(line.message))?.annotations["quiesce"]
+        expect(annotated(/^SIGTERM: shutting down$/)).toEqual({
+          event: "SignalReceived",
+          signal: "SIGTERM",
+          action: "ShutDown"
+        })
+        expect(annotated(/^Another SIGINT: draining/)).toMatchObject({ signal: "SIGINT", action: "Drain" })
+        expect(annotated(/^Another SIGQUIT: closing/)).toMatchObject({ signal: "SIGQUIT", action: "Close" })
+        const events = lines.map(({ annotations, message }) => [
+          message,
+          (annotations["quiesce"] as { readonly event?: string } | undefined)?.event
+        ])
+        expect(events.filter(([, event]) => event === undefined)).toEqual([])
+      }
+    )
+  )
+
+  it(
     "that ended a lame duck leaves the exit code alone",
     withRequest("/slow", { policy: { ...minute, lameDuck: "1 minute" }, teardown: true }, async (child, client) => {
       child.signal("SIGTERM")
