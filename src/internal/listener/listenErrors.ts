@@ -8,7 +8,7 @@ import * as Path from "node:path"
 import { ListenError, type Options } from "../model/listener.js"
 import { clip } from "../model/text.js"
 import { hasLookedUpHost } from "../node/internals.js"
-import { listenNames, nearest, unknownOption } from "../policy/optionNames.js"
+import { listenNames, suggestion, unknownOption } from "../policy/optionNames.js"
 import { isWatched } from "./nodeEvents.js"
 import { isOwnAddress } from "./ownAddresses.js"
 
@@ -26,7 +26,7 @@ export const wrongListenOption = (options: unknown, known = listenNames): Listen
     wrong.name,
     wrong.value,
     "there is no such option",
-    `Leave it out; there is ${nearest(wrong.name, known).join(", ")}.`
+    `Leave it out${suggestion(wrong.name, known)}.`
   )
 }
 
@@ -193,7 +193,7 @@ export const explain = (options: Options, cause: unknown): ListenError => {
       return error(
         typeof code === "string" && code.startsWith("ERR_INVALID") ? "InvalidOption" : "Unknown",
         where,
-        seeOptions
+        options[where] === undefined ? sayWhere : seeOptions
       )
   }
 }
@@ -224,5 +224,8 @@ const remedyDenied = (where: Where): string =>
 
 const remedyInvalid = (where: Where): string =>
   where === "path" ? "A socket's path may have about 100 bytes; choose a shorter one." : seeOptions
+
+const sayWhere = "Say where to listen: { port: 3000 } (0 takes a free one), { path } or { fd }. A variable of the "
+  + "environment that is not set is undefined."
 
 const seeOptions = "See the options of net.Server#listen."

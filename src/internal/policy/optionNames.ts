@@ -119,7 +119,7 @@ export const wrongName = (
   return wrong && new InvalidPolicy({
     field: `${wrong.name}${of}`,
     value: wrong.value,
-    expected: `left out, as there is no such option; there is ${nearest(wrong.name, known).join(", ")}`
+    expected: `left out, as there is no such option${suggestion(wrong.name, known)}`
   })
 }
 
@@ -132,6 +132,15 @@ export const wrongNameAmongOthers = (options: object, known: ReadonlyArray<strin
 /** The name that is meant by one that is not known, as far as can be told. */
 export const slipOf = (name: string, known: ReadonlyArray<string>): string | undefined =>
   nearest(name, known).slice(0, 1).find((other) => distance(name.toLowerCase(), other.toLowerCase()) <= slips)
+
+/** For the text of an error: the name that is meant, if it is clear, and all that there are. */
+export const suggestion = (name: string, known: ReadonlyArray<string>): string => {
+  const [first, ...rest] = nearest(name, known)
+  if (first === undefined) return ""
+  const meant = slipOf(name, known)
+  const all = [first, ...rest].join(", ")
+  return meant === undefined ? `; there is ${all}` : `: did you mean "${meant}"? There is ${all}`
+}
 
 /** Fails with {@link wrongName}. */
 export const checkNames = (

@@ -75,8 +75,8 @@ export const resolve = (policy: Policy): Effect.Effect<ResolvedPolicy, InvalidPo
         field: "timeout",
         value: policy.timeout,
         expected:
-          `longer than the keep-alive timeout that responses promise and a second (Node's default: 6 seconds in `
-          + `all), because idleGrace is "keepAliveTimeout"`
+          `1 second or more, because idleGrace is "keepAliveTimeout"; so that it does not cut the grace short, the `
+          + `keepAliveTimeout of the Node server and a second (with Node's default: 6 seconds)`
       })
   ))
 }

@@ -68,7 +68,9 @@ const fields = (defaults: Policy): Config.Config<Policy> =>
 const noSlip = rejectIf(
   misspelt,
   (slip) =>
-    slip === undefined ? undefined : { name: slip.name, message: `there is no such setting; ${slip.meant} is meant` }
+    slip === undefined
+      ? undefined
+      : { name: slip.name, message: `there is no such setting: did you mean ${slip.meant}?` }
 )
 
 const example = `a duration of 0 or more, such as "5 seconds" or a number of milliseconds`

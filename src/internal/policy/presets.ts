@@ -30,7 +30,8 @@ const wayMillis = 1000
  * - `idleGrace: "keepAliveTimeout"`: a proxy that keeps connections to the pod loses nothing on them. It takes the server's
  *   `keepAliveTimeout` (Node's default: 5 seconds) and a second after the last response, within `timeout`.
  *
- * Throws `InvalidPolicy` where the period is too short for that, and for an option that there is not.
+ * Throws `InvalidPolicy` where the period is too short for that (13 seconds are the least, with what is the default
+ * here), and for an option that there is not.
  *
  * **Example**
  *
@@ -71,7 +72,7 @@ export const kubernetes = (options: {
 /**
  * For a container under `docker stop` or Compose: its 10 seconds (`--time`, `stop_grace_period`) in their parts. No
  * lame duck, unless asked for: nobody is told to send elsewhere; `killTimeout` 1 second, 1 second for the release of everything else,
- * and `timeout` what is left: 8 seconds. Throws `InvalidPolicy` where the time is too short for that.
+ * and `timeout` what is left: 8 seconds. Throws `InvalidPolicy` where the time is less than 2 seconds and the lame duck.
  *
  * **Example**
  *
@@ -104,7 +105,7 @@ export const docker = (options: {
 /**
  * For a systemd service: its `TimeoutStopSec=` (default: 90 seconds) in its parts. No lame duck; `killTimeout` 1
  * second, 1 second for the release of everything else, and `timeout` what is left: 88 seconds. Throws `InvalidPolicy`
- * where the time is too short for that.
+ * where the time is less than 2 seconds and the lame duck.
  *
  * **Example**
  *
@@ -158,6 +159,8 @@ export const development: Policy = {
   idleGrace: 0
 }
 
+const print = (millis: number): string => millis === 0 ? "0s" : Duration.format(Duration.millis(millis))
+
 /** What was left out is the default; `null` is a mistake. */
 const finite = (field: string, value: Duration.DurationInput | undefined, byDefault: number): number => {
   if (value === undefined) return byDefault
@@ -179,9 +182,13 @@ const within = (
   if (timeout >= least) return { lameDuck, timeout, killTimeout: killMillis }
   throw new InvalidPolicy({
     field,
-    value: allowed ?? byDefault,
-    expected: `${Duration.format(Duration.millis(millis - timeout + least))} or more: `
-      + `${lameDuck} ms of lame duck, ${least} ms of draining, ${killMillis} ms of killTimeout and `
-      + `${marginMillis} ms for the release of everything else`
+    value: allowed ?? Duration.millis(byDefault),
+    expected:
+      `${print(millis - timeout + least)} or more: ${print(lameDuck)} of lame duck, ${print(least)} of draining, `
+      + `${print(killMillis)} of killTimeout and ${print(marginMillis)} for the release of everything else${
+        // whoever writes so little means what the files of supervisors have
+        typeof allowed === "number" && allowed > 0
+          ? `. A number is milliseconds: write "${allowed} seconds" if that is meant`
+          : ""}`
   })
 }

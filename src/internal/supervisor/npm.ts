@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
+import * as Path from "node:path"
 import * as Line from "../log/line.js"
 
 interface Npm {
@@ -49,9 +50,16 @@ const isInProduction = (env: Environment, npm: Npm): boolean =>
   || (env["NODE_ENV"] === undefined && env["KUBERNETES_SERVICE_HOST"] !== undefined)
   || npm.pid === 1
 
+/** What to write in place of `npm start`. */
+const ownFile = (): string => {
+  const [, file = "server.js"] = process.argv
+  const relative = Path.relative(process.cwd(), file)
+  return relative === "" || relative.startsWith("..") ? file : relative
+}
+
 const warning = ({ command, pid }: Npm): string =>
   `This process was started by npm (${command}${pid === undefined ? "" : `, process ${pid}`}), which ends on SIGTERM `
-  + `without passing it on: the server would not drain. Start node itself: "node server.js"`
+  + `without passing it on: the server would not drain. Start node itself: "node ${ownFile()}"`
 
 let hasLooked = false
 

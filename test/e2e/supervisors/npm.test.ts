@@ -53,7 +53,7 @@ describeWith(npm, () => {
     expect(lines).toHaveLength(1)
     expect(lines[0]).toContain("WARN")
     if (process.platform === "linux") expect(lines[0]).toMatch(/\(npm start.*, process \d+\)/)
-    expect(lines[0]).toContain(`Start node itself: "node server.js"`)
+    expect(lines[0]).toMatch(/Start node itself: "node \/\S+\.mjs"$/)
   })
 
   it("in Kubernetes, and through the shell of a longer script", async () => {

@@ -126,7 +126,9 @@ describe("the Host of a request to the admin listener", () => {
       expect(wrong).toBeInstanceOf(Listener.ListenError)
       expect(wrong.message).toMatch(/^Cannot listen with allowedHosts "example.com": .* Pass "all", or names/)
       const misspelt = yield* make({ port: 0, allowedHost: "all" })
-      expect(misspelt.message).toMatch(/allowedHost "all": there is no such option. .*there is allowedHosts, /)
+      expect(misspelt.message).toMatch(
+        /allowedHost "all": there is no such option. .*did you mean "allowedHosts"\? There is allowedHosts, /
+      )
     }))
 })
 

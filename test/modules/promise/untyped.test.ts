@@ -14,9 +14,17 @@ const refused = (f: () => unknown): InvalidPolicy => {
 }
 
 const cases: ReadonlyArray<readonly [options: unknown, field: string, message: RegExp]> = [
-  [{ timout: 5000 }, "timout", /^timout is 5000, and must be left out, as there is no such option; there is timeout, /],
+  [
+    { timout: 5000 },
+    "timout",
+    /^timout is 5000, and must be left out, as there is no such option: did you mean "timeout"\? There is timeout, /
+  ],
   [{ signal: true }, "signal", /; there is signals, /],
-  [{ onShutDown: () => {} }, "onShutDown", /^onShutDown is a function, .*; there is onShutdown, /],
+  [
+    { onShutDown: () => {} },
+    "onShutDown",
+    /^onShutDown is a function, .*: did you mean "onShutdown"\? There is onShutdown, /
+  ],
   [null, "options", /^options is null, and must be an object of options/],
   ["8 seconds", "options", /^options is "8 seconds", /],
   [8000, "options", /^options is 8000, /],
@@ -67,7 +75,9 @@ it("refuses a hook without a name, without a function, and with options that the
     }).message
   expect(register(() => {})).toMatch(/^name of the hook is a function, and must be a text, .*onShutdown\("flush", /)
   expect(register("flush")).toMatch(/^hook "flush" is undefined, and must be a function: onShutdown\("flush", /)
-  expect(register("flush", () => {}, { timout: 1 })).toMatch(/^timout of the hook "flush" is 1, .*there is timeout$/)
+  expect(register("flush", () => {}, { timout: 1 })).toMatch(
+    /^timout of the hook "flush" is 1, .*: did you mean "timeout"\? There is timeout$/
+  )
   expect(register("flush", () => {}, 5000)).toMatch(/^options of the hook "flush" is 5000, and must be an object/)
   expect((await server.shutdown()).hooks).toEqual([])
 })

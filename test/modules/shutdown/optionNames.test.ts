@@ -46,11 +46,11 @@ const HttpLive = NodeHttpServer.layer(() => createServer(), { port: 0, host: "12
 const failures: Readonly<Record<string, readonly [Effect.Effect<{ readonly message: string }, unknown>, RegExp]>> = {
   "NodeHttpServer.make": [
     Effect.flip(Effect.scoped(NodeHttpServer.make(() => createServer(), misspelt({ port: 0, timeOut: "5 seconds" })))),
-    /^timeOut is "5 seconds", and must be left out, as there is no such option; there is timeout, /
+    /^timeOut is "5 seconds", and must be left out, as there is no such option: did you mean "timeout"\? There is timeout, /
   ],
   "NodeHttpServer.layer": [
     build(NodeHttpServer.layer(() => createServer(), misspelt({ prot: 0 }))),
-    /^prot is 0, .*; there is port, /
+    /^prot is 0, .*: did you mean "port"\? There is port, /
   ],
   "NodeHttpServer.layerServer": [
     build(NodeHttpServer.layerServer(() => createServer(), misspelt({ port: 0, shutdownTimeout: 1 }))),
@@ -58,7 +58,7 @@ const failures: Readonly<Record<string, readonly [Effect.Effect<{ readonly messa
   ],
   "NodeHttpServer.layerConfig": [
     build(NodeHttpServer.layerConfig(() => createServer(), Config.succeed(misspelt({ port: 0, idlegrace: 0 })))),
-    /^idlegrace is 0, .*; there is idleGrace, /
+    /^idlegrace is 0, .*: did you mean "idleGrace"\? There is idleGrace, /
   ],
   "NodeHttpServer.layerConfig, a record": [
     build(
@@ -67,16 +67,16 @@ const failures: Readonly<Record<string, readonly [Effect.Effect<{ readonly messa
         misspelt({ port: Config.succeed(0), lameduck: Config.succeed(1) })
       )
     ),
-    /^lameduck is 1, .*; there is lameDuck, /
+    /^lameduck is 1, .*: did you mean "lameDuck"\? There is lameDuck, /
   ],
   "Server.make": [
     Effect.flip(Effect.scoped(Server.make(misspelt({ killTimeOut: 1 })))),
-    /^killTimeOut is 1, .*; there is killTimeout, /
+    /^killTimeOut is 1, .*: did you mean "killTimeout"\? There is killTimeout, /
   ],
   "Server.layer": [build(Server.layer(misspelt({ port: 3000 }))), /^port is 3000, and must be left out/],
   "Server.adopt": [
     Effect.flip(Effect.scoped(Server.adopt(createServer(), misspelt({ timout: 1 })))),
-    /^timout is 1, .*; there is timeout, /
+    /^timout is 1, .*: did you mean "timeout"\? There is timeout, /
   ],
   "listen": [
     Effect.flip(
@@ -106,19 +106,19 @@ const failures: Readonly<Record<string, readonly [Effect.Effect<{ readonly messa
         Effect.flatMap(Server.make(), (server) => server.onShutdown("flush", Effect.void, misspelt({ timout: 1 })))
       )
     ),
-    /^timout of the hook "flush" is 1, .*; there is timeout$/
+    /^timout of the hook "flush" is 1, .*: did you mean "timeout"\? There is timeout$/
   ],
   "NodeSocketServer.make": [
     Effect.flip(Effect.scoped(NodeSocketServer.make(misspelt({ port: 0, noDeley: true })))),
-    /^noDeley is true, .*; there is noDelay, /
+    /^noDeley is true, .*: did you mean "noDelay"\? There is noDelay, /
   ],
   "NodeSocketServer.layerWebSocket": [
     build(NodeSocketServer.layerWebSocket(misspelt({ port: 0, timeOut: 1 }))),
-    /^timeOut is 1, .*; there is timeout, /
+    /^timeOut is 1, .*: did you mean "timeout"\? There is timeout, /
   ],
   "Admin.make": [
     build(Admin.layer(misspelt({ port: 0, reason: true })).pipe(Layer.provide(Health.layer), Layer.provide(HttpLive))),
-    /^Cannot listen with reason true: there is no such option. Leave it out; there is reasons, /
+    /^Cannot listen with reason true: there is no such option. Leave it out: did you mean "reasons"\? There is reasons/
   ],
   "Health.check": [
     build(
@@ -127,11 +127,11 @@ const failures: Readonly<Record<string, readonly [Effect.Effect<{ readonly messa
         Layer.provide(HttpLive)
       )
     ),
-    /^cash of the health check "database" is 1, .*; there is cache, /
+    /^cash of the health check "database" is 1, .*: did you mean "cache"\? There is cache, /
   ],
   "Health.router": [
     thrown(() => Health.router(misspelt({ reason: true }))),
-    /reason is true, .*; there is reasons$/
+    /reason is true, .*: did you mean "reasons"\? There is reasons$/
   ],
   "Admin.router": [
     thrown(() => Admin.router(misspelt({ query: true }))),
@@ -139,7 +139,7 @@ const failures: Readonly<Record<string, readonly [Effect.Effect<{ readonly messa
   ],
   "Metrics.layer": [
     build(Metrics.layer(misspelt({ intervall: 1 })).pipe(Layer.provide(HttpLive))),
-    /^intervall is 1, .*; there is interval, /
+    /^intervall is 1, .*: did you mean "interval"\? There is interval, /
   ],
   "Status.layer": [
     build(Status.layer(misspelt({ output: 1 })).pipe(Layer.provide(HttpLive))),
@@ -147,19 +147,19 @@ const failures: Readonly<Record<string, readonly [Effect.Effect<{ readonly messa
   ],
   "Systemd.service": [
     build(Layer.empty.pipe(Systemd.service(misspelt({ extendTimeOut: 1 })), Layer.provide(HttpLive))),
-    /^extendTimeOut is 1, .*; there is extendTimeout$/
+    /^extendTimeOut is 1, .*: did you mean "extendTimeout"\? There is extendTimeout$/
   ],
   "Signals.handle": [
     Effect.flip(Signals.handle(misspelt({ signal: ["SIGTERM"] }))(Effect.void)),
-    /^signal is .*; there is signals/
+    /^signal is .*: did you mean "signals"\? There is signals/
   ],
   "Handoff.launch": [
     Effect.flip(Handoff.launch(misspelt({ pidfile: "/run/pid" }))(Layer.empty)),
-    /^pidfile is "\/run\/pid", .*; there is pidFile, /
+    /^pidfile is "\/run\/pid", .*: did you mean "pidFile"\? There is pidFile, /
   ],
   "Shutdown.docker": [
     thrown(() => Shutdown.docker(misspelt({ stopTimeut: "30 seconds" }))),
-    /^stopTimeut is "30 seconds", .*; there is stopTimeout, lameDuck$/
+    /^stopTimeut is "30 seconds", .*: did you mean "stopTimeout"\? There is stopTimeout, lameDuck$/
   ],
   "Shutdown.kubernetes": [
     thrown(() => Shutdown.kubernetes(misspelt({ gracePeriod: 60 }))),
@@ -167,15 +167,15 @@ const failures: Readonly<Record<string, readonly [Effect.Effect<{ readonly messa
   ],
   "Shutdown.systemd": [
     thrown(() => Shutdown.systemd(misspelt({ timeoutstop: 60 }))),
-    /^timeoutstop is 60, .*; there is timeoutStop, /
+    /^timeoutstop is 60, .*: did you mean "timeoutStop"\? There is timeoutStop, /
   ],
   "Shutdown.config": [
     thrown(() => Shutdown.config(misspelt({ timeOut: 60 }))),
-    /^timeOut is 60, .*; there is timeout, /
+    /^timeOut is 60, .*: did you mean "timeout"\? There is timeout, /
   ],
   "Handoff.launchWorkers": [
     Effect.flip(Handoff.launchWorkers(misspelt({ worker: 2 }))),
-    /^worker is 2, .*; there is workers, /
+    /^worker is 2, .*: did you mean "workers"\? There is workers, /
   ]
 }
 
@@ -239,7 +239,7 @@ describe("a setting that there is not", () => {
           const error = yield* Effect.flip(load(provider))
           expect(isConfigError(error)).toBe(true)
           expect(inspect(error)).toContain(name)
-          expect(inspect(error)).toContain(`there is no such setting; ${meant} is meant`)
+          expect(inspect(error)).toContain(`there is no such setting: did you mean ${meant}?`)
         }
       }))
   }
@@ -264,7 +264,7 @@ describe("a setting that there is not", () => {
       const nested = Config.nested(Shutdown.config(), "APP")
       const read = (settings: Settings) => withProvider(environment(settings))(nested)
       const error = yield* Effect.flip(read({ APP_SHUTDOWN_TIMOUT: "5" }))
-      expect(inspect(error)).toContain("SHUTDOWN_TIMEOUT is meant")
+      expect(inspect(error)).toContain("did you mean SHUTDOWN_TIMEOUT?")
       expect((yield* read({ APP_SHUTDOWN_TIMEOUT: "5", SHUTDOWN_TIMOUT: "5" })).timeout).toEqual(Duration.millis(5))
     }))
 

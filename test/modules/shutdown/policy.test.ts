@@ -271,7 +271,7 @@ describe("a duration that can be", () => {
       }).pipe(Effect.provide(Logger.add(logger)))
       expect(logs).toEqual([
         "Shutting down: serving on for 10ms, then draining for up to 20ms; 0 connections open",
-        "Shut down in 1ms (Closed): 0 requests answered since"
+        "Shut down in 1ms (Closed): 0 requests answered since it began"
       ])
     }))
 

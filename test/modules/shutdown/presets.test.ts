@@ -45,19 +45,25 @@ describe("presets", () => {
     [
       "a period without room for the promise",
       () => Shutdown.kubernetes({ terminationGracePeriod: "12 seconds" }),
-      "terminationGracePeriod is \"12 seconds\", and must be 13s or more: 5000 ms of lame duck, 6000 ms of draining, "
-      + "1000 ms of killTimeout and 1000 ms for the release of everything else"
+      "terminationGracePeriod is \"12 seconds\", and must be 13s or more: 5s of lame duck, 6s of draining, "
+      + "1s of killTimeout and 1s for the release of everything else"
     ],
     [
       "a longer promise",
       () => Shutdown.kubernetes({ terminationGracePeriod: "30 seconds", keepAliveTimeout: "75 seconds" }),
       "terminationGracePeriod is \"30 seconds\", and must be 1m 23s or more"
     ],
+    [
+      "a period in seconds, without its unit",
+      () => Shutdown.kubernetes({ terminationGracePeriod: 30 }),
+      "terminationGracePeriod is 30, and must be 13s or more: 5s of lame duck, 6s of draining, 1s of killTimeout and 1s "
+      + "for the release of everything else. A number is milliseconds: write \"30 seconds\" if that is meant"
+    ],
     ["a stop timeout of a second", () => Shutdown.docker({ stopTimeout: 1000 }), "stopTimeout is 1000, and must be 2s"],
     [
       "a lame duck that leaves no time",
       () => Shutdown.docker({ lameDuck: "20 seconds" }),
-      "stopTimeout is 10000, and must be 22s or more: 20000 ms of lame duck"
+      "stopTimeout is 10s, and must be 22s or more: 20s of lame duck"
     ],
     ["a negative one", () => Shutdown.docker({ stopTimeout: -1 }), "stopTimeout is -1, and must be a duration"],
     ["one without an end", () => Shutdown.systemd({ timeoutStop: Duration.infinity }), "timeoutStop is Infinity"],
