@@ -31,7 +31,8 @@ const LogReport = Layer.scopedDiscard(
         Effect.flatMap(({ hooks }) =>
           Effect.forEach(
             hooks,
-            ({ duration, name, outcome }) => Effect.log(`${name}: ${outcome} after ${Duration.format(duration)}`)
+            ({ duration, name, outcome }) =>
+              Effect.log(`${name}: ${outcome} after ${Duration.toMillis(duration).toFixed()} ms`)
           )
         ),
         Effect.ignore

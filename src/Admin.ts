@@ -39,6 +39,9 @@
  *   listens on, and others with 421 (RFC 9110, section 7.4): a web page whose name resolves to this address (DNS
  *   rebinding) must not read it. Whoever asks by another name, as of a Kubernetes Service, is named in `allowedHosts`.
  * - The query of a path is not shown, because it may hold a secret: `showQuery` shows it.
+ * - All workers of `Handoff.launchWorkers` (or of `node:cluster`) listen on its port, and one of them answers, in turn: give
+ *   each a `path` of its own, such as `/run/app/admin-${process.pid}.sock`, export metrics by OTLP, and have probes ask the
+ *   app's own port (`Health.layerRouter`), where a worker that drains accepts nothing.
  * - A counter that may go down (`incremental` is false, which is Effect's default) is a gauge to Prometheus. Others end in
  *   `_total`, and a frequency is a counter with the label `key`.
  * - It is no part of the shutdown that it reports. A request to it that is still running when the traffic has drained gets

@@ -18,6 +18,7 @@
  * | `quiesce_shutdown_duration_seconds` | `outcome` | histogram: from its beginning to its report |
  * | `quiesce_drain_duration_seconds` | `outcome` | histogram: from the closing of the listeners to the end, or the deadline |
  * | `quiesce_hook_duration_seconds` | `hook`, `outcome` | histogram, whose count is the number of hooks |
+ * | `quiesce_log_errors_total` | | lines that could not be logged; of the process, and so without `server` |
  *
  * Each has the label `server` besides, which tells the servers of one process apart, and `unit` (not on the page of `Admin`).
  *
@@ -30,6 +31,8 @@
  *
  * - Whatever exports the metrics must outlive the server, or it misses the last ones: provide it to the layers of the
  *   server (`Layer.provide(OtlpLive)` last), and not beside them.
+ * - They are those of one process. Of the workers of `Handoff.launchWorkers`, each has its own: export them by OTLP, with
+ *   an attribute of the resource that tells the workers apart.
  * - How long requests take, and by which route, is the app's to measure (`HttpMiddleware`).
  *
  * @since 0.1.0

@@ -55,10 +55,11 @@ import * as Layer from "effect/Layer"
 import * as RealTime from "./internal/effect/realTime.js"
 import { CurrentHandover, type Handover } from "./internal/handoff/handover.js"
 import * as Line from "./internal/log/line.js"
+import { printDuration } from "./internal/model/text.js"
 import { checkNames } from "./internal/policy/optionNames.js"
 import { duration } from "./internal/policy/policy.js"
 import { sender } from "./internal/supervisor/sdNotify.js"
-import { connections, count, print, progressOf, request, timeLeft } from "./internal/telemetry/progress.js"
+import { connections, count, progressOf, request, timeLeft } from "./internal/telemetry/progress.js"
 import { viewOf } from "./internal/telemetry/telemetry.js"
 import { Server, type ServerService } from "./Server.js"
 import type { InvalidPolicy } from "./Shutdown.js"
@@ -223,7 +224,7 @@ const life = (
       if ((yield* server.phase.get) !== "Closed") yield* notify({ STATUS: status(server), ...extend })
     }
     const report = yield* Effect.catchAll(server.closed, ({ report }) => Effect.succeed(report))
-    yield* notify({ STATUS: `Shut down in ${print(report.duration)} (${report.outcome})`, ...extend })
+    yield* notify({ STATUS: `Shut down in ${printDuration(report.duration)} (${report.outcome})`, ...extend })
   })
 
 /** One line of it: `systemctl status` has no room for more. */

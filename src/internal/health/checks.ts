@@ -3,7 +3,6 @@
  */
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -12,6 +11,7 @@ import { unsafeInterrupt, unsafeMakeDeferred } from "../effect/fibers.js"
 import * as RealTime from "../effect/realTime.js"
 import * as Line from "../log/line.js"
 import type { Probe } from "../model/health.js"
+import { printMillis } from "../model/text.js"
 
 /** A run of a check. */
 interface Run {
@@ -89,7 +89,7 @@ export class Checks {
       return isFresh ? Effect.succeed(last.reason) : Deferred.await(this.#start(check, now).outcome)
     }
     return run.inTime ? Deferred.await(run.outcome) : Effect.succeed(
-      `timed out after ${print(check.timeout)}, and still running after ${print(now - run.since)}`
+      `timed out after ${printMillis(check.timeout)}, and still running after ${printMillis(now - run.since)}`
     )
   }
 
@@ -105,7 +105,7 @@ export class Checks {
     if (check.run === run) {
       const overdue = Effect.sync(() => {
         run.inTime = false
-        this.#settle(check, run, `timed out after ${print(check.timeout)}`)
+        this.#settle(check, run, `timed out after ${printMillis(check.timeout)}`)
         unsafeInterrupt(fiber)
       })
       this.#run(Effect.raceFirst(Effect.zipRight(RealTime.sleep(check.timeout), overdue), Deferred.await(run.outcome)))
@@ -126,8 +126,6 @@ export class Checks {
     }
   }
 }
-
-const print = (millis: number): string => millis === 0 ? "0ms" : Duration.format(Duration.millis(millis))
 
 const maxLength = 200
 

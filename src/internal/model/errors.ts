@@ -4,8 +4,8 @@
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Inspectable from "effect/Inspectable"
-import type { Report } from "./report.js"
-import { clip } from "./text.js"
+import { clientHasReceived, type Report } from "./report.js"
+import { clip, printDuration } from "./text.js"
 
 /**
  * A field of a {@link Policy} (or the limit of a hook) has a value that it cannot have. The message names the field,
@@ -48,7 +48,9 @@ export class DeadlineExceeded extends Data.TaggedError("DeadlineExceeded")<{ rea
   override get message(): string {
     const { cut, draining } = this.report
     const shown = cut.slice(0, 5).map((request) =>
-      `${request.method} ${clip(request.path)} (${Duration.format(request.age)}, ${request.clientReceived})`
+      `${request.method} ${clip(request.path)} (${printDuration(request.age)}, ${
+        clientHasReceived[request.clientReceived]
+      })`
     )
     const more = cut.length > shown.length ? ` and ${cut.length - shown.length} more` : ""
     if (this.report.outcome === "Cut" && cut.every(({ by }) => by === "rpc")) {
@@ -65,7 +67,7 @@ export class DeadlineExceeded extends Data.TaggedError("DeadlineExceeded")<{ rea
         + `Let the shutdown alone close connections: it closes idle ones at once, and the others with their last answer.`
     }
     return `${cut.length} request${cut.length === 1 ? "" : "s"} did not get the whole response before the deadline, `
-      + `${Duration.format(draining)} after draining began: ${shown.join(", ")}${more}. `
+      + `${printDuration(draining)} after draining began: ${shown.join(", ")}${more}. `
       + `Raise \`timeout\`, or let the handler end earlier (see \`Server.shuttingDown\`).`
   }
 }

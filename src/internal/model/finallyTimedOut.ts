@@ -1,5 +1,6 @@
 import * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
+import { printDuration } from "./text.js"
 
 /**
  * `finally`, or the `close` of a framework, has not finished within `finallyTimeout`, and is not waited for any more.
@@ -29,9 +30,7 @@ export class FinallyTimedOut extends Data.TaggedError("FinallyTimedOut")<{
   readonly limit: Duration.Duration
 }> {
   override get message(): string {
-    return `${this.task} has not finished within ${
-      Duration.format(this.limit)
-    } (\`finallyTimeout\`), and is not waited `
+    return `${this.task} has not finished within ${printDuration(this.limit)} (\`finallyTimeout\`), and is not waited `
       + "for any more"
   }
 }

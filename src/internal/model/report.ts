@@ -39,6 +39,13 @@ export interface CutRequest {
   readonly by?: "application" | "rpc"
 }
 
+/** In words. */
+export const clientHasReceived: Readonly<Record<CutRequest["clientReceived"], string>> = {
+  "503": "its client received 503",
+  truncated: "its client received a part of the response",
+  none: "its client received nothing"
+}
+
 /**
  * An event stream that the drain ended before its handler did, whose client got all that had been written and is to
  * connect again.

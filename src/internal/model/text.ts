@@ -1,6 +1,7 @@
 /**
- * Text that may come from anybody, fit for a line of a log.
+ * What a line of a log, or the message of an error, is made of: text that may come from anybody, and durations.
  */
+import * as Duration from "effect/Duration"
 
 /**
  * What would end a line, be obeyed by a terminal, or turn around what is beside it: control characters, line and
@@ -26,3 +27,9 @@ const pathLimit = 200
 /** One line that is short, too. */
 export const clip = (text: string, limit = pathLimit): string =>
   escaped(text.length <= limit ? text : `${text.slice(0, limit - 1)}…`)
+
+/** `Duration.format` says "0" of nothing, and goes down to the nanosecond. */
+export const printMillis = (n: number): string =>
+  Math.round(n) === 0 ? "0ms" : Duration.format(Duration.millis(Math.round(n)))
+
+export const printDuration = (duration: Duration.Duration): string => printMillis(Duration.toMillis(duration))

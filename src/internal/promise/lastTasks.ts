@@ -4,6 +4,7 @@
  */
 import * as Duration from "effect/Duration"
 import { FinallyTimedOut } from "../model/finallyTimedOut.js"
+import { printMillis } from "../model/text.js"
 import { clearTimeout, setTimeout } from "../node/timers.js"
 import { sayAgain } from "../signals/finalizing.js"
 
@@ -24,7 +25,7 @@ export const failuresOf = async (
 
 const watched = async ({ name, run }: LastTask, limit: number, warn: (message: string) => void): Promise<void> => {
   const bound = Number.isFinite(limit)
-    ? `it is given up after ${Duration.format(Duration.millis(limit))}`
+    ? `it is given up after ${printMillis(limit)}`
     : "the process waits for it, and nothing bounds that (`finallyTimeout`)"
   const saying = sayAgain((seconds) => warn(`${name} has not finished after ${seconds} s: ${bound}`))
   let timer: NodeJS.Timeout | undefined

@@ -5,8 +5,8 @@
 import * as Effect from "effect/Effect"
 import * as Line from "../log/line.js"
 import type { NodeServer } from "../model/listener.js"
+import { printMillis } from "../model/text.js"
 import { promiseMillis, type ResolvedPolicy } from "../policy/policy.js"
-import { millis } from "./progress.js"
 
 export interface KeepAliveGrace {
   /** The server listens: says so once if its promise is longer than the timeout. */
@@ -28,10 +28,10 @@ export const make = ({ idleGrace, timeout }: ResolvedPolicy): KeepAliveGrace => 
       hasSaid = true
       return Line.warning(
         `idleGrace is "keepAliveTimeout" and the keepAliveTimeout of the Node server is ${
-          millis(promised)
+          printMillis(promised)
         }, but timeout is `
-          + `${millis(timeout)}: a stop with an idle client takes all of that. Raise timeout to ${
-            millis(needed)
+          + `${printMillis(timeout)}: a stop with an idle client takes all of that. Raise timeout to ${
+            printMillis(needed)
           }, lower `
           + "keepAliveTimeout, or set idleGrace to a duration",
         { event: "KeepAliveExceedsTimeout", keepAliveMillis: promised, timeoutMillis: timeout }

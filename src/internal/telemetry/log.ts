@@ -10,20 +10,17 @@ import { exponentialUpTo } from "../effect/schedules.js"
 import * as Line from "../log/line.js"
 import { printAddress } from "../model/listener.js"
 import type { Phase } from "../model/policy.js"
-import { type CutRequest, type EndedStream, type HookReport, isFailure, type Report } from "../model/report.js"
-import { clip } from "../model/text.js"
-import { saysIfFrozen } from "./frozenClock.js"
 import {
-  connections,
-  count,
-  millis,
-  otherWork,
-  print,
-  type Progress,
-  progressOf,
-  request,
-  timeLeft
-} from "./progress.js"
+  clientHasReceived,
+  type CutRequest,
+  type EndedStream,
+  type HookReport,
+  isFailure,
+  type Report
+} from "../model/report.js"
+import { clip, printDuration, printMillis } from "../model/text.js"
+import { saysIfFrozen } from "./frozenClock.js"
+import { connections, count, otherWork, type Progress, progressOf, request, timeLeft } from "./progress.js"
 import type { WatchedServer } from "./telemetry.js"
 
 /** A line a second at first, then fewer. */
@@ -44,7 +41,7 @@ export const withShutdownLog = (server: WatchedServer) => (drain: Effect.Effect<
     if (isUnused && registry.accepted === 0) telemetry.infoLevel = LogLevel.Debug
     yield* begins(server)
     const progress = yield* Effect.fork(
-      Effect.repeat(Effect.suspend(() => waits(server)), rhythm).pipe(Effect.delay("1 second"))
+      Effect.repeat(waiting(server), rhythm).pipe(Effect.delay("1 second"))
     )
     const frozen = yield* Effect.fork(saysIfFrozen(server))
     const report = yield* drain
@@ -57,8 +54,8 @@ const begins = (server: WatchedServer) => {
   const { timeout } = server.policy
   const lameDuck = server.lameDuck()
   const progress = progressOf(server, listed)
-  const duck = lameDuck > 0 ? `serving on for ${millis(lameDuck)}, then ` : ""
-  const limit = Number.isFinite(timeout) ? `draining for up to ${millis(timeout)}` : "draining, no deadline"
+  const duck = lameDuck > 0 ? `serving on for ${printMillis(lameDuck)}, then ` : ""
+  const limit = Number.isFinite(timeout) ? `draining for up to ${printMillis(timeout)}` : "draining, no deadline"
   const open = connections(progress).replace(/connections?/, "$& open")
   return say(server, server.telemetry.infoLevel, "ShutdownStarted", `Shutting down: ${duck}${limit}; ${open}`, {
     ...seen(progress),
@@ -84,22 +81,37 @@ export const enters = (server: WatchedServer, phase: Phase): Effect.Effect<void>
   )
 }
 
-const waits = (server: WatchedServer) => {
+/** A lame duck waits for time: without a request in flight it is told once. */
+const waiting = (server: WatchedServer): Effect.Effect<void> => {
+  let hasToldOfTime = false
+  return Effect.suspend(() => {
+    const progress = progressOf(server, listed)
+    const isQuiet = server.telemetry.phase === "LameDuck" && progress.inFlight === 0 && otherWork(progress).length === 0
+    if (isQuiet && hasToldOfTime) return Effect.void
+    hasToldOfTime = isQuiet
+    return waits(server, progress, isQuiet)
+  })
+}
+
+const waits = (server: WatchedServer, progress: Progress, isQuiet: boolean) => {
   const { phase, statusShown, infoLevel: usual } = server.telemetry
-  const progress = progressOf(server, listed)
   const more = progress.inFlight - Math.min(named, progress.oldest.length)
+  const work = otherWork(progress)
   const parts = [
-    connections(progress),
+    // what is waited for, where no connection is left
+    ...(progress.connections > 0 || work.length === 0 ? [connections(progress)] : []),
     ...(progress.inFlight > 0 ? [progress.oldest.slice(0, named).map((each) => request(each)).join(", ")] : []),
     ...(more > 0 ? [`and ${more} more`] : []),
-    ...otherWork(progress)
+    ...work
   ]
   const until = timeLeft(progress)
   return say(
     server,
     statusShown ? LogLevel.Debug : usual,
     "Waiting",
-    `${phase}: waiting for ${parts.join("; ")}${until === undefined ? "" : `; ${until}`}`,
+    `${phase}: ${isQuiet ? "still serving, no request in flight; " : "waiting for "}${parts.join("; ")}${
+      until === undefined ? "" : `; ${until}`
+    }`,
     {
       ...seen(progress),
       phase,
@@ -131,22 +143,24 @@ export const hookEnded = (server: WatchedServer, { cause, duration, name, outcom
     server,
     outcome === "Succeeded" ? server.telemetry.infoLevel : LogLevel.Warning,
     "HookEnded",
-    `Shutdown hook "${clip(name)}" ${outcome} after ${print(duration)}`,
+    `Shutdown hook "${clip(name)}" ${outcome} after ${printDuration(duration)}`,
     { hook: name, outcome, durationMillis: Duration.toMillis(duration) },
     Option.getOrUndefined(cause)
   )
 
 const cutRequest = ({ age, clientReceived, by, method, path, remoteAddress }: CutRequest): string =>
-  `${clip(method)} ${clip(path)} from ${remoteAddress} after ${print(age)} (${clientReceived}${
+  `${clip(method)} ${clip(path)} from ${remoteAddress} after ${printDuration(age)} (${
+    clientHasReceived[clientReceived]
+  }${
     by === undefined
       ? ""
       : by === "rpc"
-      ? ", RPC runs without withDrain of quiesce/rpc"
-      : ", its connection was destroyed by other code in this process"
+      ? "; RPC runs without withDrain of quiesce/rpc"
+      : "; other code in this process has destroyed its connection"
   })`
 
 const endedStream = ({ age, method, path, remoteAddress }: EndedStream): string =>
-  `${clip(method)} ${clip(path)} from ${remoteAddress} after ${print(age)}`
+  `${clip(method)} ${clip(path)} from ${remoteAddress} after ${printDuration(age)}`
 
 const plain = ({ age, clientReceived, by, method, path, remoteAddress }: CutRequest) => ({
   method: clip(method),
@@ -164,7 +178,7 @@ const ended = (server: WatchedServer, report: Report) => {
     : handlers.abandoned > 0
     ? LogLevel.Warning
     : server.telemetry.infoLevel
-  const parts = [`${count(report.served, "request")} answered since`]
+  const parts = [`${count(report.served, "request")} answered since it began`]
   if (endedStreams.length > 0) {
     const more = endedStreams.length > named ? ", …" : ""
     const names = endedStreams.slice(0, named).map(endedStream).join(", ")
@@ -174,7 +188,9 @@ const ended = (server: WatchedServer, report: Report) => {
   if (forceClosed.length > 0) {
     parts.push(`${count(forceClosed.length, "connection")} force-closed with no request in flight`)
   }
-  if (handlers.abandoned > 0) parts.push(`${count(handlers.abandoned, "handler")} left behind, deaf to interruption`)
+  if (handlers.abandoned > 0) {
+    parts.push(`${count(handlers.abandoned, "handler")} left behind, which ignored interruption`)
+  }
   if (cut.length > 0) parts.push(`${count(cut.length, "request")} cut`)
   for (const each of cut.slice(0, named)) parts.push(`cut ${cutRequest(each)}`)
   if (cut.length > named) parts.push(`and ${cut.length - named} more`)
@@ -182,7 +198,7 @@ const ended = (server: WatchedServer, report: Report) => {
     server,
     level,
     "ShutdownEnded",
-    `Shut down in ${print(report.duration)} (${report.outcome}): ${parts.join("; ")}`,
+    `Shut down in ${printDuration(report.duration)} (${report.outcome}): ${parts.join("; ")}`,
     {
       phase: "Closed",
       outcome: report.outcome,

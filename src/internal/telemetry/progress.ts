@@ -2,10 +2,9 @@
  * What a server is doing and waiting for, as data, and in words: for the log, a terminal, and metrics. Its size is
  * bounded, whatever is open.
  */
-import * as Duration from "effect/Duration"
 import { remoteAddressOf, type TrackedConnection } from "../core/connection.js"
 import type { Exchange } from "../core/exchange.js"
-import { clip } from "../model/text.js"
+import { clip, printMillis } from "../model/text.js"
 import type { WatchedServer } from "./telemetry.js"
 
 /** A request that has not got its whole response. */
@@ -86,7 +85,7 @@ export const connections = ({ byState, connections }: Pick<Progress, "byState" |
 }
 
 /** `GET /slow from 127.0.0.1:50000 (2s)` */
-export const request = ({ ageMillis, method, path, remoteAddress }: InFlight, print = millis): string =>
+export const request = ({ ageMillis, method, path, remoteAddress }: InFlight, print = printMillis): string =>
   `${method} ${path} from ${remoteAddress} (${print(ageMillis)})`
 
 /** What is waited for apart from requests. */
@@ -96,15 +95,9 @@ export const otherWork = ({ finalizers, handlers, hooks, inFlight }: Progress): 
   ...(hooks.length > 0 ? [`${hooks.length === 1 ? "hook" : "hooks"}: ${hooks.join(", ")}`] : [])
 ]
 
-export const timeLeft = ({ left, then }: Progress, print = millis): string | undefined => {
+export const timeLeft = ({ left, then }: Progress, print = printMillis): string | undefined => {
   if (!Number.isFinite(left)) return undefined
   if (then === undefined) return left < 0 ? "past the deadline" : `${print(left)} left`
   const after = Number.isFinite(then) ? `then up to ${print(then)}` : "then no deadline"
   return `${print(Math.max(0, left))} of the lame duck left, ${after}`
 }
-
-export const print = (duration: Duration.Duration): string => millis(Duration.toMillis(duration))
-
-/** `Duration.format` says "0" of nothing, and goes down to the nanosecond. */
-export const millis = (n: number): string =>
-  Math.round(n) === 0 ? "0ms" : Duration.format(Duration.millis(Math.round(n)))

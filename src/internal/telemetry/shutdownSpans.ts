@@ -2,14 +2,13 @@
  * The spans of a shutdown, through Effect's own tracer: one for each step. A tracer that throws must not take the
  * shutdown with it.
  */
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Tracer from "effect/Tracer"
 import { makeSpan, nativeTracer } from "../effect/tracing.js"
 import { DeadlineExceeded } from "../model/errors.js"
 import { isFailure, type Report } from "../model/report.js"
-import { clip } from "../model/text.js"
+import { clip, printDuration } from "../model/text.js"
 import type { WatchedServer } from "./telemetry.js"
 
 interface Options<A> {
@@ -78,7 +77,7 @@ export const shutdownSpan = ({ policy, registry }: WatchedServer) =>
         span.attribute(
           "quiesce.cut",
           cut.slice(0, listed).map(({ age, clientReceived, method, path, remoteAddress }) =>
-            `${clip(method)} ${clip(path)} from ${remoteAddress} after ${Duration.format(age)} (${clientReceived})`
+            `${clip(method)} ${clip(path)} from ${remoteAddress} after ${printDuration(age)} (${clientReceived})`
           )
         )
       }

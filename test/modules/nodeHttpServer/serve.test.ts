@@ -102,7 +102,7 @@ it.scoped("a handler that is interrupted at the deadline answers 503, and the sc
     const exit = yield* Fiber.join(closing)
     const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
     assert.instanceOf(error, Shutdown.DeadlineExceeded)
-    assert.include(String(error), "GET /early (30s, 503)")
+    assert.include(String(error), "GET /early (30s, its client received 503)")
     const { responses } = yield* Effect.promise(() => client.untilResponses(1, limit))
     assert.strictEqual(responses[0]?.status, 503)
   }))

@@ -104,7 +104,7 @@ describe("shutdown", () => {
       for (const other of others) expect(other?.report).toBe(first?.report)
       expect(first?.message).toBe(
         "1 request did not get the whole response before the deadline, 2s after draining began: "
-          + "GET /hold?a=1 (2s, 503). Raise `timeout`, or let the handler end earlier (see `Server.shuttingDown`)."
+          + "GET /hold?a=1 (2s, its client received 503). Raise `timeout`, or let the handler end earlier (see `Server.shuttingDown`)."
       )
       expect(yield* Effect.flip(running.server.closed)).toMatchObject({ _tag: "DeadlineExceeded" })
     }))

@@ -133,7 +133,7 @@ describe("the log of a shutdown", () => {
         [
           "ERROR",
           expect.stringMatching(
-            /^Shut down in 15s \(DeadlineExceeded\): .*; 1 request cut; cut GET \/hold from .* after 15s \(503\)$/
+            /^Shut down in 15s \(DeadlineExceeded\): .*; 1 request cut; cut GET \/hold from .* after 15s \(its client received 503\)$/
           ),
           "Closed"
         ]

@@ -155,7 +155,7 @@ describe.concurrent("a collector", { timeout: 90_000 }, () => {
     expect(code).toBe(1)
     const shutdown = named(own, "quiesce.shutdown")
     expect(shutdown.status.code).toBe(2)
-    expect(shutdown.status.message).toMatch(/GET \/hangs \(.*, 503\)/)
+    expect(shutdown.status.message).toMatch(/GET \/hangs \(.*, its client received 503\)/)
     expect(named(own, "quiesce.kill").parentSpanId).toBe(shutdown.spanId)
     const cut = pointsOf(metrics, "quiesce_requests_cut_total").find((point) =>
       valueOf(point, "client_received") === "503"
@@ -163,6 +163,6 @@ describe.concurrent("a collector", { timeout: 90_000 }, () => {
     expect(cut?.asDouble).toBe(1)
     const last = logs.find(({ body }) => body.stringValue.startsWith("Shut down in"))
     expect(last?.severityText).toBe("ERROR")
-    expect(last?.body.stringValue).toMatch(/cut GET \/hangs from 127.*\(503\)/)
+    expect(last?.body.stringValue).toMatch(/cut GET \/hangs from 127.*\(its client received 503\)/)
   })
 })
