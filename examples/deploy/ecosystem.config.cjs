@@ -1,4 +1,4 @@
-// pm2 start ecosystem.config.cjs
+// npm run build && pm2 start ecosystem.config.cjs
 module.exports = {
   apps: [
     {

@@ -6,7 +6,7 @@ import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, type Duration, Effect, Layer, Option } from "effect"
 import { createServer } from "node:http"
-import { Admin, Health, Metrics, NodeHttpServer, Shutdown, Signals, Supervisor, Systemd } from "quiesce"
+import { Admin, Handoff, Health, Metrics, NodeHttpServer, Shutdown, Signals, Supervisor, Systemd } from "quiesce"
 
 const presets = (lameDuck?: Duration.Duration) => ({
   docker: () => Shutdown.docker({ stopTimeout: "10 seconds", lameDuck }),
@@ -40,6 +40,9 @@ const AdminLive = Admin.layerConfig(Config.all({
   host: Config.string("ADMIN_HOST").pipe(Config.withDefault("127.0.0.1"))
 }))
 
+// app-handoff.service: a reload hands over to a new process
+const pidFile = process.env["PID_FILE"]
+
 const Routes = Layer.mergeAll(
   HttpLayerRouter.add("GET", "/", HttpServerResponse.text("hello\n")),
   HttpLayerRouter.add(
@@ -57,7 +60,7 @@ HttpLayerRouter.serve(Routes, { disableLogger: true }).pipe(
   Layer.provide(AdminLive),
   Layer.provide(Health.layer),
   Layer.provide(ServerLive),
-  Layer.launch,
+  pidFile === undefined ? Layer.launch : Handoff.launch({ pidFile }),
   Signals.handle(),
   NodeRuntime.runMain({ teardown: Signals.teardown })
 )

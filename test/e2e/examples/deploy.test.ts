@@ -79,24 +79,22 @@ describeWith(nginx, () => {
 })
 
 describeWith(systemdAnalyze, () => {
-  it("reads app.service and app.socket, and complains about others", async () => {
-    // it looks whether the command is there
-    const service = read("app.service").replace("/usr/bin/node", process.execPath)
-    const verify = async (service: string) => {
+  const units = ["app.service", "app.socket", "app-handoff.service"]
+  it(`reads ${units.join(", ")}, and complains about others`, async () => {
+    const verify = async (changed: (text: string) => string) => {
       let complaints: ReadonlyArray<string> = []
-      await withFiles({ "app.service": service, "app.socket": read("app.socket") }, async (folder) => {
-        const { code, said } = await check(systemdAnalyze, [
-          "verify",
-          join(folder, "app.service"),
-          join(folder, "app.socket")
-        ])
-        complaints = said.split("\n").filter((line) => /\bapp\.(service|socket)\b/.test(line))
+      // it looks whether the command is there
+      const texts = units.map((name) => [name, changed(read(name)).replace("/usr/bin/node", process.execPath)])
+      await withFiles(Object.fromEntries(texts) as Record<string, string>, async (folder) => {
+        const { code, said } = await check(systemdAnalyze, ["verify", ...units.map((name) => join(folder, name))])
+        complaints = said.split("\n").filter((line) => /\bapp(-handoff)?\.(service|socket)\b/.test(line))
         if (code !== 0 && complaints.length === 0) complaints = [`exit code ${code}: ${said}`]
       })
       return complaints
     }
-    expect(await verify(service)).toEqual([])
-    expect(await verify(service.replace("KillMode=", "KilMode="))).not.toEqual([])
+    expect(await verify((text) => text)).toEqual([])
+    expect(await verify((text) => text.replace("KillMode=mixed", "KilMode=mixed"))).not.toEqual([])
+    expect(await verify((text) => text.replace("PIDFile=", "PIDFille="))).not.toEqual([])
   })
 })
 
@@ -142,6 +140,50 @@ describe("app.service and app.socket", () => {
     expect(value("app.service", "ExecStart")).toMatch(/^\/usr\/bin\/node /)
     expect(value("app.service", "Requires")).toBe("app.socket")
     expect(read("server.ts")).toContain(`Systemd.socket("${value("app.socket", "FileDescriptorName")}")`)
+  })
+})
+
+describe("app-handoff.service", () => {
+  const value = (name: string) => new RegExp(`^${name}=(.*)$`, "m").exec(read("app-handoff.service"))?.[1]
+
+  it("systemd and the program mean the same file, which is where the program may write", () => {
+    const file = value("PIDFile")
+    expect(file).toBe(`/run/${value("RuntimeDirectory")}/pid`)
+    expect(value("Environment")).toContain(`PID_FILE=${file}`)
+    expect(read("server.ts")).toContain(`process.env["PID_FILE"]`)
+  })
+
+  it("it is told when a successor is ready, and a stop is for both processes", () => {
+    expect(value("Type")).toBe("notify")
+    expect(value("NotifyAccess")).toBe("all")
+    expect(value("ExecReload")).toMatch(/^\/bin\/kill -USR2 \$MAINPID$/)
+    expect(value("KillMode")).toBe("control-group")
+    expect(millis(Shutdown.systemd({ timeoutStop: `${seconds(value("TimeoutStopSec"))} seconds` }))).toBe(90_000)
+  })
+})
+
+describe("what is started", () => {
+  const [stages] = [DockerfileParser.parse(read("Dockerfile"))]
+  const commands = stages.getInstructions().filter((each) => each.getKeyword() === "CMD")
+
+  it("is one file in every deployment, which the build makes of server.ts", () => {
+    const built = "dist/server.js"
+    expect(commands.map((each) => each.getArgumentsContent())).toEqual([`["node", "${built}"]`])
+    for (const unit of ["app.service", "app-handoff.service"]) {
+      const directory = /^WorkingDirectory=(.*)$/m.exec(read(unit))?.[1]
+      expect(/^ExecStart=\S+ (.*)$/m.exec(read(unit))?.[1]).toBe(`${directory}/${built}`)
+    }
+    const { apps } = createRequire(import.meta.url)(join(folder, "ecosystem.config.cjs")) as {
+      readonly apps: ReadonlyArray<{ readonly script: string }>
+    }
+    expect(apps.map(({ script }) => script)).toEqual([built])
+    expect(read("README.md")).toContain(`They run \`${built}\``)
+  })
+
+  it("the image has nothing of this machine's that the build makes", () => {
+    const ignored = read(".dockerignore").split("\n")
+    expect(ignored).toContain("node_modules")
+    expect(ignored).toContain("dist")
   })
 })
 
@@ -194,7 +236,26 @@ describe("kubernetes.yaml", () => {
 
   it("it is YAML without an error or a warning", () => {
     expect(documents.flatMap(({ errors, warnings }) => [...errors, ...warnings])).toEqual([])
-    expect(documents.map((document) => document.get("kind"))).toEqual(["Deployment", "Service", "PodDisruptionBudget"])
+    expect(documents.map((document) => document.get("kind"))).toEqual([
+      "Deployment",
+      "Service",
+      "NetworkPolicy",
+      "PodDisruptionBudget"
+    ])
+  })
+
+  it("everybody reaches the app, and Prometheus alone the admin listener", () => {
+    const policy = find("NetworkPolicy") as {
+      readonly spec: {
+        readonly podSelector: object
+        readonly ingress: ReadonlyArray<{ readonly ports: ReadonlyArray<{ readonly port: string }>; from?: unknown }>
+      }
+    }
+    expect(policy.spec.podSelector).toEqual(spec.selector)
+    const open = new Map(policy.spec.ingress.map(({ from, ports }) => [ports.map(({ port }) => port).join(), from]))
+    expect(open.get("http")).toBeUndefined()
+    expect(open.get("admin")).toMatchObject([{ namespaceSelector: {} }])
+    expect([...open.keys()]).toEqual([...ports.keys()])
   })
 
   it("the grace period is the preset's", () => {

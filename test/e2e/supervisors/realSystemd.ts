@@ -48,6 +48,8 @@ export interface Unit {
   readonly args?: string
   /** Lines of `[Service]`. */
   readonly service?: Readonly<Record<string, string | undefined>>
+  /** The file of the service. Default: `app.service`. */
+  readonly file?: string
   /** Without `app.socket`: the program binds a port itself. */
   readonly noSocket?: boolean
 }
@@ -108,14 +110,14 @@ export const withSystemd = async (program: URL, use: (systemd: Systemd) => Promi
       }
       const output = () => Fs.existsSync(out) ? Fs.readFileSync(out, "utf8") : ""
       await use({
-        install: async (port, { args = "", noSocket = false, service = {} } = {}) => {
+        install: async (port, { args = "", file = "app.service", noSocket = false, service = {} } = {}) => {
           const given = {
             ExecStart: `/srv/node /srv/app/server.js ${args}`,
             StandardOutput: `append:${out}`,
             StandardError: `append:${out}`,
             ...service
           }
-          let text = set(unit("app.service"), "Unit", "DefaultDependencies", "no")
+          let text = set(unit(file), "Unit", "DefaultDependencies", "no")
           for (const [name, value] of Object.entries(given)) text = set(text, "Service", name, value)
           if (noSocket) text = set(set(text, "Unit", "Requires", undefined), "Unit", "After", undefined)
           Fs.writeFileSync(join(units, "app.service"), text)

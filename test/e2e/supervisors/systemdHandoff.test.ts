@@ -94,6 +94,36 @@ await describeSystemd("systemd, hand-over", () => {
   )
 
   it(
+    "server.ts and app-handoff.service of examples/deploy: a reload answers what has begun",
+    { timeout: 60_000 },
+    () =>
+      withSystemd(new URL("../../../examples/deploy/server.ts", import.meta.url), async (systemd) => {
+        const [port = 0, admin = 0] = await freePorts(2)
+        await systemd.install(port, {
+          file: "app-handoff.service",
+          noSocket: true,
+          service: { Environment: `DEPLOYED_BY=systemd PID_FILE=/run/app/pid PORT=${port} ADMIN_PORT=${admin}` }
+        })
+        await systemd.systemctl("start", "app.service")
+        const first = await pidOf(systemd)
+        await withClient({ port }, async (client) => {
+          await client.write("POST /slow HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n")
+          await systemd.systemctl("reload", "app.service")
+          expect(await body(client)).toBe("hello, two seconds later\n")
+        })
+        const second = await systemd.until(
+          "the successor",
+          ({ MainPID }) => MainPID !== first && MainPID !== "0",
+          30_000
+        )
+        expect(second).toMatchObject({ ActiveState: "active", SubState: "running", Result: "success", NRestarts: "0" })
+        expect((await ask({ port }, "GET", "/")).body).toBe("hello\n")
+        await systemd.systemctl("stop", "app.service")
+        expect(await systemd.show()).toMatchObject({ ActiveState: "inactive", Result: "success", ExecMainStatus: "0" })
+      })
+  )
+
+  it(
     "a successor that does not start leaves the service as it is, and one that dies is started again",
     { timeout: 60_000 },
     () =>
