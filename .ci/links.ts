@@ -1,7 +1,7 @@
 /**
  * Checks the links of the documents: every relative link of a Markdown file, and of a docstring of a public module, leads
  * to a file that exists, and to a heading that it has. What is in the package links only to what is in the package, so
- * that the links work for those who read it there. README.md is short, and leads to every page of docs.
+ * that the links work for those who read it there; and examples import only that, so that they run there. README.md is short, and leads to every page of docs.
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -71,6 +71,20 @@ const check = (source: string, text: string, firstLine: number): void => {
 for (const page of pages) check(page, read(page), 1)
 for (const file of publicModules()) {
   for (const { line, text } of docComments(read(file))) check(file, text, line)
+}
+
+// an example of the package imports nothing that is not in it
+const examples = Fs.readdirSync(Path.join(root, "examples"), { recursive: true, encoding: "utf8" })
+  .map((name) => `examples/${name.replaceAll(Path.sep, "/")}`)
+  .filter((name) => /\.[cm]?[jt]s$/.test(name) && isPacked(name))
+for (const example of examples) {
+  const text = read(example)
+  for (const match of text.matchAll(/(?:\bfrom|\bimport|\bimport\(|new URL\()\s*"(\.[^"]+)"/g)) {
+    const [, target = ""] = match
+    const file = Path.posix.join(Path.posix.dirname(example), target).replace(/\.js$/, ".ts")
+    if (isPacked(file) && Fs.existsSync(Path.join(root, file))) continue
+    problems.push(`${example}:${text.slice(0, match.index).split("\n").length}: ${target} is not in the package`)
+  }
 }
 
 const length = read("README.md").trimEnd().split("\n").length

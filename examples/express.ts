@@ -12,7 +12,9 @@ const app = express()
 app.get("/", (_, response) => void response.send("hello\n"))
 app.get("/slow", (_, response) => void setTimeout(() => response.send("hello, one second later\n"), 1000))
 
-const nodeServer = app.listen(port, "127.0.0.1", () => {
+// express 5 calls this with an error, too: a port that is taken
+const nodeServer = app.listen(port, "127.0.0.1", (error) => {
+  if (error !== undefined) throw error
   console.log(`Listening on http://127.0.0.1:${(nodeServer.address() as AddressInfo).port}`)
 })
 

@@ -1,4 +1,6 @@
+import { once } from "node:events"
 import * as Fs from "node:fs"
+import { type AddressInfo, createServer } from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { describe, expect, it } from "vitest"
@@ -14,6 +16,32 @@ import { pace, waitFor } from "../../support/wait.js"
 // Each example as a person runs it: a process, a real client, and a signal in the middle of something.
 
 const drained = /^Shut down in .* \(Drained\)/
+
+/** Those that listen on `PORT`. */
+const listening = Fs.readdirSync(new URL("../../../examples/", import.meta.url))
+  .filter((name) => name.endsWith(".ts"))
+  .filter((name) =>
+    Fs.readFileSync(new URL(`../../../examples/${name}`, import.meta.url), "utf8").includes(`process.env["PORT"]`)
+  )
+
+describe("a port that is taken", { timeout: 60_000 }, () => {
+  it.for(listening)("%s ends with 1, and names it", async (name) => {
+    const other = createServer().listen(0, "127.0.0.1")
+    await once(other, "listening")
+    const { port } = other.address() as AddressInfo
+    try {
+      await withChild(new URL(`../../../examples/${name}`, import.meta.url), [], async (child) => {
+        expect(await child.exit(startLimit)).toMatchObject({ code: 1 })
+        const said = child.stdout() + child.stderr()
+        expect(said).toContain("address already in use")
+        expect(said).toContain(String(port))
+        expect(said).not.toContain("TypeError")
+      }, { env: { PORT: String(port) } })
+    } finally {
+      other.close()
+    }
+  })
+})
 
 describe.concurrent("examples", { timeout: 60_000 }, () => {
   it("quickstart: a request that is running at SIGTERM is answered, and told to close", () =>

@@ -19,7 +19,7 @@ const cases: ReadonlyArray<readonly [options: unknown, field: string, message: R
     "timout",
     /^timout is 5000, and must be left out, as there is no such option: did you mean "timeout"\? There is timeout, /
   ],
-  [{ signal: true }, "signal", /; there is signals, /],
+  [{ signal: true }, "signal", /: did you mean "signals"\? There is signals, /],
   [
     { onShutDown: () => {} },
     "onShutDown",

@@ -5,7 +5,7 @@ import type * as Platform from "@effect/platform-node/NodeHttpServer"
 import { Effect, Layer, Option, Stream } from "effect"
 import { createServer } from "node:http"
 import { Server, Signals } from "quiesce"
-import { work } from "../start/work.js"
+import { work } from "../../examples/start/work.js"
 
 const say = (event: string, fields: Readonly<Record<string, unknown>> = {}) =>
   console.log(JSON.stringify({ event, at: performance.timeOrigin + performance.now(), ...fields }))

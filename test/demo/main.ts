@@ -2,10 +2,10 @@
 // stock `@effect/platform-node`. Every number is from this run. It ends by itself, within a minute.
 //
 //   npm run demo
-import { withChild } from "../test/support/child.js"
-import { now, pace } from "../test/support/wait.js"
-import { type Client, type Got, traffic } from "./demo/traffic.js"
-import * as Screen from "./start/screen.js"
+import * as Screen from "../../examples/start/screen.js"
+import { withChild } from "../support/child.js"
+import { now, pace } from "../support/wait.js"
+import { type Client, type Got, traffic } from "./traffic.js"
 
 type Which = "quiesce" | "stock"
 
@@ -24,7 +24,7 @@ interface Run {
 }
 
 const run = (which: Which): Promise<Run> =>
-  withChild(new URL("./demo/app.ts", import.meta.url), [which], async (child) => {
+  withChild(new URL("./app.ts", import.meta.url), [which], async (child) => {
     line(bold(`\n${names[which]}`))
     const target = await child.listening()
     const clients = traffic()

@@ -1,10 +1,10 @@
 /**
  * The clients of the demo. Each says what it got: only what came over its own connection counts.
  */
-import { type BusyClients, startBusyClients } from "../../test/support/busyClient.js"
-import type { Child } from "../../test/support/child.js"
-import { connect, type RawClient, type Target } from "../../test/support/rawClient.js"
-import { now, pace, waitFor, within } from "../../test/support/wait.js"
+import { type BusyClients, startBusyClients } from "../support/busyClient.js"
+import type { Child } from "../support/child.js"
+import { connect, type RawClient, type Target } from "../support/rawClient.js"
+import { now, pace, waitFor, within } from "../support/wait.js"
 
 export interface Got {
   /** Nobody lost anything here. */
