@@ -136,7 +136,7 @@ describe("a duration that cannot be", () => {
         const error = yield* Effect.flip(Server.make({ idleGrace: "keepAliveTimeout", timeout }))
         expect(error).toMatchObject({ _tag: "InvalidPolicy", field: "timeout", value: timeout })
         expect(error.message).toContain(
-          "must be longer than the keep-alive timeout that responses promise and a second"
+          "must be 1 second or more, because idleGrace is \"keepAliveTimeout\""
         )
       }
     }))
