@@ -116,6 +116,8 @@ type Protocol = typeof RpcServer.Protocol.Service
 interface InFlight {
   readonly call: Call
   readonly run: CallRun
+  /** Its client has left before its result was sent, or its connection was taken from it. */
+  lost: boolean
 }
 
 const draining = (protocol: Protocol, shutdown: Effect.Effect<unknown, unknown>): Protocol => {
@@ -144,7 +146,7 @@ const draining = (protocol: Protocol, shutdown: Effect.Effect<unknown, unknown>)
         isAborting,
         onFiber: (fiber, ended) => fibers.add(fiber, connection, ended),
         onAnswered: () => {
-          call.answered = true
+          if (!known.lost) call.answered = true
         },
         onEnd: () => {
           calls.end(call)
@@ -155,7 +157,8 @@ const draining = (protocol: Protocol, shutdown: Effect.Effect<unknown, unknown>)
         },
         run: (effect) => void fibers.fork(effect)
       })
-      client.set(id, { call, run })
+      const known: InFlight = { call, run, lost: false }
+      client.set(id, known)
       return run.start(handle)
     })
 
@@ -166,7 +169,13 @@ const draining = (protocol: Protocol, shutdown: Effect.Effect<unknown, unknown>)
       if (response._tag !== "Exit" && response._tag !== "Chunk") return sent
       const known = clients.get(clientId)?.get(response.requestId)
       if (known === undefined) return sent
-      if (response._tag === "Exit") return known.run.answer(response.exit, sent)
+      if (response._tag === "Exit") {
+        const reached = Effect.flatMap(protocol.clientIds, (clientIds) => {
+          known.lost = !clientIds.has(clientId)
+          return sent
+        })
+        return known.run.answer(response.exit, reached)
+      }
       known.call.begun = true
       return sent
     },
