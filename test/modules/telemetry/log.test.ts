@@ -76,6 +76,23 @@ describe("the log of a shutdown", () => {
     }).pipe(Effect.provide(log.layer))
   })
 
+  it.scoped("says once that a lame duck without a request waits for time", () => {
+    const log = collectLog()
+    return Effect.gen(function*() {
+      const running = yield* serving(makeApp().app, { lameDuck: "1 minute" })
+      yield* idleAfterOne(running.target)
+      yield* running.interrupt
+      yield* untilPhase(running.server, "LameDuck")
+      for (let n = 0; n < 30; n++) yield* TestClock.adjust("1 second")
+      const said = log.lines().map(({ message }) => String(message)).filter((line) => line.startsWith("LameDuck"))
+      expect(said).toHaveLength(1)
+      expect(said[0]).toMatch(
+        /^LameDuck: still serving, no request in flight; .*; 59s of the lame duck left, then up to 8s$/
+      )
+      yield* running.server.close
+    }).pipe(Effect.provide(log.layer))
+  })
+
   // nobody was sent to it, and nobody has to be told to leave; the clock does not move here
   it.effect("does not hide why a start has failed, nor does a lame duck put it off", () => {
     const log = collectLog()
