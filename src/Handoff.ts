@@ -61,6 +61,7 @@
  *   are directories behind a symbolic link, start the program by an absolute path through the link.
  * - These signals end a process that still loads its modules, as they always did, and are harmless from the first step
  *   of `launch` to its end: before the layer is built, and while it drains, they are answered by a line in the log.
+ *   One that comes while a successor starts is followed by another hand-over, as that one may be out of date.
  *   `pidFile` names a process that serves.
  * - Both processes write to the same standard output and error. What is logged inside of `launch`, by servers too, is
  *   annotated with `pid`, and the lines about the hand-over with a `role` (`predecessor`, `successor`); under
@@ -151,11 +152,15 @@ export const launch = (options: Options = {}) =>
  * their ends. A signal replaces them one by one: a new one starts, and when it is ready, an old one is stopped, and its
  * end is waited for. One that does not become ready is stopped, and the others stay. One that ends by itself is replaced
  * a second later, and where that fails, again and again. Fails if one of the first does not become ready. Until these
- * serve, and while all shut down, the signal that replaces does nothing but say so.
+ * serve, and while all shut down, the signal that replaces does nothing but say so. One that comes while they are replaced
+ * replaces all of them once more, as some may have started before the last deployment.
  *
  * While the workers drain, a further SIGTERM or SIGINT is passed on to them: it ends their lame duck, or else closes
  * their servers at once, as it does without workers (see `Signals`). One more ends the primary, and with it the workers.
  * A signal to the whole group (Ctrl-C, systemd's `KillMode=control-group`) reaches the workers, too: it is no second one.
+ *
+ * It dies with `HandoffFailed` (`Ended`), and the process exits with 1, where a worker that was told to stop has not ended
+ * with 0: one that has cut requests, or was killed. That one's own lines of the log say what.
  *
  * Each worker runs {@link launch}: it tells when it is ready, and before it ends waits for the primary's word that no
  * connection is on its way to it. The PID of the primary does not change, which suits containers and `Type=exec`; to

@@ -74,13 +74,14 @@ import { inheritFiberRefs, unsafeInterrupt } from "./internal/effect/fibers.js"
 import * as RealTime from "./internal/effect/realTime.js"
 import { interruptedIsClean, withExitCode } from "./internal/effect/teardown.js"
 import * as Line from "./internal/log/line.js"
+import { HandoffFailed } from "./internal/model/handoffFailed.js"
 import { checkNames } from "./internal/policy/optionNames.js"
 import { sayWhatRuns } from "./internal/signals/finalizing.js"
 import { isUnderRunMain } from "./internal/signals/otherListeners.js"
 import { begins, endWith, goesOn, isOver, settle } from "./internal/signals/processEnd.js"
 import { Program, ProgramService } from "./internal/signals/program.js"
 import { invalid, isKnown, listen } from "./internal/signals/signals.js"
-import type { InvalidPolicy } from "./Shutdown.js"
+import { DeadlineExceeded, type InvalidPolicy } from "./Shutdown.js"
 
 /**
  * Which signals are handled.
@@ -143,6 +144,9 @@ export class Forced extends Data.TaggedError("Forced")<{ readonly signal: NodeJS
   }
 }
 
+/** The server, and the primary of workers, have said in the log what has become of their shutdown. */
+const isLogged = (defect: unknown): boolean => defect instanceof DeadlineExceeded || defect instanceof HandoffFailed
+
 const optionNames = Object.keys({ signals: true } satisfies { readonly [K in keyof Options]-?: true })
 
 /**
@@ -204,7 +208,7 @@ export const handle =
           begin: () => {
             begins(main)
             if (isUnderRunMain()) runner = fiber
-            finalizing = sayWhatRuns(() => around.servers.size > 0, warn)
+            finalizing = sayWhatRuns(() => around.servers.size > 0 || (around.workers?.pids ?? []).length > 0, warn)
             if (around.launched === undefined) return interrupt()
             launchEnds = true
             around.run(Effect.ignore(around.launched.shutdown))
@@ -214,7 +218,7 @@ export const handle =
           },
           nothingOpen: interrupt,
           raised: settle,
-          forwardSignal: (signal) => around.forwardSignal?.(signal) ?? []
+          forwardSignal: (signal) => around.workers?.forwardSignal(signal) ?? []
         })
 
         let interrupted = false
@@ -240,8 +244,16 @@ export const handle =
           const forced = Cause.die(new Forced({ signal: forcedBy }))
           return yield* Effect.failCause(Exit.isSuccess(ended) ? forced : Cause.sequential(forced, ended.cause))
         }
+        if (!interrupted) return yield* ended
         // what an interrupted fiber has failed with is dropped, and the exit code with it
-        return yield* interrupted ? failuresAsDefects(ended) : ended
+        const raised = failuresAsDefects(ended)
+        // `runMain` logs nothing of a program that was interrupted
+        if (Exit.isFailure(raised)) {
+          for (const defect of defects(raised.cause)) {
+            if (!isLogged(defect)) around.log(Line.error("Failed after the shutdown", {}, Cause.die(defect)))
+          }
+        }
+        return yield* raised
       })
     )
 

@@ -7,7 +7,6 @@ import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import Cluster from "node:cluster"
 import * as RealTime from "../effect/realTime.js"
-import * as Line from "../log/line.js"
 import type { InvalidPolicy } from "../model/errors.js"
 import type { Handoff, Options } from "../model/handoff.js"
 import type { HandoffFailed } from "../model/handoffFailed.js"
@@ -17,7 +16,7 @@ import { duration } from "../policy/policy.js"
 import { Program, ProgramService } from "../signals/program.js"
 import * as ClusterWorker from "./clusterWorker.js"
 import * as Conversation from "./conversation.js"
-import { chosen, listen } from "./handoffSignals.js"
+import { chosen, HandoffSignals, listen } from "./handoffSignals.js"
 import { CurrentHandover, Handover } from "./handover.js"
 import { withoutLameDuck } from "./predecessor.js"
 import { begin } from "./takeover.js"
@@ -48,18 +47,13 @@ export const launch = (options: Options, tag: typeof Handoff) =>
     const role = () =>
       Cluster.isWorker ? "worker" : upgrader.isStarting && predecessor !== undefined ? "successor" : "predecessor"
     yield* ClusterWorker.obey({ isStopping: () => upgrader.isEnding, handlesSignals: around !== undefined, program })
-    yield* listen(signals, (signal) => {
-      if (upgrader.isUpgrading) return
-      run(
-        Line.info(`${signal}: handing over to a successor`).pipe(
-          Effect.zipRight(upgrader.upgrade),
-          Effect.catchAll(({ cause, message }) =>
-            Line.error(`Not handed over, this process goes on as before: ${message}`, {}, cause)
-          ),
-          Effect.annotateLogs("role", role())
-        )
-      )
-    })
+    const onSignal = new HandoffSignals(upgrader, predecessor !== undefined, (effect) =>
+      void run(Effect.annotateLogs(
+        Effect.suspend(() => effect),
+        "role",
+        role()
+      )))
+    yield* listen(signals, (signal) => onSignal.heard(signal))
 
     yield* Effect.gen(function*() {
       yield* Effect.addFinalizer(() => handover.closeUnclaimed)
@@ -75,6 +69,7 @@ export const launch = (options: Options, tag: typeof Handoff) =>
       yield* Effect.uninterruptibleMask((restore) => begin(restore, handover, predecessor, options.pidFile))
       yield* ClusterWorker.sayReady(program)
       yield* upgrader.serve(outer)
+      onSignal.serves()
       yield* upgrader.handedOver
       yield* Effect.forkIn(withoutLameDuck(program), outer)
     }).pipe(Effect.scoped)

@@ -28,6 +28,8 @@ export class WorkerPool {
   readonly #all = new Set<Worker>()
   readonly #ready = new Set<Worker>()
   readonly #leaving = new Set<Worker>()
+  /** They have been told to stop more than once. */
+  #hasForwarded = false
   /** Open once a worker has ended. */
   readonly #ended = Effect.unsafeMakeLatch(false)
   /** One is replaced at a time. */
@@ -63,18 +65,53 @@ export class WorkerPool {
     Effect.catchAll(({ message }) => Line.error(`Not replaced, the other workers go on as before: ${message}`))
   )
 
-  /** Stops all at once, and waits until they have ended. */
-  readonly stopAll: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.forEach(this.#all, (worker) => this.#stop(worker), { concurrency: "unbounded", discard: true })
-  )
+  /** Stops all at once, waits until they have ended, and dies with those that have not ended well. */
+  readonly stopAll: Effect.Effect<void> = Effect.suspend(() => {
+    const all = Array.from(this.#all)
+    if (all.length === 0) return Effect.void
+    return Line.info(`Stopping ${inWords(all)}`).pipe(
+      Effect.zipRight(Effect.forEach(all, (worker) => this.#stopped(worker), { concurrency: "unbounded" })),
+      Effect.flatMap((failed) => {
+        const endings = failed.filter((ending) => ending !== undefined)
+        return endings.length === 0 ? Effect.void : this.#hasFailed(endings.join(", "))
+      })
+    )
+  })
+
+  /** Those that have not ended. */
+  get pids(): ReadonlyArray<number> {
+    return Array.from(this.#all, ({ pid }) => pid)
+  }
 
   /** Passes a further signal on to those that have not ended, and says which these are. */
   forwardSignal(signal: NodeJS.Signals): ReadonlyArray<number> {
+    this.#hasForwarded = true
     return Array.from(this.#all, (worker) => {
       if (this.#ready.has(worker)) worker.further(signal)
       else worker.signal(signal)
       return worker.pid
     })
+  }
+
+  /** What is wrong with how a worker ends that is told to stop: `undefined` where nothing is. */
+  #stopped(worker: Worker): Effect.Effect<string | undefined> {
+    // one that was not ready has not served, and does not handle signals yet
+    const hasServed = this.#ready.has(worker)
+    return Effect.map(
+      this.#stop(worker),
+      (how) => !hasServed || this.#isClean(how) ? undefined : `worker ${worker.pid} with ${how}`
+    )
+  }
+
+  /** Without `Signals`, `runMain` of Effect 4 exits with the number of a signal after a clean stop. */
+  #isClean(how: string): boolean {
+    return how === "exit code 0" || (!this.#hasForwarded && (how === "exit code 130" || how === "exit code 143"))
+  }
+
+  /** The exit code of the primary is what a supervisor sees. */
+  #hasFailed(endings: string): Effect.Effect<never> {
+    const explanation = `Ended: ${endings}. What each has cut, or what has failed in it, is in its own lines of the log`
+    return Effect.zipRight(Line.error(explanation), Effect.die(new HandoffFailed({ reason: "Ended", explanation })))
   }
 
   get #isShort(): boolean {
@@ -142,12 +179,13 @@ export class WorkerPool {
       : Effect.void
   )
 
-  #stop(worker: Worker): Effect.Effect<void> {
+  /** Gives how it has ended. */
+  #stop(worker: Worker): Effect.Effect<string> {
     return Effect.suspend(() => {
       if (this.#ready.has(worker)) worker.stop()
       else worker.signal("SIGTERM")
       return this.#endsWithin(worker, worker.drain() + this.#options.killAfter)
-    }).pipe(Effect.map(() => void this.#all.delete(worker)))
+    }).pipe(Effect.tap(() => Effect.sync(() => this.#all.delete(worker))))
   }
 
   /** The killer is nobody's child: a further signal interrupts children, too. */
@@ -164,6 +202,9 @@ export class WorkerPool {
     })
   }
 }
+
+const inWords = (workers: ReadonlyArray<Worker>): string =>
+  `${workers.length === 1 ? "1 worker" : `${workers.length} workers`}: ${workers.map(({ pid }) => pid).join(", ")}`
 
 const untilReady = (worker: Worker, timeout: number): Effect.Effect<void, HandoffFailed> =>
   Effect.raceFirst(

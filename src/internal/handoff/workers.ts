@@ -11,11 +11,12 @@ import * as Line from "../log/line.js"
 import { InvalidPolicy } from "../model/errors.js"
 import type { WorkersOptions } from "../model/handoff.js"
 import type { HandoffFailed } from "../model/handoffFailed.js"
+import { machineMillis } from "../node/timers.js"
 import { checkNames } from "../policy/optionNames.js"
 import { duration } from "../policy/policy.js"
-import { Program } from "../signals/program.js"
+import { Program, type ProgramWorkers } from "../signals/program.js"
 import { listen as listenForStops, type Listening } from "../signals/signals.js"
-import { chosen, listen } from "./handoffSignals.js"
+import { chosen, isEcho, listen } from "./handoffSignals.js"
 import { WorkerPool } from "./workerPool.js"
 
 const optionNames = Object.keys(
@@ -40,23 +41,36 @@ export const launchWorkers = (options: WorkersOptions): Effect.Effect<never, Han
     const pool = new WorkerPool({ size: options.workers, timeout, killAfter }, scope, run)
     let state: "Starting" | "Serving" | "Ending" = "Starting"
     let rolling: Fiber.RuntimeFiber<void> | undefined
-    yield* listen(signals, (signal) => {
-      if (rolling !== undefined) return
-      if (state !== "Serving") {
-        const why = state === "Starting" ? "have not started yet" : "shut down"
-        return void run(Line.error(`${signal}: not replaced, the workers ${why}`))
-      }
+    let again: NodeJS.Signals | undefined
+    let countedAt = Number.NEGATIVE_INFINITY
+    const replace = (signal: NodeJS.Signals): void => {
       rolling = run(
         yieldNow.pipe(
           Effect.zipRight(Line.info(`${signal}: replacing the workers one by one`)),
           Effect.zipRight(pool.replaceAll),
           Effect.ensuring(Effect.sync(() => {
             rolling = undefined
+            const next = again
+            again = undefined
+            if (next !== undefined && state === "Serving") replace(next)
           }))
         )
       )
+    }
+    yield* listen(signals, (signal) => {
+      if (state !== "Serving") {
+        const why = state === "Starting" ? "have not started yet" : "shut down"
+        return void run(Line.error(`${signal}: not replaced, the workers ${why}`))
+      }
+      const now = machineMillis()
+      if (rolling !== undefined && isEcho(now, countedAt)) return
+      countedAt = now
+      if (rolling === undefined) return replace(signal)
+      // some may have been replaced by what is out of date by now
+      if (again === undefined) run(Line.info(`${signal}: the workers are replaced once more after this`))
+      again = signal
     })
-    const begin = yield* listenForFurther((signal) => pool.forwardSignal(signal))
+    const begin = yield* listenForFurther(pool)
     const ending = Effect.sync(() => {
       state = "Ending"
       begin()
@@ -79,7 +93,7 @@ const stopSignals = ["SIGTERM", "SIGINT"] as const
  * A further signal is passed on to the workers, and one more ends this process. Gives what is to be called when the
  * shutdown begins: until then the signals are somebody else's.
  */
-const listenForFurther = (forwardSignal: (signal: NodeJS.Signals) => ReadonlyArray<number>) =>
+const listenForFurther = (workers: ProgramWorkers) =>
   Effect.gen(function*() {
     const program = yield* Program
     const clock = yield* Effect.clock
@@ -89,12 +103,12 @@ const listenForFurther = (forwardSignal: (signal: NodeJS.Signals) => ReadonlyArr
     yield* Effect.acquireRelease(
       Effect.sync(() => {
         if (program === undefined) return
-        program.forwardSignal = forwardSignal
+        program.workers = workers
         program.run = run
       }),
       () =>
         Effect.sync(() => {
-          if (program !== undefined) program.forwardSignal = undefined
+          if (program !== undefined) program.workers = undefined
           listening?.stop()
         })
     )
@@ -106,7 +120,7 @@ const listenForFurther = (forwardSignal: (signal: NodeJS.Signals) => ReadonlyArr
         log: run,
         servers: () => [],
         begin: () => {},
-        forwardSignal,
+        forwardSignal: (signal) => workers.forwardSignal(signal),
         // `runMain` listens for the first one only
         begun: stopSignals.every((name) => process.listenerCount(name) === 0)
       })

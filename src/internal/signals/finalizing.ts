@@ -25,9 +25,9 @@ export const sayAgain = (say: (seconds: number) => void): { readonly stop: () =>
 /** How often it looks whether a server is still open. */
 const lookMillis = 100
 
-/** Says it once no server has been open for a while, until it is told to stop. */
+/** Says it once nothing has been draining for a while, until it is told to stop. */
 export const sayWhatRuns = (
-  isServerOpen: () => boolean,
+  isDraining: () => boolean,
   warn: (message: string) => void
 ): { readonly stop: () => void } => {
   const say = (seconds: number) =>
@@ -37,7 +37,7 @@ export const sayWhatRuns = (
     )
   let saying: { readonly stop: () => void } | undefined
   const look = () => {
-    if (isServerOpen()) timer = setTimeout(look, lookMillis).unref()
+    if (isDraining()) timer = setTimeout(look, lookMillis).unref()
     else saying = sayAgain(say)
   }
   let timer = setTimeout(look, 0).unref()

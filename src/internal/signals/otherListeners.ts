@@ -18,7 +18,7 @@ export interface Others {
 const libraries: ReadonlyArray<readonly [text: RegExp, remedy: string]> = [
   [/ERROR_DURING_SHUTDOWN/, "NestJS: do not call enableShutdownHooks, and call app.close() in `finally`"],
   [/stop\(\) threw during/, "Apollo Server: stopOnTerminationSignals: false, and call its stop() in `finally`"],
-  [/asyncServerStop/, "terminus: give it no `signals`, and do what its onSignal does in `finally`"],
+  [/asyncServerStop/, "terminus: do not call createTerminus, and do what its onSignal does in `finally`"],
   [/Stopping server gracefully/, "srvx: gracefulShutdown: false"],
   [/received repeated shut down signal/, "http-graceful-shutdown: take it out"]
 ]

@@ -20,13 +20,21 @@ export interface ProgramServer {
   readonly run: Run
 }
 
+/** The workers of a primary. */
+export interface ProgramWorkers {
+  /** Those that have not ended. */
+  readonly pids: ReadonlyArray<number>
+  /** Passes a further signal on to them, and says which these are. */
+  readonly forwardSignal: (signal: NodeJS.Signals) => ReadonlyArray<number>
+}
+
 export class ProgramService {
   /** The fiber that the program runs in. */
   main: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
   /** The server whose end the main fiber waits for: its shutdown ends the program, with its report. */
   launched: ServerService | undefined = undefined
-  /** Passes a further signal on to the workers that still drain, and says which these are. */
-  forwardSignal: ((signal: NodeJS.Signals) => ReadonlyArray<number>) | undefined = undefined
+  /** In a primary. */
+  workers: ProgramWorkers | undefined = undefined
   /** Runs what no server does, and logs while there is none: as the innermost of what the program is provided with. */
   run: Run
   readonly #servers = new Map<ServerService, ProgramServer>()

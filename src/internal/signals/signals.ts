@@ -20,7 +20,7 @@ import { shared } from "./shared.js"
  * `concurrently -k` sends SIGINT, then SIGTERM, for one Ctrl-C. A person who will not wait, or a supervisor, takes
  * longer.
  */
-const duplicateWindowMillis = 500
+export const duplicateWindowMillis = 500
 
 /** What is wrong with a list of signals. */
 export const invalid = (

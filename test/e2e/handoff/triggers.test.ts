@@ -3,10 +3,13 @@ import * as Path from "node:path"
 import { describe, expect, it } from "vitest"
 import { isGone } from "../../support/isGone.js"
 import { withClient } from "../../support/rawClient.js"
-import { waitFor } from "../../support/wait.js"
+import { pace, waitFor } from "../../support/wait.js"
 import { ask, limit, withHandoffProcesses } from "./handoffProcesses.js"
 
 // What starts a hand-over, and what it meets.
+
+/** Sooner than this, another signal is the same wish. */
+const echo = 600
 
 const started = /"event":"started"/g
 
@@ -15,11 +18,7 @@ describe("triggers", { timeout: 120_000 }, () => {
     "two at once share one hand-over",
     withHandoffProcesses(() => ({}), async (app) => {
       app.next("slow")
-      const answers = Promise.all([ask(app.target, "POST", "/upgrade"), ask(app.target, "POST", "/upgrade")])
-      await app.child.line("started", limit, 2)
-      app.child.signal("SIGUSR2")
-      app.child.signal("SIGHUP")
-      const [one, two] = await answers
+      const [one, two] = await Promise.all([ask(app.target, "POST", "/upgrade"), ask(app.target, "POST", "/upgrade")])
       expect(one).toEqual({ status: 200, body: String(app.current()) })
       expect(two).toEqual(one)
       expect(await app.ended(app.child.pid)).toMatchObject({ code: 0 })
@@ -29,16 +28,65 @@ describe("triggers", { timeout: 120_000 }, () => {
   )
 
   it(
-    "one while the successor itself has not started yet is turned down",
+    "two signals at once are one wish",
     withHandoffProcesses(() => ({}), async (app) => {
-      app.next("slow")
+      app.next("waits")
       app.child.signal("SIGUSR2")
-      const { pid } = await app.child.line("starting", limit, 2)
-      process.kill(Number(pid), "SIGUSR2")
+      app.child.signal("SIGHUP")
+      await app.child.line("starting", limit, 2)
+      app.next("starts")
+      expect(await app.ended(app.child.pid)).toMatchObject({ code: 0 })
+      await app.finish()
+      expect(app.child.stdout().match(started)).toHaveLength(2)
+    })
+  )
+
+  it(
+    "a signal while a successor starts, which may be out of date by now, is passed on to it",
+    withHandoffProcesses(() => ({}), async (app) => {
+      app.next("waits")
+      app.child.signal("SIGUSR2")
+      await app.child.line("starting", limit, 2)
+      await pace(echo)
+      app.child.signal("SIGUSR2")
+      await app.logged(/SIGUSR2: a hand-over is under way, and another one follows it/)
+      app.next("starts")
+      await app.logged(/SIGUSR2: passed on to process \d+, which hands over in its turn/)
+      await app.logged(/accepts from now on/, 2)
+      await app.finish()
+      expect(app.child.stdout().match(started)).toHaveLength(3)
+    })
+  )
+
+  it(
+    "a signal while a successor starts that fails starts another one",
+    withHandoffProcesses(() => ({ timeout: "3 seconds" }), async (app) => {
+      app.next("hangs")
+      app.child.signal("SIGUSR2")
+      await app.child.line("starting", limit, 2)
+      await pace(echo)
+      app.child.signal("SIGUSR2")
+      await app.logged(/another one follows it/)
+      app.next("starts")
       await app.logged(/Not handed over/)
       await app.logged(/accepts from now on/)
       await app.finish()
-      expect(app.child.stdout().match(started)).toHaveLength(2)
+      expect(app.child.stdout().match(started)).toHaveLength(3)
+    })
+  )
+
+  it(
+    "one to a successor that has not started yet is done once it serves",
+    withHandoffProcesses(() => ({}), async (app) => {
+      app.next("waits")
+      app.child.signal("SIGUSR2")
+      const { pid } = await app.child.line("starting", limit, 2)
+      process.kill(Number(pid), "SIGUSR2")
+      await app.logged(/SIGUSR2: handing over once this process serves/)
+      app.next("starts")
+      await app.logged(/accepts from now on/, 2)
+      await app.finish()
+      expect(app.child.stdout().match(started)).toHaveLength(3)
     })
   )
 

@@ -62,7 +62,8 @@ describe("signals to the primary of workers", { timeout: 120_000 }, () => {
         child.signal("SIGTERM")
         await untilLogged(child, `Another SIGTERM: 1 worker still drains: ${String(pid)}; passed on`)
         await cut
-        expect(await child.exit(limit)).toMatchObject({ code: 0 })
+        // one that has been cut has said so by its own exit code
+        expect(await child.exit(limit)).toMatchObject({ code: handlesSignals ? 1 : 0 })
         expect(child.linesOf("exit")).toHaveLength(3)
       })
     )
@@ -108,6 +109,31 @@ describe("signals to the primary of workers", { timeout: 120_000 }, () => {
   const blockable = { policy: { timeout: "1 second" }, primary: { killAfter: "1 second" } }
 
   it(
+    "one while they are replaced replaces all of them once more",
+    withWorkers({}, async (child, next) => {
+      await untilWorkersServe(child)
+      next("slow")
+      child.signal("SIGUSR2")
+      await untilLogged(child, "SIGUSR2: replacing the workers one by one")
+      await pace(soon)
+      const replacements = new Set(workerPids(child))
+      child.signal("SIGUSR2")
+      await untilLogged(child, "SIGUSR2: the workers are replaced once more after this")
+      await untilLogged(child, "Every worker has been replaced")
+      for (const pid of workerPids(child)) replacements.add(pid)
+      next("")
+      await waitFor(
+        "the second round",
+        () => child.stdout().split("Every worker has been replaced").length === 3,
+        limit
+      )
+      expect(workerPids(child).filter((pid) => replacements.has(pid))).toEqual([])
+      child.signal("SIGTERM")
+      expect(await child.exit(limit)).toMatchObject({ code: 0 })
+    })
+  )
+
+  it(
     "a worker whose event loop is blocked holds no shutdown",
     withWorkers(blockable, async (child) => {
       await untilWorkersServe(child)
@@ -116,7 +142,8 @@ describe("signals to the primary of workers", { timeout: 120_000 }, () => {
       child.signal("SIGTERM")
       // 1 second each: timeout, killTimeout, killAfter
       await untilLogged(child, `Worker ${String(pid)} has not ended within 3000 ms, and is killed`)
-      expect(await child.exit(limit)).toMatchObject({ code: 0 })
+      await untilLogged(child, `Ended: worker ${String(pid)} with signal SIGKILL`)
+      expect(await child.exit(limit)).toMatchObject({ code: 1 })
       expect(await lost).toBe("cut")
     })
   )

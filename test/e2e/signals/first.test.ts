@@ -145,3 +145,17 @@ describe.concurrent("a program that does not start", { timeout: 60_000 }, () => 
     })
   )
 })
+
+describe.concurrent("a finalizer that fails after the drain", { timeout: 60_000 }, () => {
+  for (const launch of ["layer", "server"] as const) {
+    it(
+      `is in the log, once, and the exit code is 1 (${launch})`,
+      withApp({ launch, fails: true, teardown: true }, async (child) => {
+        await child.listening()
+        child.signal("SIGTERM")
+        expect(await processEnd(child)).toMatchObject({ code: 1, outcome: "Drained", released: ["above", "below"] })
+        expect((child.stdout() + child.stderr()).split("the pool is gone")).toHaveLength(2)
+      })
+    )
+  }
+})
