@@ -211,9 +211,7 @@ const adoptSocket = (watcher: NodeServerEvents, socket: Net.Socket): void => {
   const response = responseBeingWritten(socket)
   if (response === undefined) return watcher.adoptedIdle(socket)
   const { req: request } = response
-  // a router that is mounted somewhere has rewritten `url`, and kept what it was (express, connect)
-  const { originalUrl } = request as { readonly originalUrl?: unknown }
-  watcher.adoptedRequest(request, response, typeof originalUrl === "string" ? originalUrl : request.url)
+  watcher.adoptedRequest(request, response)
 }
 
 const addressOf = (server: NodeServer, fd?: number): Address => {

@@ -13,6 +13,7 @@ import { setImmediate } from "../node/timers.js"
 import { parseRest } from "../node/unusedUpgrade.js"
 import { handOverSpoken, isSpokenBy } from "../node/upgrades.js"
 import type { Pipeline } from "../protocol/pipeline.js"
+import { AcceptedElsewhere } from "./acceptedElsewhere.js"
 import type { AcceptQueue } from "./acceptQueue.js"
 import { type ClosedByOthers, replaceClosed, replaceClosing } from "./nodeClose.js"
 
@@ -33,12 +34,8 @@ export interface NodeServerEvents extends ClosedByOthers {
   readonly stopReading: (request: Http.IncomingMessage) => void
   /** Nobody listens for requests: answers in place of a handler. */
   readonly answerUnheard: (response: Http.ServerResponse) => void
-  /** A request that a server was answering when it was adopted: `path` is what its client has asked for. */
-  readonly adoptedRequest: (
-    request: Http.IncomingMessage,
-    response: Http.ServerResponse,
-    path: string | undefined
-  ) => void
+  /** A request that a server was answering when it was adopted. */
+  readonly adoptedRequest: (request: Http.IncomingMessage, response: Http.ServerResponse) => void
   /** A connection that was there before its server was adopted owes nobody an answer. */
   readonly adoptedIdle: (socket: Net.Socket) => void
   /** The deadline has passed. */
@@ -146,7 +143,8 @@ export const observedEmit = (
   watcher: NodeServerEvents,
   queue: HoldingQueue,
   emit: NodeServer["emit"],
-  onClose: () => boolean
+  onClose: () => boolean,
+  elsewhere?: AcceptedElsewhere
 ): (this: NodeServer, ...args: Args) => boolean => {
   const delivery = new Delivery(server, watcher, queue, emit)
   return function(this: NodeServer, ...args: Args): boolean {
@@ -163,9 +161,11 @@ export const observedEmit = (
         break
       case "connection":
         queue.accepted()
+        elsewhere?.add(args[1] as Net.Socket)
         watcher.connection(args[1] as Net.Socket)
         return delivery.socket(args)
       case "secureConnection":
+        elsewhere?.add(args[1] as Net.Socket)
         watcher.secureConnection(args[1] as Tls.TLSSocket)
         return delivery.socket(args)
       case "upgrade":
@@ -215,13 +215,16 @@ export const watch = (
     // tells of its end once more
     emitsCloseAgain = true
     Reflect.get(Object.getPrototypeOf(server), "close").call(server)
-    setImmediate(() => {
-      unwatch()
-      replaceClosed(server)
-    })
+    setImmediate(() =>
+      elsewhere.whenNone(() => {
+        unwatch()
+        replaceClosed(server)
+      })
+    )
     return false
   }
-  const watching = observedEmit(server, watcher, queue, emit, onClose)
+  const elsewhere = new AcceptedElsewhere(server)
+  const watching = observedEmit(server, watcher, queue, emit, onClose, elsewhere)
   const isSpoken = (request: Http.IncomingMessage) => isSpokenBy(server.listeners("upgrade"), request)
   const isOver = () => closed || !life.hasListened()
   const restores = [

@@ -118,8 +118,8 @@ class Watcher implements NodeServerEvents {
     reject503(response)
   }
 
-  adoptedRequest(request: Http.IncomingMessage, response: Http.ServerResponse, path: string | undefined): void {
-    http1Of(request.socket)?.begin(request, response, this.#withApp, path)
+  adoptedRequest(request: Http.IncomingMessage, response: Http.ServerResponse): void {
+    http1Of(request.socket)?.beginAdopted(request, response, this.#withApp)
   }
 
   adoptedIdle(socket: Net.Socket): void {

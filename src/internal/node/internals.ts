@@ -253,6 +253,16 @@ export const serverOf = (socket: Net.Socket): AcceptingServer | undefined =>
   (socket as { readonly server?: AcceptingServer | null }).server ?? undefined
 
 /**
+ * The server that has accepted a socket, also where it was passed on to another one.
+ *
+ * - Reads: `_server` of a socket
+ * - Where Node has it not: a server is watched until its last connection has closed, whoever has accepted that
+ * - Pinned by: `test/adversarial/sharedSockets/passedOn.test.ts`
+ */
+export const acceptedBy = (socket: Net.Socket): Net.Server | undefined =>
+  (socket as { readonly _server?: Net.Server | null })._server ?? undefined
+
+/**
  * Whether the server of a socket lets its clients end their side before they have their answer.
  *
  * - Reads: `server.httpAllowHalfOpen` of a socket
@@ -388,6 +398,23 @@ export const headOf = (response: Http.ServerResponse): string | undefined => {
 export const isKept = (response: Http.ServerResponse): boolean => {
   const { _headerSent, outputSize } = response as { readonly _headerSent?: boolean; readonly outputSize?: number }
   return _headerSent === false || (outputSize ?? 0) > 0
+}
+
+/**
+ * Whether the head of a response has not left its socket's stream: that is corked to the end of the turn in which a
+ * handler writes, and keeps what the kernel does not take yet.
+ *
+ * - Reads: `_writableState.getBuffer()` of a socket
+ * - Where Node has it not: a response that is cut in the turn in which it begins counts as truncated
+ * - Pinned by: `test/property/found/cutAsItBegins.ts`
+ */
+export const isHeadWaiting = (socket: Net.Socket, response: Http.ServerResponse): boolean => {
+  const { _writableState: state } = socket as {
+    readonly _writableState?: { readonly getBuffer?: () => ReadonlyArray<{ readonly chunk?: unknown }> }
+  }
+  const waiting = state?.getBuffer?.() ?? []
+  const head = waiting.length === 0 ? undefined : headOf(response)
+  return head !== undefined && waiting.some(({ chunk }) => typeof chunk === "string" && chunk.startsWith(head))
 }
 
 /**

@@ -9,7 +9,7 @@ import { ExchangeList } from "../core/exchangeList.js"
 import type { Grace } from "../core/lifecycle.js"
 import { destroyEnded, type Protocol } from "../core/protocol.js"
 import { completeEnd } from "../node/endCallbacks.js"
-import { headOf, isPausedByNode } from "../node/internals.js"
+import { headOf, isPausedByNode, responseBeingWritten } from "../node/internals.js"
 import * as Patch from "../node/patch.js"
 import { discardUnread } from "../node/reading.js"
 import { setImmediate } from "../node/timers.js"
@@ -39,6 +39,8 @@ export class Http1 implements Protocol, Pipelined {
   /** What its client has sent behind requests that were not answered yet, if it ever has. */
   #pipeline: Pipeline | undefined = undefined
   #idleTime: IdleTime | undefined = undefined
+  /** It was open before its server was adopted: behind this one its client may have sent others, which wait in Node. */
+  #adopted: Http.ServerResponse | undefined = undefined
 
   constructor(connection: TrackedConnection) {
     this.#connection = connection
@@ -65,8 +67,7 @@ export class Http1 implements Protocol, Pipelined {
   begin(
     request: Http.IncomingMessage,
     response: Http.ServerResponse,
-    fromEffectApp: boolean,
-    path: string | undefined = request.url
+    fromEffectApp: boolean
   ): boolean {
     const connection = this.#connection
     if (connection.isClosing) {
@@ -74,22 +75,20 @@ export class Http1 implements Protocol, Pipelined {
       return false
     }
     const { registry } = connection
-    const { asksToLeave, isAborting } = registry.lifecycle
-    if (isAborting) {
+    if (registry.lifecycle.isAborting) {
       connection.startClosing()
       respond503(response)
       return false
     }
     // a user's listener for `checkContinue` hands the same one on as a request
-    if (this.find(response) !== undefined) return true
-    const now = registry.now()
-    this.#add(new Http1Exchange(this, request, response, path, fromEffectApp, now))
-    if (asksToLeave) registry.lastUse = now
-    if (connection.state !== "Active") connection.become("Active")
-    response.on("close", onResponseClose)
-    if (asksToLeave) this.#closeAfter(response)
-    if (this.exchanges.size > 1) this.#pipelined().begun()
+    if (this.find(response) === undefined) this.#start(request, response, fromEffectApp, request.url)
     return true
+  }
+
+  /** A request that was being answered when its server was adopted. Node says of the next one when this one has left. */
+  beginAdopted(request: Http.IncomingMessage, response: Http.ServerResponse, fromEffectApp: boolean): void {
+    this.#adopted = response
+    this.#start(request, response, fromEffectApp, originalPathOf(request))
   }
 
   /** No more is read until what has been read has been answered. */
@@ -182,9 +181,7 @@ export class Http1 implements Protocol, Pipelined {
   gracefulClose(): boolean {
     if (!this.#lingersAfterLast) Patch.destroySoon(this.socket, lingeringClose(() => this.isMidAnswer))
     this.#lingersAfterLast = true
-    for (const { response } of this.exchanges) {
-      if (response !== undefined) this.#closeAfter(response)
-    }
+    for (const exchange of this.exchanges) this.#closeAfter(exchange)
     return false
   }
 
@@ -196,6 +193,9 @@ export class Http1 implements Protocol, Pipelined {
     const { socket } = this
     const { first } = this.exchanges
     this.#connection.startClosing()
+    const isCorked = socket.writableCorked > 0
+    // what handlers have written in this turn waits for its end, and would go with the socket
+    while (socket.writableCorked > 0) socket.uncork()
     this.freezeOutcomes()
     // written to the socket, not to the response: its handler may still be running, and must not find a head that it
     // did not write
@@ -205,6 +205,7 @@ export class Http1 implements Protocol, Pipelined {
       // TLS has not encrypted it yet: it has the turns until the drain destroys what is left
       if (socket.writableLength === 0 || this.#connection.secure) return
     }
+    if (isCorked && this.#connection.secure) return
     // with bytes unread the kernel sends a RST, which takes back what it has not delivered of an answer
     if (this.#hasMore() && discardUnread(socket)) return
     socket.destroy()
@@ -276,6 +277,32 @@ export class Http1 implements Protocol, Pipelined {
     connection.closeIfDue()
   }
 
+  #beginNextAdopted(fromEffectApp: boolean): void {
+    this.#adopted = undefined
+    const next = this.socket.destroyed ? undefined : responseBeingWritten(this.socket)
+    if (next === undefined || exchangeOf(next) !== undefined) return
+    this.beginAdopted(next.req, next, fromEffectApp)
+  }
+
+  #start(
+    request: Http.IncomingMessage,
+    response: Http.ServerResponse,
+    fromEffectApp: boolean,
+    path: string | undefined
+  ): void {
+    const connection = this.#connection
+    const { registry } = connection
+    const { asksToLeave } = registry.lifecycle
+    const now = registry.now()
+    const exchange = new Http1Exchange(this, request, response, path, fromEffectApp, now)
+    this.#add(exchange)
+    if (asksToLeave) registry.lastUse = now
+    if (connection.state !== "Active") connection.become("Active")
+    response.on("close", onResponseClose)
+    if (asksToLeave) this.#closeAfter(exchange)
+    if (this.exchanges.size > 1) this.#pipelined().begun()
+  }
+
   #idle(): IdleTime {
     return this.#idleTime ??= new IdleTime(this.#connection)
   }
@@ -299,6 +326,7 @@ export class Http1 implements Protocol, Pipelined {
     if (socket.destroyed && response.writableFinished && !exchange.isFrozen && isCutByNext(this.exchanges)) {
       this.freezeOutcomes()
     }
+    if (this.#adopted === response) this.#beginNextAdopted(exchange.fromEffectApp)
     this.exchanges.delete(exchange)
     this.#pipeline?.settled()
     exchange.responseDone(response)
@@ -346,7 +374,10 @@ export class Http1 implements Protocol, Pipelined {
   }
 
   /** With pipelining, `Connection: close` belongs on the last response of the connection. */
-  #closeAfter(response: Http.ServerResponse): void {
+  #closeAfter(exchange: Http1Exchange): void {
+    const { response } = exchange
+    if (response === undefined || exchange.asksToLeave) return
+    exchange.asksToLeave = true
     const connection = this.#connection
     const { registry } = connection
     closeAfter(response, () => {
@@ -366,7 +397,9 @@ export class Http1 implements Protocol, Pipelined {
 
   #isLast(response: Http.ServerResponse): boolean {
     const { last } = this.exchanges
-    return last?.response === response && !this.#hasMore() && !(last.request.complete && isMidMessage(this.#connection))
+    // behind one that was there when its server was adopted, others may wait in Node
+    if (last?.response !== response || this.#adopted === response) return false
+    return !this.#hasMore() && !(last.request.complete && isMidMessage(this.#connection))
   }
 
   /** Its client may have sent what has not been read. */
@@ -375,6 +408,12 @@ export class Http1 implements Protocol, Pipelined {
     const pipeline = this.#pipeline
     return pipeline !== undefined && (pipeline.isStopped || socket.readableLength > 0) || isPausedByNode(socket)
   }
+}
+
+/** A router that is mounted somewhere has rewritten `url`, and kept what it was (express, connect). */
+const originalPathOf = (request: Http.IncomingMessage): string | undefined => {
+  const { originalUrl } = request as { readonly originalUrl?: unknown }
+  return typeof originalUrl === "string" ? originalUrl : request.url
 }
 
 /** What a connection speaks HTTP/1.1 with; `undefined` where it does not, or is none of ours. */

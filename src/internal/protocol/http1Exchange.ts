@@ -5,7 +5,7 @@ import type * as Http from "node:http"
 import type * as Net from "node:net"
 import { Exchange } from "../core/exchange.js"
 import { endEarly, endsWithEncoder } from "../node/earlyEnd.js"
-import { headOf, isKept, isWritten } from "../node/internals.js"
+import { headOf, isHeadWaiting, isKept, isWritten } from "../node/internals.js"
 import * as Patch from "../node/patch.js"
 import { endsByItself, isEncodedHead, isEventStreamHead, wantsEventStream } from "./eventStream.js"
 
@@ -26,8 +26,12 @@ export class Http1Exchange extends Exchange {
   response: Http.ServerResponse | undefined
   /** It was kept from its handler until it was too late: all that its client is to be told is so. */
   rejected = false
+  /** Its response will ask its client to leave, if that is still wanted when its head is written. */
+  asksToLeave = false
   /** What its connection had of its response when nothing more was written to it: the status, and whether that was all. */
   #last: { readonly status: number | undefined; readonly isWhole: boolean } | undefined
+  /** Nothing of its response had left then, and its head may leave yet. */
+  #isWaiting = false
 
   constructor(
     on: Pipelined,
@@ -45,7 +49,11 @@ export class Http1Exchange extends Exchange {
   }
 
   get status(): number | undefined {
-    if (this.#last !== undefined) return this.#last.status
+    return this.#last === undefined ? this.#written : this.#last.status
+  }
+
+  /** The status of the head that its handler has written. */
+  get #written(): number | undefined {
     const { response } = this
     return response?.headersSent === true && !isHeld(response) ? response.statusCode : undefined
   }
@@ -71,18 +79,23 @@ export class Http1Exchange extends Exchange {
    */
   freezeOutcome(): void {
     if (this.isFrozen) return
-    const { response, status } = this
+    const { response } = this
     const isSent = response?.writableFinished === true
     const isWithSocket = response?.writableEnded === true && response.socket !== null && !response.destroyed &&
       !isKept(response)
-    this.#last = { status, isWhole: isSent || isWithSocket }
+    this.#isWaiting = response !== undefined && isHeadWaiting(this.on.socket, response)
+    this.#last = { status: this.#isWaiting ? undefined : this.#written, isWhole: isSent || isWithSocket }
     this.markFlushed(isSent || (isWithSocket && isWritten(this.on.socket)))
   }
 
   /** What has just been written has left, although Node has not said so yet. */
   noteWritten(): void {
     const { response } = this
-    if (response === undefined || this.#last?.isWhole !== true) return
+    if (response === undefined || this.#last === undefined) return
+    if (this.#isWaiting && !isHeadWaiting(this.on.socket, response)) {
+      this.#last = { ...this.#last, status: this.#written }
+    }
+    if (!this.#last.isWhole) return
     const { socket } = this.on
     this.markFlushed(isFlushed(socket, response) || (!response.destroyed && isWritten(socket)))
   }

@@ -11,7 +11,7 @@ import { listenOnLoopback, portOf } from "../../support/nodeServer.js"
 import { limit } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
 
-// Pins internal/node: inheritedEmit, serverEmit
+// Pins internal/node: acceptedBy, inheritedEmit, serverEmit
 
 // A connection that one server passes on to another is that one's: it has its protocol, and is awaited and closed as such.
 
@@ -161,6 +161,28 @@ describe.each(pairs)("%s", (_, make) => {
     expect(await report).toMatchObject({ outcome: "Drained", served: 1, cut: [], connections: { open: 1 } })
     if (way === "the second one only") pair.door.close()
   })
+
+  // a client of HTTP/2 has been told to send no more
+  it.skipIf(make().protocol === "h2")(
+    "and answers one that is idle, where the second one has closed already",
+    async () => {
+      const pair = make()
+      for (const inner of pair.inner) await listenOnLoopback(inner)
+      const server = quiesce([pair.door, ...pair.inner], { logger: false, timeout: 10_000, idleGrace: 5000 })
+      await listenOnLoopback(pair.door)
+      const { ask, closed } = await client(pair, portOf(pair.door))
+      expect((await ask("/")).body).toBe("ok")
+      await waitFor("it to be idle", () => server.connections()[0]?.state === "Idle", limit)
+      const ends = Promise.all(pair.inner.map((inner) => once(inner, "close")))
+      const report = server.shutdown()
+      // Node counts the connection where it was accepted
+      await waitFor("the end of the second one", ends, limit)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      expect(await ask("/")).toEqual({ body: "ok", connection: "close" })
+      await waitFor("its connection to close", closed, limit)
+      expect(await report).toMatchObject({ outcome: "Drained", served: 1, cut: [], connections: { open: 1 } })
+    }
+  )
 
   it("and closes one that is idle, and one that has sent nothing", async () => {
     const pair = make()

@@ -190,6 +190,14 @@ const found: { readonly [Name in keyof typeof Internals]: () => unknown } = {
       return !before && Reflect.get(request.socket, "_paused") === false
     }),
   rawSocketOf: async () => Internals.rawSocketOf(await overTls()) instanceof Net.Socket,
+  isHeadWaiting: () =>
+    inHandler(({ request, response }) => {
+      response.write("piece")
+      const waits = Internals.isHeadWaiting(request.socket, response)
+      while (request.socket.writableCorked > 0) request.socket.uncork()
+      return waits && !Internals.isHeadWaiting(request.socket, response)
+    }),
+  acceptedBy: () => inHandler(({ request, server }) => Internals.acceptedBy(request.socket) === server),
   serverOf: () => inHandler(({ request, server }) => Internals.serverOf(request.socket) === server),
   allowsHalfOpen: () =>
     inHandler(({ request, server }) => {
