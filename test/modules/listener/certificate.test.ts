@@ -42,7 +42,8 @@ it.scopedLive("a renewed certificate is shown to new connections, and the open o
     // refused by Node: the key is another certificate's
     yield* Queue.offer(contexts, { key: certificate.key, cert: renewed.cert })
     yield* Queue.offer(contexts, { key: renewed.key, cert: renewed.cert })
-    yield* until("the queue to be empty", () => Effect.runSync(Queue.size(contexts)) === 0)
+    // on Effect 3, who waits for the next one counts
+    yield* until("the queue to be empty", () => Effect.runSync(Queue.size(contexts)) <= 0)
     const next = yield* connect(port, renewed)
     assert.match(yield* ask(next), /hello$/)
     assert.match(yield* ask(old), /hello$/)

@@ -89,7 +89,7 @@ describe("sockets over TLS", () => {
       expect(unusable).toMatchObject({ _tag: "SocketServerError", cause: { _tag: "ListenError" } })
       expect(unusable.message).toContain("Cannot listen with")
       const misspelt = yield* failing({ ...certificate, timout: "1 second" })
-      expect(misspelt.message).toMatch(/^timout is .*; there is timeout, /)
+      expect(misspelt.message).toMatch(/^timout is .*: did you mean "timeout"\? There is /)
       const newer: object = { anOptionOfALaterNode: true }
       yield* Effect.scoped(NodeSocketServer.makeTls({ host: "127.0.0.1", port: 0, ...certificate, ...newer }))
     }).pipe(Effect.provide(silent)))
