@@ -41,10 +41,12 @@
  * @module
  */
 
+import * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -219,9 +221,26 @@ export const layerConfig = (
 export const launch = <A, E, R>(
   layer: Layer.Layer<A | Server, E, R>
 ): Effect.Effect<Shutdown.Report, E | Shutdown.DeadlineExceeded, R> =>
-  Effect.scoped(Effect.flatMap(Layer.build(layer), (context) => untilClosed(Context.get(context, Server)))).pipe(
-    // the finalizer of the server dies with what `closed` has failed with
-    Effect.catchAllCause((cause) =>
-      Effect.failCause(withoutDefects(cause, (defect) => defect instanceof Shutdown.DeadlineExceeded))
+  Effect.suspend(() => {
+    let ended: Exit.Exit<Shutdown.Report, Shutdown.DeadlineExceeded> | undefined
+    const running = Effect.flatMap(
+      Layer.build(layer),
+      (context) =>
+        Effect.map(Effect.exit(untilClosed(Context.get(context, Server))), (exit) => {
+          ended = exit
+          return exit
+        })
     )
-  )
+    return Effect.scoped(running).pipe(
+      // the finalizer of the server dies with what `closed` has failed with
+      Effect.catchAllCause((cause) =>
+        Effect.failCause(
+          withoutDefects(
+            ended !== undefined && Exit.isFailure(ended) ? Cause.sequential(ended.cause, cause) : cause,
+            (defect) => defect instanceof Shutdown.DeadlineExceeded
+          )
+        )
+      ),
+      Effect.flatten
+    )
+  })

@@ -60,12 +60,13 @@ const install = () => {
 /** Writes all of it. */
 export const writeAll = () => {
   install()
-  writeTree(out, ["src", "test", "examples"])
+  writeTree(out, ["src", "test", "examples", "docs"])
   const { compilerOptions } = json("tsconfig.json")
-  const { plugins: _, ...options } = compilerOptions
+  // what is unused is said of the sources: a test that is left out takes what it needs along
+  const { noUnusedLocals: _, plugins: __, ...options } = compilerOptions
   Fs.writeFileSync(
     Path.join(out, "tsconfig.json"),
-    JSON.stringify({ compilerOptions: options, include: ["src", "examples"] }, null, 2)
+    JSON.stringify({ compilerOptions: options, include: ["src", "test", "examples"] }, null, 2)
   )
 }
 

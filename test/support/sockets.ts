@@ -21,3 +21,6 @@ export const writerOf = (
 
 /** Why a socket, or the server of one, has failed: "Close", "Open", "Unknown". */
 export const reasonOf = (error: Socket.SocketError | SocketServer.SocketServerError): string => error.reason
+
+/** With what the WebSocket of a handler closes that has died: without a code. */
+export const codeOfDefect = 1005

@@ -93,4 +93,6 @@ export const printValue = (value: unknown): string =>
     ? Duration.format(value)
     : typeof value === "function"
     ? "a function"
+    : typeof value === "bigint"
+    ? String(value)
     : clip(Inspectable.toStringUnknown(value, 0))

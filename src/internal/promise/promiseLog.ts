@@ -7,13 +7,15 @@ import * as Logger from "effect/Logger"
 import * as Causes from "../effect/causes.js"
 import * as Logs from "../effect/logs.js"
 import type { Options } from "../model/promise.js"
+import { inOwnContext } from "../node/asyncContext.js"
 
 /** What the function returns is returned: it may be asynchronous, and reject. */
 export const logging = (logger: Options["logger"]): Layer.Layer<never> => {
   if (logger === false) return Logs.silent
   if (logger === undefined) return Logs.pretty
+  const write = inOwnContext(logger)
   return Logs.replaceDefaultLogger(Logger.make(({ cause, logLevel, message }): unknown => {
     const text = (Array.isArray(message) ? message : [message]).map((part) => String(part)).join(" ")
-    return logger(Logs.consoleMethod(logLevel), Causes.isEmpty(cause) ? text : `${text}: ${Cause.pretty(cause)}`)
+    return write(Logs.consoleMethod(logLevel), Causes.isEmpty(cause) ? text : `${text}: ${Cause.pretty(cause)}`)
   }))
 }

@@ -76,9 +76,10 @@ export const make = (parts: Parts): Effect.Effect<Shutdown> =>
       hooks.expect()
       parts.onStart()
       telemetry.startedAt = registry.now()
-      shuttingDown.unsafeOpen()
       for (const listener of listeners) listener.offerSocket()
       runDrain(releaseOutputs)
+      // whoever waits for it is to find that the drain has begun
+      shuttingDown.unsafeOpen()
     })
     const closed = Effect.flatMap(
       Deferred.await(done),

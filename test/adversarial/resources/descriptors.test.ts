@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest"
 import { type Child, withChild } from "../../support/child.js"
 import { underDescriptors } from "../../support/program.js"
 import { connect, type RawClient } from "../../support/rawClient.js"
+import { codeOfInterrupted } from "../../support/runMain.js"
 import { get } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
 import { startHonestClients } from "../support/honestClients.js"
@@ -88,7 +89,7 @@ for (const kind of kinds) {
           await held.untilText("last", limit)
           const report = await siteProcess.ended(limit)
           expect(report).toMatchObject({ outcome: "Drained", cut: [], connections: { cut: 0 } })
-          expect(child.exited?.code).toBe(0)
+          expect(child.exited?.code).toBe(kind === "an Effect app" ? codeOfInterrupted : 0)
           expect(honest.wronged).toEqual([])
         } finally {
           held.leave()

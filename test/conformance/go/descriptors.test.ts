@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import { start, startLimit } from "../../support/child.js"
 import { underDescriptors } from "../../support/program.js"
 import type { Target } from "../../support/rawClient.js"
+import { codeOfInterrupted } from "../../support/runMain.js"
 import { answer, client, get, limit, real, send, until } from "../../support/running.js"
 
 const fixture = new URL("./fixtures/server.ts", import.meta.url)
@@ -50,7 +51,7 @@ it.scoped(
       // the server notices one by one that they have left
       yield* real("a later client to be served", Effect.repeat(isServed(target), { until: (served) => served }))
       child.signal("SIGTERM")
-      expect(yield* Effect.promise(() => child.exit(limit))).toMatchObject({ code: 0 })
+      expect(yield* Effect.promise(() => child.exit(limit))).toMatchObject({ code: codeOfInterrupted })
     }),
   startLimit + 4 * limit
 )

@@ -28,7 +28,7 @@ import {
   until,
   untilStates
 } from "../../support/running.js"
-import { receive, writerOf } from "../../support/sockets.js"
+import { codeOfDefect, receive, writerOf } from "../../support/sockets.js"
 import { hijack, historyOf, leave, serve, untilStopsListening, upgrade } from "./harness.js"
 
 const ok: Http.RequestListener = (_, response) => response.end("ok")
@@ -191,7 +191,7 @@ it.scoped("F9: a defect after the takeover is logged, the peer is closed in good
     yield* until("the upgrade", () => seen.socket.readyState === WebSocket.OPEN)
     seen.socket.send("die")
     yield* until("its close", () => seen.closed !== undefined)
-    expect(seen.closed).toBe(1005)
+    expect(seen.closed).toBe(codeOfDefect)
     yield* history.until("New,Active,Hijacked,Closed")
     yield* until("the log", () => logged.some((cause) => cause.includes("after the takeover")))
     expect((yield* running.stop).outcome).toBe("Drained")

@@ -1,4 +1,5 @@
 import { fastify } from "fastify"
+import { Console } from "node:console"
 import { once } from "node:events"
 import * as Fs from "node:fs"
 import * as Http from "node:http"
@@ -276,7 +277,7 @@ const found: { readonly [Name in keyof typeof Internals]: () => unknown } = {
     let duringWrite: ReadonlyArray<Function> = []
     const stream = new PassThrough()
     Object.defineProperty(stream, "write", { value: () => (duringWrite = stream.listeners("error")).length > 0 })
-    new console.Console(stream).log("a line")
+    new Console(stream).log("a line")
     const all = [piped.listeners("error"), duringWrite]
     return all.every((listeners) => listeners.length === 1 && listeners.every(Internals.isErrorListenerOfNode))
   },

@@ -22,8 +22,8 @@ const plain = (wire: Wire, work: Work) =>
 const app = (wire: Wire, work: Work) =>
   served(
     wire,
-    Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ originalUrl }) => {
-      work.ran(originalUrl)
+    Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) => {
+      work.ran(url)
       return Effect.delay(Effect.succeed(HttpServerResponse.text(body)), thinkMs(work))
     })
   )

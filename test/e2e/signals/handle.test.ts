@@ -104,23 +104,23 @@ describe("handle", () => {
     Effect.gen(function*() {
       // the two of the servers are beside that of the program
       const lines = { one: new Array<string>(), other: new Array<string>(), program: new Array<string>() }
-      const logsTo = (to: Array<string>) =>
-        Logger.replace(Logger.defaultLogger, Logger.make(({ message }) => void to.push(String(message))))
-      const [one, other] = [logsTo(lines.one), logsTo(lines.other)]
+      const loggerOf = (to: Array<string>) => Logger.make(({ message }) => void to.push(String(message)))
+      const [one, other] = [Logger.add(loggerOf(lines.one)), Logger.add(loggerOf(lines.other))]
+      const program = Logger.replace(Logger.defaultLogger, loggerOf(lines.program))
       let built = false
       const servers = Layer.mergeAll(
         Layer.scopedDiscard(Server.make()).pipe(Layer.provide(one)),
         Layer.scopedDiscard(Server.make()).pipe(Layer.provide(other)),
         Layer.scopedDiscard(Server.make()).pipe(Layer.provide(one))
       )
-      const program = Effect.zipRight(
+      const running = Effect.zipRight(
         Layer.build(servers),
         Effect.suspend(() => {
           built = true
           return Effect.never
         })
       )
-      const fiber = yield* Effect.fork(handled(Effect.scoped(program)).pipe(Effect.provide(logsTo(lines.program))))
+      const fiber = yield* Effect.fork(handled(Effect.scoped(running)).pipe(Effect.provide(program)))
       yield* until("the servers", () => built)
       yield* send
       yield* real("the end", Fiber.await(fiber))

@@ -5,7 +5,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { createServer } from "node:http"
-import { inspect } from "node:util"
 import {
   Admin,
   Handoff,
@@ -30,6 +29,7 @@ import {
   providerOfJson,
   providerWithoutList,
   type Settings,
+  textOf,
   withProvider
 } from "../../support/effect/configProviders.js"
 
@@ -238,8 +238,8 @@ describe("a setting that there is not", () => {
         for (const provider of providers) {
           const error = yield* Effect.flip(load(provider))
           expect(isConfigError(error)).toBe(true)
-          expect(inspect(error)).toContain(name)
-          expect(inspect(error)).toContain(`there is no such setting: did you mean ${meant}?`)
+          expect(textOf(error)).toContain(name)
+          expect(textOf(error)).toContain(`there is no such setting: did you mean ${meant}?`)
         }
       }))
   }
@@ -264,7 +264,7 @@ describe("a setting that there is not", () => {
       const nested = Config.nested(Shutdown.config(), "APP")
       const read = (settings: Settings) => withProvider(environment(settings))(nested)
       const error = yield* Effect.flip(read({ APP_SHUTDOWN_TIMOUT: "5" }))
-      expect(inspect(error)).toContain("did you mean SHUTDOWN_TIMEOUT?")
+      expect(textOf(error)).toContain("did you mean SHUTDOWN_TIMEOUT?")
       expect((yield* read({ APP_SHUTDOWN_TIMEOUT: "5", SHUTDOWN_TIMOUT: "5" })).timeout).toEqual(Duration.millis(5))
     }))
 

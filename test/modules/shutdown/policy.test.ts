@@ -7,14 +7,13 @@ import * as Logger from "effect/Logger"
 import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/TestClock"
 import { createServer } from "node:http"
-import { inspect } from "node:util"
 import { NodeHttpServer, Server, Shutdown } from "../../../src/index.js"
-import { isConfigError, layerProvider, providerOf, withProvider } from "../../support/effect/configProviders.js"
+import { isConfigError, layerProvider, providerOf, textOf, withProvider } from "../../support/effect/configProviders.js"
 import { withRandom } from "../../support/effect/testServices.js"
 import { makeApp } from "../../support/handlers.js"
 import { client, get, launch, send, serving, until, untilPhase } from "../../support/running.js"
 
-const turns = Effect.repeat(Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void))), { times: 7 })
+const turns = Effect.repeat(Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void))), { times: 20 })
 
 /** The moments at which a drain that has nothing to wake it looks. */
 const looksOf = (pollSchedule: Schedule.Schedule<unknown>, forMillis: number) =>
@@ -156,7 +155,7 @@ describe("a duration that cannot be", () => {
         )
       const malformed = yield* build("soon")
       expect(isConfigError(malformed)).toBe(true)
-      expect(inspect(malformed)).toContain("SHUTDOWN_TIMEOUT")
+      expect(textOf(malformed)).toContain("SHUTDOWN_TIMEOUT")
       const number = Server.layerConfig({ killTimeout: Config.number("KILL") })
       const negative = yield* Effect.flip(Effect.scoped(Layer.build(number))).pipe(
         withProvider(providerOf({ KILL: "-1" }))

@@ -2,7 +2,7 @@
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
-import { toJsonLines } from "../../support/effect/logs.js"
+import { levelOf, toJsonLines } from "../../support/effect/logs.js"
 
 export interface Line {
   readonly message: unknown
@@ -20,7 +20,7 @@ export const collectLog = (least: LogLevel.LogLevel = LogLevel.Info) => {
   const lines = (): ReadonlyArray<Line> =>
     raw.map((text) => {
       const written = JSON.parse(text) as Written
-      return { ...written, annotations: written.annotations.quiesce ?? {} }
+      return { ...written, logLevel: levelOf(written), annotations: written.annotations.quiesce ?? {} }
     })
   return {
     raw,

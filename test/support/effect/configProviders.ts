@@ -42,3 +42,6 @@ export const withProvider = (provider: Provider) => <A, E, R>(effect: Effect.Eff
 export const layerProvider = (provider: Provider): Layer.Layer<never> => Layer.setConfigProvider(provider)
 
 export const isConfigError = (error: unknown): boolean => ConfigError.isConfigError(error)
+
+/** What a person reads of an error. */
+export const textOf = (error: unknown): string => String(error)

@@ -12,3 +12,7 @@ export const toJsonLines = (write: (line: string) => void): Layer.Layer<never> =
 
 /** Options of `runMain` by which it leaves the log as it is. */
 export const asLogged = { disablePrettyLogger: true }
+
+/** The level in such a line. */
+export const levelOf = (line: { readonly logLevel?: string; readonly level?: string }): string =>
+  line.logLevel ?? "none"

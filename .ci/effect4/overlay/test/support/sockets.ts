@@ -29,3 +29,6 @@ export const writerOf = (
 
 export const reasonOf = ({ reason }: Socket.SocketError | SocketServer.SocketServerError): string =>
   reason._tag.replace(/^Socket(Server)?|Error$/g, "")
+
+/** As an internal error. */
+export const codeOfDefect = 1011

@@ -6,11 +6,7 @@ import * as SchemaIssue from "effect/SchemaIssue"
 
 const invalid = (message: string) =>
   Effect.fail(
-    new Config.ConfigError(
-      new Schema.SchemaError(
-        new SchemaIssue.InvalidValue(undefined as never, { message })
-      )
-    )
+    new Config.ConfigError(new Schema.SchemaError(new SchemaIssue.InvalidValue({ message })))
   )
 
 export const setting = <A>(
@@ -32,12 +28,21 @@ export const rejectIf = <A>(
     return found === undefined ? Effect.void : invalid(`${found.name}: ${found.message}`)
   })
 
+/** The prefixes below which a configuration is read: what is not there is said to be missing below them. */
+const nestedIn: Config.Config<ReadonlyArray<string>> = Config.map(Config.String("\0"), () => []).pipe(
+  Config.orElse(({ cause }) =>
+    Config.succeed(
+      cause._tag === "SchemaError" && cause.issue._tag === "Pointer" ? cause.issue.path.slice(0, -1).map(String) : []
+    )
+  )
+)
+
 export const listNames = (depth: number, prefix?: string): Config.Config<ReadonlyArray<string>> =>
   Config.mapEffect(
-    Config.succeed(undefined),
-    () =>
+    nestedIn,
+    (path) =>
       Effect.flatMap(ConfigProvider.ConfigProvider, (provider) =>
-        below(provider, prefix === undefined ? [] : [prefix], depth)).pipe(
+        below(provider, prefix === undefined ? path : [...path, prefix], depth)).pipe(
           Effect.orElseSucceed((): ReadonlyArray<string> => [])
         )
   )

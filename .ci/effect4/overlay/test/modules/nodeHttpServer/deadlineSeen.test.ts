@@ -32,7 +32,7 @@ it.live("what is seen of a handler that the deadline interrupts", () =>
         const span = native.span(options)
         const { end } = span
         span.end = (endTime, exit) => {
-          if (options.name.startsWith("http.")) {
+          if (options.kind === "server") {
             const interrupted = Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)
             note(["span", options.name, span.attributes.get("http.response.status_code"), interrupted])
           }
@@ -63,8 +63,8 @@ it.live("what is seen of a handler that the deadline interrupts", () =>
     expect(journal).toEqual([
       "begun",
       ["handler", 503],
-      ["log", "Sent HTTP response", 503],
-      ["span", "http.server GET", 503, true],
-      ["finalizer", "Success"]
+      ["log", "", 503],
+      ["span", "GET", 503, true],
+      ["finalizer", "Failure"]
     ])
   }))

@@ -80,7 +80,7 @@ const serving = (
   )
 
 const client = (
-  { target }: Running<unknown>,
+  { target }: Pick<Running, "target">,
   serialization: Layer.Layer<RpcSerialization.RpcSerialization> = RpcSerialization.layerNdjson
 ) =>
   Layer.build(Layer.fresh(

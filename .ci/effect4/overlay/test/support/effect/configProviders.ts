@@ -30,3 +30,5 @@ export const withProvider = (provider: Provider) => <A, E, R>(effect: Effect.Eff
 export const layerProvider = (provider: Provider): Layer.Layer<never> => ConfigProvider.layer(provider)
 
 export const isConfigError = (error: unknown): boolean => error instanceof Config.ConfigError
+
+export const textOf = (error: unknown): string => String(error)

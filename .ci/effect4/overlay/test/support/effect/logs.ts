@@ -8,3 +8,5 @@ export const toJsonLines = (write: (line: string) => void): Layer.Layer<never> =
   Logger.layer([Logger.map(Logger.formatJson, write)])
 
 export const asLogged = {}
+
+export const levelOf = (line: { readonly logLevel?: string; readonly level?: string }): string => line.level ?? "none"

@@ -1,11 +1,11 @@
 import * as Effect from "effect/Effect"
-import * as Logger from "effect/Logger"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
+import * as TestConsole from "effect/testing/TestConsole"
 
 export const onTestClock = <A, E>(effect: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E> =>
-  Effect.scoped(effect).pipe(Effect.provide([TestClock.layer(), Logger.layer([])]))
+  Effect.scoped(effect).pipe(Effect.provide([TestClock.layer(), TestConsole.layer]))
 
 export const withRandom = (number: number) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.provideService(effect, Random.Random, {
