@@ -97,7 +97,7 @@ describe("the log of a shutdown", () => {
   it.effect("does not hide why a start has failed, nor does a lame duck put it off", () => {
     const log = collectLog()
     return Effect.gen(function*() {
-      const failed = Layer.effectDiscard(Effect.fail(new Error("cannot connect to postgres")))
+      const failed = Layer.effectDiscard(Effect.fail("cannot connect to postgres"))
       const policy = { lameDuck: "1 minute", host: "127.0.0.1" } as const
       const start = (port: number) =>
         HttpServer.serve(Effect.succeed(HttpServerResponse.text("hello"))).pipe(
