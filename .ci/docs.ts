@@ -76,6 +76,14 @@ const placeOf = ({ source, written }: Block, line: number, column: number): stri
   return `${source}:${before.split("\n").length}:${before.length - before.lastIndexOf("\n")}`
 }
 
+/** What the tests are run with, here and by a newcomer. */
+const hasTestLine = codeBlocks(Fs.readFileSync(Path.join(root, "README.md"), "utf8"))
+  .some(({ code, info }) => info === "bash" && /^npm ci && npm test$/m.test(code))
+if (!hasTestLine) {
+  console.error("README.md: no bash block has the line `npm ci && npm test`, by which a newcomer runs the tests")
+  process.exitCode = 1
+}
+
 Fs.rmSync(out, { recursive: true, force: true })
 Fs.mkdirSync(out, { recursive: true })
 
