@@ -12,17 +12,16 @@ import { completeEnd } from "../node/endCallbacks.js"
 import { headOf, isPausedByNode, responseBeingWritten } from "../node/internals.js"
 import * as Patch from "../node/patch.js"
 import { discardUnread } from "../node/reading.js"
-import { setImmediate } from "../node/timers.js"
+import { closeAfterLast } from "./closeAfterLast.js"
 import { closeResponses } from "./closeResponses.js"
-import { closeAfter } from "./connectionClose.js"
-import { hasEndedByItself, isEventStreamHead } from "./eventStream.js"
+import { hasEndedByItself } from "./eventStream.js"
 import {
   exchangeOf,
-  freezeAndDestroy,
+  failsAtItsTurn,
   Http1Exchange,
   isCutByNext,
-  type Pipelined,
-  wholeHeadOf
+  originalPathOf,
+  type Pipelined
 } from "./http1Exchange.js"
 import { IdleTime, isMidMessage } from "./http1Idle.js"
 import { lingeringClose } from "./lingeringClose.js"
@@ -81,14 +80,16 @@ export class Http1 implements Protocol, Pipelined {
       return false
     }
     // a user's listener for `checkContinue` hands the same one on as a request
-    if (this.find(response) === undefined) this.#start(request, response, fromEffectApp, request.url)
+    if (this.find(response) !== undefined) return true
+    this.#start(new Http1Exchange(this, request, response, request.url, fromEffectApp, registry.now()), response)
     return true
   }
 
   /** A request that was being answered when its server was adopted. Node says of the next one when this one has left. */
   beginAdopted(request: Http.IncomingMessage, response: Http.ServerResponse, fromEffectApp: boolean): void {
     this.#adopted = response
-    this.#start(request, response, fromEffectApp, originalPathOf(request))
+    const now = this.#connection.registry.now()
+    this.#start(new Http1Exchange(this, request, response, originalPathOf(request), fromEffectApp, now), response)
   }
 
   /** No more is read until what has been read has been answered. */
@@ -181,7 +182,7 @@ export class Http1 implements Protocol, Pipelined {
   gracefulClose(): boolean {
     if (!this.#lingersAfterLast) Patch.destroySoon(this.socket, lingeringClose(() => this.isMidAnswer))
     this.#lingersAfterLast = true
-    for (const exchange of this.exchanges) this.#closeAfter(exchange)
+    for (const exchange of this.exchanges) closeAfterLast(this.#connection, this, exchange)
     return false
   }
 
@@ -266,7 +267,9 @@ export class Http1 implements Protocol, Pipelined {
   }
 
   responseClosed(response: Http.ServerResponse): void {
-    if (!this.#failsAtItsTurn(response)) this.#settle(response)
+    const exchange = this.find(response)
+    if (exchange === undefined || !failsAtItsTurn(exchange, this.exchanges.first)) this.#settle(response)
+    else this.#connection.startClosing()
   }
 
   /** The rest of a request has come that was answered before: it is idle from now on. */
@@ -284,22 +287,15 @@ export class Http1 implements Protocol, Pipelined {
     this.beginAdopted(next.req, next, fromEffectApp)
   }
 
-  #start(
-    request: Http.IncomingMessage,
-    response: Http.ServerResponse,
-    fromEffectApp: boolean,
-    path: string | undefined
-  ): void {
+  #start(exchange: Http1Exchange, response: Http.ServerResponse): void {
     const connection = this.#connection
     const { registry } = connection
     const { asksToLeave } = registry.lifecycle
-    const now = registry.now()
-    const exchange = new Http1Exchange(this, request, response, path, fromEffectApp, now)
     this.#add(exchange)
-    if (asksToLeave) registry.lastUse = now
+    if (asksToLeave) registry.lastUse = exchange.since
     if (connection.state !== "Active") connection.become("Active")
     response.on("close", onResponseClose)
-    if (asksToLeave) this.#closeAfter(exchange)
+    if (asksToLeave) closeAfterLast(connection, this, exchange)
     if (this.exchanges.size > 1) this.#pipelined().begun()
   }
 
@@ -358,48 +354,9 @@ export class Http1 implements Protocol, Pipelined {
     }
   }
 
-  /**
-   * A handler has destroyed its response before its turn has come (pipelining): it takes the connection with it when that
-   * has come, and nothing that arrives until then could be answered. Up to Node 22 `destroy` itself sees to that, and says
-   * `close` when it is done; since Node 24 it says so at once, and what is behind would wait for ever.
-   */
-  #failsAtItsTurn(response: Http.ServerResponse): boolean {
-    if (response.socket !== null || response.writableFinished || this.socket.destroyed) return false
-    const exchange = this.find(response)
-    // one that was ended early has been sent
-    if (exchange === undefined || exchange.endedEarly || exchange === this.exchanges.first) return false
-    this.#connection.startClosing()
-    response.once("socket", () => freezeAndDestroy(this))
-    return true
-  }
-
-  /** With pipelining, `Connection: close` belongs on the last response of the connection. */
-  #closeAfter(exchange: Http1Exchange): void {
-    const { response } = exchange
-    if (response === undefined || exchange.asksToLeave) return
-    exchange.asksToLeave = true
-    const connection = this.#connection
-    const { registry } = connection
-    closeAfter(response, () => {
-      if (!registry.lifecycle.asksToLeave || !this.#isLast(response)) return false
-      connection.startClosing()
-      return true
-    }, () => {
-      // an event stream that begins when those that were there have been ended: what comes with its head goes out first
-      if (
-        !registry.lifecycle.endsLongLived || !registry.endsEventStreams || !isEventStreamHead(wholeHeadOf(response))
-      ) {
-        return
-      }
-      setImmediate(() => this.find(response)?.endEventStream())
-    })
-  }
-
-  #isLast(response: Http.ServerResponse): boolean {
-    const { last } = this.exchanges
-    // behind one that was there when its server was adopted, others may wait in Node
-    if (last?.response !== response || this.#adopted === response) return false
-    return !this.#hasMore() && !(last.request.complete && isMidMessage(this.#connection))
+  /** Behind one that was there when its server was adopted, others may wait in Node. */
+  mayBeFollowed(response: Http.ServerResponse): boolean {
+    return this.#adopted === response || this.#hasMore()
   }
 
   /** Its client may have sent what has not been read. */
@@ -408,12 +365,6 @@ export class Http1 implements Protocol, Pipelined {
     const pipeline = this.#pipeline
     return pipeline !== undefined && (pipeline.isStopped || socket.readableLength > 0) || isPausedByNode(socket)
   }
-}
-
-/** A router that is mounted somewhere has rewritten `url`, and kept what it was (express, connect). */
-const originalPathOf = (request: Http.IncomingMessage): string | undefined => {
-  const { originalUrl } = request as { readonly originalUrl?: unknown }
-  return typeof originalUrl === "string" ? originalUrl : request.url
 }
 
 /** What a connection speaks HTTP/1.1 with; `undefined` where it does not, or is none of ours. */

@@ -153,7 +153,7 @@ interface Indexed {
 export const exchangeOf = (response: Http.ServerResponse): Http1Exchange | undefined => (response as Indexed)[key]
 
 /** Before Node writes to it what it has kept. */
-export const freezeAndDestroy = (on: Pipelined): void => {
+const freezeAndDestroy = (on: Pipelined): void => {
   on.freezeOutcomes()
   on.socket.destroy()
 }
@@ -178,6 +178,26 @@ export const wholeHeadOf = (response: Http.ServerResponse): string => {
   if (head !== undefined) return head
   const headers = Object.entries(response.getHeaders())
   return headers.map(([name, value]) => `${name}: ${String(value)}`).join("\r\n")
+}
+
+/**
+ * A handler has destroyed its response before its turn has come (pipelining): it takes the connection with it when that
+ * has come, and nothing that arrives until then could be answered. Up to Node 22 `destroy` itself sees to that, and says
+ * `close` when it is done; since Node 24 it says so at once, and what is behind would wait for ever.
+ */
+export const failsAtItsTurn = (exchange: Http1Exchange, first: Http1Exchange | undefined): boolean => {
+  const { endedEarly, on, response } = exchange
+  // one that was ended early has been sent
+  if (response === undefined || endedEarly || exchange === first) return false
+  if (response.socket !== null || response.writableFinished || on.socket.destroyed) return false
+  response.once("socket", () => freezeAndDestroy(on))
+  return true
+}
+
+/** A router that is mounted somewhere has rewritten `url`, and kept what it was (express, connect). */
+export const originalPathOf = (request: Http.IncomingMessage): string | undefined => {
+  const { originalUrl } = request as { readonly originalUrl?: unknown }
+  return typeof originalUrl === "string" ? originalUrl : request.url
 }
 
 /**

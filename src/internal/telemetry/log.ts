@@ -172,13 +172,17 @@ const plain = ({ age, clientReceived, by, method, path, remoteAddress }: CutRequ
 })
 
 const ended = (server: WatchedServer, report: Report) => {
-  const { connections, cut, endedStreams, forceClosed, handlers, hooks } = report
   const level = isFailure(report)
     ? LogLevel.Error
-    : handlers.abandoned > 0
+    : report.handlers.abandoned > 0
     ? LogLevel.Warning
     : server.telemetry.infoLevel
-  const parts = [`${count(report.served, "request")} answered since it began`]
+  const message = `Shut down in ${printDuration(report.duration)} (${report.outcome}): ${inWords(report).join("; ")}`
+  return say(server, level, "ShutdownEnded", message, dataOf(report))
+}
+
+const inWords = ({ connections, cut, endedStreams, forceClosed, handlers, served }: Report): ReadonlyArray<string> => {
+  const parts = [`${count(served, "request")} answered since it began`]
   if (endedStreams.length > 0) {
     const more = endedStreams.length > named ? ", …" : ""
     const names = endedStreams.slice(0, named).map(endedStream).join(", ")
@@ -194,44 +198,40 @@ const ended = (server: WatchedServer, report: Report) => {
   if (cut.length > 0) parts.push(`${count(cut.length, "request")} cut`)
   for (const each of cut.slice(0, named)) parts.push(`cut ${cutRequest(each)}`)
   if (cut.length > named) parts.push(`and ${cut.length - named} more`)
-  return say(
-    server,
-    level,
-    "ShutdownEnded",
-    `Shut down in ${printDuration(report.duration)} (${report.outcome}): ${parts.join("; ")}`,
-    {
-      phase: "Closed",
-      outcome: report.outcome,
-      durationMillis: Duration.toMillis(report.duration),
-      lameDuckMillis: Duration.toMillis(report.lameDuck),
-      drainingMillis: Duration.toMillis(report.draining),
-      killingMillis: Duration.toMillis(report.killing),
-      served: report.served,
-      connections,
-      forceClosed: forceClosed.length,
-      ...(cut.length === 0 ? undefined : {
-        cut: cut.length,
-        cutRequests: cut.slice(0, listed).map(plain)
-      }),
-      ...(endedStreams.length === 0 ? undefined : {
-        endedStreams: endedStreams.length,
-        endedStreamRequests: endedStreams.slice(0, listed).map(({ age, method, path, remoteAddress }) => ({
-          method: clip(method),
-          path: clip(path),
-          remoteAddress,
-          ageMillis: Duration.toMillis(age)
-        }))
-      }),
-      ...(handlers.interrupted === 0 ? undefined : { handlers }),
-      ...(hooks.length === 0 ? undefined : {
-        hooks: hooks.slice(0, listed).map(({ duration, name, outcome }) => ({
-          name,
-          outcome,
-          durationMillis: Duration.toMillis(duration)
-        }))
-      })
-    }
-  )
+  return parts
+}
+
+const dataOf = (report: Report) => {
+  const { connections, cut, endedStreams, forceClosed, handlers, hooks, outcome, served } = report
+  return {
+    phase: "Closed",
+    outcome,
+    durationMillis: Duration.toMillis(report.duration),
+    lameDuckMillis: Duration.toMillis(report.lameDuck),
+    drainingMillis: Duration.toMillis(report.draining),
+    killingMillis: Duration.toMillis(report.killing),
+    served,
+    connections,
+    forceClosed: forceClosed.length,
+    ...(cut.length === 0 ? undefined : { cut: cut.length, cutRequests: cut.slice(0, listed).map(plain) }),
+    ...(endedStreams.length === 0 ? undefined : {
+      endedStreams: endedStreams.length,
+      endedStreamRequests: endedStreams.slice(0, listed).map(({ age, method, path, remoteAddress }) => ({
+        method: clip(method),
+        path: clip(path),
+        remoteAddress,
+        ageMillis: Duration.toMillis(age)
+      }))
+    }),
+    ...(handlers.interrupted === 0 ? undefined : { handlers }),
+    ...(hooks.length === 0 ? undefined : {
+      hooks: hooks.slice(0, listed).map(({ duration, name, outcome: ended }) => ({
+        name,
+        outcome: ended,
+        durationMillis: Duration.toMillis(duration)
+      }))
+    })
+  }
 }
 
 /** What there is nothing of is left out. */
