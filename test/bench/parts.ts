@@ -12,8 +12,8 @@ import { count, spread, table } from "../support/table.js"
 import { type App, apps, start, type Which } from "./request.js"
 
 const profiled = fileURLToPath(new URL("./profiled.mjs", import.meta.url))
-const warmUpRequests = 5000
-const requests = 10_000
+const warmUpRequests = 5120
+const requests = 10_240
 
 /** Each sample belongs to the first of these that its frame, or the nearest one above it with a file, is of. */
 const parts: ReadonlyArray<readonly [part: string, is: (name: string, url: string) => boolean]> = [

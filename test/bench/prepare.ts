@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import { fileURLToPath } from "node:url"
-import { goBinary } from "./servers.js"
+import { goBinary, quiesceForEffect4 } from "./servers.js"
 
 const root = fileURLToPath(new URL("../../", import.meta.url))
 const peers = fileURLToPath(new URL("./peers/", import.meta.url))
@@ -32,6 +32,20 @@ const build = (): void => {
   if (!run("npm", ["run", "--silent", "build"])) throw new Error("quiesce could not be built")
 }
 
+/** The line for Effect 4, beside the Effect 4 of the peers. */
+const buildForEffect4 = (): void => {
+  Fs.rmSync(quiesceForEffect4, { recursive: true, force: true })
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number)
+  if (major < 22 || (major === 22 && minor < 19)) {
+    console.log(`Effect 4 asks for Node 22.19, and this is ${process.versions.node}: quiesce for it is left out.`)
+    return
+  }
+  if (!run("npm", ["run", "--silent", "effect4"])) throw new Error("quiesce for Effect 4 could not be built")
+  for (const part of ["dist", "package.json"]) {
+    Fs.cpSync(`${root}.out/effect4/package/${part}`, `${quiesceForEffect4}/${part}`, { recursive: true })
+  }
+}
+
 const buildGo = (): void => {
   Fs.rmSync(goBinary, { force: true })
   if (spawnSync("go", ["version"]).status !== 0) {
@@ -47,6 +61,7 @@ export const prepare = (): void => {
   Fs.mkdirSync(`${root}.out/bench`, { recursive: true })
   installPeers()
   build()
+  buildForEffect4()
   buildGo()
 }
 

@@ -1,32 +1,39 @@
 /**
- * What a request costs: a bare `node:http` server, `@effect/platform-node`'s, this one, and that of Effect 4, each with
- * the same four apps. Rounds alternate between them; what counts is the ratio of two servers within one round.
+ * What a request costs: a bare `node:http` server, `@effect/platform-node`'s, this one, and the same two on Effect 4, each
+ * with the same four apps. Within a round they take turns; what counts is the ratio of two of them within one round.
  */
 import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
 import { NodeHttpServer as Stock } from "@effect/platform-node"
 import { Effect, Layer, Stream, Tracer } from "effect"
 import { fork } from "node:child_process"
 import { randomBytes } from "node:crypto"
+import * as Fs from "node:fs"
 import * as Http from "node:http"
 import * as Net from "node:net"
 import { fileURLToPath } from "node:url"
 import { NodeHttpServer } from "../../src/index.js"
 import { count, headline, middle, spread, table } from "../support/table.js"
 import { bounded, rotated } from "./running.js"
+import { quiesceForEffect4 } from "./servers.js"
 
 const self = fileURLToPath(import.meta.url)
 // its Effect is another, and so it is a program of its own
 const effect4 = fileURLToPath(new URL("./peers/effect4.mjs", import.meta.url))
 
-export const servers = ["node:http", "@effect/platform-node", "quiesce", "Effect 4"] as const
-export type Which = (typeof servers)[number]
+const names = ["node:http", "@effect/platform-node", "quiesce", "Effect 4", "quiesce on Effect 4"] as const
+export type Which = (typeof names)[number]
 
 export const apps = ["text", "json", "router", "streaming"] as const
 export type App = (typeof apps)[number]
 
 const clients = 32
-const warmUpRequests = 10_000
-const requests = 40_000
+const warmUpRequests = 10_240
+/** Each server answers so many, a turn at a time: what the machine does meanwhile is the same for all. */
+const requests = 40_960
+const turns = 20
+
+/** A client waits while the others have their turns. */
+const keepAliveTimeout = 60_000
 
 interface Sample {
   readonly cpuMicros: number
@@ -109,7 +116,7 @@ const serve = (which: Which, app: App): void => {
   process.on("disconnect", () => process.exit(0))
   const options = { host: "127.0.0.1", port: 0 }
   if (which === "node:http") {
-    const server = Http.createServer(bare[app])
+    const server = Http.createServer({ keepAliveTimeout }, bare[app])
     server.listen(options, () => process.send?.((server.address() as Net.AddressInfo).port))
     return
   }
@@ -119,46 +126,58 @@ const serve = (which: Which, app: App): void => {
   )
   Layer.effectDiscard(address).pipe(
     Layer.provide(ofEffect[app]),
-    Layer.provide(make(() => Http.createServer(), options)),
+    Layer.provide(make(() => Http.createServer({ keepAliveTimeout }), options)),
     Layer.provide(process.env["BENCH_TRACER"] === "1" ? Layer.setTracer(tracer) : Layer.empty),
     Layer.launch,
     Effect.runFork
   )
 }
 
-/** Each client sends its next request when it has the answer to the last. */
-const load = (port: number, path: string, total: number): Promise<void> =>
-  new Promise((resolve, reject) => {
-    let sent = 0
-    let open = clients
-    for (let i = 0; i < clients; i++) {
-      const socket = Net.connect(port, "127.0.0.1")
-      // all answers to the same request are of the same length, which the first one tells
-      let first = ""
-      let length = 0
-      let received = 0
-      const next = () => {
-        if (sent++ < total) socket.write(`GET ${path} HTTP/1.1\r\nHost: bench\r\n\r\n`)
-        else socket.destroy()
+interface Client {
+  /** Sends so many requests, and has their answers. */
+  readonly send: (total: number) => Promise<void>
+  readonly close: () => void
+}
+
+/** Sends its next request when it has the answer to the last. */
+const connect = (port: number, path: string): Promise<Client> =>
+  new Promise((connected, failed) => {
+    const socket = Net.connect(port, "127.0.0.1")
+    // all answers to the same request are of the same length, which the first one tells
+    let first = ""
+    let length = 0
+    let received = 0
+    let left = 0
+    let resolve = () => {}
+    let reject: (error: Error) => void = failed
+    const next = () => {
+      if (left-- > 0) socket.write(`GET ${path} HTTP/1.1\r\nHost: bench\r\n\r\n`)
+      else resolve()
+    }
+    socket.setNoDelay(true)
+    socket.on("data", (chunk) => {
+      received += chunk.length
+      if (length === 0) {
+        first += chunk.toString()
+        const [, head, body] = /^(HTTP\/1\.1 200 [^]*?\r\n\r\n)([^]*)$/.exec(first) ?? []
+        if (head === undefined || body === undefined) return
+        length = head.length + Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1])
+        if (Number.isNaN(length)) reject(new Error(`an answer without a length: ${head}`))
       }
-      socket.setNoDelay(true)
-      socket.on("connect", next)
-      socket.on("data", (chunk) => {
-        received += chunk.length
-        if (length === 0) {
-          first += chunk.toString()
-          const [, head, body] = /^(HTTP\/1\.1 200 [^]*?\r\n\r\n)([^]*)$/.exec(first) ?? []
-          if (head === undefined || body === undefined) return
-          length = head.length + Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1])
-          if (Number.isNaN(length)) reject(new Error(`an answer without a length: ${head}`))
-        }
-        if (received < length) return
-        received = 0
+      if (received < length) return
+      received = 0
+      next()
+    })
+    socket.on("error", (error) => reject(error))
+    socket.on("close", () => reject(new Error("the server has closed a connection")))
+    const send = (total: number) =>
+      new Promise<void>((done, lost) => {
+        resolve = done
+        reject = lost
+        left = total
         next()
       })
-      socket.on("error", reject)
-      socket.on("close", () => --open === 0 && resolve())
-    }
+    socket.on("connect", () => connected({ send, close: () => socket.destroy() }))
   })
 
 export interface Started {
@@ -176,13 +195,21 @@ export const start = async (
   execArgv: ReadonlyArray<string> = []
 ): Promise<Started> => {
   const options = { env: { ...process.env, ...env } }
-  const child = which === "Effect 4"
-    ? fork(effect4, [app], { ...options, execArgv: [...execArgv] })
+  const child = which === "Effect 4" || which === "quiesce on Effect 4"
+    ? fork(effect4, [app], {
+      env: {
+        ...options.env,
+        ...which === "Effect 4" ? undefined : { BENCH_NODE_HTTP_SERVER: "quiesce/NodeHttpServer" }
+      },
+      execArgv: [...execArgv]
+    })
     : fork(self, [which, app], { ...options, execArgv: [...process.execArgv, ...execArgv] })
   const message = <A>() => new Promise<A>((resolve) => child.once("message", (message) => resolve(message as A)))
   const port = await message<number>()
+  const path = app === "router" ? "/users/7" : "/"
+  const open = await Promise.all(Array.from({ length: clients }, () => connect(port, path)))
   return {
-    load: (total) => load(port, app === "router" ? "/users/7" : "/", total),
+    load: async (total) => void await Promise.all(open.map(({ send }) => send(total / clients))),
     cpu: async (text = "cpu") => {
       const answer = message<NodeJS.CpuUsage>()
       child.send(text)
@@ -190,33 +217,56 @@ export const start = async (
       return system + user
     },
     stop: async () => {
+      for (const { close } of open) close()
       child.disconnect()
       await new Promise((resolve) => child.once("exit", resolve))
     }
   }
 }
 
-const sample = async (which: Which, app: App): Promise<Sample> => {
-  const { cpu, load, stop } = await start(which, app)
-  await load(warmUpRequests)
-  const before = await cpu()
-  const startedAt = performance.now()
-  await load(requests)
-  const seconds = (performance.now() - startedAt) / 1000
-  const cpuMicros = (await cpu() - before) / requests
-  await stop()
-  return { cpuMicros, perSecond: requests / seconds }
+/** All of them are there at once, and each has a turn after the other. */
+const round = async (servers: ReadonlyArray<Which>, app: App): Promise<ReadonlyMap<Which, Sample>> => {
+  const started = new Map<Which, Started>()
+  const used = new Map<Which, { cpuMicros: number; seconds: number }>()
+  try {
+    for (const which of servers) {
+      const server = await start(which, app)
+      started.set(which, server)
+      used.set(which, { cpuMicros: 0, seconds: 0 })
+      await server.load(warmUpRequests)
+    }
+    for (let turn = 0; turn < turns; turn++) {
+      for (const [which, { cpu, load }] of rotated([...started], turn)) {
+        const of = used.get(which)
+        if (of === undefined) continue
+        const before = await cpu()
+        const startedAt = performance.now()
+        await load(requests / turns)
+        of.seconds += (performance.now() - startedAt) / 1000
+        of.cpuMicros += await cpu() - before
+      }
+    }
+  } finally {
+    for (const { stop } of started.values()) await stop()
+  }
+  return new Map(
+    [...used].map(([which, { cpuMicros, seconds }]) => [
+      which,
+      { cpuMicros: cpuMicros / requests, perSecond: requests / seconds }
+    ])
+  )
 }
 
 export const run = async (rounds?: number): Promise<void> => {
+  const servers = names.filter((which) => which !== "quiesce on Effect 4" || Fs.existsSync(quiesceForEffect4))
   const all = new Map<App, Map<Which, Array<Sample>>>()
   for (const app of apps) {
     const samples = new Map<Which, Array<Sample>>(servers.map((which) => [which, []]))
     all.set(app, samples)
     let done = 0
-    for (const round of bounded(rounds ?? 5, rounds === undefined ? 1.5 : Infinity)) {
-      done = round + 1
-      for (const which of rotated(servers, round)) samples.get(which)?.push(await sample(which, app))
+    for (const nth of bounded(rounds ?? 5, rounds === undefined ? 2 : Infinity)) {
+      done = nth + 1
+      for (const [which, sample] of await round(rotated(servers, nth), app)) samples.get(which)?.push(sample)
     }
     const ratio = (which: Which, to: Which) =>
       spread(
@@ -225,7 +275,12 @@ export const run = async (rounds?: number): Promise<void> => {
       )
     table(
       `A request, ${app}: ${count(requests, "GET")} by ${clients} keep-alive clients, ${count(done, "paired round")}`,
-      ["server", "CPU, µs", "requests/s", "CPU against platform-node, per round", "CPU against node:http, per round"],
+      [
+        "server",
+        "CPU, µs",
+        "requests/s",
+        ...["platform-node", "node:http", "Effect 4"].map((to) => `CPU against ${to}, per round`)
+      ],
       servers.map((which) => {
         const of = samples.get(which) ?? []
         return [
@@ -233,7 +288,8 @@ export const run = async (rounds?: number): Promise<void> => {
           spread(of.map((_) => _.cpuMicros), 1),
           spread(of.map((_) => _.perSecond), 0),
           ratio(which, "@effect/platform-node"),
-          ratio(which, "node:http")
+          ratio(which, "node:http"),
+          ratio(which, "Effect 4")
         ]
       })
     )
@@ -254,4 +310,4 @@ export const run = async (rounds?: number): Promise<void> => {
 const [which, app] = process.argv.slice(2)
 const isOneOf = <A extends string>(values: ReadonlyArray<A>, value: string | undefined): value is A =>
   (values as ReadonlyArray<string | undefined>).includes(value)
-if (process.argv[1] === self && isOneOf(servers, which) && isOneOf(apps, app)) serve(which, app)
+if (process.argv[1] === self && isOneOf(names, which) && isOneOf(apps, app)) serve(which, app)

@@ -17,6 +17,8 @@ const path = (file: string) => Path.join(here, file)
 
 export const goBinary = path("../../.out/bench/go-server")
 
+export const quiesceForEffect4 = path("peers/node_modules/quiesce")
+
 const node = (name: string, file: string, env: Readonly<Record<string, string>> = {}): Measured => ({
   name,
   command: process.execPath,
@@ -33,6 +35,9 @@ export const quiesceAdopt = node("**quiesce** over `node:http`", "servers/adopt.
 export const quiesceKeepAliveTimeout = node("**quiesce**, `idleGrace: \"keepAliveTimeout\"`", "servers/quiesce.mjs", {
   BENCH_IDLE_GRACE: "keepAliveTimeout"
 })
+const quiesceOnEffect4 = node("**quiesce** on Effect 4", "peers/effect4Server.mjs", {
+  BENCH_NODE_HTTP_SERVER: "quiesce/NodeHttpServer"
+})
 const fastify = node("fastify `close()`", "peers/fastify.mjs")
 const fastifyServing = node("fastify `close()`, `return503OnClosing: false`", "peers/fastify.mjs", {
   BENCH_RETURN_503: "false"
@@ -47,6 +52,7 @@ const tracking = [
   node("http-graceful-shutdown", "peers/httpGracefulShutdown.mjs")
 ]
 
+const ofEffect4 = (): ReadonlyArray<Measured> => Fs.existsSync(quiesceForEffect4) ? [quiesceOnEffect4] : []
 const ofGo = (): ReadonlyArray<Measured> => Fs.existsSync(goBinary) ? [go] : []
 
 export const all = (): ReadonlyArray<Measured> => [
@@ -55,6 +61,7 @@ export const all = (): ReadonlyArray<Measured> => [
   stockNode,
   stockPlatform,
   effect4,
+  ...ofEffect4(),
   ...tracking,
   fastify,
   ...ofGo()
@@ -68,6 +75,7 @@ export const allThatLose = (): ReadonlyArray<Measured> => [
   stockNode,
   stockPlatform,
   effect4,
+  ...ofEffect4(),
   ...tracking,
   fastify,
   fastifyServing,

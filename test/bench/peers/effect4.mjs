@@ -1,7 +1,6 @@
-// Effect 4's server with the apps of request.ts: serves one until it is told to stop; on request, says how much CPU time
+// Effect 4's server, or ours for Effect 4, with the apps of request.ts: serves one until it is told to stop; on request, says how much CPU time
 // it has used.
 //   node effect4.mjs <text, json, router or streaming> [port]
-import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
@@ -9,6 +8,8 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { createServer } from "node:http"
+
+const NodeHttpServer = await import(process.env.BENCH_NODE_HTTP_SERVER ?? "@effect/platform-node/NodeHttpServer")
 
 const encoded = (text) => new TextEncoder().encode(text)
 
@@ -43,7 +44,7 @@ const listening = Layer.effectDiscard(Effect.map(HttpServer.HttpServer, ({ addre
 
 listening.pipe(
   Layer.provideMerge(apps[process.argv[2]]),
-  Layer.provide(NodeHttpServer.layer(() => createServer(), {
+  Layer.provide(NodeHttpServer.layer(() => createServer({ keepAliveTimeout: 60_000 }), {
     host: "127.0.0.1",
     port: Number(process.argv[3] ?? 0)
   })),

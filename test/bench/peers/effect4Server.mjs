@@ -1,5 +1,4 @@
-// Effect 4's own server, as its documentation says: `Layer.launch`, and `runMain`.
-import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+// Effect 4's own server, or ours for Effect 4, as its documentation says: `Layer.launch`, and `runMain`.
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 import * as HttpServer from "effect/http/HttpServer"
@@ -7,6 +6,8 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import { answer, closed, executed, graceMs, listening, nodeServer, options } from "../servers/app.mjs"
+
+const NodeHttpServer = await import(process.env.BENCH_NODE_HTTP_SERVER ?? "@effect/platform-node/NodeHttpServer")
 
 const response = (body) =>
   typeof body === "string"
