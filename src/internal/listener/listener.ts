@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Net from "node:net"
-import { CurrentHandover } from "../handoff/handover.js"
+import { CurrentHandover, type ListenTarget } from "../handoff/handover.js"
 import type { Address, ListenError, NodeServer, Options } from "../model/listener.js"
 import { handleOf, http2OptionsOf, responseBeingWritten, socketsOf } from "../node/internals.js"
 import { originOf } from "../node/listeningSocket.js"
@@ -39,22 +39,12 @@ export const bind = (
 ): Effect.Effect<BoundListener, ListenError> =>
   Effect.flatMap(CurrentHandover, (handover) => {
     const target = handover?.claim(options)
-    const { closeNow: stop, rememberFile } = closer(server)
-    let withdraw = () => {}
-    const closeNow = () => {
-      withdraw()
-      target?.release()
-      stop()
-    }
-    const offerSocket = () => {
-      withdraw()
-      if (target === undefined) withdraw = OfferedSocket.offerSocket(server, closeNow, () => queue.stopWaiting())
-    }
-    const queue = new AcceptQueue(
+    const socket = listeningSocket(
       server,
-      closeNow,
-      () => handover?.isOffered === true ? "holders" : target?.isInherited === true ? "nobody" : sharedWith(server)
+      () => handover?.isOffered === true ? "holders" : target?.isInherited === true ? "nobody" : sharedWith(server),
+      target
     )
+    const { closeNow, offerSocket, queue } = socket
     const address = () => target?.address ?? addressOf(server, options.fd)
     const bound = (): BoundListener => ({
       address: address(),
@@ -68,50 +58,62 @@ export const bind = (
       offerSocket,
       release: () => {}
     })
-    const listen = Effect.async<void, ListenError>((resume) => {
-      const fail = (cause: unknown) => {
-        unwatch()
-        resume(Effect.fail(explain(options, cause)))
-      }
-      const unusable = whyNotListen(server, options)
-      if (unusable !== undefined) return resume(Effect.fail(unusable))
-      limitStreams(server)
-      let listened = false
-      const hasListened = () => listened
-      const unwatch = watch(server, watcher, queue, { isComing: () => !listened, hasListened })
-      const closedEarly = () => fail(new Error("the Node server was closed before it listened"))
-      server.once("error", fail)
-      server.once("close", closedEarly)
-      const listening = () => {
-        server.off("error", fail)
-        server.off("close", closedEarly)
-        try {
-          target?.hasListened({ address: address(), server, closeNow })
-        } catch (cause) {
-          stop()
-          return fail(cause)
-        }
-        listened = true
-        listensHere(server)
-        // EMFILE and its like surface here, and would end the process
-        server.on("error", watcher.acceptFailed)
-        resume(Effect.void)
-      }
-      try {
-        const where = target?.options ?? options
-        if (isCutOff(where.path)) throw Object.assign(new Error("the path is too long"), { code: "ENAMETOOLONG" })
-        server.listen(where, listening)
-        // before anybody else can have put a file of his own there; a worker of a cluster has to ask first
-        if (server.listening) rememberFile()
-      } catch (cause) {
-        server.off("error", fail)
-        server.off("close", closedEarly)
-        fail(cause)
-      }
-    })
-    if (target === undefined || !target.waitsForPredecessor) return Effect.map(listen, bound)
-    target.listenLater(listen)
+    const hasListened = () => target?.hasListened({ address: address(), server, closeNow })
+    const listens = listen(server, options, watcher, socket, target?.options ?? options, hasListened)
+    if (target === undefined || !target.waitsForPredecessor) return Effect.map(listens, bound)
+    target.listenLater(listens)
     return Effect.sync(bound)
+  })
+
+/** Listens at `where`, which `options` have asked for. What `hasListened` throws is why it does not. */
+const listen = (
+  server: NodeServer,
+  options: Options,
+  watcher: NodeServerEvents,
+  { queue, rememberFile, stop }: ListeningSocket,
+  where: Options,
+  hasListened: () => void
+): Effect.Effect<void, ListenError> =>
+  Effect.async((resume) => {
+    const unusable = whyNotListen(server, options)
+    if (unusable !== undefined) return resume(Effect.fail(unusable))
+    limitStreams(server)
+    let listened = false
+    const unwatch = watch(server, watcher, queue, { isComing: () => !listened, hasListened: () => listened })
+    const settled = () => {
+      server.off("error", fail)
+      server.off("close", closedEarly)
+    }
+    const fail = (cause: unknown) => {
+      settled()
+      unwatch()
+      resume(Effect.fail(explain(options, cause)))
+    }
+    const closedEarly = () => fail(new Error("the Node server was closed before it listened"))
+    server.once("error", fail)
+    server.once("close", closedEarly)
+    const listening = () => {
+      settled()
+      try {
+        hasListened()
+      } catch (cause) {
+        stop()
+        return fail(cause)
+      }
+      listened = true
+      listensHere(server)
+      // EMFILE and its like surface here, and would end the process
+      server.on("error", watcher.acceptFailed)
+      resume(Effect.void)
+    }
+    try {
+      if (isCutOff(where.path)) throw Object.assign(new Error("the path is too long"), { code: "ENAMETOOLONG" })
+      server.listen(where, listening)
+      // before anybody else can have put a file of his own there; a worker of a cluster has to ask first
+      if (server.listening) rememberFile()
+    } catch (cause) {
+      fail(cause)
+    }
   })
 
 /** Takes over a server that somebody else has made listen, or will. Whoever calls it has asked {@link whyNotAdopt}. */
@@ -120,18 +122,8 @@ export const adopt = (
   watcher: NodeServerEvents
 ): Effect.Effect<BoundListener> =>
   Effect.suspend(() => {
-    const { closeNow: stop, rememberFile } = closer(server)
-    let withdraw = () => {}
-    const closeNow = () => {
-      withdraw()
-      stop()
-    }
-    const queue = new AcceptQueue(server, closeNow, () => sharedWith(server))
+    const { closeNow, offerSocket, queue, rememberFile } = listeningSocket(server, () => sharedWith(server))
     limitStreams(server)
-    const offerSocket = () => {
-      withdraw()
-      withdraw = OfferedSocket.offerSocket(server, closeNow, () => queue.stopWaiting())
-    }
     let listened = false
     const unwatch = watch(server, watcher, queue, { isComing: () => false, hasListened: () => listened })
     // until it listens, there is none
@@ -166,6 +158,32 @@ export const adopt = (
       }
     })
   })
+
+/** The socket that a Node server listens with. */
+interface ListeningSocket extends Pick<BoundListener, "closeNow" | "offerSocket"> {
+  readonly queue: AcceptQueue
+  /** It has been bound: its file, if it has one, goes with it. */
+  readonly rememberFile: () => void
+  /** Closes it, and leaves what others were told of it. */
+  readonly stop: () => void
+}
+
+const listeningSocket = (server: NodeServer, sharing: () => Sharing, target?: ListenTarget): ListeningSocket => {
+  const { closeNow: stop, rememberFile } = closer(server)
+  let withdraw = () => {}
+  const closeNow = () => {
+    withdraw()
+    target?.release()
+    stop()
+  }
+  const queue = new AcceptQueue(server, closeNow, sharing)
+  const offerSocket = () => {
+    withdraw()
+    // one that may be handed over goes to the successor alone
+    if (target === undefined) withdraw = OfferedSocket.offerSocket(server, closeNow, () => queue.stopWaiting())
+  }
+  return { closeNow, offerSocket, queue, rememberFile, stop }
+}
 
 /** Whoever has made the socket, and other workers, accept from it as well. */
 const sharedWith = (server: NodeServer): Sharing => originOf(server) === "bound" ? "nobody" : "acceptors"

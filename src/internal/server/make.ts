@@ -18,7 +18,7 @@ import * as Line from "../log/line.js"
 import type { InvalidPolicy } from "../model/errors.js"
 import type { Policy } from "../model/policy.js"
 import type { ServerService } from "../model/server.js"
-import { resolve } from "../policy/policy.js"
+import { resolve, type ResolvedPolicy } from "../policy/policy.js"
 import { Program } from "../signals/program.js"
 import { warnAboutNpm } from "../supervisor/npm.js"
 import * as KeepAliveGrace from "../telemetry/keepAliveGrace.js"
@@ -63,13 +63,7 @@ export const make = <A extends App | undefined>(
     const wake = () => {
       woken.unsafeOpen()
     }
-    const registry = new ConnectionRegistry({
-      now,
-      wake,
-      keepHeads: policy.idleGrace === "keepAliveTimeout",
-      endsEventStreams: policy.endEventStreams,
-      onObserverError: (error) => run(Line.warning("A connection observer threw", {}, error))
-    })
+    const registry = registryOf(policy, now, wake, run)
     const handlers = new RequestFibers(registry, run, wake)
     const listeners = new Set<BoundListener>()
     const telemetry = new Telemetry(options.quiet)
@@ -83,17 +77,9 @@ export const make = <A extends App | undefined>(
     const app = yield* options.app(handlers, eventStreamsEnd.await)
     const keepAliveGrace = KeepAliveGrace.make(policy)
     const keepAlives = KeepAlives.make(policy, registry, woken, run)
+    const parts = { app, events, handlers, hooks, listeners, policy, registry, run, telemetry, woken }
     const shutdown = yield* Shutdown.make({
-      policy,
-      registry,
-      handlers,
-      hooks,
-      listeners,
-      telemetry,
-      events,
-      app,
-      woken,
-      run,
+      ...parts,
       before: keepAliveGrace.checkAll,
       endEventStreams: () => {
         eventStreamsEnd.unsafeOpen()
@@ -104,42 +90,14 @@ export const make = <A extends App | undefined>(
     })
     yield* Effect.addFinalizer(() => shutdown.finalize)
     const listening = Listeners.make({
-      app,
-      registry,
-      listeners,
+      ...parts,
       scope: yield* Effect.scope,
       keepAliveGrace,
       shutdown,
-      run,
-      onAcceptFailed: (error) => {
-        telemetry.acceptErrors++
-        events.emit({ _tag: "AcceptFailed", error })
-        run(Line.warning("The system could not accept a connection; the server goes on", {}, error))
-      }
+      onAcceptFailed: acceptFailed(telemetry, events, run)
     })
-    const service: ServerService = {
-      listen: listening.listen,
-      adopt: listening.adopt,
-      onShutdown: onShutdown(shutdown.server, hooks),
-      shutdown: shutdown.shutdown,
-      drainNow: shutdown.drainNow,
-      close: shutdown.close,
-      closed: shutdown.closed,
-      shuttingDown: shutdown.shuttingDown,
-      phase: events.phase,
-      events: events.events,
-      observe: events.observe,
-      connections: Effect.sync(() => {
-        registry.prune()
-        return Array.from(registry.connections, snapshot)
-      }),
-      setKeepAlives: keepAlives.set
-    }
-    program?.add(service, {
-      drainMillis: policy.lameDuck + policy.timeout + policy.killTimeout,
-      loggers: yield* loggers,
-      run
-    })
+    const service = serviceOf(registry, { events, hooks, keepAlives, listening, shutdown })
+    program?.add(service, { drainMillis: drainMillisOf(policy), loggers: yield* loggers, run })
     return {
       service: withInside(service, shutdown.server),
       app,
@@ -148,6 +106,55 @@ export const make = <A extends App | undefined>(
       isStopping: () => registry.lifecycle.isStopping
     }
   })
+
+const registryOf = (policy: ResolvedPolicy, now: () => number, wake: () => void, run: Run): ConnectionRegistry =>
+  new ConnectionRegistry({
+    now,
+    wake,
+    keepHeads: policy.idleGrace === "keepAliveTimeout",
+    endsEventStreams: policy.endEventStreams,
+    onObserverError: (error) => run(Line.warning("A connection observer threw", {}, error))
+  })
+
+/** What a supervisor has to wait for. */
+const drainMillisOf = ({ killTimeout, lameDuck, timeout }: ResolvedPolicy): number => lameDuck + timeout + killTimeout
+
+/** What its owner sees of it. */
+const serviceOf = (
+  registry: ConnectionRegistry,
+  { events, hooks, keepAlives, listening, shutdown }: {
+    readonly events: Events.ServerEvents
+    readonly hooks: Hooks
+    readonly keepAlives: KeepAlives.KeepAlives
+    readonly listening: Listeners.Listeners
+    readonly shutdown: Shutdown.Shutdown
+  }
+): ServerService => ({
+  listen: listening.listen,
+  adopt: listening.adopt,
+  onShutdown: onShutdown(shutdown.server, hooks),
+  shutdown: shutdown.shutdown,
+  drainNow: shutdown.drainNow,
+  close: shutdown.close,
+  closed: shutdown.closed,
+  shuttingDown: shutdown.shuttingDown,
+  phase: events.phase,
+  events: events.events,
+  observe: events.observe,
+  connections: Effect.sync(() => {
+    registry.prune()
+    return Array.from(registry.connections, snapshot)
+  }),
+  setKeepAlives: keepAlives.set
+})
+
+const acceptFailed = (telemetry: Telemetry, events: Events.ServerEvents, run: Run) => (error: Error): void => {
+  telemetry.acceptErrors++
+  events.emit({ _tag: "AcceptFailed", error })
+  run(Line.warning("The system could not accept a connection; the server goes on", {}, error))
+}
+
+type Run = (effect: Effect.Effect<unknown>) => unknown
 
 /** A runtime that was taken in an uninterruptible region starts uninterruptible fibers. */
 const runnerOf = (runtime: Runtime.Runtime<never>) => <A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> =>

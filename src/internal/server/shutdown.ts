@@ -43,30 +43,16 @@ interface Parts
 
 export const make = (parts: Parts): Effect.Effect<Shutdown> =>
   Effect.map(Deferred.make<Report>(), (done) => {
-    const { app, events, hooks, listeners, policy, registry, telemetry } = parts
+    const { hooks, listeners, registry, telemetry } = parts
     let isCloseCalled = false
     const shuttingDown = Effect.unsafeMakeLatch(false)
     const lameDuckOver = Effect.unsafeMakeLatch(false)
     const closeCalled = Effect.unsafeMakeLatch(false)
-    const hasApp = () => app === undefined || app.taken() || registry.served > 0
-    const server: WatchedServer = {
-      policy,
-      registry,
-      handlers: parts.handlers,
-      hooks,
-      listeners,
-      telemetry,
-      observer: observerOf(() => server),
-      woken: parts.woken,
-      enter: (phase) => enter(server, events, phase),
-      rejectPending: () => app?.rejectPending(),
-      endEventStreams: parts.endEventStreams,
+    const server = watchedServer(parts, {
       lameDuckOver: lameDuckOver.await,
       closeCalled: closeCalled.await,
-      isCloseCalled: () => isCloseCalled,
-      hasApp,
-      lameDuck: () => hasApp() ? policy.lameDuck : 0
-    }
+      isCloseCalled: () => isCloseCalled
+    })
     const runDrain = drainRunner(server, parts, done)
     const start = Effect.sync(() => {
       if (registry.lifecycle.isStopping) return
@@ -110,6 +96,31 @@ export const make = (parts: Parts): Effect.Effect<Shutdown> =>
       })
     }
   })
+
+/** What the drain, and the telemetry, see of the server. */
+const watchedServer = (
+  { app, endEventStreams, events, handlers, hooks, listeners, policy, registry, telemetry, woken }: Parts,
+  orders: Pick<ServerContext, "closeCalled" | "isCloseCalled" | "lameDuckOver">
+): WatchedServer => {
+  const hasApp = () => app === undefined || app.taken() || registry.served > 0
+  const server: WatchedServer = {
+    ...orders,
+    policy,
+    registry,
+    handlers,
+    hooks,
+    listeners,
+    telemetry,
+    woken,
+    endEventStreams,
+    observer: observerOf(() => server),
+    enter: (phase) => enter(server, events, phase),
+    rejectPending: () => app?.rejectPending(),
+    hasApp,
+    lameDuck: () => hasApp() ? policy.lameDuck : 0
+  }
+  return server
+}
 
 /** Runs the drain: its hooks, its log and its timers have nothing to do with the request whose handler calls for it. */
 const drainRunner = (server: WatchedServer, parts: Parts, done: Deferred.Deferred<Report>) =>
