@@ -21,7 +21,8 @@ const rooms = {
   health: ["effect", "log", "model", "node", "policy"],
   sockets: ["core", "drain", "effect", "log", "model", "node", "policy", "protocol", "server"],
   http: ["core", "drain", "effect", "listener", "log", "model", "node", "protocol", "sockets"],
-  promise: ["effect", "listener", "log", "model", "node", "policy", "signals"]
+  promise: ["effect", "listener", "log", "model", "node", "policy", "signals"],
+  check: ["node"]
 }
 
 const among = (names) => `^src/internal/(${names.join("|")})/`
@@ -59,6 +60,20 @@ module.exports = {
       severity: "error",
       from: { path: among(["core", "protocol"]) },
       to: { path: "^(node_modules/)?@?effect/" }
+    },
+    {
+      name: "check-without-the-server",
+      comment: "quiesce check judges any server: it knows nothing of ours, loads nothing but Node, and nobody else loads it",
+      severity: "error",
+      from: { path: "^src/(internal/check/|check[.]ts|bin/)" },
+      to: { path: "^(src/|(node_modules/)?@?effect/)", pathNot: "^src/(internal/check/|internal/node/timers[.]ts)" }
+    },
+    {
+      name: "only-the-command-loads-check",
+      comment: "programs that use the server do not load what checks one",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/(internal/check/|check[.]ts|bin/)" },
+      to: { path: "^src/(internal/check/|check[.]ts|bin/)" }
     },
     {
       name: "door-of-the-fast-path",

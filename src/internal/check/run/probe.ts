@@ -1,0 +1,152 @@
+/**
+ * What the server offers, before it is asked to stop: its first start.
+ */
+import { Client, type ClientOptions } from "../client/client.js"
+import { expectContinue, get, halfBody, webSocketHandshake } from "../client/requests.js"
+import { saysClose } from "../client/responses.js"
+import type { Offer, Settings, Target } from "../model.js"
+import { Transcript } from "../transcript.js"
+import { now, pause } from "../wait.js"
+import { isSeparate } from "./place.js"
+import type { Started } from "./start.js"
+
+/** How long it may take to answer what does not wait for us. */
+const answerLimit = 10_000
+
+/** A body that is late by that much is waited for by a server that reads it. */
+const lateBodyMillis = 200
+
+/** More than the buffers of both kernels hold. */
+export const bigEnough = 8 * 1024 * 1024
+
+const bigLimit = 512 * 1024 * 1024
+
+class Prober {
+  readonly #clients: Array<Client> = []
+  readonly #settings: Settings
+  readonly #target: Target
+  constructor(settings: Settings, target: Target) {
+    this.#settings = settings
+    this.#target = target
+  }
+
+  async connect(options: Partial<ClientOptions> = {}): Promise<Client> {
+    const { tls } = this.#settings
+    const client = new Client(this.#target, { name: "probe", transcript: new Transcript(), tls, ...options })
+    this.#clients.push(client)
+    await client.opened()
+    return client
+  }
+
+  leave(): void {
+    for (const client of this.#clients) client.leave()
+  }
+}
+
+export const probe = async (settings: Settings, started: Started, told: boolean): Promise<Offer> => {
+  const prober = new Prober(settings, started.target)
+  try {
+    const unusable: Record<string, string> = {}
+    const slowMillis = settings.slow === undefined ? undefined : await slow(prober, settings.slow, unusable)
+    const bigBytes = settings.big === undefined ? undefined : await big(prober, settings.big, unusable)
+    if (settings.stream !== undefined) await stream(prober, settings.stream, unusable)
+    if (settings.ws !== undefined) await webSocket(prober, settings.ws, unusable)
+    return {
+      target: started.target,
+      separate: isSeparate(settings) && told,
+      status: started.status,
+      startMillis: started.millis,
+      keepAlive: await keepsAlive(prober, settings.path),
+      post: await post(prober, settings, unusable),
+      continues: await continues(prober, settings),
+      unusable,
+      slowMillis,
+      bigBytes
+    }
+  } finally {
+    prober.leave()
+  }
+}
+
+const keepsAlive = async (prober: Prober, path: string): Promise<boolean> => {
+  const client = await prober.connect()
+  client.write(get(path))
+  await client.answers(1, answerLimit)
+  const first = client.reader.responses[0]
+  if (first === undefined || saysClose(first)) return false
+  client.write(get(path))
+  return client.answers(2, answerLimit)
+}
+
+/** The status of its answer to a request whose body it has waited for. */
+const post = async (
+  prober: Prober,
+  settings: Settings,
+  unusable: Record<string, string>
+): Promise<number | undefined> => {
+  const [first, rest] = halfBody(settings.post ?? settings.path)
+  const client = await prober.connect()
+  client.write(first)
+  if (await client.answers(1, lateBodyMillis) || !client.isOpen) {
+    const status = client.reader.responses[0]?.status
+    if (settings.post !== undefined) unusable["post"] = `it answered ${status ?? "nothing"} before it had the body`
+    return undefined
+  }
+  client.write(rest)
+  const answered = await client.answers(1, answerLimit)
+  if (!answered && settings.post !== undefined) unusable["post"] = "it did not answer"
+  return answered ? client.reader.responses[0]?.status : undefined
+}
+
+const continues = async (prober: Prober, settings: Settings): Promise<boolean> => {
+  const [head] = expectContinue(settings.post ?? settings.path)
+  const client = await prober.connect()
+  client.write(head)
+  await client.changes.until(
+    () => client.reader.informational.includes(100) || client.reader.complete > 0 || !client.isOpen,
+    lateBodyMillis * 2
+  )
+  return client.reader.informational.includes(100) && client.reader.complete === 0
+}
+
+const slow = async (prober: Prober, path: string, unusable: Record<string, string>): Promise<number | undefined> => {
+  const client = await prober.connect()
+  const began = now()
+  client.write(get(path))
+  const answered = await client.answers(1, 20_000)
+  const millis = Math.round(now() - began)
+  if (!answered) unusable["slow"] = "it did not answer within 20 s"
+  else if (millis < 200) unusable["slow"] = `it answered after ${millis} ms: it should take 0.2 s or more`
+  return answered && millis >= 200 ? millis : undefined
+}
+
+const big = async (prober: Prober, path: string, unusable: Record<string, string>): Promise<number | undefined> => {
+  const client = await prober.connect()
+  client.write(get(path))
+  const enough = () => (client.reader.responses[0]?.bodyBytes ?? 0) > bigLimit
+  await client.changes.until(() => client.reader.complete > 0 || !client.isOpen || enough(), 20_000)
+  const answer = client.reader.responses[0]
+  if (answer === undefined) unusable["big"] = "it did not answer"
+  else if (!answer.complete) unusable["big"] = "its answer did not end within 20 s or 512 MiB"
+  else if (answer.bodyBytes < bigEnough) {
+    unusable["big"] = `its answer has ${answer.bodyBytes} bytes: it should have 8 MiB or more`
+  } else return answer.bodyBytes
+  return undefined
+}
+
+const stream = async (prober: Prober, path: string, unusable: Record<string, string>): Promise<void> => {
+  const client = await prober.connect()
+  client.write(get(path))
+  await client.changes.until(() => client.reader.responses.length > 0 || !client.isOpen, answerLimit)
+  if (client.reader.responses.length === 0) unusable["stream"] = "it sent no head"
+  await pause(300)
+  if (client.reader.complete > 0 || !client.isOpen) unusable["stream"] = "its answer ended by itself"
+}
+
+const webSocket = async (prober: Prober, path: string, unusable: Record<string, string>): Promise<void> => {
+  const client = await prober.connect()
+  client.write(webSocketHandshake(path))
+  await client.answers(1, answerLimit)
+  const status = client.reader.responses[0]?.status
+  if (status !== 101) unusable["ws"] = `it answered ${status ?? "nothing"} in place of 101`
+}
