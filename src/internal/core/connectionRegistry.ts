@@ -59,6 +59,8 @@ export class ConnectionRegistry implements ConnectionOwner {
   idleClosed = 0
   served = 0
   #lastId = 0
+  /** Those that have closed in this turn of the event loop with exchanges in flight. */
+  #unsettled = 0
   #pruneAt = leastToPrune
   readonly #wake: () => void
   readonly #onObserverError: (error: unknown) => void
@@ -91,9 +93,22 @@ export class ConnectionRegistry implements ConnectionOwner {
     this.closed++
     connection.become("Closed")
     // Node tells the response that it was writing after us, and those queued behind it never
-    if (connection.exchanges.size > 0) nextTick(onClosed, connection.protocol)
+    if (connection.exchanges.size > 0) {
+      this.#unsettled++
+      nextTick(onClosed, connection.protocol, this.#settled)
+    }
     connection.releaseIfDone()
-    if (this.connections.size === 0) this.#wake()
+    if (this.isEmpty) this.#wake()
+  }
+
+  /** None is open, and what has become of the requests of those that have closed is known. */
+  get isEmpty(): boolean {
+    return this.connections.size === 0 && this.#unsettled === 0
+  }
+
+  readonly #settled = (): void => {
+    this.#unsettled--
+    if (this.isEmpty) this.#wake()
   }
 
   release(connection: TrackedConnection): void {
@@ -169,4 +184,10 @@ function onSocketClose(this: Net.Socket): void {
   connection.registry.remove(connection)
 }
 
-const onClosed = (protocol: Protocol): void => protocol.onClosed()
+const onClosed = (protocol: Protocol, settled: () => void): void => {
+  try {
+    protocol.onClosed()
+  } finally {
+    settled()
+  }
+}

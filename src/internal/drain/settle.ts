@@ -14,7 +14,7 @@ const batch = 64
 
 /** Nothing is open, and nothing runs. */
 export const isQuiescent = ({ handlers, hooks, registry }: ServerContext): boolean =>
-  registry.connections.size === 0 && handlers.idle && hooks.idle
+  registry.isEmpty && handlers.idle && hooks.idle
 
 /**
  * Closes connections as their graces run out, and returns when all have closed and every handler and hook has ended.
