@@ -90,8 +90,8 @@ const fit = (logger: Logs.AnyLogger, options: Logs.LogOptions, data: Data): Logs
     )
   }
   return annotated(options, data, () => {
-    const text = () => JSON.stringify(data)
-    return Object.defineProperty({ ...data }, inspect.custom, { value: text })
+    const text = { value: () => JSON.stringify(data) }
+    return Object.defineProperties({ ...data }, { [inspect.custom]: text, toString: text })
   })
 }
 

@@ -162,7 +162,7 @@ describe.concurrent("a collector", { timeout: 90_000 }, () => {
     )
     expect(cut?.asDouble).toBe(1)
     const last = logs.find(({ body }) => body.stringValue.startsWith("Shut down in"))
-    expect(last?.severityText).toBe("ERROR")
+    expect(last?.severityText.toUpperCase()).toBe("ERROR")
     expect(last?.body.stringValue).toMatch(/cut GET \/hangs from 127.*\(its client received 503\)/)
   })
 })

@@ -32,8 +32,11 @@ export const withLineWriter = (use: (write: LineWriter) => void): Effect.Effect<
 
 export const isDefaultLogger = (logger: AnyLogger): boolean => logger === Logger.defaultLogger
 
-const prettyLogs = new Set([Logger.consolePrettyTty(), Logger.consolePrettyBrowser()].map(({ log }) => String(log)))
+const prettyLogs = new Set(
+  [Logger.defaultLogger, Logger.consolePrettyTty(), Logger.consolePrettyBrowser()].map(({ log }) => String(log))
+)
 
+/** Effect's own logger, too, writes for people: an annotation as an object over several lines. */
 export const isPrettyLogger = (logger: AnyLogger): boolean => prettyLogs.has(String(logger.log))
 
 export const annotationOf = ({ fiber }: LogOptions, name: string): unknown =>
