@@ -6,7 +6,7 @@ import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, Layer } from "effect"
 import { createServer } from "node:http"
-import { NodeHttpServer, Shutdown } from "quiesce"
+import { NodeHttpServer, Shutdown, Signals } from "quiesce"
 
 const ServerLive = NodeHttpServer.layerConfig(
   () => createServer(),
@@ -21,5 +21,5 @@ HttpLayerRouter.serve(HttpLayerRouter.add("GET", "/", HttpServerResponse.text("h
   .pipe(
     Layer.provide(ServerLive),
     Layer.launch,
-    NodeRuntime.runMain
+    NodeRuntime.runMain({ teardown: Signals.teardown })
   )

@@ -6,7 +6,7 @@ import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
 import { Duration, Effect, Layer } from "effect"
 import { createServer } from "node:http"
-import { NodeHttpServer, Server } from "quiesce"
+import { NodeHttpServer, Server, Signals } from "quiesce"
 
 const port = Number(process.env["PORT"] ?? 3000)
 
@@ -46,5 +46,5 @@ HttpLayerRouter.serve(HttpLayerRouter.add("GET", "/", HttpServerResponse.text("h
     Layer.provide(LogReport),
     Layer.provide(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port })),
     Layer.launch,
-    NodeRuntime.runMain
+    NodeRuntime.runMain({ teardown: Signals.teardown })
   )

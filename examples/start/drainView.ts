@@ -1,6 +1,6 @@
 /**
  * Tells of a server that stops: what was answered, and then the report. What it waits for says `Status`, or the log. It
- * needs nothing but the server's public `events`, `connections` and `closed`.
+ * needs nothing but the server's public `events` and `closed`.
  */
 import { Clock, Effect, Fiber, Layer, Stream } from "effect"
 import { type Connection, Server, type Shutdown } from "quiesce"
@@ -22,13 +22,11 @@ const show = Effect.fnUntraced(function*(server: Server.ServerService, screen: S
   const known = new Map<number, Connection.Connection>()
   const since = (now: number) => screen.dim(`+${seconds(now - (beganAt ?? now))}`.padStart(8))
 
-  const entered = Effect.fnUntraced(function*(phase: Shutdown.Phase, at: number) {
+  const entered = (phase: Shutdown.Phase, at: number) => {
     beganAt ??= at
-    if (phase === "Closed") return
-    const connections = yield* server.connections
-    for (const connection of connections) known.set(connection.id, connection)
-    screen.line(`${since(at)}  ${screen.bold(phase)}, ${byState(connections)}`)
-  })
+    // what the events have told, and not `server.connections`, which may be ahead of them
+    if (phase !== "Closed") screen.line(`${since(at)}  ${screen.bold(phase)}, ${byState([...known.values()])}`)
+  }
 
   /** Says which requests a connection has done with. */
   const changed = (connection: Connection.Connection, now: number) => {
@@ -49,7 +47,7 @@ const show = Effect.fnUntraced(function*(server: Server.ServerService, screen: S
 
   yield* Stream.runForEach(server.events, (event) =>
     Effect.gen(function*() {
-      if (event._tag === "PhaseChanged") yield* entered(event.phase, event.at)
+      if (event._tag === "PhaseChanged") entered(event.phase, event.at)
       if (event._tag === "ConnectionChanged") changed(event.connection, yield* Clock.currentTimeMillis)
     }))
   const report = yield* server.closed.pipe(Effect.catchTag("DeadlineExceeded", ({ report }) => Effect.succeed(report)))
