@@ -32,12 +32,14 @@ const devDependencies = () => {
 
 /** Installs what has changed since it was last installed. */
 const install = () => {
-  const { overrides } = json("package.json")
+  const { overrides, scripts } = json("package.json")
   const manifest = JSON.stringify(
     {
       name: "quiesce-effect4",
       private: true,
       type: "module",
+      // the first app, which a test starts as people do
+      scripts: { start: scripts.start },
       devDependencies: devDependencies(),
       // the oldest Node that is supported says what there is
       overrides: { ...overrides, "@types/node": "$@types/node" }
@@ -68,6 +70,8 @@ export const writeAll = () => {
     Path.join(out, "tsconfig.json"),
     JSON.stringify({ compilerOptions: options, include: ["src", "test", "examples"] }, null, 2)
   )
+  // tests read them
+  for (const file of ["tsconfig.build.json", "README.md"]) Fs.copyFileSync(Path.join(root, file), Path.join(out, file))
 }
 
 /** Fails where the types are not right. */

@@ -53,7 +53,7 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
         child.signal("SIGQUIT")
         expect(await answer(client)).toMatchObject({ status: 503 })
         await processEnd(child)
-        const lines = child.stdout().split("\n").filter((line) => line.includes(`"logLevel"`)).map((line) =>
+        const lines = child.stdout().split("\n").filter((line) => line.includes(`"annotations"`)).map((line) =>
           JSON.parse(line) as { readonly message: string; readonly annotations: Readonly<Record<string, unknown>> }
         )
         const annotated = (message: RegExp) => lines.find((line) => message.test(line.message))?.annotations["quiesce"]

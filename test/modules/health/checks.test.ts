@@ -70,8 +70,13 @@ describe("checks", () => {
 
   it.scoped("fail with anything, what cannot be printed too", () =>
     Effect.gen(function*() {
-      yield* Health.check("at once", Effect.fail({ id: 5n }), uncached)
-      yield* Health.check("later", Effect.zipRight(Effect.sleep("10 millis"), Effect.die({ id: 5n })), uncached)
+      const unprintable = {
+        get id() {
+          throw new Error("not connected")
+        }
+      }
+      yield* Health.check("at once", Effect.fail(unprintable), uncached)
+      yield* Health.check("later", Effect.zipRight(Effect.sleep("10 millis"), Effect.die(unprintable)), uncached)
       expect(seen(yield* probeFor("10 millis"))).toEqual([
         "at once Failed: with what cannot be printed",
         "later Failed: died: with what cannot be printed"

@@ -12,7 +12,17 @@ import * as Http2 from "node:http2"
 import { NodeHttpServer, Server } from "../../../src/index.js"
 import { printAddress } from "../../../src/internal/model/listener.js"
 import { makeApp, servingHeld } from "../../support/handlers.js"
-import { client, get, idleAfterOne, remoteAddress, send, serving, until, untilPhase } from "../../support/running.js"
+import {
+  client,
+  get,
+  idleAfterOne,
+  limit,
+  remoteAddress,
+  send,
+  serving,
+  until,
+  untilPhase
+} from "../../support/running.js"
 import { collectLog } from "./collectLog.js"
 
 // The log says what a stopping server is doing and waiting for: to people in its message, to machines in annotations.
@@ -23,12 +33,13 @@ describe("the log of a shutdown", () => {
     return Effect.gen(function*() {
       const { app, gate } = makeApp()
       const { drain, report, target } = yield* serving(app, { timeout: "30 seconds" })
-      yield* idleAfterOne(target)
+      const idle = yield* idleAfterOne(target)
       const slow = yield* client(target)
       yield* send(slow, get("/hold?report=2026"))
       yield* gate.untilStarted(1)
       yield* TestClock.adjust("5 seconds")
       yield* drain
+      yield* Effect.promise(() => idle.untilEnded(limit))
       yield* TestClock.adjust("1 second")
       const waiting = yield* until("a line of progress", () => log.find(/^Draining: waiting for/))
       expect(waiting.logLevel).toBe("INFO")
