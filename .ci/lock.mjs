@@ -1,5 +1,5 @@
 /**
- * Completes package-lock.json, and that of the benchmarks, after a dependency was added or updated: `npm install && node
+ * Completes package-lock.json, and those below test/, after a dependency was added or updated: `npm install && node
  * .ci/lock.mjs`. With `--check` it writes nothing, and fails when there would be something to write.
  *
  * npm leaves out of the lock file what the registry in use does not have, and a mirror often lacks the binaries of other
@@ -10,7 +10,9 @@
  */
 import * as Fs from "node:fs"
 
-const files = ["package-lock.json", "test/bench/peers/package-lock.json"]
+const files = ["", "test/bench/peers/", "test/servers/node/", "test/servers/effect4/"].map((folder) =>
+  `${folder}package-lock.json`
+)
 
 const systems = ["aix", "android", "darwin", "freebsd", "linux", "netbsd", "openbsd", "openharmony", "sunos", "win32"]
 const processors = ["arm64", "arm", "ia32", "loong64", "mips64el", "ppc64", "riscv64", "s390x", "x64"]

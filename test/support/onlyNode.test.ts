@@ -12,6 +12,9 @@ const folder = fileURLToPath(new URL("../", import.meta.url))
 /** They start what a `Program` names. */
 const asked = ["support/program.ts", "support/child.ts"]
 
+/** Packages, and what is built with them. */
+const isInstalled = (name: string) => /(^|\/)(node_modules|\.next)\//.test(name)
+
 /** The benchmarks are no tests, and look for the programs that they are compared with themselves. */
 const isBench = (name: string) => name.startsWith("bench/")
 
@@ -19,7 +22,8 @@ describe("programs besides Node", () => {
   it("nothing else in test/ starts one", () => {
     const sources = Fs.readdirSync(folder, { recursive: true, encoding: "utf8" })
       .map((name) => name.replaceAll("\\", "/"))
-      .filter((name) => /\.[cm]?[jt]sx?$/.test(name) && !asked.includes(name) && !isBench(name))
+      .filter((name) => /\.[cm]?[jt]sx?$/.test(name) && !asked.includes(name))
+      .filter((name) => !isBench(name) && !isInstalled(name))
       .filter((name) => !name.startsWith("support/onlyNode"))
     expect(sources).toContain("e2e/examples/examples.test.ts")
     expect(sources.flatMap((name) => startsBesidesNode(name, Fs.readFileSync(join(folder, name), "utf8")))).toEqual([])

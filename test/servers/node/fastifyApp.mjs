@@ -1,0 +1,23 @@
+/** The app with fastify. */
+import webSocket from "@fastify/websocket"
+import fastify from "fastify"
+import { address, big, echo, hello, lengthOf, slow, stream } from "./app.mjs"
+
+/** It does not listen yet. */
+export const makeApp = async () => {
+  const app = fastify()
+  await app.register(webSocket)
+  app.addContentTypeParser("*", (_, payload, done) => done(null, payload))
+  app.get("/", () => hello)
+  app.get("/slow", slow)
+  app.get("/big", () => big())
+  app.get("/stream", (_, reply) => {
+    reply.hijack()
+    stream(reply.raw)
+  })
+  app.post("/post", (request) => lengthOf(request.body))
+  app.get("/ws", { websocket: true }, (socket) => void echo(socket))
+  return app
+}
+
+export const listen = (app) => app.listen(address)

@@ -1,0 +1,38 @@
+// Bun with `stop()`, which its documentation has for the end. It leaves the signal to the program.
+// https://bun.com/docs/runtime/http/server#server-stop
+const hello = "hello\n"
+const big = Buffer.alloc(20_000_000, "x")
+const event = new TextEncoder().encode("data: hello\n\n")
+
+const stream = () => {
+  let timer
+  const events = new ReadableStream({
+    start: (controller) => {
+      controller.enqueue(event)
+      timer = setInterval(() => controller.enqueue(event), 250)
+    },
+    cancel: () => clearInterval(timer)
+  })
+  return new Response(events, { headers: { "content-type": "text/event-stream" } })
+}
+
+const server = Bun.serve({
+  hostname: "127.0.0.1",
+  port: Number(process.env.PORT),
+  routes: {
+    "/": () => new Response(hello),
+    "/slow": async () => {
+      await Bun.sleep(1000)
+      return new Response(hello)
+    },
+    "/big": () => new Response(big),
+    "/stream": stream,
+    "/post": { POST: async (request) => new Response(`${(await request.arrayBuffer()).byteLength}\n`) },
+    "/ws": (request, server) => server.upgrade(request) ? undefined : new Response("", { status: 426 })
+  },
+  websocket: {
+    message: (webSocket, message) => void webSocket.send(message)
+  }
+})
+
+process.on("SIGTERM", () => void server.stop())
