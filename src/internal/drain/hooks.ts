@@ -124,8 +124,9 @@ export class Hooks {
   #close(hook: Hook, outcome: HookReport["outcome"], cause: HookReport["cause"]): void {
     const duration = Duration.millis(hook.running === undefined ? 0 : this.#now() - hook.running.since)
     hook.report = { name: hook.name, outcome, duration, cause }
-    Deferred.unsafeDone(hook.done, Effect.void)
     this.#onEnd(hook.report)
+    // who waits for it goes on at once on Effect 4
+    Deferred.unsafeDone(hook.done, Effect.void)
   }
 
   get idle(): boolean {

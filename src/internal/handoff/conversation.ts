@@ -49,8 +49,8 @@ export const start = (
   const heard = new HeardQueue()
   const ended = Effect.unsafeMakeLatch(false)
   const over = (what: Heard) => {
-    ended.unsafeOpen()
     heard.add(what)
+    ended.unsafeOpen()
   }
   let child: ChildProcess.ChildProcess
   try {

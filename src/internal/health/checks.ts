@@ -117,13 +117,13 @@ export class Checks {
     const failedBefore = check.last?.reason !== undefined
     check.last = { reason, at: this.#now() }
     check.passedOnce ||= reason === undefined
-    Deferred.unsafeDone(run.outcome, Effect.succeed(reason))
     // once for each change: there is a probe every few seconds
     if (reason !== undefined && !failedBefore) {
       this.#run(Line.warning(`Health check "${check.name}" failed: ${reason}`))
     } else if (reason === undefined && failedBefore) {
       this.#run(Line.info(`Health check "${check.name}" passes again`))
     }
+    Deferred.unsafeDone(run.outcome, Effect.succeed(reason))
   }
 }
 

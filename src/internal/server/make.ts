@@ -69,9 +69,9 @@ export const make = <A extends App | undefined>(
     const telemetry = new Telemetry(options.quiet)
     const events = yield* Events.make(registry)
     const hooks = new Hooks(now, Math.min(policy.timeout, 2 ** 31), run, (hook) => {
-      wake()
       events.emit({ _tag: "HookEnded", hook })
       run(hookEnded(shutdown.server, hook))
+      wake()
     })
     const eventStreamsEnd = Effect.unsafeMakeLatch(false)
     const app = yield* options.app(handlers, eventStreamsEnd.await)

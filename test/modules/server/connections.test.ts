@@ -161,6 +161,22 @@ describe("events", () => {
       ])
     }))
 
+  it.scoped("tell of a hook that the drain has waited for before they tell of the end", () =>
+    Effect.gen(function*() {
+      const server = yield* Server.make()
+      const told: Array<string> = []
+      const reader = yield* Effect.fork(
+        Stream.runForEach(server.events, (event) => Effect.sync(() => told.push(event._tag)))
+      )
+      yield* server.onShutdown("takes its time", Effect.sleep("500 millis"))
+      const report = yield* Effect.fork(server.shutdown)
+      yield* until("the drain", () => told.length === 1)
+      yield* TestClock.adjust("500 millis")
+      yield* real("the report", Fiber.join(report))
+      yield* real("the end of the events", Fiber.join(reader))
+      expect(told).toEqual(["PhaseChanged", "HookEnded", "PhaseChanged"])
+    }))
+
   it.scoped("end at once for who asks after the end", () =>
     Effect.gen(function*() {
       const server = yield* Server.make()
