@@ -34,6 +34,8 @@
  *   Calls over sockets and WebSockets that are cut so are in the report (`by: "rpc"`, since 0.2.0).
  * - `RpcServer.layerHttpRouter` and `toHttpApp` (with Effect 4: `layerHttp`, `toHttpEffect`) make their protocol themselves:
  *   there is nothing to wrap. Use `RpcServer.layer` with one of the `layerProtocol…`.
+ * - A call that is made `Rpc.uninterruptible` has its result sent when it ends within `killTimeout` after the deadline. Over
+ *   HTTP its client has been answered with 503 by then.
  * - Over HTTP, a call that is cut is answered with 503, as any other request. The client of `@effect/rpc` does not look
  *   at the status of an answer, be it ours or the 502 of a proxy, and goes on waiting for a result: give it an
  *   `HttpClient` that fails for those (`HttpClient.filterStatusOk`).
@@ -144,7 +146,7 @@ const draining = (protocol: Protocol, shutdown: Effect.Effect<unknown, unknown>)
       const client = inFlight(clientId)
       const run = new CallRun(request, {
         isAborting,
-        onFiber: (fiber, ended) => fibers.add(fiber, connection, ended),
+        onFiber: (fiber, ended) => fibers.addCall(fiber, connection, ended),
         onAnswered: () => {
           if (!known.lost) call.answered = true
         },

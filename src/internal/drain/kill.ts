@@ -41,9 +41,11 @@ export const abortRemaining = Effect.fnUntraced(function*(server: ServerContext,
   const killingAt = registry.now()
   const cutByUs = new Set<unknown>()
   const remaining = yield* exchangesAtDeadline(registry, cutByUs)
-  const interrupted = handlers.fibers.size
+  // where `close` was called, what they serve is cut at once
+  const carriers = server.isCloseCalled() ? new Set<never>() : handlers.carriers
+  const interrupted = handlers.fibers.size - carriers.size
   hooks.interrupt()
-  const fibers = handlers.alive
+  const fibers = handlers.alive.filter((fiber) => !carriers.has(fiber))
   for (const fiber of fibers.slice(0, atOnce)) unsafeInterrupt(fiber)
   // goes on where it was when the time was up
   const interrupt = inBatches(fibers.slice(atOnce).values(), (fiber) => {
@@ -66,6 +68,10 @@ export const abortRemaining = Effect.fnUntraced(function*(server: ServerContext,
   }
 
   yield* interrupt
+  yield* inBatches(carriers.values(), (fiber) => {
+    unsafeInterrupt(fiber)
+    return true
+  })
   // an answer that has just been ended is written at the end of this turn
   yield* nextMacrotask
   const left = Array.from(registry.connections)

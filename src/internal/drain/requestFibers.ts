@@ -16,8 +16,13 @@ export const fibersOf = ({ registry }: TrackedConnection): RequestFibers => {
   return fibers
 }
 
+interface Served {
+  readonly connection: TrackedConnection
+  readonly isCall: boolean
+}
+
 export class RequestFibers {
-  readonly fibers = new Set<AnyFiber>()
+  readonly fibers = new Map<AnyFiber, Served>()
   /** What we run on behalf of a connection: a close frame, the finalizers of its scope. */
   readonly #background = new Set<AnyFiber>()
   readonly #run: (effect: Effect.Effect<unknown>) => AnyFiber
@@ -31,8 +36,18 @@ export class RequestFibers {
   }
 
   add(fiber: AnyFiber, connection: TrackedConnection, onEnd: () => void): void {
+    this.#add(fiber, { connection, isCall: false }, onEnd)
+  }
+
+  /** One that works for a call which was made over a connection that another one serves. */
+  addCall(fiber: AnyFiber, connection: TrackedConnection, onEnd: () => void): void {
+    this.#add(fiber, { connection, isCall: true }, onEnd)
+  }
+
+  #add(fiber: AnyFiber, served: Served, onEnd: () => void): void {
     if (this.fibers.has(fiber)) return
-    this.fibers.add(fiber)
+    const { connection } = served
+    this.fibers.set(fiber, served)
     connection.fiberStarted()
     fiber.addObserver(() => {
       this.fibers.delete(fiber)
@@ -63,6 +78,13 @@ export class RequestFibers {
 
   /** All that is alive now. */
   get alive(): ReadonlyArray<AnyFiber> {
-    return [...this.fibers, ...this.#background]
+    return [...this.fibers.keys(), ...this.#background]
+  }
+
+  /** Those that serve connections with calls in flight: without them, no result of these can be sent. */
+  get carriers(): ReadonlySet<AnyFiber> {
+    const all = [...this.fibers]
+    const calling = new Set(all.flatMap(([, { connection, isCall }]) => isCall ? connection : []))
+    return new Set(all.flatMap(([fiber, { connection, isCall }]) => !isCall && calling.has(connection) ? fiber : []))
   }
 }

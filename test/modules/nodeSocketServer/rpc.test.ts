@@ -179,6 +179,45 @@ describe.each(["sockets", "WebSockets of ws", "WebSockets of an HttpApp"] as con
       expect(backend.executed).toEqual(["new", "old"])
     }).pipe(Effect.provide(silent)))
 
+  it.scopedLive("a call that ends after the deadline, within killTimeout, has its result sent", () =>
+    Effect.gen(function*() {
+      const backend = new Backend()
+      const running = yield* serving(protocol, backend, { timeout: "500 millis", killTimeout: "10 seconds" })
+      const [caller, other] = yield* Effect.all([client(protocol, running), client(protocol, running)])
+      const call = yield* Effect.fork(caller.Steadfast({ id: "late" }))
+      const stuck = yield* Effect.fork(other.Gated({ id: "stuck" }))
+      yield* until("both to begin", () => backend.begun.length === 2)
+      yield* running.interrupt
+      yield* until("the deadline to pass", () => backend.interrupted.length === 1)
+      expect(failure(yield* Fiber.await(stuck))).toBe("RpcClientError")
+      yield* Effect.sync(() => backend.steadfastGate.resolve())
+      expect(yield* Fiber.join(call)).toBe("late")
+      const report = yield* running.report
+      expect(report).toMatchObject({ outcome: "DeadlineExceeded", connections: { cut: 1 } })
+      expect(report.cut).toHaveLength(1)
+      expect(Duration.toMillis(report.duration)).toBeLessThan(5000)
+      expect(backend).toMatchObject({ executed: ["late"], interrupted: ["stuck"], foundClosed: [] })
+    }).pipe(Effect.provide(silent)))
+
+  it.scopedLive("a call that has not ended by then is cut", () =>
+    Effect.gen(function*() {
+      const backend = new Backend()
+      const running = yield* serving(protocol, backend, { timeout: "300 millis", killTimeout: "300 millis" })
+      const caller = yield* client(protocol, running)
+      const call = yield* Effect.fork(caller.Steadfast({ id: "too late" }))
+      yield* until("it to begin", () => backend.begun.length === 1)
+      yield* running.interrupt
+      expect(failure(yield* Fiber.await(call))).toBe("RpcClientError")
+      yield* untilPhase(running.server, "Closed")
+      yield* Effect.sync(() => backend.steadfastGate.resolve())
+      const report = yield* running.report
+      expect(report).toMatchObject({
+        outcome: "DeadlineExceeded",
+        cut: [{ path: "Steadfast", clientReceived: "none" }],
+        handlers: { abandoned: 1 }
+      })
+    }).pipe(Effect.provide(silent)))
+
   it.scopedLive("a client that leaves in the middle of a call interrupts it, and holds nobody up", () =>
     Effect.gen(function*() {
       const backend = new Backend()

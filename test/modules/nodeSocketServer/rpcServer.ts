@@ -17,6 +17,8 @@ export class Work extends RpcGroup.make(
   Rpc.make("Slow", { payload: { id: Schema.String }, success: Schema.String }),
   /** Ends when the test says so. */
   Rpc.make("Gated", { payload: { id: Schema.String }, success: Schema.String }),
+  /** The same, and nothing interrupts it. */
+  Rpc.make("Steadfast", { payload: { id: Schema.String }, success: Schema.String }),
   Rpc.make("Endless", { success: Schema.Number, stream: true }),
   /** The same, which ends itself when a shutdown begins. */
   Rpc.make("Polite", { success: Schema.Number, stream: true })
@@ -33,6 +35,7 @@ export class Backend {
   /** What a handler found of its pool when it ended, in whatever way. */
   readonly foundClosed: Array<string> = []
   readonly gate = deferred()
+  readonly steadfastGate = deferred()
 
   readonly layer = layerOf(this)
 }
@@ -58,6 +61,8 @@ const layerOf = (backend: Backend) =>
         Quick: ({ id }) => work(id, Effect.as(Effect.yieldNow(), id)),
         Slow: ({ id }) => work(id, Effect.as(Effect.sleep("20 millis"), id)),
         Gated: ({ id }) => work(id, Effect.as(Effect.promise(() => backend.gate.promise), id)),
+        Steadfast: ({ id }) =>
+          Rpc.uninterruptible(work(id, Effect.as(Effect.promise(() => backend.steadfastGate.promise), id))),
         Endless: () =>
           Stream.ensuring(
             ticks,
