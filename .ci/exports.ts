@@ -1,15 +1,24 @@
 /**
  * Holds the public surface together: package.json exports exactly the public modules, the index names them all, each
- * begins with a comment that tells its story, and every export says what it is, since when, and where it belongs.
+ * begins with a comment that tells its story, and every export says what it is, since when, and where it belongs. With
+ * `--effect4`, that of the line for Effect 4, in the tree that `npm run effect4` makes.
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Ts from "typescript"
 import { packageJson, publicModules, readConfig, root } from "./project.js"
 
+/** Where a file of the tree comes from. */
+type OriginOf = (file: string, offset: number) => string | undefined
+
+const effect4 = process.argv.includes("--effect4")
+  ? await import(new URL("effect4/origin.mjs", import.meta.url).href) as { readonly originOf: OriginOf }
+  : undefined
+const tree = effect4 === undefined ? root : Path.join(root, ".out/effect4")
+
 const problems: Array<string> = []
 const index = "src/index.ts"
-const modules = publicModules()
+const modules = publicModules(tree)
 // a module in lower case is a front door of its own, and not a part of the first one
 const named = modules.filter((file) => /^[A-Z]/.test(Path.basename(file)))
 
@@ -29,13 +38,15 @@ for (const subpath of Object.keys(packageJson.exports)) {
 }
 if (packageJson.exports["./internal/*"] !== null) problems.push(`package.json: exports["./internal/*"] is not closed`)
 
-const program = Ts.createProgram(modules.map((file) => Path.join(root, file)), readConfig().options)
+const program = Ts.createProgram(modules.map((file) => Path.join(tree, file)), readConfig(tree).options)
 const checker = program.getTypeChecker()
 
 const where = (node: Ts.Node) => {
   const file = node.getSourceFile()
-  const at = file.getLineAndCharacterOfPosition(node.getStart(file))
-  return `${Path.relative(root, file.fileName)}:${at.line + 1}`
+  const start = node.getStart(file)
+  const at = file.getLineAndCharacterOfPosition(start)
+  const name = Path.relative(tree, file.fileName)
+  return effect4?.originOf(name, start) ?? `${name}:${at.line + 1}`
 }
 
 /** The node that carries the docstring: the statement of a variable or of `export * as`, else the declaration. */
@@ -98,7 +109,7 @@ const isWithin = (node: Ts.Node, ancestor: Ts.Node): boolean =>
   node.parent !== undefined && (node.parent === ancestor || isWithin(node.parent, ancestor))
 
 for (const file of modules) {
-  const source = program.getSourceFile(Path.join(root, file))
+  const source = program.getSourceFile(Path.join(tree, file))
   const symbol = source && checker.getSymbolAtLocation(source)
   if (source === undefined || symbol === undefined) {
     problems.push(`${file}: exports nothing`)

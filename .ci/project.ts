@@ -18,9 +18,9 @@ export interface PackageJson {
 export const packageJson = JSON.parse(Fs.readFileSync(Path.join(root, "package.json"), "utf8")) as PackageJson
 
 /** The public modules, as paths from the root: every file at the top of `src`. */
-export const publicModules = (): ReadonlyArray<string> =>
-  Fs.existsSync(Path.join(root, "src"))
-    ? Fs.readdirSync(Path.join(root, "src")).filter((name) => name.endsWith(".ts")).sort().map((name) => `src/${name}`)
+export const publicModules = (tree = root): ReadonlyArray<string> =>
+  Fs.existsSync(Path.join(tree, "src"))
+    ? Fs.readdirSync(Path.join(tree, "src")).filter((name) => name.endsWith(".ts")).sort().map((name) => `src/${name}`)
     : []
 
 /** Every source, as a path from the root: what a public module exports may be documented in another room. */

@@ -30,25 +30,42 @@ const places = [...source.matchAll(/\bwrong\b/g)].map(({ index }) => {
   return `src/deliberate.ts:${line}:${column}`
 })
 
-void test("an error of types names its place in the source", () => {
-  assert.equal(places.length, 3)
+/** What is wrong with the types of a source. */
+const errorsOf = (text) => {
   const copy = Fs.mkdtempSync(Path.join(tree, "deliberate-"))
   try {
-    for (const [under, text] of [["sources", source], ["tree", ported("src/deliberate.ts", source).text]]) {
+    for (const [under, written] of [["sources", text], ["tree", ported("src/deliberate.ts", text).text]]) {
       Fs.mkdirSync(Path.join(copy, under, "src"), { recursive: true })
-      Fs.writeFileSync(Path.join(copy, under, "src/deliberate.ts"), text)
+      Fs.writeFileSync(Path.join(copy, under, "src/deliberate.ts"), written)
     }
     const { compilerOptions } = JSON.parse(Fs.readFileSync(Path.join(tree, "tsconfig.json"), "utf8"))
     Fs.writeFileSync(
       Path.join(copy, "tree/tsconfig.json"),
       JSON.stringify({ compilerOptions: { ...compilerOptions, paths: {} }, include: ["src"] })
     )
-    const errors = typeErrors(Path.join(copy, "tree"), "tsconfig.json", Path.join(copy, "sources"))
-    assert.deepEqual(errors.map((error) => error.split(": ")[0]), places)
-    for (const error of errors) assert.match(error, /TS2304: Cannot find name 'wrong'/)
+    return typeErrors(Path.join(copy, "tree"), "tsconfig.json", Path.join(copy, "sources"))
   } finally {
     Fs.rmSync(copy, { recursive: true })
   }
+}
+
+void test("an error of types names its place in the source", () => {
+  assert.equal(places.length, 3)
+  const errors = errorsOf(source)
+  assert.deepEqual(errors.map((error) => error.split(": ")[0]), places)
+  for (const error of errors) assert.match(error, /TS2304: Cannot find name 'wrong'/)
+})
+
+void test("so does a name that Effect 4 does not have, and a module", () => {
+  const errors = errorsOf(`import * as Cause from "effect/Cause"
+import * as FiberRef from "effect/FiberRef"
+
+export const ref = FiberRef.unsafeMake(0)
+export const part = Cause.isSequentialType
+`)
+  assert.equal(errors.length, 2)
+  assert.match(errors[0], /^src\/deliberate\.ts:2:27: TS2307: Effect 4 has no module 'effect\/FiberRef'/)
+  assert.match(errors[1], /^src\/deliberate\.ts:5:27: TS2339: Property 'isSequentialType' does not exist/)
 })
 
 void test("a source map names the same places", () => {

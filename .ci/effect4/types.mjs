@@ -23,13 +23,16 @@ export const typeErrors = (tree, config = "tsconfig.json", sources = root) => {
   const parsed = ts.getParsedCommandLineOfConfigFile(Path.join(tree, config), {}, host)
   if (parsed === undefined) return problems
   const program = ts.createProgram(parsed.fileNames, parsed.options)
-  problems.push(...[...parsed.errors, ...ts.getPreEmitDiagnostics(program)].map(said))
   // what was not found in the tree is looked for above it, where Effect 3 is
-  const others = program.getSourceFiles().map(({ fileName }) => Path.relative(root, fileName))
-    .filter((file) => /^node_modules\/(effect|@effect)\//.test(file))
-  if (others.length > 0) {
-    const names = [...new Set(others.map((file) => /^node_modules\/((?:@effect\/)?[^/]+)/.exec(file)[1]))]
-    problems.push(`${names.join(", ")} of Effect 3 is imported`)
+  const isOfEffect3 = (fileName) => /^node_modules\/(effect|@effect)\//.test(Path.relative(root, fileName))
+  for (const file of program.getSourceFiles()) {
+    if (Path.relative(tree, file.fileName).startsWith("..") || file.fileName.includes("/node_modules/")) continue
+    for (const { fileName: name, pos: start } of ts.preProcessFile(file.text, true, true).importedFiles) {
+      const found = ts.resolveModuleName(name, file.fileName, parsed.options, host).resolvedModule
+      if (found === undefined || !isOfEffect3(found.resolvedFileName)) continue
+      problems.push(said({ code: 2307, file, start, messageText: `Effect 4 has no module '${name}'.` }))
+    }
   }
+  problems.push(...[...parsed.errors, ...ts.getPreEmitDiagnostics(program)].map(said))
   return problems
 }
