@@ -22,7 +22,8 @@ export class CheckFailed extends Error {
   /** The last of what the server printed. */
   readonly output: string
   constructor(reason: Reason, message: string, output = "") {
-    super(message)
+    const printed = output.trim()
+    super(printed === "" ? message : `${message}\nIt printed:\n${printed.replaceAll(/^/gm, "  ")}`)
     this.name = "CheckFailed"
     this.reason = reason
     this.output = output

@@ -136,6 +136,8 @@ export interface Offer {
   readonly separate: boolean
   readonly status: number
   readonly startMillis: number
+  /** It answers in HTTP/1.1. */
+  readonly http1: boolean
   readonly keepAlive: boolean
   /** It reads a request's body before it answers, with this status. */
   readonly post: number | undefined

@@ -4,8 +4,8 @@
 import type { TranscriptEntry } from "./model.js"
 import { now } from "./wait.js"
 
-/** The first and the last of so many are kept. */
-const maxEntries = 600
+/** Of each client, the last so many events are kept. */
+const maxEvents = 24
 const maxBytes = 400
 
 interface Noted extends Omit<TranscriptEntry, "at"> {
@@ -13,30 +13,34 @@ interface Noted extends Omit<TranscriptEntry, "at"> {
 }
 
 export class Transcript {
-  readonly #first: Array<Noted> = []
-  #last: Array<Noted> = []
-  #left = 0
+  readonly #events = new Map<string, Array<Noted>>()
+  readonly #left = new Map<string, number>()
   #signalAt: number | undefined
 
   add(who: string, what: TranscriptEntry["what"], content?: Buffer | string): void {
     const time = now()
     if (what === "signal") this.#signalAt ??= time
-    const noted: Noted = { time, who, what, ...described(content) }
-    if (this.#first.length < maxEntries / 2) this.#first.push(noted)
-    else this.#last.push(noted)
-    if (this.#last.length > maxEntries) {
-      this.#left += maxEntries / 2
-      this.#last = this.#last.slice(maxEntries / 2)
-    }
+    const events = this.#events.get(who) ?? []
+    this.#events.set(who, events)
+    events.push({ time, who, what, ...described(content) })
+    if (events.length <= maxEvents) return
+    events.shift()
+    this.#left.set(who, (this.#left.get(who) ?? 0) + 1)
   }
 
   entries(): ReadonlyArray<TranscriptEntry> {
-    const from = this.#signalAt ?? this.#first[0]?.time ?? 0
-    const entry = ({ time, ...rest }: Noted): TranscriptEntry => ({ at: Math.round((time - from) * 10) / 10, ...rest })
-    const left = this.#left === 0 || this.#last[0] === undefined
-      ? []
-      : [{ ...entry(this.#last[0]), who: "check", what: "note" as const, text: `${this.#left} events left out` }]
-    return [...this.#first.map(entry), ...left, ...this.#last.map(entry)]
+    const all = [...this.#events.values()].flat().toSorted((one, other) => one.time - other.time)
+    const from = this.#signalAt ?? all[0]?.time ?? 0
+    const seen = new Set<string>()
+    return all.flatMap(({ time, ...rest }) => {
+      const at = Math.round((time - from) * 10) / 10
+      const left = seen.has(rest.who) ? 0 : this.#left.get(rest.who) ?? 0
+      seen.add(rest.who)
+      const before: ReadonlyArray<TranscriptEntry> = left === 0
+        ? []
+        : [{ at, who: rest.who, what: "note", text: `${left} events before are left out` }]
+      return [...before, { at, ...rest }]
+    })
   }
 }
 

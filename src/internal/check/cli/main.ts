@@ -30,8 +30,11 @@ const styleOf = (args: Arguments, output: Output): Style => {
   return output.isTerminal || (FORCE_COLOR !== undefined && FORCE_COLOR !== "0") ? coloured : plain
 }
 
-/** Nothing that was started stays when this process is told to end. */
-const endWithSignals = (): void => {
+/** Nothing that was started stays when this process is told to end, or when nobody reads any more what it prints. */
+const endInGoodOrder = (): void => {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", () => process.kill(process.pid, "SIGTERM"))
+  }
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.once(signal, () => {
       void destroyAll().finally(() => process.kill(process.pid, signal))
@@ -88,7 +91,7 @@ const run = async (argv: ReadonlyArray<string>): Promise<number> => {
   const output = outputOf(args.format === "text" ? process.stdout : process.stderr)
   const commands = [args.options.command, ...args.compare]
   const all = commands.map((command) => settingsOf({ ...args.options, command }))
-  endWithSignals()
+  endInGoodOrder()
   const reports: Array<Report> = []
   for (const settings of all) {
     if (reports.length > 0) output.write("\n")
@@ -107,11 +110,8 @@ export const main = async (argv: ReadonlyArray<string>): Promise<number> => {
     return await run(argv)
   } catch (cause) {
     if (!(cause instanceof CheckFailed)) throw cause
-    const output = cause.output.trim() === ""
-      ? ""
-      : `\nIt printed:\n${cause.output.trimEnd().replaceAll(/^/gm, "  ")}\n`
     const hint = cause.reason === "InvalidOption" ? "quiesce check --help says what there is.\n" : ""
-    process.stderr.write(`quiesce check: ${cause.message}\n${output}${hint}`)
+    process.stderr.write(`quiesce check: ${cause.message}\n${hint}`)
     return 2
   }
 }

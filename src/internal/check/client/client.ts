@@ -3,7 +3,9 @@
  * ended. Nothing that the server does makes it fail: it is a fact.
  */
 import * as Net from "node:net"
+import type { Duplex } from "node:stream"
 import * as Tls from "node:tls"
+import { setTimeout } from "../../node/timers.js"
 import { isLoopback } from "../loopback.js"
 import type { Target } from "../model.js"
 import type { Transcript } from "../transcript.js"
@@ -21,8 +23,8 @@ export interface ClientOptions {
   readonly paused?: boolean
   /** Leave our side open when the server closes its own, as a careless client does. */
   readonly keepHalfOpen?: boolean
-  /** A connection that is there already, in place of one to the target. */
-  readonly over?: Net.Socket
+  /** A connection that is there already, in place of one to the target: TLS goes over it. */
+  readonly over?: Duplex
 }
 
 const connectLimit = 10_000
@@ -123,6 +125,20 @@ export class Client {
     this.#socket.resume()
   }
 
+  /** Reads on, and no faster than that. */
+  readAt(bytesPerSecond: number): void {
+    const from = now()
+    let read = 0
+    this.#socket.on("data", (chunk: Buffer) => {
+      read += chunk.length
+      const early = (read / bytesPerSecond) * 1000 - (now() - from)
+      if (early < 2) return
+      this.#socket.pause()
+      setTimeout(() => this.#socket.resume(), early)
+    })
+    this.#socket.resume()
+  }
+
   leave(): void {
     if (this.#left) return
     if (this.isOpen && this.connected) this.#transcript.add(this.name, "left")
@@ -138,8 +154,8 @@ const refusalOf = (error: NodeJS.ErrnoException): Ending => refusals.has(error.c
 
 const socketOf = (target: Target, options: ClientOptions): Net.Socket => {
   if ("host" in target && !isLoopback(target.host)) throw new Error(`${target.host} is not on this machine`)
+  if (!options.tls) return Net.connect({ ...target, allowHalfOpen: options.keepHalfOpen === true })
   const socket = options.over ?? Net.connect({ ...target, allowHalfOpen: options.keepHalfOpen === true })
-  if (!options.tls) return socket
   const secure = Tls.connect({
     socket,
     servername: "localhost",
@@ -147,6 +163,6 @@ const socketOf = (target: Target, options: ClientOptions): Net.Socket => {
     // a server under test has a certificate of its own making
     rejectUnauthorized: false
   })
-  socket.once("error", (error) => secure.destroy(error))
+  socket.once("error", (error: Error) => secure.destroy(error))
   return secure
 }

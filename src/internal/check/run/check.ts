@@ -5,7 +5,7 @@ import type { Counts, Offer, Progress, Report, Result, Settings, Verdict } from 
 import { scenarios } from "../scenario/all.js"
 import type { Scenario } from "../scenario/scenario.js"
 import { now } from "../wait.js"
-import { placeOf } from "./place.js"
+import { isUnix, placeOf } from "./place.js"
 import { probe } from "./probe.js"
 import { type Outcome, runScenario } from "./runScenario.js"
 import { runJobs } from "./schedule.js"
@@ -17,19 +17,26 @@ export const runCheck = async (settings: Settings, onProgress: (progress: Progre
   const chosen = scenarios.filter(({ name }) =>
     (settings.only.length === 0 || settings.only.includes(name)) && !settings.skip.includes(name)
   )
+  const outcomes = new Map<string, Array<Outcome>>()
   const results = new Map<string, Result>()
   const leftMillis = () => estimate(settings, offer, chosen.filter(({ name }) => !results.has(name)))
   onProgress({ _tag: "Offered", offer, scenarios: chosen.map(({ name }) => name), leftMillis: leftMillis() })
-  const jobs = chosen.map((scenario) => ({
-    alone: scenario.alone,
-    patient: scenario.patient,
-    run: async () => {
-      onProgress({ _tag: "Started", name: scenario.name })
-      const result = await resultOf(settings, offer, scenario)
-      results.set(scenario.name, result)
-      onProgress({ _tag: "Finished", result, leftMillis: leftMillis() })
-    }
-  }))
+  const round = (scenario: Scenario, rounds: number) => async () => {
+    const before = outcomes.get(scenario.name) ?? []
+    if (before.length === 0) onProgress({ _tag: "Started", name: scenario.name })
+    outcomes.set(scenario.name, before)
+    before.push(await runScenario(settings, offer, scenario))
+    if (before.length < rounds) return
+    const result = resultOf(scenario, before)
+    results.set(scenario.name, result)
+    onProgress({ _tag: "Finished", result, leftMillis: leftMillis() })
+  }
+  const jobs = chosen.flatMap((scenario) => {
+    // what cannot be asked is not asked again
+    const rounds = scenario.unasked(offer, settings) === undefined ? settings.repeat : 1
+    const { alone, patient } = scenario
+    return Array.from({ length: rounds }, () => ({ alone, patient, run: round(scenario, rounds) }))
+  })
   await runJobs(jobs, offer.separate ? settings.parallel : 1)
   return reportOf(settings, offer, chosen.flatMap(({ name }) => results.get(name) ?? []), Math.round(now() - began))
 }
@@ -46,7 +53,7 @@ const estimate = (settings: Settings, offer: Offer, left: ReadonlyArray<Scenario
 
 const offerOf = async (settings: Settings): Promise<Offer> => {
   const place = await placeOf(settings)
-  const started = await start(settings, place, settings.port === undefined && settings.unix === undefined)
+  const started = await start(settings, place, { search: settings.port === undefined && !isUnix(settings) })
   try {
     const { target } = started
     const told = place.targets.some((each) => JSON.stringify(each) === JSON.stringify(target))
@@ -56,14 +63,7 @@ const offerOf = async (settings: Settings): Promise<Offer> => {
   }
 }
 
-const resultOf = async (settings: Settings, offer: Offer, scenario: Scenario): Promise<Result> => {
-  const outcomes: Array<Outcome> = []
-  for (let n = 0; n < settings.repeat; n++) {
-    const outcome = await runScenario(settings, offer, scenario)
-    outcomes.push(outcome)
-    // it will not be possible the next time either
-    if (outcome.finding.verdict === "notAsked" && outcome.millis === 0) break
-  }
+const resultOf = (scenario: Scenario, outcomes: ReadonlyArray<Outcome>): Result => {
   const shown = outcomes.find(({ finding }) => finding.verdict === "lost")
     ?? outcomes.find(({ finding }) => finding.verdict === "notAsked")
     ?? outcomes[0]!

@@ -2,6 +2,7 @@
  * What the server offers, before it is asked to stop: its first start.
  */
 import { Client, type ClientOptions } from "../client/client.js"
+import { Http2Client } from "../client/http2.js"
 import { expectContinue, get, halfBody, webSocketHandshake } from "../client/requests.js"
 import { saysClose } from "../client/responses.js"
 import type { Offer, Settings, Target } from "../model.js"
@@ -47,18 +48,21 @@ export const probe = async (settings: Settings, started: Started, told: boolean)
   const prober = new Prober(settings, started.target)
   try {
     const unusable: Record<string, string> = {}
+    const http1 = !settings.h2 || await answersHttp1(prober, settings.path)
     const slowMillis = settings.slow === undefined ? undefined : await slow(prober, settings.slow, unusable)
     const bigBytes = settings.big === undefined ? undefined : await big(prober, settings.big, unusable)
     if (settings.stream !== undefined) await stream(prober, settings.stream, unusable)
     if (settings.ws !== undefined) await webSocket(prober, settings.ws, unusable)
+    if (settings.h2) await http2(settings, started.target, unusable)
     return {
       target: started.target,
       separate: isSeparate(settings) && told,
       status: started.status,
       startMillis: started.millis,
-      keepAlive: await keepsAlive(prober, settings.path),
-      post: await post(prober, settings, unusable),
-      continues: await continues(prober, settings),
+      http1,
+      keepAlive: http1 && await keepsAlive(prober, settings.path),
+      post: http1 ? await post(prober, settings, unusable) : await postOverHttp2(settings, started.target),
+      continues: http1 && await continues(prober, settings),
       unusable,
       slowMillis,
       bigBytes
@@ -66,6 +70,15 @@ export const probe = async (settings: Settings, started: Started, told: boolean)
   } finally {
     prober.leave()
   }
+}
+
+/** One that speaks HTTP/2 alone may take its time to say so. */
+const http1Millis = 2000
+
+const answersHttp1 = async (prober: Prober, path: string): Promise<boolean> => {
+  const client = await prober.connect()
+  client.write(get(path))
+  return await client.answers(1, http1Millis) && client.reader.responses[0]?.status !== 505
 }
 
 const keepsAlive = async (prober: Prober, path: string): Promise<boolean> => {
@@ -149,4 +162,30 @@ const webSocket = async (prober: Prober, path: string, unusable: Record<string, 
   await client.answers(1, answerLimit)
   const status = client.reader.responses[0]?.status
   if (status !== 101) unusable["ws"] = `it answered ${status ?? "nothing"} in place of 101`
+}
+
+const http2 = async (settings: Settings, target: Target, unusable: Record<string, string>): Promise<void> => {
+  const client = new Http2Client(target, { name: "probe", transcript: new Transcript(), tls: settings.tls })
+  try {
+    if (!(await client.opened())) unusable["h2"] = `it does not speak it${settings.tls ? " over TLS" : ": --tls?"}`
+    else if ((await client.open(settings.path).answer(answerLimit))._tag !== "Whole") {
+      unusable["h2"] = "it does not answer"
+    }
+  } finally {
+    client.leave()
+  }
+}
+
+const postOverHttp2 = async (settings: Settings, target: Target): Promise<number | undefined> => {
+  const client = new Http2Client(target, { name: "probe", transcript: new Transcript(), tls: settings.tls })
+  try {
+    await client.opened()
+    const stream = client.open(settings.post ?? settings.path, ["half a ", "body"])
+    if ((await stream.answer(lateBodyMillis))._tag === "Whole") return undefined
+    stream.finish()
+    const answer = await stream.answer(answerLimit)
+    return answer._tag === "Whole" ? answer.status : undefined
+  } finally {
+    client.leave()
+  }
 }

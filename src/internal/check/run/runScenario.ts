@@ -1,11 +1,13 @@
 /**
  * One scenario, once: a new server, its clients, and nothing of either afterwards.
  */
+import { CheckFailed } from "../errors.js"
 import type { End, Finding, Offer, Settings, TranscriptEntry } from "../model.js"
 import type { Scenario } from "../scenario/scenario.js"
 import { notAsked } from "../scenario/scenario.js"
 import { now } from "../wait.js"
-import { placeOf } from "./place.js"
+import { untilOnTime } from "./lag.js"
+import { type Place, placeOf } from "./place.js"
 import { Stage } from "./stage.js"
 import { start } from "./start.js"
 
@@ -16,19 +18,61 @@ export interface Outcome {
   readonly transcript: ReadonlyArray<TranscriptEntry>
 }
 
+const notRun = (finding: Finding): Outcome => ({ finding, end: undefined, millis: 0, transcript: [] })
+
+/** How often a scenario is tried on a machine that is too busy, and how long is waited before. */
+const tries = 4
+const waitMillis = 5000
+
 export const runScenario = async (settings: Settings, offer: Offer, scenario: Scenario): Promise<Outcome> => {
-  const began = now()
   const unasked = scenario.unasked(offer, settings)
-  if (unasked !== undefined) return { finding: notAsked(unasked), end: undefined, millis: 0, transcript: [] }
+  if (unasked !== undefined) return notRun(notAsked(unasked))
+  for (let nth = 1;; nth++) {
+    const { lag, outcome } = await runOnce(settings, offer, scenario)
+    if (lag <= scenario.lateMillis) return outcome
+    const why = `the machine was too busy: clients were ${lag} ms late, ${nth} times`
+    if (nth === tries) return { ...outcome, finding: notAsked({ why, failed: true }) }
+    await untilOnTime(scenario.lateMillis, waitMillis)
+  }
+}
+
+const runOnce = async (
+  settings: Settings,
+  offer: Offer,
+  scenario: Scenario
+): Promise<{ readonly outcome: Outcome; readonly lag: number }> => {
+  const began = now()
   const place = await placeOf(settings, offer.separate ? undefined : offer.target)
-  const { server, target } = await start(settings, place, false)
+  const started = await start(settings, place).catch(asFailure)
+  if (started instanceof CheckFailed) {
+    return { lag: 0, outcome: notRun(notAsked({ why: `it did not start: ${started.message}`, failed: true })) }
+  }
+  const { server, target } = started
   server.endsWithLeader = !scenario.keepsOrphans
-  const stage = new Stage(settings, offer, server, target)
+  const stage = new Stage(settings, offer, server, target, () => startAgain(settings, place))
   try {
     const finding = await scenario.run(stage)
-    return { finding, end: stage.seen(), millis: Math.round(now() - began), transcript: stage.transcript.entries() }
+    const transcript = stage.transcript.entries()
+    return {
+      lag: stage.lag.longest(),
+      outcome: { finding, end: stage.seen(), millis: Math.round(now() - began), transcript }
+    }
   } finally {
+    stage.lag.stop()
     stage.leave()
     await server.destroy()
   }
+}
+
+/** Why a new server does not start where the one before it was; nothing if it does. */
+const startAgain = async (settings: Settings, place: Place): Promise<string | undefined> => {
+  const again = await start(settings, place, { again: true }).catch(asFailure)
+  if (again instanceof CheckFailed) return again.message
+  await again.server.destroy()
+  return undefined
+}
+
+const asFailure = (cause: unknown): CheckFailed => {
+  if (cause instanceof CheckFailed) return cause
+  throw cause
 }

@@ -1,12 +1,16 @@
 /**
  * What a scenario acts on: a server that has just started, its clients, and its signal.
  */
+import * as Net from "node:net"
 import { Client, type ClientOptions } from "../client/client.js"
+import { Gate } from "../client/gate.js"
+import { Http2Client } from "../client/http2.js"
 import type { End, Offer, Settings, Target } from "../model.js"
 import { canSeeListeners, isListening } from "../process/listening.js"
 import type { ServerProcess } from "../process/serverProcess.js"
 import { Transcript } from "../transcript.js"
 import { now, pause, until } from "../wait.js"
+import { Lag } from "./lag.js"
 
 /** A server that does not show that it knows of the signal is taken to know by then. */
 const reactionLimit = 500
@@ -17,10 +21,22 @@ export class Stage {
   readonly server: ServerProcess
   readonly target: Target
   readonly transcript = new Transcript()
-  readonly #clients: Array<Client> = []
+  /** How late the clients are, since the signal. */
+  readonly lag = new Lag()
+  readonly #clients: Array<Client | Http2Client> = []
   #signalAt: number | undefined
 
-  constructor(settings: Settings, offer: Offer, server: ServerProcess, target: Target) {
+  /** Starts another server where this one was; says why it does not start. */
+  readonly startAgain: () => Promise<string | undefined>
+
+  constructor(
+    settings: Settings,
+    offer: Offer,
+    server: ServerProcess,
+    target: Target,
+    startAgain: () => Promise<string | undefined>
+  ) {
+    this.startAgain = startAgain
     this.settings = settings
     this.offer = offer
     this.server = server
@@ -45,8 +61,21 @@ export class Stage {
     return client
   }
 
+  openHttp2(name: string): Http2Client {
+    const client = new Http2Client(this.target, { name, transcript: this.transcript, tls: this.settings.tls })
+    this.#clients.push(client)
+    return client
+  }
+
+  /** A client whose handshake goes on when the gate opens. */
+  openGated(name: string): { readonly client: Client; readonly gate: Gate } {
+    const gate = new Gate(Net.connect(this.target))
+    return { client: this.open(name, { over: gate }), gate }
+  }
+
   signal(): void {
     this.transcript.add("server", "signal", this.settings.signal)
+    if (this.#signalAt === undefined) this.lag.forget()
     this.#signalAt ??= now()
     this.server.signal(this.settings.signal, this.settings.group)
   }

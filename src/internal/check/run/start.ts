@@ -1,8 +1,9 @@
 /**
  * Starts the server, and waits until it answers.
  */
-import { rmSync } from "node:fs"
+import { lstatSync, rmSync } from "node:fs"
 import { Client } from "../client/client.js"
+import { Http2Client } from "../client/http2.js"
 import { get } from "../client/requests.js"
 import { CheckFailed } from "../errors.js"
 import { isLoopback } from "../loopback.js"
@@ -26,23 +27,34 @@ const searchAfterMillis = 1500
 const describe = (target: Target): string =>
   "path" in target ? target.path : `${target.host.includes(":") ? `[${target.host}]` : target.host}:${target.port}`
 
-/** `search`: look for it elsewhere if it does not listen where it was told to. */
-export const start = async (settings: Settings, place: Place, search: boolean): Promise<Started> => {
-  for (const target of place.targets) {
-    if ("path" in target) rmSync(target.path, { force: true })
-    else if (isListening(target)) {
-      throw new CheckFailed("DiedAtStart", `${describe(target)} is in use by another process`)
-    }
-  }
+export interface StartWays {
+  /** Look for it elsewhere if it does not listen where it was told to. */
+  readonly search?: boolean
+  /** The socket file that the one before it has left stays. */
+  readonly again?: boolean
+}
+
+export const start = async (settings: Settings, place: Place, ways: StartWays = {}): Promise<Started> => {
+  for (const target of place.targets) makeFree(target, ways.again !== true)
   const began = now()
   const server = await startProcess({ command: place.command, cwd: settings.cwd, env: place.env })
   try {
-    const { status, target } = await answering(settings, server, place.targets, search)
+    const { status, target } = await answering(settings, server, place.targets, ways.search === true)
     return { server, target, status, millis: Math.round(now() - began) }
   } catch (cause) {
     await server.destroy()
     throw cause
   }
+}
+
+/** Nobody listens there. What is left of a socket goes, and no other file. */
+const makeFree = (target: Target, removesFile: boolean): void => {
+  if (isListening(target)) throw new CheckFailed("DiedAtStart", `${describe(target)} is in use by another process`)
+  if (!("path" in target)) return
+  const file = lstatSync(target.path, { throwIfNoEntry: false })
+  if (file === undefined) return
+  if (!file.isSocket()) throw new CheckFailed("InvalidOption", `${target.path} is a file, and no socket`)
+  if (removesFile) rmSync(target.path)
 }
 
 const answering = async (
@@ -93,8 +105,32 @@ const elsewhere = (settings: Settings, server: ServerProcess): ReadonlyArray<Tar
   return [...new Set(ports)].flatMap((port) => hosts.filter(isLoopback).map((host) => ({ host, port })))
 }
 
+/** With prior knowledge of HTTP/2 a server may speak nothing else, and one that is asked in HTTP/1.1 may not answer. */
+const oneWayMillis = 2000
+
 /** The status of an answer to the path; nothing if there is nobody, or if it ends without an answer. */
 const statusOf = async (
+  settings: Settings,
+  server: ServerProcess,
+  target: Target,
+  limitMillis: number
+): Promise<number | undefined> => {
+  if (!settings.h2 || settings.tls) return overHttp1(settings, server, target, limitMillis)
+  return await overHttp2(settings, target) ?? overHttp1(settings, server, target, oneWayMillis)
+}
+
+const overHttp2 = async (settings: Settings, target: Target): Promise<number | undefined> => {
+  const client = new Http2Client(target, { name: "start", transcript: new Transcript(), tls: settings.tls })
+  try {
+    if (!(await client.opened(oneWayMillis))) return undefined
+    const answer = await client.open(settings.path).answer(oneWayMillis)
+    return answer._tag === "Whole" ? answer.status : undefined
+  } finally {
+    client.leave()
+  }
+}
+
+const overHttp1 = async (
   settings: Settings,
   server: ServerProcess,
   target: Target,

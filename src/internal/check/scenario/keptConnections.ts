@@ -35,6 +35,7 @@ export const idleAtOnce = scenario({
   rule: Rules.retries,
   advice: Advices.closedUnderRequest,
   alone: true,
+  lateMillis: 100,
   unasked: needsKeepAlive,
   clients: async (stage) => {
     const clients = await idleClients(stage, burst, { keepHalfOpen: true })
@@ -63,6 +64,7 @@ export const idleLater = scenario({
   rule: Rules.tearDown,
   advice: Advices.closedUnderRequest,
   alone: true,
+  lateMillis: 80,
   unasked: needsKeepAlive,
   clients: async (stage) => {
     const clients = await idleClients(stage, laterMillis.length)
@@ -108,6 +110,7 @@ export const nextRequest = scenario({
   sentence: "the next request of a client whose request was in flight at the signal",
   rule: Rules.tearDown,
   advice: Advices.closedUnderRequest,
+  lateMillis: 250,
   unasked: needsKeepAlive,
   clients: async (stage) => {
     const { client, finish, status } = await inFlight(stage)

@@ -6,6 +6,7 @@ import { busyClients } from "../client/busy.js"
 import { get, getOnce } from "../client/requests.js"
 import { pause } from "../wait.js"
 import * as Advices from "./advice.js"
+import { arrivalMillis } from "./inFlight.js"
 import * as Rules from "./rules.js"
 import { kept, lost, scenario } from "./scenario.js"
 
@@ -64,7 +65,7 @@ export const queue = scenario({
       await client.opened(2000)
       client.write(getOnce(stage.settings.path))
     }))
-    if (stage.settings.tls) await pause(200)
+    await pause(arrivalMillis)
     stage.signal()
     stage.server.thaw()
     await Promise.all(clients.map(async (client) => {
@@ -75,4 +76,29 @@ export const queue = scenario({
   },
   judge: ({ all, first, lost: bad }) =>
     first === undefined ? kept(`${all} of ${all} answered`) : lost(`${bad} of ${all} lost: ${describe(first)}`)
+})
+
+export const tlsHandshake = scenario({
+  name: "tls-handshake",
+  sentence: "a handshake of TLS is under way at the signal, and the first request follows it",
+  rule: Rules.goNewConnections,
+  advice: Advices.newConnections,
+  unasked: (_, settings) => settings.tls ? undefined : { why: "--tls: it speaks TLS" },
+  clients: async (stage) => {
+    const { client, gate } = stage.openGated("client")
+    await pause(arrivalMillis)
+    stage.signal()
+    await stage.reaction()
+    gate.open()
+    const isSecure = await client.opened(stage.remaining())
+    if (isSecure) {
+      client.write(get(stage.settings.path))
+      await client.answers(1, stage.remaining())
+    }
+    return { isSecure, answer: answerOf(client) }
+  },
+  judge: ({ answer, isSecure }, offer) => {
+    if (!isSecure) return lost("the handshake was broken off")
+    return isKept(answer, offer.status) ? kept(describe(answer)) : lost(describe(answer))
+  }
 })

@@ -32,12 +32,24 @@ export const signalTwice = scenario({
   judge: ({ answer, status }) => isKept(answer, status) ? kept(describe(answer)) : lost(describe(answer))
 })
 
+/** A client that is answered. What it returns makes it leave. */
+const visit = async (stage: Stage): Promise<() => void> => {
+  if (stage.offer.http1) {
+    const client = await stage.connect("client")
+    client.write(get(stage.settings.path))
+    await client.answers(1, 5000)
+    return () => client.leave()
+  }
+  const client = stage.openHttp2("client")
+  await client.opened()
+  await client.open(stage.settings.path).answer(5000)
+  return () => client.leave()
+}
+
 /** A client that is answered and leaves, and then the signal: nothing is in the way of a good end. */
 const quietEnd = async (stage: Stage) => {
-  const client = await stage.connect("client")
-  client.write(get(stage.settings.path))
-  await client.answers(1, 5000)
-  client.leave()
+  const leave = await visit(stage)
+  leave()
   await pause(30)
   stage.signal()
   return stage.end()
@@ -48,6 +60,7 @@ export const exitCode = scenario({
   sentence: "nothing is in flight: the server ends in time, with exit code 0",
   rule: Rules.exitStatus,
   advice: Advices.exitCode,
+  speaks: "any",
   clients: quietEnd,
   judge: (end) => end.code === 0 && !end.stillRunning ? kept(describeEnd(end)) : lost(describeEnd(end))
 })
@@ -57,6 +70,7 @@ export const leftBehind = scenario({
   sentence: "the process that was started has ended: no other one of its processes is left, nor its listener",
   rule: Rules.controlGroup,
   advice: Advices.leftBehind,
+  speaks: "any",
   keepsOrphans: true,
   clients: async (stage) => {
     const end = await quietEnd(stage)
@@ -71,11 +85,33 @@ export const leftBehind = scenario({
   }
 })
 
+export const restart = scenario({
+  name: "restart",
+  sentence: "when the server has ended, a new one starts at the same address at once",
+  rule: Rules.reuseAddress,
+  advice: Advices.restart,
+  speaks: "any",
+  keepsOrphans: true,
+  clients: async (stage) => {
+    // the server closes its connection first, and the kernel remembers that for a minute
+    await visit(stage)
+    await pause(30)
+    stage.signal()
+    const end = await stage.end()
+    return { end, failure: end.stillRunning ? undefined : await stage.startAgain() }
+  },
+  judge: ({ end, failure }) => {
+    if (end.stillRunning) return notAsked({ why: `it was ${describeEnd(end)}` })
+    return failure === undefined ? kept("it starts") : lost(failure)
+  }
+})
+
 export const socketFile = scenario({
   name: "socket-file",
   sentence: "the file of its Unix socket is gone when the server has ended",
   rule: Rules.reuseAddress,
   advice: Advices.restart,
+  speaks: "any",
   unasked: ({ target }) => "path" in target ? undefined : { why: "--unix PATH: it listens on a Unix socket there" },
   clients: async (stage) => {
     const end = await quietEnd(stage)

@@ -13,6 +13,8 @@ export interface Scenario {
   readonly alone: boolean
   /** It may take as long as a supervisor waits. */
   readonly patient: boolean
+  /** Clients that are later than that, since the machine is busy, are not those of the scenario. */
+  readonly lateMillis: number
   /** What the server leaves behind is looked at, and not ended with it. */
   readonly keepsOrphans: boolean
   /** Why it cannot be asked of this server. */
@@ -31,8 +33,12 @@ interface Definition<Facts> {
   readonly sentence: string
   readonly rule: Rule
   readonly advice: Advice
+  /** In which version of HTTP its clients speak; without it, in HTTP/1.1. */
+  readonly speaks?: "http2" | "any"
   readonly alone?: boolean
   readonly patient?: boolean
+  /** Default: 2 seconds, which no server may take for the end of its client. */
+  readonly lateMillis?: number
   readonly keepsOrphans?: boolean
   readonly unasked?: (offer: Offer, settings: Settings) => Unasked | undefined
   /** What happens. It judges nothing. */
@@ -48,8 +54,13 @@ export const scenario = <Facts>(definition: Definition<Facts>): Scenario => ({
   advice: definition.advice,
   alone: definition.alone === true,
   patient: definition.patient === true,
+  // who does nothing but wait cannot be late with it
+  lateMillis: definition.patient === true ? Number.POSITIVE_INFINITY : definition.lateMillis ?? 2000,
   keepsOrphans: definition.keepsOrphans === true,
-  unasked: definition.unasked ?? (() => undefined),
+  unasked: (offer, settings) =>
+    definition.speaks === undefined && !offer.http1
+      ? { why: "it speaks HTTP/2 alone" }
+      : definition.unasked?.(offer, settings),
   run: async (stage) => definition.judge(await definition.clients(stage), stage.offer)
 })
 

@@ -42,6 +42,7 @@ export const silent = scenario({
   sentence: "a client that has connected and never sends: the server ends in time",
   rule: Rules.killTimeout,
   advice: Advices.doesNotEnd,
+  speaks: "any",
   patient: true,
   clients: stubborn(() => {}),
   judge: inTime
