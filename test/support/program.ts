@@ -26,6 +26,16 @@ export const chromium: Program = {
 }
 export const haproxy: Program = { name: "HAProxy", commands: ["haproxy"], debian: "haproxy" }
 export const nginx: Program = { name: "nginx", commands: ["nginx"], debian: "nginx-light" }
+export const caddy: Program = { name: "Caddy", commands: ["caddy"], debian: "caddy" }
+export const apache: Program = { name: "Apache", commands: ["apache2", "httpd"], debian: "apache2" }
+export const gunicorn: Program = { name: "gunicorn", commands: ["gunicorn"], debian: "gunicorn" }
+export const uvicorn: Program = {
+  name: "uvicorn",
+  commands: ["uvicorn"],
+  debian: "uvicorn python3-websockets"
+}
+export const puma: Program = { name: "puma", commands: ["puma"], debian: "puma" }
+export const go: Program = { name: "Go", commands: ["go"], debian: "golang-go golang-github-gorilla-websocket-dev" }
 export const python: Program = { name: "Python", commands: ["python3"], debian: "python3" }
 export const systemctl: Program = { name: "systemctl", commands: ["systemctl"], debian: "systemd" }
 export const systemdActivate: Program = {
