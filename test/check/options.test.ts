@@ -1,7 +1,9 @@
+import { readFileSync } from "node:fs"
 import { check, CheckFailed, type Options } from "quiesce/check"
 import { describe, expect, it } from "vitest"
 import { parse } from "../../src/internal/check/cli/arguments.js"
 import { isLoopback } from "../../src/internal/check/loopback.js"
+import { scenarios } from "../../src/internal/check/scenario/all.js"
 
 describe("the arguments of quiesce check", () => {
   it("are options, and behind -- the command with its own", () => {
@@ -45,6 +47,15 @@ describe("the arguments of quiesce check", () => {
       expect(() => parse(args)).toThrow(message)
     })
   }
+})
+
+it("each scenario is in docs/check.md, as it is", () => {
+  const page = readFileSync(new URL("../../docs/check.md", import.meta.url), "utf8").replaceAll(/ +/g, " ")
+  const missing = scenarios.filter(({ name, rule, sentence }) =>
+    !page.includes(`| \`${name}\` | ${sentence} | [${rule.text.split(":")[0]}](${rule.url}) |`)
+  )
+  expect(scenarios.length).toBeGreaterThan(30)
+  expect(missing.map(({ name }) => name)).toEqual([])
 })
 
 describe("the options of check", () => {

@@ -68,7 +68,7 @@ const isDropped = (request, state, begun) => {
   const isFirst = state.served === 0 && !state.afterSignal
   switch (fault) {
     case "idle-20ms":
-      return state.served === 1 && millis < 200 && begun >= signalAt
+      return state.served === 1 && millis < 90 && begun >= signalAt
     case "idle-500ms":
       return state.served === 1 && millis > 200 && millis < 470 && begun >= signalAt
     case "busy":

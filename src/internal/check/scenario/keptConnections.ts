@@ -32,7 +32,7 @@ const crossingMillis = 150
 export const idleAtOnce = scenario({
   name: "idle-20ms",
   sentence: "16 idle keep-alive clients send within 20 ms of the signal, or as the server closes their connection",
-  rule: Rules.retries,
+  rule: Rules.reusedConnection,
   advice: Advices.closedUnderRequest,
   alone: true,
   lateMillis: 100,

@@ -20,17 +20,11 @@ export const pipelining = rfc(
   "pipelined requests are answered in order; those behind a response with close may be sent again"
 )
 
-export const retries = rfc(
-  9112,
-  "9.5",
-  "a client cannot know whether a request was executed whose connection closed before the answer"
-)
-
-export const closeInStages = rfc(
-  9112,
-  "9.6",
-  "a server closes in stages, so that a reset does not destroy the response that it has sent"
-)
+export const reusedConnection: Rule = {
+  text:
+    "nodejs/node#47130: a client sends on a kept connection as the server closes it, and cannot know what became of it",
+  url: "https://github.com/nodejs/node/issues/47130"
+}
 
 export const incomplete = rfc(9112, "8", "a response that ends before its length is incomplete")
 
@@ -49,8 +43,6 @@ export const streamsUnprocessed = rfc(
 )
 
 export const goingAway = rfc(6455, "7.4.1", "1001 says that an endpoint goes away, such as a server that shuts down")
-
-export const tlsClose = rfc(8446, "6.1", "each side says close_notify before it closes")
 
 export const goShutdown: Rule = {
   text: "Go, Server.Shutdown: it closes the listeners, then idle connections, and waits for the others",
