@@ -15,6 +15,7 @@ import {
   snapshot,
   TrackedConnection
 } from "./connection.js"
+import { watchIfUsed } from "./cutElsewhere.js"
 import type { Exchange } from "./exchange.js"
 import * as Lifecycle from "./lifecycle.js"
 import type { Protocol } from "./protocol.js"
@@ -166,6 +167,7 @@ export class ConnectionRegistry implements ConnectionOwner {
 
   /** A throwing observer must not take a connection, or the drain, with it. */
   changed(connection: TrackedConnection): void {
+    if (this.lifecycle.isStopping) watchIfUsed(connection)
     if (this.observers.size === 0) return
     const seen = snapshot(connection)
     for (const observer of this.observers) {

@@ -20,9 +20,10 @@ interface Watch {
 
 const watches = new WeakMap<TrackedConnection, Watch>()
 
-/** Sees who destroys or ends the socket of a connection from now on. */
-export const watchSocket = (connection: TrackedConnection): void => {
-  const { socket } = connection
+/** Sees who destroys or ends the socket of a connection from now on, unless nothing can be in flight on it. */
+export const watchIfUsed = (connection: TrackedConnection): void => {
+  const { socket, state } = connection
+  if (state === "New" || state === "Idle" || state === "Closed") return
   const watch = watches.get(connection) ?? { socket: undefined, peer: undefined, destroyedHere: false }
   if (watch.socket === socket) return
   watch.socket = socket

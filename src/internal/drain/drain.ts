@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
-import { recallCut, watchSocket } from "../core/cutElsewhere.js"
+import { recallCut, watchIfUsed } from "../core/cutElsewhere.js"
 import * as RealTime from "../effect/realTime.js"
 import { abortRemaining, lostElsewhere } from "./kill.js"
 import { endLongLived } from "./longLived.js"
@@ -72,6 +72,6 @@ const drained = Effect.fnUntraced(function*(server: ServerContext, since: number
 
 const closeGracefully = (registry: ConnectionRegistry) =>
   inBatches(registry.connections, (connection) => {
-    watchSocket(connection)
+    watchIfUsed(connection)
     return connection.protocol.gracefulClose()
   })

@@ -7,7 +7,6 @@ import type * as Net from "node:net"
 import * as Tls from "node:tls"
 import { connectionOf, type TrackedConnection } from "../core/connection.js"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
-import { watchSocket } from "../core/cutElsewhere.js"
 import type { Protocol } from "../core/protocol.js"
 import type { NodeServer } from "../model/listener.js"
 import { isHttp } from "../node/httpServers.js"
@@ -73,14 +72,15 @@ class Watcher implements NodeServerEvents {
   connection(socket: Net.Socket): void {
     if (this.#isSending) whenTaken(socket, release)
     if (this.#isTls && !(socket instanceof Tls.TLSSocket)) this.#accept(socket, handshake)
-    else this.#opened(this.#accept(socket, this.#protocol))
+    else this.#accept(socket, this.#protocol).protocol.opened()
   }
 
   secureConnection(socket: Tls.TLSSocket): void {
     // whoever has made it of a raw socket passes it on
     const known = connectionOf(socket) === undefined ? secured(socket) : undefined
     known?.speak(this.#protocol(known))
-    this.#opened(known ?? this.#accept(socket, this.#protocol))
+    const connection = known ?? this.#accept(socket, this.#protocol)
+    connection.protocol.opened()
   }
 
   session(session: ServerHttp2Session): void {
@@ -191,11 +191,6 @@ class Watcher implements NodeServerEvents {
       : this.#registry.receive(known, socket, protocol)
     connection.setSecure(socket instanceof Tls.TLSSocket)
     return connection
-  }
-
-  #opened(connection: TrackedConnection): void {
-    if (this.isStopping()) watchSocket(connection)
-    connection.protocol.opened()
   }
 
   /** Node writes on a socket which server has accepted it. */
