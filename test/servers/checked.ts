@@ -5,6 +5,12 @@ import { fileURLToPath } from "node:url"
 /** The table that it has a column of. */
 export type Group = "node" | "frameworks" | "effect" | "others" | "proxies"
 
+/** The files of a certificate. */
+export interface Certificate {
+  readonly cert: string
+  readonly key: string
+}
+
 export interface Checked {
   /** What it is called on the command line. */
   readonly name: string
@@ -13,11 +19,13 @@ export interface Checked {
   readonly group: Group
   /** Its program, in this folder. */
   readonly file: string
-  /** Where it is, is found out when it is started. `{port}` stands for its port. */
-  readonly command: () => ReadonlyArray<string>
+  /** Where it is, is found out when it is started. `{port}` stands for its port. With a certificate it speaks TLS. */
+  readonly command: (certificate?: Certificate) => ReadonlyArray<string>
   readonly signal: NodeJS.Signals
   /** Whether its app takes WebSockets. */
   readonly webSockets: boolean
+  /** What it speaks over TLS, if it is asked. */
+  readonly tls: "http1" | "http2" | undefined
   /** It is a proxy: a server is started behind it, whose port is in `BACKEND`. */
   readonly proxy: boolean
   /** What stops it, and the page that says so. */

@@ -13,8 +13,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { check, type Report } from "quiesce/check"
-import type { Checked } from "./checked.js"
-import { here, root } from "./checked.js"
+import { certificate } from "../support/certificate.js"
+import { type Certificate, type Checked, here, root } from "./checked.js"
 import { writePage } from "./page.js"
 import { prepare } from "./prepare.js"
 import { count, load, resultOf, save } from "./results.js"
@@ -69,30 +69,58 @@ const makeFolder = (): string => {
   return folder
 }
 
+/** What is asked of a server once more, over TLS. */
+const overTls = { http1: ["tls-handshake"], http2: ["tls-handshake", "h2-goaway", "h2-in-flight", "h2-crossing"] }
+
+/** What the programs read of the environment. Caddy and Apache have no other way to be told. */
+const envOf = (folder: string, backend: number | undefined) => ({
+  BACKEND: String(backend ?? ""),
+  NODE_ENV: "production",
+  NEXT_TELEMETRY_DISABLED: "1",
+  RUNTIME: folder,
+  XDG_CONFIG_HOME: folder,
+  XDG_DATA_HOME: folder
+})
+
+const tlsEnvOf = ({ cert, key }: Certificate, speaks: "http1" | "http2") => ({
+  TLS_CERT: cert,
+  TLS_KEY: key,
+  TLS_HTTP2: speaks === "http2" ? "1" : undefined,
+  CADDY_SCHEME: "https",
+  CADDY_TLS: `tls ${cert} ${key}`
+})
+
+const writeCertificate = (folder: string): Certificate => {
+  const files = { cert: join(folder, "cert.pem"), key: join(folder, "key.pem") }
+  Fs.writeFileSync(files.cert, certificate.cert)
+  Fs.writeFileSync(files.key, certificate.key)
+  return files
+}
+
 const checkOf = async (server: Checked): Promise<Report> => {
   const folder = makeFolder()
   const backend = server.proxy ? await startBackend() : undefined
+  const common = { cwd: root, signal: server.signal, post: "/post", parallel: 2, repeat }
+  const env = envOf(folder, backend?.port)
   try {
-    return await check({
-      command: server.command(),
-      cwd: root,
-      env: {
-        BACKEND: backend === undefined ? undefined : String(backend.port),
-        NODE_ENV: "production",
-        NEXT_TELEMETRY_DISABLED: "1",
-        RUNTIME: folder,
-        XDG_CONFIG_HOME: folder,
-        XDG_DATA_HOME: folder
-      },
-      signal: server.signal,
-      post: "/post",
-      slow: "/slow",
-      big: "/big",
-      stream: "/stream",
-      ws: server.webSockets ? "/ws" : undefined,
-      parallel: 2,
-      repeat
+    const ws = server.webSockets ? "/ws" : undefined
+    const paths = { slow: "/slow", big: "/big", stream: "/stream", ws }
+    const report = await check({ ...common, ...paths, command: server.command(), env })
+    if (server.tls === undefined) return report
+    const files = writeCertificate(folder)
+    const secure = await check({
+      ...common,
+      command: server.command(files),
+      env: { ...env, ...tlsEnvOf(files, server.tls) },
+      tls: true,
+      h2: server.tls === "http2",
+      only: overTls[server.tls]
     })
+    return {
+      ...report,
+      results: report.results.map((result) => secure.results.find(({ name }) => name === result.name) ?? result),
+      millis: report.millis + secure.millis
+    }
   } finally {
     backend?.end()
     Fs.rmSync(folder, { recursive: true, force: true })

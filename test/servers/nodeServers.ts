@@ -21,6 +21,7 @@ interface OnNode {
   /** Those whose versions count, in `node` or where else they are. */
   readonly packages: ReadonlyArray<string | Installed>
   readonly webSockets?: boolean
+  readonly tls?: "http1" | "http2"
   readonly whyNot?: () => string | undefined
 }
 
@@ -29,6 +30,7 @@ const onNode = (server: OnNode): Checked => ({
   command: () => [process.execPath, here(server.file), ...server.args ?? []],
   signal: "SIGTERM",
   webSockets: server.webSockets ?? true,
+  tls: server.tls,
   proxy: false,
   whyNot: server.whyNot ?? (() => undefined),
   versions: () => [
@@ -59,6 +61,7 @@ const plain: ReadonlyArray<Checked> = [
     title: "`node:http`, as it is",
     group: "node",
     file: "node/node.mjs",
+    tls: "http2",
     stop: "nothing: SIGTERM ends the process",
     documentation: "https://nodejs.org/api/process.html#signal-events",
     notes: ["Any listener for SIGTERM changes this."],
@@ -69,6 +72,7 @@ const plain: ReadonlyArray<Checked> = [
     title: "`node:http`, `close()`",
     group: "node",
     file: "node/nodeClose.mjs",
+    tls: "http2",
     stop: closes,
     documentation: "https://nodejs.org/api/http.html#serverclosecallback",
     notes: closeNotes,
@@ -79,6 +83,7 @@ const plain: ReadonlyArray<Checked> = [
     title: "http-terminator",
     group: "node",
     file: "node/httpTerminator.mjs",
+    tls: "http1",
     stop: "`httpTerminator.terminate()` on SIGTERM",
     documentation: "https://github.com/gajus/http-terminator#usage",
     notes: ["`gracefulTerminationTimeout` is 5 s by default: what takes longer is cut."],
@@ -89,6 +94,7 @@ const plain: ReadonlyArray<Checked> = [
     title: "terminus",
     group: "node",
     file: "node/terminus.mjs",
+    tls: "http1",
     stop: "`createTerminus(server)`, which listens for SIGTERM",
     documentation: "https://github.com/godaddy/terminus#usage",
     notes: [
@@ -103,6 +109,7 @@ const plain: ReadonlyArray<Checked> = [
     title: "lightship",
     group: "node",
     file: "node/lightship.mjs",
+    tls: "http1",
     stop: "it listens for SIGTERM, and its handler calls `server.close()`",
     documentation: "https://github.com/gajus/lightship#usage-examples",
     notes: [
@@ -116,6 +123,7 @@ const plain: ReadonlyArray<Checked> = [
     title: "stoppable",
     group: "node",
     file: "node/stoppable.mjs",
+    tls: "http1",
     stop: "`server.stop()` on SIGTERM",
     documentation: "https://github.com/hunterloftis/stoppable#usage",
     notes: ["`grace` is infinite by default: with it, what is left then is destroyed."],
@@ -126,6 +134,7 @@ const plain: ReadonlyArray<Checked> = [
     title: "**quiesce** on `node:http`",
     group: "node",
     file: "node/nodeQuiesce.mjs",
+    tls: "http2",
     stop: "`quiesce(server, { signals: true })`",
     documentation: withoutEffect,
     notes: quiesceNotes,
@@ -139,6 +148,7 @@ const frameworks: ReadonlyArray<Checked> = [
     title: "express, as it is",
     group: "frameworks",
     file: "node/express.mjs",
+    tls: "http1",
     stop: "nothing: SIGTERM ends the process",
     documentation: "https://expressjs.com/en/starter/hello-world.html",
     notes: ["The next one is what its page about graceful shutdown says."],
@@ -149,6 +159,7 @@ const frameworks: ReadonlyArray<Checked> = [
     title: "express, `close()`",
     group: "frameworks",
     file: "node/expressClose.mjs",
+    tls: "http1",
     stop: closes,
     documentation: "https://expressjs.com/en/advanced/healthcheck-graceful-shutdown.html",
     notes: closeNotes,
@@ -159,6 +170,7 @@ const frameworks: ReadonlyArray<Checked> = [
     title: "**quiesce** on express",
     group: "frameworks",
     file: "node/expressQuiesce.mjs",
+    tls: "http1",
     stop: "`quiesce(server, { signals: true })`",
     documentation: withoutEffect,
     notes: quiesceNotes,
@@ -169,6 +181,7 @@ const frameworks: ReadonlyArray<Checked> = [
     title: "fastify, `close()`",
     group: "frameworks",
     file: "node/fastify.mjs",
+    tls: "http2",
     stop: "`app.close()` on SIGTERM",
     documentation: "https://fastify.dev/docs/latest/Reference/Server/#close",
     notes: [
@@ -182,6 +195,7 @@ const frameworks: ReadonlyArray<Checked> = [
     title: "**quiesce** on fastify",
     group: "frameworks",
     file: "node/fastifyQuiesce.mjs",
+    tls: "http2",
     stop: "`quiesce(app, { signals: true })`",
     documentation: withoutEffect,
     notes: quiesceNotes,
@@ -192,6 +206,7 @@ const frameworks: ReadonlyArray<Checked> = [
     title: "NestJS",
     group: "frameworks",
     file: "node/nest.mjs",
+    tls: "http1",
     stop: "`app.enableShutdownHooks()`",
     documentation: "https://docs.nestjs.com/fundamentals/lifecycle-events#application-shutdown",
     notes: [
@@ -205,6 +220,7 @@ const frameworks: ReadonlyArray<Checked> = [
     title: "**quiesce** on NestJS",
     group: "frameworks",
     file: "node/nestQuiesce.mjs",
+    tls: "http1",
     stop: "`quiesce(app.getHttpServer(), { signals: true, finally: () => app.close() })`",
     documentation: withoutEffect,
     notes: quiesceNotes,
@@ -248,6 +264,7 @@ const effect: ReadonlyArray<Checked> = [
     title: "Effect 3",
     group: "effect",
     file: "node/effect3.mjs",
+    tls: "http1",
     stop: "`NodeRuntime.runMain`, which listens for SIGTERM",
     documentation: "https://github.com/Effect-TS/effect/tree/v3/packages/platform#http-server",
     notes: [],
@@ -258,6 +275,7 @@ const effect: ReadonlyArray<Checked> = [
     title: "**quiesce** on Effect 3",
     group: "effect",
     file: "node/effect3Quiesce.mjs",
+    tls: "http2",
     stop: "one import changed, and `Signals.teardown`",
     documentation: "../README.md#quickstart",
     notes: quiesceNotes,
@@ -268,6 +286,7 @@ const effect: ReadonlyArray<Checked> = [
     title: "Effect 4",
     group: "effect",
     file: "effect4/effect4.mjs",
+    tls: "http1",
     stop: "`NodeRuntime.runMain`, which listens for SIGTERM",
     documentation: "https://github.com/Effect-TS/effect/tree/main/packages/platform-node",
     notes: [
@@ -282,6 +301,7 @@ const effect: ReadonlyArray<Checked> = [
     title: "**quiesce** on Effect 4",
     group: "effect",
     file: "effect4/effect4Quiesce.mjs",
+    tls: "http2",
     stop: "one import changed, and `Signals.teardown`",
     documentation: "../README.md#quickstart",
     notes: quiesceNotes,

@@ -2,7 +2,7 @@
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import * as Programs from "../support/program.js"
-import { type Checked, goBinary, here, packages, versionOf } from "./checked.js"
+import { type Certificate, type Checked, goBinary, here, packages, versionOf } from "./checked.js"
 
 type Other = Pick<Checked, "name" | "title" | "file" | "stop" | "documentation" | "notes">
 
@@ -17,6 +17,7 @@ interface FromNpm extends Other {
   readonly package: string
   readonly scope: string
   readonly binary: string
+  readonly tls: "http1" | "http2"
   readonly args: ReadonlyArray<string>
 }
 
@@ -37,9 +38,10 @@ const fromNpm = (server: FromNpm): Checked => ({
 interface FromDebian extends Other {
   readonly program: Programs.Program
   /** For the program. */
-  readonly args?: ReadonlyArray<string>
+  readonly args?: (certificate?: Certificate) => ReadonlyArray<string>
   /** If it is not that program with these arguments. */
   readonly command?: () => ReadonlyArray<string>
+  readonly tls: "http1" | "http2"
   /** What prints its version. */
   readonly version: string
   readonly webSockets?: boolean
@@ -49,7 +51,7 @@ interface FromDebian extends Other {
 const fromDebian = (server: FromDebian): Checked => ({
   ...server,
   group: "others",
-  command: server.command ?? (() => [Programs.pathOf(server.program), ...server.args ?? []]),
+  command: server.command ?? ((certificate) => [Programs.pathOf(server.program), ...server.args?.(certificate) ?? []]),
   signal: "SIGTERM",
   webSockets: server.webSockets ?? true,
   proxy: false,
@@ -71,7 +73,16 @@ const proxy = (server: FromDebian & { readonly signal?: NodeJS.Signals }): Check
   }
 }
 
-const gunicornArgs = ["--workers", "4", "--bind", "127.0.0.1:{port}", "--chdir", here("programs/python"), "wsgi:app"]
+const gunicornArgs = (certificate?: Certificate): ReadonlyArray<string> => [
+  ...["--workers", "4", "--bind", "127.0.0.1:{port}", "--chdir", here("programs/python")],
+  ...certificate === undefined ? [] : ["--certfile", certificate.cert, "--keyfile", certificate.key],
+  "wsgi:app"
+]
+
+const pumaBind = (certificate?: Certificate): string =>
+  certificate === undefined
+    ? "tcp://127.0.0.1:{port}"
+    : `ssl://127.0.0.1:{port}?cert=${certificate.cert}&key=${certificate.key}`
 
 const runtimes: ReadonlyArray<Checked> = [
   fromNpm({
@@ -81,7 +92,8 @@ const runtimes: ReadonlyArray<Checked> = [
     package: "deno",
     scope: "@deno",
     binary: "deno",
-    args: ["run", "--no-config", "--no-lock", "--allow-net", "--allow-env", here("programs/deno.mjs")],
+    tls: "http2",
+    args: ["run", "--no-config", "--no-lock", "--allow-net", "--allow-env", "--allow-read", here("programs/deno.mjs")],
     stop: "`server.shutdown()` on SIGTERM, and `Deno.exit(1)` after 10 s",
     documentation: "https://docs.deno.com/examples/http_server_graceful_shutdown/",
     notes: ["A shorter time than the 10 s of its page ends it before it is killed."]
@@ -93,6 +105,7 @@ const runtimes: ReadonlyArray<Checked> = [
     package: "bun",
     scope: "@oven",
     binary: "bin/bun",
+    tls: "http1",
     args: [here("programs/bun.mjs")],
     stop: "`server.stop()` on SIGTERM",
     documentation: "https://bun.com/docs/runtime/http/server#server-stop",
@@ -104,6 +117,7 @@ const runtimes: ReadonlyArray<Checked> = [
     file: "programs/go/main.go",
     program: Programs.go,
     command: () => [goBinary],
+    tls: "http2",
     version: "version",
     stop: "`Server.Shutdown` on SIGTERM",
     documentation: "https://pkg.go.dev/net/http#example-Server.Shutdown",
@@ -119,6 +133,7 @@ const runtimes: ReadonlyArray<Checked> = [
     file: "programs/python/wsgi.py",
     program: Programs.gunicorn,
     args: gunicornArgs,
+    tls: "http1",
     version: "--version",
     stop: "SIGTERM",
     documentation: "https://docs.gunicorn.org/en/stable/signals.html",
@@ -133,7 +148,8 @@ const runtimes: ReadonlyArray<Checked> = [
     title: "gunicorn, threads",
     file: "programs/python/wsgi.py",
     program: Programs.gunicorn,
-    args: ["--threads", "8", ...gunicornArgs],
+    args: (certificate) => ["--threads", "8", ...gunicornArgs(certificate)],
+    tls: "http1",
     version: "--version",
     stop: "SIGTERM",
     documentation: "https://docs.gunicorn.org/en/stable/signals.html",
@@ -148,7 +164,12 @@ const runtimes: ReadonlyArray<Checked> = [
     title: "uvicorn",
     file: "programs/python/asgi.py",
     program: Programs.uvicorn,
-    args: ["--app-dir", here("programs/python"), "--host", "127.0.0.1", "--port", "{port}", "asgi:app"],
+    args: (certificate) => [
+      ...["--app-dir", here("programs/python"), "--host", "127.0.0.1", "--port", "{port}"],
+      ...certificate === undefined ? [] : ["--ssl-certfile", certificate.cert, "--ssl-keyfile", certificate.key],
+      "asgi:app"
+    ],
+    tls: "http1",
     version: "--version",
     stop: "SIGTERM",
     documentation: "https://www.uvicorn.org/server-behavior/#graceful-process-shutdown",
@@ -159,7 +180,8 @@ const runtimes: ReadonlyArray<Checked> = [
     title: "puma",
     file: "programs/ruby/config.ru",
     program: Programs.puma,
-    args: ["--bind", "tcp://127.0.0.1:{port}", here("programs/ruby/config.ru")],
+    args: (certificate) => ["--bind", pumaBind(certificate), here("programs/ruby/config.ru")],
+    tls: "http1",
     version: "--version",
     stop: "SIGTERM",
     documentation: "https://github.com/puma/puma/blob/master/docs/signals.md",
@@ -179,6 +201,7 @@ const proxies: ReadonlyArray<Checked> = [
     file: "programs/nginx.conf",
     program: Programs.nginx,
     command: () => ["/bin/sh", here("programs/nginx.sh"), Programs.pathOf(Programs.nginx)],
+    tls: "http2",
     version: "-v",
     signal: "SIGQUIT",
     stop: "SIGQUIT",
@@ -193,7 +216,8 @@ const proxies: ReadonlyArray<Checked> = [
     title: "Caddy",
     file: "programs/Caddyfile",
     program: Programs.caddy,
-    args: ["run", "--adapter", "caddyfile", "--config", here("programs/Caddyfile")],
+    args: () => ["run", "--adapter", "caddyfile", "--config", here("programs/Caddyfile")],
+    tls: "http2",
     version: "version",
     stop: "SIGTERM",
     documentation: "https://caddyserver.com/docs/command-line#signals",
@@ -207,7 +231,12 @@ const proxies: ReadonlyArray<Checked> = [
     title: "Apache",
     file: "programs/httpd.conf",
     program: Programs.apache,
-    args: ["-DFOREGROUND", "-f", here("programs/httpd.conf")],
+    args: (certificate) => [
+      "-DFOREGROUND",
+      ...certificate === undefined ? [] : ["-DTLS"],
+      ...["-f", here("programs/httpd.conf")]
+    ],
+    tls: "http2",
     version: "-v",
     signal: "SIGWINCH",
     stop: "SIGWINCH",

@@ -41,7 +41,9 @@ const cellsOf = (rows: ReadonlyArray<Row>): ReadonlyArray<Cell> => rows[0]?.resu
 
 const tableOf = (group: Group, rows: ReadonlyArray<Row>): string => {
   const of = rows.filter(({ server }) => server.group === group)
-  const lines = cellsOf(of).map(({ name }) => [
+  const isAsked = ({ name }: Cell) =>
+    of.some(({ result }) => result.cells.some((cell) => cell.name === name && cell.verdict !== "notAsked"))
+  const lines = cellsOf(of).filter(isAsked).map(({ name }) => [
     `\`${name}\``,
     ...of.map(({ result }) => {
       const cell = result.cells.find((cell) => cell.name === name)
@@ -88,7 +90,7 @@ export const writePage = (): ReadonlyArray<Checked> => {
     `\`npm run servers\`, ${machines.join("; ")}:`,
     summary(rows),
     "## Scenario by scenario",
-    "✓ kept, ✗ lost, – not asked.",
+    "✓ kept, ✗ lost, – not asked. Where no server of a table was asked, the row is left out.",
     ...(Object.keys(groups) as Array<Group>).map((group) => tableOf(group, rows)),
     "What is asked:",
     scenarios(rows),

@@ -1,8 +1,8 @@
 /** The app with Effect 4, on the `NodeHttpServer` of its platform or on ours. */
 import { Effect, Layer, Stream } from "effect"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { createServer } from "node:http"
 import { address, big, event, eventMillis, hello, slow } from "../node/app.mjs"
+import { createServer } from "../node/nodeServer.mjs"
 
 const echo = Effect.gen(function*() {
   const { upgrade } = yield* HttpServerRequest.HttpServerRequest

@@ -1,8 +1,14 @@
 /** What every server here serves, whatever it is made with. */
+import { readFileSync } from "node:fs"
 import { setTimeout } from "node:timers/promises"
 import { WebSocketServer } from "ws"
 
 export const address = { host: "127.0.0.1", port: Number(process.env.PORT) }
+
+/** With a certificate they speak TLS. */
+export const tls = process.env.TLS_CERT === undefined
+  ? undefined
+  : { cert: readFileSync(process.env.TLS_CERT), key: readFileSync(process.env.TLS_KEY) }
 
 export const hello = "hello\n"
 

@@ -1,8 +1,8 @@
 /** The app with Effect 3, on the `NodeHttpServer` of its platform or on ours. */
 import { HttpLayerRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Effect, Layer, Schedule, Stream } from "effect"
-import { createServer } from "node:http"
 import { address, big, event, eventMillis, hello, slow } from "./app.mjs"
+import { createServer } from "./nodeServer.mjs"
 
 const echo = Effect.gen(function*() {
   const socket = yield* HttpServerRequest.upgrade

@@ -1,6 +1,7 @@
 /** The app with express. */
 import express from "express"
-import { address, big, echoAt, hello, lengthOf, slow, stream } from "./app.mjs"
+import { createServer } from "node:https"
+import { address, big, echoAt, hello, lengthOf, slow, stream, tls } from "./app.mjs"
 
 /** Its server, which is about to listen. */
 export const start = () => {
@@ -12,7 +13,9 @@ export const start = () => {
   app.post("/post", (request, response, next) => {
     lengthOf(request).then((body) => response.send(body), next)
   })
-  const server = app.listen(address.port, address.host)
+  const server = tls === undefined
+    ? app.listen(address.port, address.host)
+    : createServer(tls, app).listen(address)
   echoAt(server)
   return server
 }

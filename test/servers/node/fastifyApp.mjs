@@ -1,11 +1,11 @@
 /** The app with fastify. */
 import webSocket from "@fastify/websocket"
 import fastify from "fastify"
-import { address, big, echo, hello, lengthOf, slow, stream } from "./app.mjs"
+import { address, big, echo, hello, lengthOf, slow, stream, tls } from "./app.mjs"
 
 /** It does not listen yet. */
 export const makeApp = async () => {
-  const app = fastify()
+  const app = fastify(tls === undefined ? {} : { http2: true, https: { ...tls, allowHTTP1: true } })
   await app.register(webSocket)
   app.addContentTypeParser("*", (_, payload, done) => done(null, payload))
   app.get("/", () => hello)

@@ -4,7 +4,7 @@ import { NestFactory } from "@nestjs/core"
 import { WsAdapter } from "@nestjs/platform-ws"
 import { WebSocketGateway } from "@nestjs/websockets"
 import { interval, map, startWith } from "rxjs"
-import { address, big, echo, eventMillis, hello, lengthOf, slow } from "./app.mjs"
+import { address, big, echo, eventMillis, hello, lengthOf, slow, tls } from "./app.mjs"
 
 class AppController {
   hello() {
@@ -47,7 +47,11 @@ class AppModule {}
 Module({ controllers: [AppController], providers: [EchoGateway] })(AppModule)
 
 export const makeApp = async () => {
-  const app = await NestFactory.create(AppModule, { bodyParser: false, logger: ["error", "warn"] })
+  const app = await NestFactory.create(AppModule, {
+    bodyParser: false,
+    logger: ["error", "warn"],
+    ...tls === undefined ? {} : { httpsOptions: tls }
+  })
   app.useWebSocketAdapter(new WsAdapter(app))
   return app
 }

@@ -1,6 +1,6 @@
 /** The app on `node:http`. */
-import { createServer } from "node:http"
 import { address, big, echoAt, hello, lengthOf, slow, stream } from "./app.mjs"
+import { createServer } from "./nodeServer.mjs"
 
 const routes = {
   "GET /": (_, response) => response.end(hello),

@@ -16,7 +16,11 @@ const stream = () => {
   return new Response(events, { headers: { "content-type": "text/event-stream" } })
 }
 
+const { TLS_CERT, TLS_KEY } = process.env
+const tls = TLS_CERT === undefined ? undefined : { cert: Bun.file(TLS_CERT), key: Bun.file(TLS_KEY) }
+
 const server = Bun.serve({
+  tls,
   hostname: "127.0.0.1",
   port: Number(process.env.PORT),
   routes: {

@@ -34,8 +34,11 @@ const routes = {
   "GET /ws": echo
 }
 
+const fileOf = (name) => Deno.readTextFileSync(Deno.env.get(name))
+const tls = Deno.env.has("TLS_CERT") ? { cert: fileOf("TLS_CERT"), key: fileOf("TLS_KEY") } : {}
+
 const server = Deno.serve(
-  { hostname: "127.0.0.1", port: Number(Deno.env.get("PORT")) },
+  { hostname: "127.0.0.1", port: Number(Deno.env.get("PORT")), ...tls },
   (request) =>
     routes[`${request.method} ${new URL(request.url).pathname}`]?.(request) ?? new Response("", { status: 404 })
 )

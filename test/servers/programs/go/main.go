@@ -65,6 +65,14 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// With a certificate it speaks TLS.
+func serve(srv *http.Server) error {
+	if cert := os.Getenv("TLS_CERT"); cert != "" {
+		return srv.ListenAndServeTLS(cert, os.Getenv("TLS_KEY"))
+	}
+	return srv.ListenAndServe()
+}
+
 func main() {
 	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, hello) })
 	http.HandleFunc("/slow", slow)
@@ -88,7 +96,7 @@ func main() {
 		close(idleConnsClosed)
 	}()
 
-	if err := srv.ListenAndServe(); err != http.ErrServerClosed {
+	if err := serve(&srv); err != http.ErrServerClosed {
 		log.Fatalf("HTTP server ListenAndServe: %v", err)
 	}
 
