@@ -7,7 +7,9 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import { answer, closed, executed, graceMs, listening, nodeServer, options } from "../servers/app.mjs"
 
+const isOurs = process.env.BENCH_NODE_HTTP_SERVER !== undefined
 const NodeHttpServer = await import(process.env.BENCH_NODE_HTTP_SERVER ?? "@effect/platform-node/NodeHttpServer")
+const { teardown } = isOurs ? await import("quiesce/Signals") : {}
 
 const response = (body) =>
   typeof body === "string"
@@ -33,5 +35,5 @@ HttpServer.serve(app).pipe(
   Layer.provide(NodeHttpServer.layer(() => nodeServer(), { ...options, gracefulShutdownTimeout: graceMs })),
   Layer.launch,
   Effect.ensuring(Effect.sync(closed)),
-  NodeRuntime.runMain
+  isOurs ? NodeRuntime.runMain({ teardown }) : NodeRuntime.runMain
 )
