@@ -74,7 +74,12 @@ const proxy = (server: FromDebian & { readonly signal?: NodeJS.Signals }): Check
 }
 
 const gunicornArgs = (certificate?: Certificate): ReadonlyArray<string> => [
-  ...["--workers", "4", "--bind", "127.0.0.1:{port}", "--chdir", here("programs/python")],
+  "--workers",
+  "4",
+  "--bind",
+  "127.0.0.1:{port}",
+  "--chdir",
+  here("programs/python"),
   ...certificate === undefined ? [] : ["--certfile", certificate.cert, "--keyfile", certificate.key],
   "wsgi:app"
 ]
@@ -165,7 +170,12 @@ const runtimes: ReadonlyArray<Checked> = [
     file: "programs/python/asgi.py",
     program: Programs.uvicorn,
     args: (certificate) => [
-      ...["--app-dir", here("programs/python"), "--host", "127.0.0.1", "--port", "{port}"],
+      "--app-dir",
+      here("programs/python"),
+      "--host",
+      "127.0.0.1",
+      "--port",
+      "{port}",
       ...certificate === undefined ? [] : ["--ssl-certfile", certificate.cert, "--ssl-keyfile", certificate.key],
       "asgi:app"
     ],
@@ -234,7 +244,8 @@ const proxies: ReadonlyArray<Checked> = [
     args: (certificate) => [
       "-DFOREGROUND",
       ...certificate === undefined ? [] : ["-DTLS"],
-      ...["-f", here("programs/httpd.conf")]
+      "-f",
+      here("programs/httpd.conf")
     ],
     tls: "http2",
     version: "-v",
