@@ -70,7 +70,7 @@ const listen = (
   server: NodeServer,
   options: Options,
   watcher: NodeServerEvents,
-  { queue, rememberFile, stop }: ListeningSocket,
+  { queue, rememberFile, rememberHandle, stop }: ListeningSocket,
   where: Options,
   hasListened: () => void
 ): Effect.Effect<void, ListenError> =>
@@ -101,6 +101,7 @@ const listen = (
         return fail(cause)
       }
       listened = true
+      rememberHandle()
       listensHere(server)
       // EMFILE and its like surface here, and would end the process
       server.on("error", watcher.acceptFailed)
@@ -122,15 +123,21 @@ export const adopt = (
   watcher: NodeServerEvents
 ): Effect.Effect<BoundListener> =>
   Effect.suspend(() => {
-    const { closeNow, offerSocket, queue, rememberFile } = listeningSocket(server, () => sharedWith(server))
+    const { closeNow, offerSocket, queue, rememberFile, rememberHandle } = listeningSocket(server, () =>
+      sharedWith(server))
     limitStreams(server)
     let listened = false
-    const unwatch = watch(server, watcher, queue, { isComing: () => false, hasListened: () => listened })
+    const unwatch = watch(server, watcher, queue, {
+      isComing: () =>
+        false,
+      hasListened: () => listened
+    })
     // until it listens, there is none
     let address = addressOf(server)
     const listening = () => {
       listened = true
       rememberFile()
+      rememberHandle()
       address = addressOf(server)
       server.on("error", watcher.acceptFailed)
       // it comes too late, and its owner asks for its address first
@@ -164,12 +171,14 @@ interface ListeningSocket extends Pick<BoundListener, "closeNow" | "offerSocket"
   readonly queue: AcceptQueue
   /** It has been bound: its file, if it has one, goes with it. */
   readonly rememberFile: () => void
+  /** It listens: what its server listens with after it has closed is another one. */
+  readonly rememberHandle: () => void
   /** Closes it, and leaves what others were told of it. */
   readonly stop: () => void
 }
 
 const listeningSocket = (server: NodeServer, sharing: () => Sharing, target?: ListenTarget): ListeningSocket => {
-  const { closeNow: stop, rememberFile } = closer(server)
+  const { closeNow: stop, rememberFile, rememberHandle } = closer(server)
   let withdraw = () => {}
   const closeNow = () => {
     withdraw()
@@ -182,7 +191,7 @@ const listeningSocket = (server: NodeServer, sharing: () => Sharing, target?: Li
     // one that may be handed over goes to the successor alone
     if (target === undefined) withdraw = OfferedSocket.offerSocket(server, closeNow, () => queue.stopWaiting())
   }
-  return { closeNow, offerSocket, queue, rememberFile, stop }
+  return { closeNow, offerSocket, queue, rememberFile, rememberHandle, stop }
 }
 
 /** Whoever has made the socket, and other workers, accept from it as well. */
@@ -194,12 +203,17 @@ const sharedWith = (server: NodeServer): Sharing => originOf(server) === "bound"
  */
 const closer = (server: NodeServer) => {
   let file: SocketFile | undefined
+  let handle: ReturnType<typeof handleOf>
   return {
     rememberFile: () => {
       file = fileOf(server)
     },
+    rememberHandle: () => {
+      handle = handleOf(server)
+    },
     closeNow: () => {
-      if (!server.listening) return
+      // whoever has closed it may have made it listen again since: that socket is none of ours
+      if (!server.listening || (handle !== undefined && handle !== handleOf(server))) return
       if (file !== undefined) sparing(file, () => handleOf(server)?.close?.())
       Net.Server.prototype.close.call(server)
     }

@@ -128,4 +128,18 @@ describe("after the drain", () => {
       }
     })
   }
+
+  for (const api of apis) {
+    it(`one that listens again as it tells of its close goes on to listen (${api})`, async () => {
+      for (const kind of kinds) {
+        const { closed, node } = await startServer(api, kind)
+        const listensAgain = new Promise<void>((resolve) => node.close(() => node.listen(0, "127.0.0.1", resolve)))
+        await waitFor("it to listen again", listensAgain, limit)
+        expect((await waitFor("the report", closed, limit)).outcome).toBe("Drained")
+        expect(node.listening).toBe(true)
+        await new Promise(setImmediate)
+        await promisify(node.close.bind(node))()
+      }
+    })
+  }
 })
