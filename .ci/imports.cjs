@@ -22,7 +22,8 @@ const rooms = {
   sockets: ["core", "drain", "effect", "log", "model", "node", "policy", "protocol", "server"],
   http: ["core", "drain", "effect", "listener", "log", "model", "node", "protocol", "sockets"],
   promise: ["effect", "listener", "log", "model", "node", "policy", "signals"],
-  check: ["node"]
+  check: ["node"],
+  register: ["core", "effect", "listener", "log", "model", "node", "policy", "promise", "server", "signals"]
 }
 
 const among = (names) => `^src/internal/(${names.join("|")})/`

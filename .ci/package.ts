@@ -243,23 +243,59 @@ const light = (install: string): void => {
   Fs.writeFileSync(Path.join(cwd, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["program.ts"] }))
   run(cwd, Path.join(cwd, "node_modules/.bin/tsc"), [])
 
+  const { output, packages } = loadedBy(cwd, ["out/program.js"])
+  if (output !== "Drained 0\n") throw new Error(`it did not drain: ${output}`)
+  const strangers = [...packages].filter((name) => name.startsWith("@effect/") || name === "fast-check")
+  if (!packages.has("effect") || !packages.has("quiesce")) throw new Error("the recorder has seen nothing")
+  if (strangers.length > 0) throw new Error(`quiesce/promise loads ${strangers.join(", ")}`)
+  registered(cwd)
+}
+
+/** Runs a program, and says which packages it has loaded. */
+const loadedBy = (cwd: string, args: ReadonlyArray<string>) => {
   Fs.writeFileSync(Path.join(cwd, "recorder.mjs"), recorder)
   const LOADED = Path.join(cwd, "loaded.txt")
-  const ran = spawnSync(process.execPath, ["--import", "./recorder.mjs", "out/program.js"], {
+  Fs.rmSync(LOADED, { force: true })
+  const { status, stderr, stdout } = spawnSync(process.execPath, ["--import", "./recorder.mjs", ...args], {
     cwd,
     encoding: "utf8",
     env: { ...process.env, LOADED },
     timeout: startLimit
   })
-  if (ran.status !== 0 || ran.stdout !== "Drained 0\n") throw new Error(`it did not drain: ${ran.stdout}${ran.stderr}`)
   const packages = new Set<string>()
   for (const url of Fs.readFileSync(LOADED, "utf8").split("\n")) {
     const [, name] = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url) ?? []
     if (name !== undefined) packages.add(name)
   }
-  const strangers = [...packages].filter((name) => name.startsWith("@effect/") || name === "fast-check")
-  if (!packages.has("effect") || !packages.has("quiesce")) throw new Error("the recorder has seen nothing")
-  if (strangers.length > 0) throw new Error(`quiesce/promise loads ${strangers.join(", ")}`)
+  return { status, output: stdout + stderr, packages }
+}
+
+const ownProgram = `const { createServer } = require("node:http")
+
+createServer().listen(0, "127.0.0.1", () => setTimeout(() => process.kill(process.pid, "SIGTERM"), 1500))
+`
+
+/** A program that knows nothing of it, and a process that has no server. */
+const registered = (cwd: string): void => {
+  const register = ["--import", "quiesce/register"]
+  const none = [...loadedBy(cwd, [...register, "--eval", "0"]).packages]
+  if (none.join() !== "quiesce") throw new Error(`quiesce/register loads ${none.join(", ")} before a server listens`)
+  Fs.writeFileSync(Path.join(cwd, "own.cjs"), ownProgram)
+  const drained = loadedBy(cwd, [...register, "own.cjs"])
+  if (drained.status !== 0 || !drained.output.includes("(Drained)")) {
+    throw new Error(`with quiesce/register it did not drain: ${drained.status} ${drained.output}`)
+  }
+  // one who installs it by itself, and without its peers
+  const [effect, away] = ["effect", "effect-away"].map((name) => Path.join(cwd, "node_modules", name)) as [
+    string,
+    string
+  ]
+  Fs.renameSync(effect, away)
+  const alone = loadedBy(cwd, [...register, "own.cjs"])
+  Fs.renameSync(away, effect)
+  if (alone.status !== 1 || !/^quiesce\/register: .*npm install effect/m.test(alone.output)) {
+    throw new Error(`without effect, quiesce/register does not say what to install: ${alone.status} ${alone.output}`)
+  }
 }
 
 const failures: Array<string> = []

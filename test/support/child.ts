@@ -4,6 +4,7 @@
  * A fixture prints one JSON object a line. `{ "event": "listening", "port": 1234 }` (or `"path"`) says where it is.
  */
 import { type ChildProcess, spawn } from "node:child_process"
+import { fileURLToPath } from "node:url"
 import { asModules, nodeArgs } from "./bundle.js"
 import { pathOf, type Under } from "./program.js"
 import type { Target } from "./rawClient.js"
@@ -30,6 +31,8 @@ export interface StartOptions {
   readonly execArgv?: ReadonlyArray<string>
   /** It loads its modules one by one, and not as a bundle: hooks of `node:module` see them. */
   readonly modules?: boolean
+  /** It is run as it stands: JavaScript that imports nothing of this project. */
+  readonly asItStands?: boolean
   /** A command that runs the command that follows it. It is what is signalled. */
   readonly under?: Under
   /** It leads a process group of its own, which a negative pid signals. */
@@ -64,8 +67,9 @@ const alive = new Set<ChildProcess>()
 process.on("exit", () => alive.forEach((child) => child.kill("SIGKILL")))
 
 export const start = (fixture: URL, args: ReadonlyArray<string> = [], options: StartOptions = {}): Child => {
-  const { execArgv = [], modules = false, ownGroup = false, under } = options
-  const own = [...execArgv, ...(modules ? asModules(fixture) : nodeArgs(fixture)), ...args]
+  const { asItStands = false, execArgv = [], modules = false, ownGroup = false, under } = options
+  const program = asItStands ? [fileURLToPath(fixture)] : modules ? asModules(fixture) : nodeArgs(fixture)
+  const own = [...execArgv, ...program, ...args]
   const spawned = {
     detached: ownGroup,
     env: { ...withoutVitest(process.env), ...options.env },

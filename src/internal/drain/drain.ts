@@ -31,7 +31,9 @@ export const drain = Effect.fnUntraced(function*(server: ServerContext) {
     yield* server.enter("Draining")
     const deadline = Effect.raceFirst(
       server.closeCalled,
-      Number.isFinite(policy.timeout) ? RealTime.sleep(policy.timeout) : Effect.never
+      Number.isFinite(policy.timeout)
+        ? Effect.zipRight(server.bounded, RealTime.sleep(policy.timeout))
+        : Effect.never
     )
     // said before the drain lets go of what it holds
     const tooLate = Effect.sync(() => {

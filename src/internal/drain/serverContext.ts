@@ -36,11 +36,15 @@ export interface ServerContext {
   readonly woken: Effect.Latch
   /** Suspends until a lame duck is to end early: `drainNow` or `close` is called. */
   readonly lameDuckOver: Effect.Effect<void>
+  /** Since when `timeout` bounds the shutdown; `Infinity` where nobody has asked for one yet. */
+  readonly boundedSince: () => number
+  /** Suspends until then. */
+  readonly bounded: Effect.Effect<void>
   /** Suspends until `close` is called. */
   readonly closeCalled: Effect.Effect<void>
   readonly isCloseCalled: () => boolean
   /** Whether whatever answers has been there: the app that is to be attached, or what needs none. */
   readonly hasApp: () => boolean
-  /** In milliseconds. Nobody has been sent to a server that has failed to start. */
+  /** In milliseconds. Nobody has been sent to a server that has failed to start; and whoever closes it by hand closes it now. */
   readonly lameDuck: () => number
 }

@@ -9,7 +9,7 @@ import type { NodeServer } from "../model/listener.js"
 import * as Patch from "../node/patch.js"
 import { whenSending } from "../node/sentSocket.js"
 import { emitOf } from "../node/serverEmit.js"
-import { setImmediate } from "../node/timers.js"
+import { nextTick, setImmediate } from "../node/timers.js"
 import { parseRest } from "../node/unusedUpgrade.js"
 import { handOverSpoken, isSpokenBy } from "../node/upgrades.js"
 import type { Pipeline } from "../protocol/pipeline.js"
@@ -53,11 +53,14 @@ export interface NodeServerEvents extends ClosedByOthers {
   readonly acceptFailed: (error: Error) => void
 }
 
-/** The Node servers that are listened with: a second watch would see every request twice. */
-const watched = new WeakSet<Net.Server>()
+/** The Node servers that are listened with, and who waits for the end of that: a second watch would see every request twice. */
+const watched = new WeakMap<Net.Server, Array<() => void>>()
 
 /** Whether a server has been listened with or adopted, and has not closed since. */
 export const isWatched = (server: Net.Server): boolean => watched.has(server)
+
+/** Calls `then` when a server that is watched no longer is. */
+export const whenUnwatched = (server: Net.Server, then: () => void): void => void watched.get(server)?.push(then)
 
 type Args = ReadonlyArray<unknown>
 
@@ -201,7 +204,7 @@ export const watch = (
   life: { readonly isComing: () => boolean; readonly hasListened: () => boolean }
 ): () => void => {
   const emit = emitOf(server)
-  watched.add(server)
+  watched.set(server, [])
   let closed = false
   let emitsCloseAgain = false
   const onClose = (): boolean => {
@@ -234,7 +237,10 @@ export const watch = (
     ...replaceClosing(server, watcher, { isComing: life.isComing, isOver })
   ]
   const unwatch = () => {
+    const waiting = watched.get(server) ?? []
     watched.delete(server)
+    // who has called it may go on with the server
+    for (const then of waiting) nextTick(then)
     server.off("error", watcher.acceptFailed)
     for (const restore of restores) restore()
   }

@@ -55,6 +55,22 @@ export const serverEmit = <Server extends Net.Server>(server: Server, emit: Meth
 export const inheritedEmit = (emit: Method<Net.Server, boolean>): Restore => replace(Net.Server.prototype, "emit", emit)
 
 /**
+ * Sees the servers that are made to listen, whoever has made them.
+ *
+ * - Replaces: `listen` that all servers inherit (`Net.Server.prototype`)
+ * - For: good, where `quiesce/register` is loaded
+ * - Where Node has it not: there is no such Node
+ * - Pinned by: `test/e2e/register/servers.test.ts`
+ */
+export const inheritedListen = (before: (server: Net.Server) => void): Restore => {
+  const { listen } = Net.Server.prototype
+  return replace(Net.Server.prototype, "listen", function(this: Net.Server, ...args: ReadonlyArray<unknown>): unknown {
+    before(this)
+    return Reflect.apply(listen, this, args)
+  })
+}
+
+/**
  * Other code that closes a server begins our shutdown.
  *
  * - Replaces: `close` of a server
@@ -518,6 +534,18 @@ export const processKill = (make: (kill: Method<unknown>) => Method<unknown>): R
     ? replace(process, "_kill", make(_kill as Method<unknown>))
     : replace(process, "kill", make(process.kill as Method<unknown>))
 }
+
+/**
+ * Signals may be kept from the program's own listeners. Node looks up the `emit` that it calls for a signal when the first
+ * listener for that signal is added.
+ *
+ * - Replaces: `emit` of the process
+ * - For: good, where `quiesce/register` is loaded
+ * - Where Node has it not: there is no such Node
+ * - Pinned by: `test/e2e/register/signals.test.ts`
+ */
+export const processEmit = (make: (emit: Method<unknown>) => Method<unknown>): Restore =>
+  replace(process, "emit", make(process.emit as Method<unknown>))
 
 /**
  * What others write to a terminal goes above the lines that are drawn there.

@@ -94,7 +94,7 @@ const nodeWatcher = ({ app, onAcceptFailed, registry, run, shutdown }: Parts, by
     isStopping: () => registry.lifecycle.isStopping,
     nodeCloseCalled: (node, closeIdle) => {
       const alone = registry.lifecycle.isStopping ? undefined : byHand.alone(node)
-      if (alone === undefined) return Effect.runSync(shutdown.start)
+      if (alone === undefined) return Effect.runSync(shutdown.startByHand)
       run(Effect.zipRight(
         alone,
         Effect.sync(() => {

@@ -44,6 +44,11 @@ export interface ServerHandle<A> {
 export interface MakeOptions<A> {
   /** Says what is no failure at the level of debugging only. */
   readonly quiet: boolean
+  /**
+   * Other code that closes a Node server does so for a reason of its own, and without this one would wait for as long as
+   * it takes: no lame duck, and no deadline before somebody asks for a shutdown.
+   */
+  readonly unhurried?: boolean
   /** The app that answers where a Node server has no `request` listener of its own. It outlives the connections. */
   readonly app: (handlers: RequestFibers, eventStreamsEnd: Effect.Effect<void>) => Effect.Effect<A, never, Scope.Scope>
 }
@@ -80,6 +85,7 @@ export const make = <A extends App | undefined>(
     const parts = { app, events, handlers, hooks, listeners, policy, registry, run, telemetry, woken }
     const shutdown = yield* Shutdown.make({
       ...parts,
+      unhurried: options.unhurried === true,
       before: keepAliveGrace.checkAll,
       endEventStreams: () => {
         eventStreamsEnd.unsafeOpen()

@@ -22,6 +22,8 @@ import type { ServerEvents } from "./events.js"
 export interface Shutdown extends Pick<ServerService, "close" | "closed" | "drainNow" | "shutdown" | "shuttingDown"> {
   readonly server: WatchedServer
   readonly start: Effect.Effect<void>
+  /** What other code begins that closes a Node server. */
+  readonly startByHand: Effect.Effect<void>
   /** Shuts down as a finalizer does: dies with what was cut, but only the first of several finalizers. */
   readonly finalize: Effect.Effect<void>
 }
@@ -30,6 +32,8 @@ interface Parts
   extends Pick<ServerContext, "endEventStreams" | "handlers" | "hooks" | "listeners" | "policy" | "registry" | "woken">
 {
   readonly app: App | undefined
+  /** As `make` was told. */
+  readonly unhurried: boolean
   readonly events: ServerEvents
   readonly telemetry: Telemetry
   readonly run: (effect: Effect.Effect<unknown>) => unknown
@@ -48,13 +52,21 @@ export const make = (parts: Parts): Effect.Effect<Shutdown> =>
     const shuttingDown = Effect.unsafeMakeLatch(false)
     const lameDuckOver = Effect.unsafeMakeLatch(false)
     const closeCalled = Effect.unsafeMakeLatch(false)
+    const bounded = Effect.unsafeMakeLatch(false)
+    let boundedSince = Number.POSITIVE_INFINITY
+    const bound = () => {
+      boundedSince = Math.min(boundedSince, registry.now())
+      bounded.unsafeOpen()
+    }
     const server = watchedServer(parts, {
       lameDuckOver: lameDuckOver.await,
       closeCalled: closeCalled.await,
+      bounded: bounded.await,
+      boundedSince: () => boundedSince,
       isCloseCalled: () => isCloseCalled
     })
     const runDrain = drainRunner(server, parts, done)
-    const start = Effect.sync(() => {
+    const begin = () => {
       if (registry.lifecycle.isStopping) return
       registry.advance({ to: "Stopping" })
       const releaseOutputs = holdOutputs()
@@ -66,6 +78,10 @@ export const make = (parts: Parts): Effect.Effect<Shutdown> =>
       runDrain(releaseOutputs)
       // whoever waits for it is to find that the drain has begun
       shuttingDown.unsafeOpen()
+    }
+    const start = Effect.sync(() => {
+      bound()
+      begin()
     })
     const closed = Effect.flatMap(
       Deferred.await(done),
@@ -76,6 +92,7 @@ export const make = (parts: Parts): Effect.Effect<Shutdown> =>
     return {
       server,
       start,
+      startByHand: parts.unhurried ? Effect.sync(begin) : start,
       shutdown,
       closed,
       shuttingDown: shuttingDown.await,
@@ -100,7 +117,7 @@ export const make = (parts: Parts): Effect.Effect<Shutdown> =>
 /** What the drain, and the telemetry, see of the server. */
 const watchedServer = (
   { app, endEventStreams, events, handlers, hooks, listeners, policy, registry, telemetry, woken }: Parts,
-  orders: Pick<ServerContext, "closeCalled" | "isCloseCalled" | "lameDuckOver">
+  orders: Pick<ServerContext, "bounded" | "boundedSince" | "closeCalled" | "isCloseCalled" | "lameDuckOver">
 ): WatchedServer => {
   const hasApp = () => app === undefined || app.taken() || registry.served > 0
   const server: WatchedServer = {
@@ -117,7 +134,7 @@ const watchedServer = (
     enter: (phase) => enter(server, events, phase),
     rejectPending: () => app?.rejectPending(),
     hasApp,
-    lameDuck: () => hasApp() ? policy.lameDuck : 0
+    lameDuck: () => hasApp() && Number.isFinite(orders.boundedSince()) ? policy.lameDuck : 0
   }
   return server
 }

@@ -134,7 +134,7 @@ const why = ({ exits, others, signal }: Asked): string => {
 }
 
 /** `process.exit` drops what a pipe has not taken yet. */
-const flushed = (then: () => void): void => {
+export const flushed = (then: () => void): void => {
   const until = machineMillis() + flushMillis
   const isFlushed = () => [process.stdout, process.stderr].every((out) => out.destroyed || out.writableLength === 0)
   const tryNow = () => {

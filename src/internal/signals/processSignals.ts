@@ -50,3 +50,12 @@ export const stayInstalled = (name: NodeJS.Signals): void => {
 /** Gives the process a signal that has come to it by other ways, such as a message: not one of its own. */
 export const deliver = (name: NodeJS.Signals): boolean =>
   Reflect.apply(process.emit, process, [name, name, Os.constants.signals[name]])
+
+/** The listeners for a signal that are not ours, as Node calls them: one that listens once takes itself off. */
+export const listenersOfOthers = (name: NodeJS.Signals): ReadonlyArray<Function> => {
+  const listeners = process.listeners(name)
+  return process.rawListeners(name).filter((_, nth) => {
+    const listener = listeners[nth]
+    return listener !== undefined && !shared.listeners.has(listener)
+  })
+}

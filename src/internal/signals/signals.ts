@@ -65,6 +65,10 @@ export interface Stop {
   readonly raised?: () => void
   /** The first one has come before. */
   readonly begun?: boolean
+  /** Other listeners in the process do not hear of a signal before all is over: nothing is wrong with them. */
+  readonly othersWait?: boolean
+  /** One more has come than there is something to cut. */
+  readonly givesUp?: (signal: NodeJS.Signals) => void
 }
 
 export interface Listening {
@@ -118,7 +122,8 @@ class Signals implements Listening {
 
   stop(): void {
     this.#isOver = true
-    if (this.#first === undefined) return this.#unlisten()
+    // they hear of the signal now, and may send it again to end the process by it
+    if (this.#first === undefined || this.#stop.othersWait === true) return this.#unlisten()
     // until the process ends: another one, of theirs, would end it with the code of a signal
     if (this.#others.named.length > this.#raised) return
     if (!this.#isEcho()) return this.#unlisten()
@@ -141,7 +146,7 @@ class Signals implements Listening {
     this.#first = name
     this.#countedAt = this.#stop.now()
     this.#unwatch = this.#watch()
-    this.#others = othersFor(name)
+    if (this.#stop.othersWait !== true) this.#others = othersFor(name)
     this.#stop.log(Line.info(`${name}: shutting down`, received(name, "ShutDown")))
     const warning = warningAbout(name, this.#others)
     if (warning !== undefined && !shared.named.has(name)) {
@@ -183,6 +188,7 @@ class Signals implements Listening {
 
   #endsProcess(name: NodeJS.Signals): void {
     this.#unlisten()
+    this.#stop.givesUp?.(name)
     dropRunMain(name)
     // nobody else makes anything of it
     if (process.listenerCount(name) > 0) return

@@ -51,7 +51,7 @@ export const withShutdownLog = (server: WatchedServer) => (drain: Effect.Effect<
   })
 
 const begins = (server: WatchedServer) => {
-  const { timeout } = server.policy
+  const timeout = Number.isFinite(server.boundedSince()) ? server.policy.timeout : Number.POSITIVE_INFINITY
   const lameDuck = server.lameDuck()
   const progress = progressOf(server, listed)
   const duck = lameDuck > 0 ? `serving on for ${printMillis(lameDuck)}, then ` : ""

@@ -69,7 +69,7 @@ export const progressOf = (server: WatchedServer, limit: number): Progress => {
     finalizers: handlers.backgroundFibers,
     hooks: phase === "Draining" ? hooks.running : [],
     left: isLameDuck || phase === "Draining"
-      ? phaseSince + (isLameDuck ? policy.lameDuck : policy.timeout) - now
+      ? (isLameDuck ? phaseSince + policy.lameDuck : Math.max(phaseSince, server.boundedSince()) + policy.timeout) - now
       : Number.POSITIVE_INFINITY,
     then: isLameDuck ? policy.timeout : undefined
   }

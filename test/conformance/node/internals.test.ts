@@ -325,6 +325,15 @@ const replaced: { readonly [Name in keyof typeof Patch]: () => unknown } = {
     return isReplaced(Net.Server.prototype, "emit", () => Patch.inheritedEmit(() => true))
       && Object.hasOwn(Net.Server.prototype, "emit") === had
   },
+  inheritedListen: async () => {
+    const seen: Array<unknown> = []
+    const restored = isReplaced(Net.Server.prototype, "listen", () => Patch.inheritedListen(ignore))
+    const restore = Patch.inheritedListen((server) => void seen.push(server))
+    const servers = [await listening(Net.createServer()), await listening(Http.createServer())]
+    restore()
+    expect(seen).toEqual(servers)
+    return restored
+  },
   serverClose: () => {
     const server = Net.createServer()
     return isReplaced(server, "close", () => Patch.serverClose(server, () => server))
@@ -475,6 +484,20 @@ const replaced: { readonly [Name in keyof typeof Patch]: () => unknown } = {
     restore()
     expect(called).toEqual([[process.pid, 0]])
     return isOwn
+  },
+  processEmit: async () => {
+    const kept: Array<unknown> = []
+    const restored = isReplaced(process, "emit", () => Patch.processEmit(() => undefinedly))
+    const restore = Patch.processEmit((emit) => (...args) =>
+      args[0] === "SIGUSR2" ? kept.push(args[0]) : Reflect.apply(emit, process, args)
+    )
+    // taken by Node now
+    process.on("SIGUSR2", ignore)
+    opened.push(() => process.off("SIGUSR2", ignore))
+    process.kill(process.pid, "SIGUSR2")
+    await waitFor("the signal", () => kept.length > 0, limit)
+    restore()
+    return restored
   },
   terminalWrite: () => {
     const stream: Tty.WriteStream = Object.create(Tty.WriteStream.prototype)

@@ -1,0 +1,81 @@
+/**
+ * Takes over the servers of a program that knows nothing of it. What a process loads before its first server listens is
+ * small: most processes that a variable such as `NODE_OPTIONS` reaches have none (npm, a compiler, the parent of a
+ * watcher), and nothing is changed for those.
+ */
+import type * as Net from "node:net"
+import { nextTick } from "node:process"
+import { isMainThread } from "node:worker_threads"
+import * as Patch from "../node/patch.js"
+import * as EarlySignals from "./earlySignals.js"
+import { holdConnections } from "./heldConnections.js"
+import * as HeldSignals from "./heldSignals.js"
+import type { Takeover } from "./takeover.js"
+
+/** Of the process: this package may be there twice. */
+const key = Symbol.for("quiesce/register")
+
+const isOff = (): boolean => /^(off|false|no|0)$/i.test(process.env["QUIESCE"]?.trim() ?? "")
+
+export const register = (): void => {
+  // no signal arrives in a worker thread
+  if (isOff() || !isMainThread || Object.hasOwn(process, key)) return
+  Object.defineProperty(process, key, { value: true })
+  HeldSignals.prepare()
+  Patch.inheritedListen(beforeListening)
+}
+
+const awaited = new WeakSet<Net.Server>()
+
+/** How many listen of which it is not known yet whether they are to be drained. */
+let undecided = 0
+
+const beforeListening = (server: Net.Server): void => {
+  if (awaited.has(server)) return
+  awaited.add(server)
+  server.prependOnceListener("listening", () => {
+    awaited.delete(server)
+    undecided++
+    // whoever hears next that it listens may be told to stop at once
+    if (takeover === undefined) EarlySignals.listen()
+    // who only looks for a free port closes it at once, and so does the primary of a cluster for its workers
+    nextTick(() => {
+      undecided--
+      if (server.listening && !isOfOneMachine(server)) found(server)
+      else if (takeover === undefined && undecided === 0) {
+        HeldSignals.letThrough()
+        EarlySignals.stop()
+      }
+    })
+  })
+}
+
+/** Not HTTP, and on a path: how a process talks to its own kind, such as `tsx` to what it runs. */
+const isOfOneMachine = (server: Net.Server): boolean =>
+  typeof server.address() === "string" && !("closeIdleConnections" in server || "updateSettings" in server)
+
+let takeover: Promise<Takeover> | undefined
+
+const found = (server: Net.Server): void => {
+  const held = holdConnections(server)
+  takeover ??= import("./takeover.js").then(({ makeTakeover }) => makeTakeover()).catch(notStarted)
+  void takeover.then((loaded) => {
+    held.stop()
+    loaded.take(server)
+    held.deliver()
+  })
+}
+
+/** A server that would not drain is better not started: who deploys it sees that now, and not at each restart. */
+const notStarted = (error: unknown): Promise<never> => {
+  const isMissing = (error as { readonly code?: unknown }).code === "ERR_MODULE_NOT_FOUND"
+  const remedy = isMissing ? " Install what quiesce needs beside it: npm install effect." : ""
+  const message = error instanceof Error ? error.message : String(error)
+  return new Promise(() => {
+    process.stderr.write(
+      `quiesce/register: ${message}.${remedy} The program is not started; with QUIESCE=off, it runs without\n`,
+      // oxlint-disable-next-line no-process-exit -- see above
+      () => process.exit(1)
+    )
+  })
+}
