@@ -298,6 +298,32 @@ const registered = (cwd: string): void => {
   }
 }
 
+/** The command that the package brings, which loads nothing but itself. */
+const command = (): void => {
+  const cwd = Path.join(temporary, "light")
+  const LOADED = Path.join(cwd, "loadedByCommand.txt")
+  const server = "const s = require('node:http').createServer((_, r) => r.end()).listen(process.env.PORT, '127.0.0.1');"
+    + "process.on('SIGTERM', () => s.close())"
+  const ran = spawnSync(
+    process.execPath,
+    [
+      "--import",
+      "./recorder.mjs",
+      "node_modules/.bin/quiesce",
+      "check",
+      "--only=exit-code",
+      "--",
+      "node",
+      "-e",
+      server
+    ],
+    { cwd, encoding: "utf8", env: { ...process.env, LOADED }, timeout: startLimit }
+  )
+  if (ran.status !== 0 || !/^✓ exit-code /m.test(ran.stdout)) throw new Error(`${ran.stdout}${ran.stderr}`)
+  const strangers = Fs.readFileSync(LOADED, "utf8").match(/\/node_modules\/(?!quiesce\/)[^\n]*/g) ?? []
+  if (strangers.length > 0) throw new Error(`quiesce check loads ${strangers.join(", ")}`)
+}
+
 const failures: Array<string> = []
 const step = async <A>(name: string, body: () => A | Promise<A>): Promise<A | undefined> => {
   console.log(`${name} …`)
@@ -340,6 +366,7 @@ try {
         }
       })
       await step("install without the platform packages", () => light(said.light))
+      await step("quiesce check", command)
     }
   }
 } finally {

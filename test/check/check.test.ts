@@ -12,7 +12,10 @@ const quick = ["half-head", "exit-code"]
 const run = (options: Partial<Options> & Pick<Options, "command">): Promise<Report> =>
   check({ ...common, only: quick, ...options })
 
-describe("a check", () => {
+/** Long enough for a machine with much else to do. */
+const limit = { timeout: 60_000 }
+
+describe("a check", limit, () => {
   it("finds nothing in a good server, and what is wrong in a bad one", async () => {
     const [good, bad] = await Promise.all([
       run({ command: faulty(), only: ["half-head", "half-body", "signal-twice"] }),
@@ -77,7 +80,7 @@ describe("a check", () => {
   })
 })
 
-describe("nothing is left of a server", () => {
+describe("nothing is left of a server", limit, () => {
   const gone = async (folder: string, processes: number) => {
     expect(startedIn(folder).length).toBeGreaterThanOrEqual(processes)
     await waitFor(() => `the end of ${aliveIn(folder).join()}`, () => aliveIn(folder).length === 0, 5000)

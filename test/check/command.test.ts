@@ -13,11 +13,14 @@ interface Ended {
 
 const quiesce = (args: ReadonlyArray<string>): Promise<Ended> =>
   withChild(program, args, async (child) => {
-    const { code } = await child.exit(20_000)
+    const { code } = await child.exit(50_000)
     return { code, stdout: child.stdout(), stderr: child.stderr() }
   })
 
-describe("the command", () => {
+/** Long enough for a machine with much else to do. */
+const limit = { timeout: 60_000 }
+
+describe("the command", limit, () => {
   it("says what was lost, what that means and what to do, and exits with 1", async () => {
     const { code, stdout } = await quiesce([
       "check",
@@ -90,13 +93,13 @@ describe("the command", () => {
   })
 })
 
-describe("nothing is left of the server when the command", () => {
+describe("nothing is left of the server when the command", limit, () => {
   for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const) {
     it(`gets ${signal}`, () =>
       withFolder((folder) =>
         withChild(program, ["check", "--only=never-sends", "--", ...behaving("ignores")], async (child) => {
           // the first start is there to be asked what it offers
-          await waitFor("the server of the scenario", () => startedIn(folder).length >= 2, 15_000)
+          await waitFor("the server of the scenario", () => startedIn(folder).length >= 2, 30_000)
           child.signal(signal)
           expect(await child.exit(10_000)).toMatchObject({ code: null, signal })
           await waitFor(() => `the end of ${aliveIn(folder).join()}`, () => aliveIn(folder).length === 0, 5000)
@@ -107,9 +110,9 @@ describe("nothing is left of the server when the command", () => {
   it("cannot print any more", () =>
     withFolder((folder) =>
       withChild(program, ["check", "--only=exit-code", "--", ...behaving("serves")], async (child) => {
-        await waitFor("the first server", () => startedIn(folder).length >= 1, 15_000)
+        await waitFor("the first server", () => startedIn(folder).length >= 1, 30_000)
         child.closeOutput()
-        expect(await child.exit(15_000)).toMatchObject({ code: null, signal: "SIGTERM" })
+        expect(await child.exit(30_000)).toMatchObject({ code: null, signal: "SIGTERM" })
         await waitFor(() => `the end of ${aliveIn(folder).join()}`, () => aliveIn(folder).length === 0, 5000)
       }, { env: { PIDS: pidsIn(folder) } })
     ))

@@ -125,6 +125,19 @@ export interface Result {
 }
 
 /**
+ * What a server does with a request that has a body.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Post {
+  readonly status: number
+  /** The body that it was sent. */
+  readonly type: string
+  readonly text: string
+}
+
+/**
  * What the server was found to offer before the first scenario.
  *
  * @since 0.2.0
@@ -139,8 +152,8 @@ export interface Offer {
   /** It answers in HTTP/1.1. */
   readonly http1: boolean
   readonly keepAlive: boolean
-  /** It reads a request's body before it answers, with this status. */
-  readonly post: number | undefined
+  /** It reads a request's body of this type before it answers, with this status. */
+  readonly post: Post | undefined
   /** It sends `100 Continue`. */
   readonly continues: boolean
   /** Why a path that was given cannot be used as what it was given for. */

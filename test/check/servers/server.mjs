@@ -76,7 +76,7 @@ const isDropped = (request, state, begun) => {
     case "next-request":
       return state.served === 1 && millis > 470 && state.saidNothing === true
     case "first-request":
-      return isFirst && state.bytesAtSignal === 0
+      return isFirst && state.bytesAtSignal === 0 && signalAt - state.at > 15
     case "connection-per-request":
       return request.headers.connection === "close" && ++busyOnce > 40
     case "half-head":

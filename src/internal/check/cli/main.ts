@@ -10,7 +10,7 @@ import { toJson } from "../report/json.js"
 import { toJunit } from "../report/junit.js"
 import { coloured, plain, type Style } from "../report/style.js"
 import { toTap } from "../report/tap.js"
-import { losses, summary, transcriptOf } from "../report/text.js"
+import { losses, summary, transcriptOf, unasked } from "../report/text.js"
 import { runCheck } from "../run/check.js"
 import { settingsOf } from "../run/settings.js"
 import { scenarios } from "../scenario/all.js"
@@ -43,7 +43,8 @@ const endInGoodOrder = (): void => {
 }
 
 const printReport = (args: Arguments, report: Report, style: Style, screen: Screen, width: number): void => {
-  screen.print(`\n${summary(style, report)}`)
+  const rest = unasked(style, report, Math.min(width, 120))
+  screen.print(`${rest === "" ? "" : `\nnot asked:\n${rest}\n`}\n${summary(style, report)}`)
   const text = losses(style, report, Math.min(width, 120))
   if (text !== "") screen.print(`\n${text}`)
   if (!args.verbose) return

@@ -62,7 +62,8 @@ export const screenOf = (output: Output, style: Style, command: ReadonlyArray<st
           running.delete(progress.result.name)
           finished++
           endsAt = now() + progress.leftMillis
-          print(row(style, progress.result))
+          // those are told of together, at the end
+          if (progress.result.unasked !== "notOffered") print(row(style, progress.result))
         }
       }
     },

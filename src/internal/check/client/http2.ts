@@ -7,6 +7,7 @@ import * as Tls from "node:tls"
 import type { Target } from "../model.js"
 import type { Transcript } from "../transcript.js"
 import { Changes } from "../wait.js"
+import type { Body } from "./requests.js"
 
 export type StreamAnswer =
   | { readonly _tag: "Whole"; readonly status: number }
@@ -70,15 +71,15 @@ export class Http2Client {
   }
 
   /** A stream; `body` is sent in two pieces, the second one by `finish`. */
-  open(path: string, body?: readonly [string, string]): Http2Stream {
+  open(path: string, body?: Body): Http2Stream {
     const method = body === undefined ? "GET" : "POST"
     const stream = this.#session.request(
-      { ":method": method, ":path": path, ...(body === undefined ? {} : { "content-type": "text/plain" }) },
+      { ":method": method, ":path": path, ...(body === undefined ? {} : { "content-type": body.type }) },
       { endStream: body === undefined }
     )
-    if (body !== undefined) stream.write(body[0])
+    if (body !== undefined) stream.write(body.text.slice(0, 8))
     this.#note("sent", () => {}, `${method} ${path}`)
-    return new Http2Stream(this, stream, body?.[1], (what) => this.#note("received", () => {}, what))
+    return new Http2Stream(this, stream, body?.text.slice(8), (what) => this.#note("received", () => {}, what))
   }
 
   leave(): void {

@@ -17,26 +17,35 @@ export const halfHead = (path: string): readonly [string, string] => {
   return [whole.slice(0, at), whole.slice(at)]
 }
 
-const body = "quiesce=check&a=1"
+/** A body, and where it is cut in two. */
+export interface Body {
+  readonly type: string
+  readonly text: string
+}
+
+/** A server reads the bodies that it knows: which one is found out. */
+export const bodies: readonly [Body, ...ReadonlyArray<Body>] = [
+  { type: "application/json", text: `{"quiesce":"check"}` },
+  { type: "application/x-www-form-urlencoded", text: "quiesce=check&a=1" },
+  { type: "text/plain", text: "quiesce check" }
+]
+
+const cutAt = 8
 
 /** A request in two pieces; the first ends within the body. */
-export const halfBody = (path: string, more = ""): readonly [string, string] => [
-  postHead(path, more) + body.slice(0, 8),
-  body.slice(8)
+export const halfBody = (path: string, body: Body): readonly [string, string] => [
+  postHead(path, body) + body.text.slice(0, cutAt),
+  body.text.slice(cutAt)
 ]
 
 /** A request whose body waits for `100 Continue`: its head, and its body. */
-export const expectContinue = (path: string): readonly [string, string] => [
-  postHead(path, "Expect: 100-continue\r\n"),
-  body
+export const expectContinue = (path: string, body: Body): readonly [string, string] => [
+  postHead(path, body, "Expect: 100-continue\r\n"),
+  body.text
 ]
 
-const postHead = (path: string, more: string): string =>
-  head(
-    "POST",
-    path,
-    `Accept: */*\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: ${body.length}\r\n${more}`
-  )
+const postHead = (path: string, { text, type }: Body, more = ""): string =>
+  head("POST", path, `Accept: */*\r\nContent-Type: ${type}\r\nContent-Length: ${text.length}\r\n${more}`)
 
 export const webSocketHandshake = (path: string): string =>
   head(

@@ -57,18 +57,20 @@ const socketsOf = (pid: number): ReadonlyArray<string> => {
 
 /**
  * Below the range from which kernels take the ports of clients: a client of ours must not have it by chance, nor
- * connect to itself.
+ * connect to itself. Each process has a part of it: a server binds its port a while after it was told, and two checks at
+ * once must not tell the same.
  */
 const firstPort = 20_000
-const ports = 11_000
+const portsEach = 275
+const parts = 40
 const taken = new Set<number>()
 
 /** A port that nobody uses on the loopback addresses of this machine. */
 export const freePort = async (): Promise<number> => {
   for (;;) {
-    const port = firstPort + Math.floor(Math.random() * ports)
+    const port = firstPort + (process.pid % parts) * portsEach + Math.floor(Math.random() * portsEach)
     if (taken.has(port)) continue
-    if (taken.size > ports / 2) taken.clear()
+    if (taken.size > portsEach / 2) taken.clear()
     taken.add(port)
     if (await canBind(port)) return port
   }

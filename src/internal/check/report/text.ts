@@ -32,6 +32,19 @@ export const row = (style: Style, result: Result): string => {
   return `${mark} ${result.name.padEnd(nameWidth)} ${saw}`
 }
 
+/** What was not asked, by what would make it possible; what failed has a row. */
+export const unasked = (style: Style, report: Report, width: number): string => {
+  const byReason = new Map<string, Array<string>>()
+  for (const { name, saw, unasked: why } of report.results) {
+    if (why === "notOffered") byReason.set(saw, [...byReason.get(saw) ?? [], name])
+  }
+  const indent = "    "
+  return [...byReason].map(([saw, names]) => {
+    const line = wrap(`${saw} (${names.join(", ")})`, Math.max(40, width - indent.length), indent)
+    return style.dim(`${marks.notAsked} ${line}`)
+  }).join("\n")
+}
+
 export const summary = (style: Style, report: Report): string => {
   const parts = [
     `${report.kept} kept`,

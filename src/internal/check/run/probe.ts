@@ -3,9 +3,9 @@
  */
 import { Client, type ClientOptions } from "../client/client.js"
 import { Http2Client } from "../client/http2.js"
-import { expectContinue, get, halfBody, webSocketHandshake } from "../client/requests.js"
+import { bodies, type Body, expectContinue, get, halfBody, webSocketHandshake } from "../client/requests.js"
 import { saysClose } from "../client/responses.js"
-import type { Offer, Settings, Target } from "../model.js"
+import type { Offer, Post, Settings, Target } from "../model.js"
 import { Transcript } from "../transcript.js"
 import { now, pause } from "../wait.js"
 import { isSeparate } from "./place.js"
@@ -54,6 +54,7 @@ export const probe = async (settings: Settings, started: Started, told: boolean)
     if (settings.stream !== undefined) await stream(prober, settings.stream, unusable)
     if (settings.ws !== undefined) await webSocket(prober, settings.ws, unusable)
     if (settings.h2) await http2(settings, started.target, unusable)
+    const posted = http1 ? await post(prober, settings, unusable) : await postOverHttp2(settings, started.target)
     return {
       target: started.target,
       separate: isSeparate(settings) && told,
@@ -61,8 +62,8 @@ export const probe = async (settings: Settings, started: Started, told: boolean)
       startMillis: started.millis,
       http1,
       keepAlive: http1 && await keepsAlive(prober, settings.path),
-      post: http1 ? await post(prober, settings, unusable) : await postOverHttp2(settings, started.target),
-      continues: http1 && await continues(prober, settings),
+      post: posted,
+      continues: http1 && await continues(prober, settings, posted ?? bodies[0]),
       unusable,
       slowMillis,
       bigBytes
@@ -91,28 +92,33 @@ const keepsAlive = async (prober: Prober, path: string): Promise<boolean> => {
   return client.answers(2, answerLimit)
 }
 
-/** The status of its answer to a request whose body it has waited for. */
+/** The first body that it waits for, and the status of its answer. */
 const post = async (
   prober: Prober,
   settings: Settings,
   unusable: Record<string, string>
-): Promise<number | undefined> => {
-  const [first, rest] = halfBody(settings.post ?? settings.path)
-  const client = await prober.connect()
-  client.write(first)
-  if (await client.answers(1, lateBodyMillis) || !client.isOpen) {
-    const status = client.reader.responses[0]?.status
-    if (settings.post !== undefined) unusable["post"] = `it answered ${status ?? "nothing"} before it had the body`
-    return undefined
+): Promise<Post | undefined> => {
+  for (const body of bodies) {
+    const [first, rest] = halfBody(settings.post ?? settings.path, body)
+    const client = await prober.connect()
+    client.write(first)
+    if (await client.answers(1, lateBodyMillis) || !client.isOpen) {
+      const status = client.reader.responses[0]?.status
+      if (settings.post !== undefined) unusable["post"] = `it answered ${status ?? "nothing"} before it had the body`
+      continue
+    }
+    client.write(rest)
+    if (await client.answers(1, answerLimit)) {
+      delete unusable["post"]
+      return { ...body, status: client.reader.responses[0]?.status ?? 0 }
+    }
+    if (settings.post !== undefined) unusable["post"] = "it did not answer"
   }
-  client.write(rest)
-  const answered = await client.answers(1, answerLimit)
-  if (!answered && settings.post !== undefined) unusable["post"] = "it did not answer"
-  return answered ? client.reader.responses[0]?.status : undefined
+  return undefined
 }
 
-const continues = async (prober: Prober, settings: Settings): Promise<boolean> => {
-  const [head] = expectContinue(settings.post ?? settings.path)
+const continues = async (prober: Prober, settings: Settings, body: Body): Promise<boolean> => {
+  const [head] = expectContinue(settings.post ?? settings.path, body)
   const client = await prober.connect()
   client.write(head)
   await client.changes.until(
@@ -176,15 +182,18 @@ const http2 = async (settings: Settings, target: Target, unusable: Record<string
   }
 }
 
-const postOverHttp2 = async (settings: Settings, target: Target): Promise<number | undefined> => {
+const postOverHttp2 = async (settings: Settings, target: Target): Promise<Post | undefined> => {
   const client = new Http2Client(target, { name: "probe", transcript: new Transcript(), tls: settings.tls })
   try {
     await client.opened()
-    const stream = client.open(settings.post ?? settings.path, ["half a ", "body"])
-    if ((await stream.answer(lateBodyMillis))._tag === "Whole") return undefined
-    stream.finish()
-    const answer = await stream.answer(answerLimit)
-    return answer._tag === "Whole" ? answer.status : undefined
+    for (const body of bodies) {
+      const stream = client.open(settings.post ?? settings.path, body)
+      if ((await stream.answer(lateBodyMillis))._tag === "Whole") continue
+      stream.finish()
+      const answer = await stream.answer(answerLimit)
+      if (answer._tag === "Whole") return { ...body, status: answer.status }
+    }
+    return undefined
   } finally {
     client.leave()
   }

@@ -85,7 +85,7 @@ export const exitCode: Advice = {
   nginx: "nothing.",
   haproxy: "nothing.",
   kubernetes:
-    "the container has ended with an error: a Job counts a failure, and alerts on exit codes fire with each deployment.",
+    "the container has ended with an error: a Job counts a failure, and alerts on exit codes fire. A process without a handler does not even die as the first of a container: it is killed at the end of the time.",
   remedy:
     "Handle SIGTERM, and let the process end by itself with exit code 0 when all is done. systemd has SuccessExitStatus for a code that is meant."
 }

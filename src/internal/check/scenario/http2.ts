@@ -53,7 +53,7 @@ export const streamInFlight = scenario({
   unasked: (offer, settings) => needsHttp2(offer, settings) ?? needsBody(offer, settings),
   clients: async (stage) => {
     const client = await used(stage)
-    const stream = client.open(stage.settings.post ?? stage.settings.path, ["half a ", "body"])
+    const stream = client.open(stage.settings.post ?? stage.settings.path, stage.offer.post)
     await pause(arrivalMillis)
     stage.signal()
     await stage.reaction()

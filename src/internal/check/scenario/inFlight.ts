@@ -3,12 +3,16 @@
  * or its head.
  */
 import type { Client } from "../client/client.js"
-import { halfBody, halfHead } from "../client/requests.js"
+import { bodies, type Body, halfBody, halfHead } from "../client/requests.js"
+import type { Offer } from "../model.js"
 import type { Stage } from "../run/stage.js"
 import { pause } from "../wait.js"
 
 /** For what was sent to be read. */
 export const arrivalMillis = 100
+
+/** The body that the server reads. */
+export const bodyOf = (offer: Offer): Body => offer.post ?? bodies[0]
 
 export interface InFlight {
   readonly client: Client
@@ -23,8 +27,8 @@ export const inFlight = async (stage: Stage, name = "client"): Promise<InFlight>
   const client = await stage.connect(name)
   const [first, rest] = offer.post === undefined
     ? halfHead(settings.path)
-    : halfBody(settings.post ?? settings.path)
+    : halfBody(settings.post ?? settings.path, offer.post)
   client.write(first)
   await pause(arrivalMillis)
-  return { client, status: offer.post ?? offer.status, finish: (more = "") => client.write(rest + more) }
+  return { client, status: offer.post?.status ?? offer.status, finish: (more = "") => client.write(rest + more) }
 }

@@ -110,7 +110,7 @@ export const nextRequest = scenario({
   sentence: "the next request of a client whose request was in flight at the signal",
   rule: Rules.tearDown,
   advice: Advices.closedUnderRequest,
-  lateMillis: 250,
+  lateMillis: 400,
   unasked: needsKeepAlive,
   clients: async (stage) => {
     const { client, finish, status } = await inFlight(stage)

@@ -8,7 +8,7 @@ import type { Finding } from "../model.js"
 import type { Stage } from "../run/stage.js"
 import { pause } from "../wait.js"
 import * as Advices from "./advice.js"
-import { arrivalMillis, inFlight } from "./inFlight.js"
+import { arrivalMillis, bodyOf, inFlight } from "./inFlight.js"
 import * as Rules from "./rules.js"
 import { kept, lost, needsBody, needsKeepAlive, needsPath, notAnswered, scenario } from "./scenario.js"
 
@@ -42,8 +42,8 @@ export const halfABody = scenario({
   rule: Rules.tearDown,
   advice: Advices.cutRequest,
   unasked: needsBody,
-  clients: (stage) => inTwo(stage, halfBody(stage.settings.post ?? stage.settings.path)),
-  judge: (answer, offer) => judged(answer, offer.post ?? 0)
+  clients: (stage) => inTwo(stage, halfBody(stage.settings.post ?? stage.settings.path, bodyOf(stage.offer))),
+  judge: (answer, offer) => judged(answer, offer.post?.status ?? 0)
 })
 
 export const expect100 = scenario({
@@ -54,7 +54,7 @@ export const expect100 = scenario({
   unasked: (offer, settings) =>
     needsBody(offer, settings) ?? (offer.continues ? undefined : { why: "it sends no 100 Continue" }),
   clients: async (stage) => {
-    const [head, body] = expectContinue(stage.settings.post ?? stage.settings.path)
+    const [head, body] = expectContinue(stage.settings.post ?? stage.settings.path, bodyOf(stage.offer))
     const client = await stage.connect("client")
     client.write(head)
     await client.changes.until(() => client.reader.informational.includes(100) || !client.isOpen, 5000)
@@ -64,7 +64,7 @@ export const expect100 = scenario({
     await client.answers(1, stage.remaining())
     return answerOf(client)
   },
-  judge: (answer, offer) => judged(answer, offer.post ?? 0)
+  judge: (answer, offer) => judged(answer, offer.post?.status ?? 0)
 })
 
 export const pipelined = scenario({

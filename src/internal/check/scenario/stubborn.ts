@@ -7,7 +7,7 @@ import type { End, Finding } from "../model.js"
 import { describeEnd, type Stage } from "../run/stage.js"
 import { pause } from "../wait.js"
 import * as Advices from "./advice.js"
-import { arrivalMillis } from "./inFlight.js"
+import { arrivalMillis, bodyOf } from "./inFlight.js"
 import * as Rules from "./rules.js"
 import { kept, lost, needsBody, needsKeepAlive, scenario } from "./scenario.js"
 
@@ -65,7 +65,9 @@ export const unfinishedBody = scenario({
   advice: Advices.doesNotEnd,
   patient: true,
   unasked: needsBody,
-  clients: stubborn((client, stage) => client.write(halfBody(stage.settings.post ?? stage.settings.path)[0])),
+  clients: stubborn((client, stage) =>
+    client.write(halfBody(stage.settings.post ?? stage.settings.path, bodyOf(stage.offer))[0])
+  ),
   judge: inTime
 })
 
