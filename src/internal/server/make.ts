@@ -5,11 +5,13 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
-import { snapshot } from "../core/connection.js"
+import { snapshot, TrackedConnection } from "../core/connection.js"
 import { ConnectionRegistry } from "../core/connectionRegistry.js"
+import { Exchange } from "../core/exchange.js"
 import { Hooks } from "../drain/hooks.js"
 import { RequestFibers } from "../drain/requestFibers.js"
 import { monotonicMillis } from "../effect/clock.js"
+import { comparedByIdentity } from "../effect/identity.js"
 import { loggers } from "../effect/logs.js"
 import * as RealTime from "../effect/realTime.js"
 import type { App } from "../listener/app.js"
@@ -113,14 +115,17 @@ export const make = <A extends App | undefined>(
     }
   })
 
-const registryOf = (policy: ResolvedPolicy, now: () => number, wake: () => void, run: Run): ConnectionRegistry =>
-  new ConnectionRegistry({
+const registryOf = (policy: ResolvedPolicy, now: () => number, wake: () => void, run: Run): ConnectionRegistry => {
+  comparedByIdentity(TrackedConnection.prototype)
+  comparedByIdentity(Exchange.prototype)
+  return new ConnectionRegistry({
     now,
     wake,
     keepHeads: policy.idleGrace === "keepAliveTimeout",
     endsEventStreams: policy.endEventStreams,
     onObserverError: (error) => run(Line.warning("A connection observer threw", {}, error))
   })
+}
 
 /** What a supervisor has to wait for. */
 const drainMillisOf = ({ killTimeout, lameDuck, timeout }: ResolvedPolicy): number => lameDuck + timeout + killTimeout
