@@ -8,7 +8,7 @@ import { markName } from "./processes.js"
 const script = `
 read -r group
 if read -r over; then exit 0; fi
-if [ -n "$group" ]; then kill -KILL -- "-$group" 2>/dev/null; fi
+if [ -n "$group" ]; then kill -s KILL -- "-$group" 2>/dev/null; fi
 for each in /proc/[0-9]*; do
   if grep -qs "$1" "$each/environ"; then kill -KILL "\${each#/proc/}" 2>/dev/null; fi
 done
