@@ -211,7 +211,7 @@ const frameworks: ReadonlyArray<Checked> = [
     documentation: "https://docs.nestjs.com/fundamentals/lifecycle-events#application-shutdown",
     notes: [
       "`return503OnClosing` answers requests that come while it closes with 503; `forceCloseConnections` cuts what is left.",
-      "`useProcessExit` of `enableShutdownHooks` ends it with an exit code. By default, the signal ends it."
+      "`useProcessExit` of `enableShutdownHooks` ends it with exit code 0. By default, the signal ends it."
     ],
     packages: ["@nestjs/core", "@nestjs/platform-express", "@nestjs/platform-ws"]
   }),

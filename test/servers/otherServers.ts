@@ -113,8 +113,8 @@ const runtimes: ReadonlyArray<Checked> = [
     tls: "http1",
     args: [here("programs/bun.mjs")],
     stop: "`server.stop()` on SIGTERM",
-    documentation: "https://bun.com/docs/runtime/http/server#server-stop",
-    notes: ["`server.stop(true)` some seconds later ends what is left, and cuts it."]
+    documentation: "https://bun.sh/reference/bun/Server/stop",
+    notes: ["`server.stop(true)` some seconds later ends what is left: it cuts requests, and closes WebSockets with 1001."]
   }),
   fromDebian({
     name: "go",

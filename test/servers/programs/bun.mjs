@@ -1,5 +1,5 @@
 // Bun with `stop()`, which its documentation has for the end. It leaves the signal to the program.
-// https://bun.com/docs/runtime/http/server#server-stop
+// https://bun.sh/reference/bun/Server/stop
 const hello = "hello\n"
 const big = Buffer.alloc(20_000_000, "x")
 const event = new TextEncoder().encode("data: hello\n\n")
