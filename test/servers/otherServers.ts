@@ -114,7 +114,9 @@ const runtimes: ReadonlyArray<Checked> = [
     args: [here("programs/bun.mjs")],
     stop: "`server.stop()` on SIGTERM",
     documentation: "https://bun.sh/reference/bun/Server/stop",
-    notes: ["`server.stop(true)` some seconds later ends what is left: it cuts requests, and closes WebSockets with 1001."]
+    notes: [
+      "`server.stop(true)` some seconds later ends what is left: it cuts requests, and closes WebSockets with 1001."
+    ]
   }),
   fromDebian({
     name: "go",

@@ -90,7 +90,7 @@ export const writePage = (): ReadonlyArray<Checked> => {
     `\`npm run servers\`, ${machines.join("; ")}:`,
     summary(rows),
     "## Scenario by scenario",
-    "✓ kept, ✗ lost, – not asked. Where no server of a table was asked, the row is left out.",
+    "✓ kept, ✗ lost, – not asked. A blank cell has no result yet. Where no server of a table was asked, the row is left out.",
     ...(Object.keys(groups) as Array<Group>).map((group) => tableOf(group, rows)),
     "What is asked:",
     scenarios(rows),
