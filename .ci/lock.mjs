@@ -10,9 +10,9 @@
  */
 import * as Fs from "node:fs"
 
-const files = ["", "test/bench/peers/", "test/servers/node/", "test/servers/effect4/"].map((folder) =>
-  `${folder}package-lock.json`
-)
+const files = ["", "test/bench/peers/", "test/servers/node/", "test/servers/effect4/", "test/register/programs/"].map((
+  folder
+) => `${folder}package-lock.json`)
 
 const systems = ["aix", "android", "darwin", "freebsd", "linux", "netbsd", "openbsd", "openharmony", "sunos", "win32"]
 const processors = ["arm64", "arm", "ia32", "loong64", "mips64el", "ppc64", "riscv64", "s390x", "x64"]

@@ -10,7 +10,7 @@ interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
 }
 
-const run = async (
+export const run = async (
   program: Programs.Program,
   args: ReadonlyArray<string>,
   { cwd = root, env = {} }: RunOptions = {}
@@ -23,7 +23,7 @@ const run = async (
 }
 
 /** As the lock file says; again only when that has changed. Nothing needs a script of a package. */
-const install = async (folder: string): Promise<void> => {
+export const install = async (folder: string): Promise<void> => {
   const installed = `${folder}node_modules/.package-lock.json`
   const lock = `${folder}package-lock.json`
   if (Fs.existsSync(installed) && Fs.statSync(installed).mtimeMs >= Fs.statSync(lock).mtimeMs) return
@@ -40,7 +40,7 @@ const copy = (from: string, folder: string): void => {
   for (const part of ["dist", "package.json"]) Fs.cpSync(`${from}${part}`, `${to}/${part}`, { recursive: true })
 }
 
-const buildNext = (): void => {
+export const buildNext = (): void => {
   const built = here("node/next/.next/BUILD_ID")
   const lock = `${packages}package-lock.json`
   if (Fs.existsSync(built) && Fs.statSync(built).mtimeMs >= Fs.statSync(lock).mtimeMs) return
