@@ -59,7 +59,7 @@ const startBackend = async (): Promise<{ readonly port: number; readonly end: ()
     child.once("message", (message) => resolve(Number(message)))
     child.once("exit", (code) => reject(new Error(`the server behind the proxies has ended with ${code}`)))
   })
-  return { port, end: () => child.disconnect() }
+  return { port, end: () => void child.kill("SIGKILL") }
 }
 
 /** Where servers put files that they cannot do without. Their workers may be other users. */

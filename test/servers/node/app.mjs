@@ -44,7 +44,8 @@ export const stream = (response) => {
   response.once("close", () => clearInterval(timer))
 }
 
-/** Answers each message of a WebSocket with itself. */
-export const echo = (webSocket) => webSocket.on("message", (data, binary) => webSocket.send(data, { binary }))
+/** Answers each message of a WebSocket with itself. What breaks the protocol must not end the process. */
+export const echo = (webSocket) =>
+  webSocket.on("error", console.error).on("message", (data, binary) => webSocket.send(data, { binary }))
 
 export const echoAt = (server) => new WebSocketServer({ server, path: "/ws" }).on("connection", echo)
