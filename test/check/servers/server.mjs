@@ -178,7 +178,8 @@ const server = makeServer()
 // Node must not close what the fault keeps
 server.keepAliveTimeout = 60_000
 server.on("upgrade", onUpgrade)
-server.on("connection", accepted)
+// before Node makes a session of it
+server.prependListener("connection", accepted)
 server.on("checkContinue", (request, response) => {
   response.writeContinue()
   onRequest(request, response)

@@ -1,6 +1,7 @@
 /**
  * Connections that are new when the signal comes.
  */
+import { nextTick } from "../../node/timers.js"
 import { answerOf, describe, isKept, tally } from "../client/answers.js"
 import { busyClients } from "../client/busy.js"
 import { get, getOnce } from "../client/requests.js"
@@ -27,24 +28,34 @@ export const firstRequest = scenario({
   judge: (answer, offer) => isKept(answer, offer.status) ? kept(describe(answer)) : lost(describe(answer))
 })
 
+const justOpened = 24
+
 export const connectionPerRequest = scenario({
   name: "connection-per-request",
-  sentence: "8 clients that open a connection for each request",
+  sentence: "8 clients that open a connection for each request, and 24 that connect as the signal comes",
   rule: Rules.acceptQueue,
   advice: Advices.newConnections,
   alone: true,
   clients: async (stage) => {
     const clients = busyClients(stage, { clients: 8, perRequest: true })
     await clients.answered(200, 3000)
+    // whatever these clients are just doing, there are connections that the server has not accepted
+    const opening = Array.from({ length: justOpened }, (_, n) => stage.open(`new client ${n + 1}`))
+    // Node connects in the next tick
+    await new Promise<void>((resolve) => nextTick(resolve))
     stage.signal()
+    const answers = await Promise.all(opening.map(async (client) => {
+      if (await client.opened()) client.write(getOnce(stage.settings.path))
+      await client.answers(1, stage.remaining())
+      return client.ending === "refused" ? [] : [answerOf(client)]
+    }))
     await clients.ended()
-    return clients.tally
+    const { answered, lost } = clients.tally
+    const more = tally(answers.flat(), stage.offer.status)
+    return { answered: answered + more.all - more.lost, lost: lost.length + more.lost, first: lost[0] ?? more.first }
   },
-  judge: (tally) => {
-    const [first] = tally.lost
-    if (first === undefined) return kept(`${tally.answered} answered, none lost`)
-    return lost(`${tally.lost.length} requests of 8 clients lost: ${describe(first)}`)
-  }
+  judge: ({ answered, first, lost: bad }) =>
+    first === undefined ? kept(`${answered} answered, none lost`) : lost(`${bad} requests lost: ${describe(first)}`)
 })
 
 const queued = 32
