@@ -152,7 +152,11 @@ const onSession = (session) => {
 let streamsAfter = 0
 const onStream = (stream, headers) => {
   const begun = Date.now()
-  const raw = stateOf(stream.session.socket).socket
+  const state = stateOf(stream.session.socket)
+  const raw = state.socket
+  state.streams = (state.streams ?? 0) + 1
+  state.openStreams = (state.openStreams ?? 0) + 1
+  stream.on("close", () => state.openStreams--)
   stream.on("error", () => {})
   if (fault === "h2-crossing" && stopping() && ++streamsAfter === 5) return void raw.destroy()
   stream.resume()
@@ -180,6 +184,7 @@ server.keepAliveTimeout = 60_000
 server.on("upgrade", onUpgrade)
 // before Node makes a session of it
 server.prependListener("connection", accepted)
+server.on("secureConnection", (socket) => (stateOf(socket).secure = true))
 server.on("checkContinue", (request, response) => {
   response.writeContinue()
   onRequest(request, response)
@@ -224,10 +229,12 @@ const begin = () => {
   for (const state of connections.values()) {
     state.bytesAtSignal = state.socket.bytesRead
     state.close?.()
-    if (fault === "h2-goaway" && state.kind === "h2") state.socket.destroy()
-    else if (fault !== "h2-crossing") state.session?.close()
+    const isUsedOnce = state.streams === 1 && state.openStreams === 0
+    if (fault === "h2-goaway" && isUsedOnce) state.socket.destroy()
+    else if (fault !== "h2-crossing" || state.streams < 5) state.session?.close()
     if (fault === "big" && state.kind === "/big") setTimeout(() => state.socket.destroy(), 100)
-    if (fault === "tls-handshake" && state.kind === "new") state.socket.destroy()
+    const shakesHands = !state.secure && state.bytesAtSignal > 0 && signalAt - state.at > 15
+    if (fault === "tls-handshake" && shakesHands) state.socket.destroy()
   }
   const timer = setInterval(() => look(timer), tick)
 }
