@@ -31,8 +31,6 @@ const proofs = [
   "test/adversarial/http2/oneSession.test.ts",
   "test/adversarial/resources/flood.test.ts",
   "test/adversarial/resources/memory.test.ts",
-  "test/check/repeats.test.ts",
-  "test/check/scenarios.test.ts",
   "test/conformance/guarantees/cycles.test.ts",
   "test/conformance/stock/kept.test.ts",
   "test/conformance/stock/sameAborts.test.ts",
