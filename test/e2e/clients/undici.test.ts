@@ -46,6 +46,8 @@ const startClients = (origin: string, agent: Agent) => {
       } catch (error) {
         const { code, message } = error as NodeJS.ErrnoException
         if (code === "ECONNREFUSED") return void refused.push(path)
+        // else it would go on without ever waiting for anything
+        if (agent.destroyed) return
         lost.push([path, message])
       }
     }
