@@ -4,9 +4,9 @@
  * watcher), and nothing is changed for those.
  */
 import type * as Net from "node:net"
-import { nextTick } from "node:process"
 import { isMainThread } from "node:worker_threads"
 import * as Patch from "../node/patch.js"
+import { nextTick, setImmediate } from "../node/timers.js"
 import * as EarlySignals from "./earlySignals.js"
 import { holdConnections } from "./heldConnections.js"
 import * as HeldSignals from "./heldSignals.js"
@@ -35,19 +35,25 @@ const beforeListening = (server: Net.Server): void => {
   awaited.add(server)
   server.prependOnceListener("listening", () => {
     awaited.delete(server)
+    if (isOfOneMachine(server)) return
     undecided++
     // whoever hears next that it listens may be told to stop at once
     if (takeover === undefined) EarlySignals.listen()
     // who only looks for a free port closes it at once, and so does the primary of a cluster for its workers
     nextTick(() => {
       undecided--
-      if (server.listening && !isOfOneMachine(server)) found(server)
-      else if (takeover === undefined && undecided === 0) {
-        HeldSignals.letThrough()
-        EarlySignals.stop()
-      }
+      if (server.listening) found(server)
+      // a signal that has reached the process is read in the next turn of the event loop; without a listener it is lost
+      else setImmediate(setImmediate, letGo)
     })
   })
+}
+
+/** Nothing is drained after all. */
+const letGo = (): void => {
+  if (takeover !== undefined || undecided > 0) return
+  HeldSignals.letThrough()
+  EarlySignals.stop()
 }
 
 /** Not HTTP, and on a path: how a process talks to its own kind, such as `tsx` to what it runs. */

@@ -222,6 +222,21 @@ describe.concurrent("nothing is changed", { timeout: 90_000 }, () => {
       })
     ))
 
+  it("for a signal that comes as it begins to listen: on a path", () =>
+    withFolder((folder) =>
+      withProgram(
+        { servers: ["net"], where: { path: Path.join(folder, "socket") }, stopsItself: true },
+        async (child) => {
+          expect(await child.exit(limit)).toMatchObject(dies)
+        }
+      )
+    ))
+
+  it("for a signal that comes as it begins to listen: to find a free port", () =>
+    withProgram({ listens: false, probes: true, stopsItself: true }, async (child) => {
+      expect(await child.exit(limit)).toMatchObject(dies)
+    }))
+
   it("with QUIESCE=off", () =>
     withRequest({}, async (child, client) => {
       child.signal("SIGTERM")
