@@ -19,9 +19,10 @@ const rooms = {
   telemetry: ["core", "drain", "effect", "log", "model", "node", "policy"],
   server: ["core", "drain", "effect", "listener", "log", "model", "node", "policy", "signals", "supervisor", "telemetry"],
   health: ["effect", "log", "model", "node", "policy"],
+  admin: ["effect", "health", "log", "model", "node", "telemetry"],
   sockets: ["core", "drain", "effect", "log", "model", "node", "policy", "protocol", "server"],
   http: ["core", "drain", "effect", "listener", "log", "model", "node", "protocol", "sockets"],
-  promise: ["effect", "listener", "log", "model", "node", "policy", "signals"],
+  promise: ["admin", "effect", "handoff", "health", "listener", "log", "model", "node", "policy", "signals", "telemetry"],
   check: ["node"],
   register: ["core", "effect", "listener", "log", "model", "node", "policy", "promise", "server", "signals"]
 }

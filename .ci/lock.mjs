@@ -10,7 +10,14 @@
  */
 import * as Fs from "node:fs"
 
-const files = ["", "test/bench/peers/", "test/servers/node/", "test/servers/effect4/", "test/register/programs/"].map((
+const files = [
+  "",
+  "test/bench/peers/",
+  "test/servers/node/",
+  "test/servers/effect4/",
+  "test/register/programs/",
+  "examples/recipes/"
+].map((
   folder
 ) => `${folder}package-lock.json`)
 

@@ -4,7 +4,8 @@
  *
  * | path | what it answers |
  * |---|---|
- * | `/` | what there is, as HTML for a browser |
+ * | `/` | what the server does and waits for, live, as HTML for a browser; else what there is, as text |
+ * | `/events` | what changes of that page, as an event stream |
  * | `/livez` `/readyz` `/startupz` | as `Health`, and why a check fails |
  * | `/metrics` | Effect's metrics, for Prometheus (text 0.0.4, or OpenMetrics 1.0 for those who accept it) |
  * | `/connections` | who is connected, doing what, since when: JSON |
@@ -51,32 +52,31 @@
  * @module
  */
 
-import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import type * as HttpServer from "@effect/platform/HttpServer"
+import { HttpServerRequest } from "@effect/platform/HttpServerRequest"
+import type { HttpServerResponse } from "@effect/platform/HttpServerResponse"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as Http from "node:http"
 import * as Health from "./Health.js"
+import { isAllowedHosts, isOwnHost, misdirected } from "./internal/admin/hosts.js"
+import { adminRoutes } from "./internal/admin/pages.js"
 import { toPlatformAddress } from "./internal/effect/address.js"
-import * as RealTime from "./internal/effect/realTime.js"
 import { appOf, type Route, routerOf, untraced } from "./internal/effect/routing.js"
-import { routesOf } from "./internal/health/healthRoutes.js"
 import * as App from "./internal/http/dispatch.js"
+import { actionRouteOf, eventsRouteOf, responseWith, routeOf } from "./internal/http/pageRoutes.js"
 import { invalidOption, wrongListenOption } from "./internal/listener/listenErrors.js"
+import { onLoopback } from "./internal/policy/onLoopback.js"
 import { assertNames, listenNames } from "./internal/policy/optionNames.js"
-import * as internal from "./internal/server/make.js"
-import { Program } from "./internal/signals/program.js"
-import { onlyOwnHosts } from "./internal/telemetry/adminHosts.js"
-import { index } from "./internal/telemetry/adminIndex.js"
-import * as Pages from "./internal/telemetry/adminPages.js"
+import { beside } from "./internal/server/beside.js"
 import type * as Listener from "./Listener.js"
 import { Server } from "./Server.js"
+import type { Phase } from "./Shutdown.js"
 
 /**
  * Where to listen: `port` (and `host`, default `127.0.0.1`), or `path` for a Unix socket, or `fd`.
@@ -92,6 +92,14 @@ export interface Options extends Listener.Options, RouterOptions {
    * @since 0.2.0
    */
   readonly allowedHosts?: "all" | ReadonlyArray<string> | undefined
+  /**
+   * The page has a button that starts draining (`Server.drainNow`): for whoever reaches the listener. It is guarded against
+   * pages of other sites: by the token of the page, by `Origin` and `Sec-Fetch-Site`, and by the `Host`, also on a Unix
+   * socket, and so it does not go with `allowedHosts: "all"`. Default: false.
+   *
+   * @since 0.3.0
+   */
+  readonly actions?: boolean | undefined
 }
 
 /**
@@ -187,39 +195,64 @@ export class Admin extends Context.Tag("quiesce/Admin")<Admin, AdminService>() {
  */
 export const router = (
   options: RouterOptions = {}
-): Health.Router<Health.Health | Server> => routerOf(routes(options))
+): Health.Router<Health.Health | Server> => routerOf(routes(options, { actions: false, ended: drains }))
 
-const routes = (options: RouterOptions): ReadonlyArray<Route<Health.Health | Server>> => {
+/** Where an app answers with these pages, its own drain must not wait for one that is watched. */
+const drains = Effect.flatMap(
+  Server,
+  ({ phase }) =>
+    Stream.runDrain(Stream.takeUntil(phase.changes, (phase: Phase) => phase === "Draining" || phase === "Closed"))
+)
+
+const routes = (
+  options: RouterOptions,
+  own: { readonly actions: boolean; readonly ended: Effect.Effect<void, never, Server> }
+): ReadonlyArray<Route<Health.Health | Server>> => {
   assertNames("options", options, routerOptionNames)
   const { reasons = true, showQuery = false } = options
-  return [
-    ...routesOf(Health.Health, { reasons }),
-    { path: "/", handler: HttpMiddleware.withLoggerDisabled(index) },
-    { path: "/metrics", handler: HttpMiddleware.withLoggerDisabled(Pages.metrics) },
-    { path: "/connections", handler: HttpMiddleware.withLoggerDisabled(Pages.connections(showQuery)) },
-    { path: "/requests", handler: HttpMiddleware.withLoggerDisabled(Pages.requests(showQuery)) }
-  ]
+  const { actions, events, pages } = adminRoutes(Health.Health, { ...own, reasons, showQuery })
+  return [...pages.map(routeOf), eventsRouteOf(events), ...actions.map(actionRouteOf)]
 }
 
 const routerOptionNames = Object.keys(
   { reasons: true, showQuery: true } satisfies { readonly [K in keyof RouterOptions]-?: true }
 )
 
-const optionNames = [...listenNames, ...routerOptionNames, "allowedHosts"]
+const optionNames = [...listenNames, ...routerOptionNames, "actions", "allowedHosts"]
 
 /** A program without types may pass anything. */
-const wrongHosts = (value: unknown): Listener.ListenError | undefined =>
-  value === undefined || value === "all" || (Array.isArray(value) && value.every((name) => typeof name === "string"))
-    ? undefined
-    : invalidOption(
+const wrongOption = ({ actions, allowedHosts }: Options): Listener.ListenError | undefined => {
+  if (!isAllowedHosts(allowedHosts)) {
+    return invalidOption(
       "allowedHosts",
-      value,
+      allowedHosts,
       "it is no list of names",
       `Pass "all", or names, such as ["admin.internal"].`
     )
+  }
+  if (actions !== undefined && typeof actions !== "boolean") {
+    return invalidOption("actions", actions, "it is neither true nor false", "Pass true, or leave it out.")
+  }
+  return actions === true && allowedHosts === "all"
+    ? invalidOption(
+      "allowedHosts",
+      allowedHosts,
+      "with `actions`, a page of any other site could use them by DNS rebinding",
+      `Name the hosts, such as ["admin.internal"], or leave out \`actions\`.`
+    )
+    : undefined
+}
 
-/** How long its own last answers may take, once the traffic has drained. */
-const lastAnswers = Duration.seconds(1)
+/** Answers with `app` what is meant for this server. */
+const onlyOwnHosts = (allowed: ReadonlyArray<string>) => {
+  const isOwn = isOwnHost(allowed)
+  return <E, R>(app: Effect.Effect<HttpServerResponse, E, R>) =>
+    Effect.flatMap(
+      HttpServerRequest,
+      ({ headers }): Effect.Effect<HttpServerResponse, E, R> =>
+        isOwn(headers["host"]) ? app : Effect.succeed(responseWith(misdirected))
+    )
+}
 
 /**
  * Listens until the scope closes. Closing the scope shuts the server down, or joins its shutdown, and closes this listener
@@ -244,49 +277,32 @@ export const make = (
   options: Options
 ): Effect.Effect<AdminService, Listener.ListenError, Health.Health | Server | Scope.Scope> =>
   Effect.gen(function*() {
-    const problem = wrongListenOption(options, optionNames) ?? wrongHosts(options.allowedHosts)
+    const problem = wrongListenOption(options, optionNames) ?? wrongOption(options)
     if (problem !== undefined) return yield* problem
-    const { allowedHosts = options.path === undefined ? [] : "all", reasons, showQuery, ...listen } = options
-    const server = yield* Server
+    const { actions = false, reasons, showQuery, allowedHosts: hosts, ...listen } = options
+    const allowedHosts = hosts ?? (options.path === undefined || actions ? [] : "all")
+    const ended = yield* Effect.makeLatch()
     const context = yield* Effect.context<Health.Health | Server>()
-    const pages = yield* appOf(
-      routes({ reasons, showQuery }).map(({ handler, path }) => ({ path, handler: Effect.provide(handler, context) }))
+    const app = yield* appOf(
+      routes({ reasons, showQuery }, { actions, ended: ended.await }).map((route) => ({
+        ...route,
+        handler: Effect.provide(route.handler, context)
+      }))
     )
     const httpApp = allowedHosts === "all"
-      ? pages
-      : onlyOwnHosts(listen.host === undefined ? allowedHosts : [listen.host, ...allowedHosts])(pages)
+      ? app
+      : onlyOwnHosts(listen.host === undefined ? allowedHosts : [listen.host, ...allowedHosts])(app)
 
-    // its own finalizer would fail with a request of ours that is cut
-    const scope = yield* Scope.make()
-    const own = yield* Scope.extend(
-      internal.make(
-        { timeout: Duration.infinity, killTimeout: 0, newConnectionGrace: 0, idleGrace: 0 },
-        { quiet: true, app: App.make(true, {}) }
-      ).pipe(
-        Effect.orDie,
-        // a signal that finds the traffic drained cuts nothing, and so it must not say that it did
-        Effect.provideService(Program, undefined),
-        // the shutdown to trace is the traffic's
-        Effect.withTracerEnabled(false)
-      ),
-      scope
-    )
-    const close = Effect.raceFirst(
-      Effect.interruptible(own.service.shutdown),
-      Effect.interruptible(Effect.zipRight(RealTime.sleep(lastAnswers), own.service.close))
-    ).pipe(Effect.ignore, Effect.zipRight(Scope.close(scope, Exit.void)))
-    yield* Effect.addFinalizer(() => Effect.zipRight(Effect.ignore(server.shutdown), close))
-
+    const { own, scope } = yield* beside(App.make(true, {}), ended.open)
     yield* own.app.serve(httpApp).pipe(
       Scope.extend(scope),
       // nobody traces the scraping of metrics
       untraced
     )
-    const onLoopback = listen.path === undefined && listen.fd === undefined && listen.host === undefined
-    const { address } = yield* own.listenApp(
-      () => Http.createServer(),
-      onLoopback ? { ...listen, host: "127.0.0.1" } : listen
-    ).pipe(Effect.catchTag("ServerClosed", Effect.die), Scope.extend(scope))
+    const { address } = yield* own.listenApp(() => Http.createServer(), onLoopback(listen)).pipe(
+      Effect.catchTag("ServerClosed", Effect.die),
+      Scope.extend(scope)
+    )
     return { address: toPlatformAddress(address) }
   })
 

@@ -32,6 +32,9 @@
  * | `/readyz?exclude=database` | the same without that check; repeatable |
  * | `/readyz/database` | that check alone |
  *
+ * While the server shuts down, the answers of `/readyz` have the header `x-envoy-immediate-health-check-fail`, by which
+ * Envoy takes a host out at once. `AgentCheck` tells HAProxy.
+ *
  * Three checks are built in. `ping` always passes. `shutdown`, of readiness, fails from the moment at which a shutdown
  * begins, so that a lame duck is not ready from its first moment; liveness stays as it is until the end. And
  * {@link startup} makes one that passes once a layer has been built.
@@ -58,7 +61,8 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { addRoutes, type Router, routerOf } from "./internal/effect/routing.js"
 import * as internal from "./internal/health/health.js"
-import { routesOf } from "./internal/health/healthRoutes.js"
+import { healthPages } from "./internal/health/healthPages.js"
+import { routeOf } from "./internal/http/pageRoutes.js"
 import {
   type Answer,
   type CheckOptions,
@@ -222,7 +226,8 @@ export type { Router } from "./internal/effect/routing.js"
  * @since 0.1.0
  * @category routing
  */
-export const router = (options: RouteOptions = {}): Router<Health> => routerOf(routesOf(Health, options))
+export const router = (options: RouteOptions = {}): Router<Health> =>
+  routerOf(healthPages(Health, options).map(routeOf))
 
 /**
  * {@link router} for an `HttpLayerRouter`.
@@ -255,5 +260,5 @@ export const layerRouter = (
   Layer.effectDiscard(Effect.gen(function*() {
     const health = yield* Health
     const router = yield* HttpLayerRouter.HttpRouter
-    yield* addRoutes(router, routesOf(Effect.succeed(health), options))
+    yield* addRoutes(router, healthPages(Effect.succeed(health), options).map(routeOf))
   }))

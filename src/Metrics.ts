@@ -15,6 +15,9 @@
  * | `quiesce_requests_served_total` | | answered in full |
  * | `quiesce_requests_cut_total` | `client_received` | did not get their whole response in a shutdown |
  * | `quiesce_handlers_abandoned_total` | | ignored interruption, and were left behind |
+ * | `quiesce_background_tasks` | | background work that runs |
+ * | `quiesce_background_failed_total` | | background work that has failed |
+ * | `quiesce_background_lost_total` | | interrupted or left behind in a shutdown |
  * | `quiesce_shutdown_duration_seconds` | `outcome` | histogram: from its beginning to its report |
  * | `quiesce_drain_duration_seconds` | `outcome` | histogram: from the closing of the listeners to the end, or the deadline |
  * | `quiesce_hook_duration_seconds` | `hook`, `outcome` | histogram, whose count is the number of hooks |
@@ -94,9 +97,9 @@ export const layer = (options: {
       () => new InvalidPolicy({ field: "interval", value: input, expected: `${leastMillis} milliseconds or more` })
     )
     const labels = yield* currentLabels
-    yield* watch(server, (inside) => {
-      if (options.server !== undefined) inside.telemetry.name = options.server
-      const sampler = new Sampler(inside, withLabels(labels, { server: inside.telemetry.name }))
+    yield* watch(server, (view) => {
+      if (options.server !== undefined) view.telemetry.name = options.server
+      const sampler = new Sampler(view, withLabels(labels, { server: view.telemetry.name }))
       return {
         look: () => sampler.sample(),
         pause: (stopping) => stopping ? Math.min(interval, stoppingMillis) : interval,

@@ -7,6 +7,7 @@
  * ├─ Server
  * │   ├─ Listener …                      released first: stop accepting
  * │   ├─ onShutdown hook …               run once, when draining starts
+ * │   ├─ background work …               awaited; interrupted after the deadline
  * │   └─ Connection …                    idle: asked to leave at once; active: awaited
  * │        ├─ its own scope              what a handler attached to this connection
  * │        └─ request fibers             interrupted only after the deadline, and then awaited
@@ -22,6 +23,7 @@
  * - Its log, through Effect's `Logger`: the beginning, the phases, what it waits for (every second at first, then less
  *   often), the deadline, each hook, the report. Each is one line. All of it as data is in one annotation, `quiesce`,
  *   which every logger gets but the pretty one: `event` (`ShutdownStarted`, `DrainingStarted`, `Waiting`, `HookEnded`,
+ *   `BackgroundEnded`, `BackgroundFailed`,
  *   `DeadlineExceeded`, `Closing`, `ShutdownEnded`), `listeners`, `phase`, `connections` by state, `inFlight` (how many
  *   requests), `requests` (the 20 oldest: `method`, `path`, `remoteAddress`, `ageMillis`), `hooks`, `leftMillis`; at the
  *   end `outcome`, `durationMillis`, `served`, `cut`, `cutRequests`, …
@@ -53,6 +55,7 @@ import * as Stream from "effect/Stream"
 import { withoutDefects } from "./internal/effect/causes.js"
 import { type Current, Event, Server, type ServerService } from "./internal/model/server.js"
 import { checkNames, policyNames } from "./internal/policy/optionNames.js"
+import { scopedBackground } from "./internal/server/background.js"
 import * as internal from "./internal/server/make.js"
 import { untilClosed } from "./internal/signals/program.js"
 import type * as Listener from "./Listener.js"
@@ -167,6 +170,39 @@ export const untilShutdown = <A, E, R>(stream: Stream.Stream<A, E, R>): Stream.S
  */
 export const layer = (policy: Shutdown.Policy = {}): Layer.Layer<Server, Shutdown.InvalidPolicy> =>
   Layer.scoped(Server, make(policy))
+
+/**
+ * Work in the background of a server, such as a consumer of a queue, for as long as the layer is built: see
+ * {@link ServerService.background}. When a shutdown has begun, the layer waits for its end, so that what it uses
+ * outlives it. If the layer is released before that, the work is interrupted.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Queue } from "effect"
+ * import { Server } from "quiesce"
+ *
+ * declare const jobs: Queue.Dequeue<string>
+ * declare const run: (job: string) => Effect.Effect<void>
+ *
+ * // takes one job after the other, until a shutdown begins; the job that runs then is finished
+ * const consume = Effect.flatMap(Server.Server, ({ shuttingDown }) =>
+ *   Effect.uninterruptibleMask((restore) => Effect.flatMap(restore(Queue.take(jobs)), run)).pipe(
+ *     Effect.forever,
+ *     Effect.raceFirst(shuttingDown)
+ *   ))
+ *
+ * const Consumer = Server.layerBackground("jobs", consume)
+ * ```
+ *
+ * @since 0.3.0
+ * @category layers
+ */
+export const layerBackground = <A, E, R>(
+  name: string,
+  effect: Effect.Effect<A, E, R>
+): Layer.Layer<never, Shutdown.ServerClosed, Server | Exclude<R, Scope.Scope>> =>
+  Layer.scopedDiscard(Effect.flatMap(Server, (server) => scopedBackground(server, name, effect)))
 
 /**
  * {@link layer} with a policy that is read from the configuration.

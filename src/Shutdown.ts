@@ -24,20 +24,20 @@
  */
 
 import * as Duration from "effect/Duration"
-import type { Phase, Policy } from "./internal/model/policy.js"
+import type { Phase, Policy, WebSocketPolicy } from "./internal/model/policy.js"
 import { defaultPolicy, pollSchedule } from "./internal/policy/defaults.js"
 
 export { defaultPolicy, pollSchedule }
-export type { Phase, Policy }
+export type { Phase, Policy, WebSocketPolicy }
 
 export { DeadlineExceeded, InvalidPolicy, ServerClosed } from "./internal/model/errors.js"
-export type { CutRequest, EndedStream, HookReport, Report } from "./internal/model/report.js"
+export type { BackgroundReport, CutRequest, EndedStream, HookReport, Report } from "./internal/model/report.js"
 export { config } from "./internal/policy/policyConfig.js"
 export { development, docker, kubernetes, systemd } from "./internal/policy/presets.js"
 
 /**
  * Go's numbers (`net/http` `Server.Shutdown` with a background context): no lame duck, no deadline, no grace for
- * idle connections, 5 seconds for those that never sent a byte ([rules D3, D13](../docs/go-rules.md#d-shutdown)).
+ * idle connections, 5 seconds for those that never sent a byte ([Go's rules](../docs/go-rules.md#d-shutdown)).
  *
  * **Example**
  *

@@ -51,6 +51,8 @@
  * - `Server.launch` is told of a signal only where it is the program's own step, not where it was forked, raced or put
  *   in an `Effect.all` with concurrency: there the first signal interrupts all, so that nothing goes on beside it.
  *   Under `runMain` the exit code is the same; to have the report there, take it from `closed` in a finalizer.
+ * - Stock `runMain` logs nothing of a program that a signal has interrupted. What a finalizer fails with after the drain is
+ *   in the log with {@link handle} or {@link teardown}; with neither, a line says that something may have failed.
  * - A shutdown that something else started is not a first signal: the first one that comes then joins it.
  * - A server that is made outside of the program, by a `ManagedRuntime` say, is not known to it: signals reach it only
  *   through its scope.
@@ -74,14 +76,14 @@ import { inheritFiberRefs, unsafeInterrupt } from "./internal/effect/fibers.js"
 import * as RealTime from "./internal/effect/realTime.js"
 import { interruptedIsClean, withExitCode } from "./internal/effect/teardown.js"
 import * as Line from "./internal/log/line.js"
-import { HandoffFailed } from "./internal/model/handoffFailed.js"
 import { checkNames } from "./internal/policy/optionNames.js"
 import { sayWhatRuns } from "./internal/signals/finalizing.js"
+import { logFailures, programEnded } from "./internal/signals/lateFailures.js"
 import { isUnderRunMain } from "./internal/signals/otherListeners.js"
 import { begins, endWith, goesOn, isOver, settle } from "./internal/signals/processEnd.js"
 import { Program, ProgramService } from "./internal/signals/program.js"
 import { invalid, isKnown, listen } from "./internal/signals/signals.js"
-import { DeadlineExceeded, type InvalidPolicy } from "./Shutdown.js"
+import type { InvalidPolicy } from "./Shutdown.js"
 
 /**
  * Which signals are handled.
@@ -143,9 +145,6 @@ export class Forced extends Data.TaggedError("Forced")<{ readonly signal: NodeJS
     return 128 + Os.constants.signals[this.signal]
   }
 }
-
-/** The server, and the primary of workers, have said in the log what has become of their shutdown. */
-const isLogged = (defect: unknown): boolean => defect instanceof DeadlineExceeded || defect instanceof HandoffFailed
 
 const optionNames = Object.keys({ signals: true } satisfies { readonly [K in keyof Options]-?: true })
 
@@ -248,11 +247,7 @@ export const handle =
         // what an interrupted fiber has failed with is dropped, and the exit code with it
         const raised = failuresAsDefects(ended)
         // `runMain` logs nothing of a program that was interrupted
-        if (Exit.isFailure(raised)) {
-          for (const defect of defects(raised.cause)) {
-            if (!isLogged(defect)) around.log(Line.error("Failed after the shutdown", {}, Cause.die(defect)))
-          }
-        }
+        if (Exit.isFailure(raised)) logFailures(raised.cause, (line) => around.log(line))
         return yield* raised
       })
     )
@@ -281,6 +276,7 @@ export const teardown: Runtime.Teardown = (exit, onExit) => {
     ? defects(exit.cause).find((defect) => defect instanceof Forced)
     : undefined
   const ends = (code: number) => endWith(exit, code, onExit)
+  programEnded(exit)
   if (forced === undefined) withExitCode(exit, ends)
   else ends(forced.exitCode)
 }

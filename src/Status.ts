@@ -82,12 +82,12 @@ export const layer = (options: Options = {}): Layer.Layer<never, InvalidPolicy, 
     const server = yield* Server
     const { out = process.stderr, serving = false } = options
     if (!Terminal.isLive(out)) return
-    yield* watch(server, (inside) => {
+    yield* watch(server, (view) => {
       const terminal = Terminal.make(out, [process.stdout, process.stderr])
       return {
         look: () => {
-          inside.telemetry.statusShown = inside.telemetry.startedAt !== undefined
-          terminal.draw(lines(inside, (code, text) => out.hasColors() ? `\u001b[${code}m${text}\u001b[0m` : text))
+          view.telemetry.statusShown = view.telemetry.startedAt !== undefined
+          terminal.draw(lines(view, (code, text) => out.hasColors() ? `\u001b[${code}m${text}\u001b[0m` : text))
         },
         pause: (stopping) => stopping || serving ? drawMillis : Number.POSITIVE_INFINITY,
         onRelease: terminal.close,
@@ -100,9 +100,9 @@ const dim = 2
 
 const yellow = 33
 
-const lines = (inside: WatchedServer, paint: (code: number, text: string) => string): ReadonlyArray<string> => {
-  const { phase } = inside.telemetry
-  const progress = progressOf(inside, named)
+const lines = (view: WatchedServer, paint: (code: number, text: string) => string): ReadonlyArray<string> => {
+  const { phase } = view.telemetry
+  const progress = progressOf(view, named)
   if (phase === "Serving") {
     return [paint(dim, `Serving: ${connections(progress)}, ${count(progress.inFlight, "request")} in flight`)]
   }

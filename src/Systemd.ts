@@ -229,13 +229,13 @@ const life = (
 
 /** One line of it: `systemctl status` has no room for more. */
 const status = (server: ServerService): string => {
-  const inside = viewOf(server)
-  if (inside === undefined) return "Shutting down"
-  const progress = progressOf(inside, 1)
+  const view = viewOf(server)
+  if (view === undefined) return "Shutting down"
+  const progress = progressOf(view, 1)
   const left = timeLeft(progress)
   const oldest = progress.oldest.map((each) => request(each))
   return [
-    `${inside.telemetry.phase}${left === undefined ? "" : `, ${left}`}: ${connections(progress)}`,
+    `${view.telemetry.phase}${left === undefined ? "" : `, ${left}`}: ${connections(progress)}`,
     ...(progress.inFlight > 0 ? [`${count(progress.inFlight, "request")} in flight, the oldest ${oldest.join()}`] : [])
   ].join("; ")
 }

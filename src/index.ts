@@ -7,6 +7,13 @@
 export * as Admin from "./Admin.js"
 
 /**
+ * HAProxy's agent check: it is told in a line whether the server wants traffic.
+ *
+ * @since 0.3.0
+ */
+export * as AgentCheck from "./AgentCheck.js"
+
+/**
  * The connections of a server, and what a handler may attach to one.
  *
  * @since 0.1.0

@@ -30,15 +30,16 @@
  *   with the `RpcClientError` of the connection's end, and can be sent again.
  * - A stream that never ends is cut at the deadline. End it in time with `Server.untilShutdown`.
  * - Without this module, a server of `@effect/rpc` interrupts its calls when its layer is released, before anything
- *   that it runs on can wait for them. The exception is RPC over HTTP where `HttpServer.serve` is built on top of it.
- *   Calls over sockets and WebSockets that are cut so are in the report (`by: "rpc"`, since 0.2.0).
+ *   that it runs on can wait for them. The exception is RPC over HTTP and its WebSockets where `HttpServer.serve` is built
+ *   on top of it: their calls are awaited. Those that are cut over sockets and WebSockets are in the report (`by: "rpc"`,
+ *   since 0.2.0).
  * - `RpcServer.layerHttpRouter` and `toHttpApp` (with Effect 4: `layerHttp`, `toHttpEffect`) make their protocol themselves:
  *   there is nothing to wrap. Use `RpcServer.layer` with one of the `layerProtocol…`.
  * - A call that is made `Rpc.uninterruptible` has its result sent when it ends within `killTimeout` after the deadline. Over
  *   HTTP its client has been answered with 503 by then.
- * - Over HTTP, a call that is cut is answered with 503, as any other request. The client of `@effect/rpc` does not look
- *   at the status of an answer, be it ours or the 502 of a proxy, and goes on waiting for a result: give it an
- *   `HttpClient` that fails for those (`HttpClient.filterStatusOk`).
+ * - Over HTTP, the client of a call that is cut gets 503, as that of any other request; if its result was a stream that
+ *   had begun, that ends midway. The client of RPC does not look at the status of an answer, be it ours or the 502 of a
+ *   proxy, and goes on waiting for a result: give it an `HttpClient` that fails for those (`HttpClient.filterStatusOk`).
  *
  * @since 0.1.0
  * @module
@@ -57,7 +58,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { connectionOf, type TrackedConnection } from "./internal/core/connection.js"
 import { fibersOf } from "./internal/drain/requestFibers.js"
-import { CallRun } from "./internal/effect/rpc.js"
+import { CallRun, clientGone } from "./internal/effect/rpc.js"
 import { type Call, callsOf } from "./internal/protocol/rpcCalls.js"
 import { BetweenCalls } from "./internal/sockets/socketServer.js"
 import { Server } from "./Server.js"
@@ -164,6 +165,15 @@ const draining = (protocol: Protocol, shutdown: Effect.Effect<unknown, unknown>)
       return run.start(handle)
     })
 
+  /** Who has gone has its calls interrupted, as it would have done itself. */
+  const interruptAbandoned = (handle: Handle) =>
+    Effect.forever(Effect.flatMap(clientGone(protocol), (clientId) =>
+      Effect.forEach(
+        [...clients.get(clientId)?.keys() ?? []],
+        (requestId) => handle(clientId, { _tag: "Interrupt", requestId }),
+        { discard: true }
+      )))
+
   return {
     ...protocol,
     send: (clientId, response, transferables) => {
@@ -190,13 +200,21 @@ const draining = (protocol: Protocol, shutdown: Effect.Effect<unknown, unknown>)
             : handle(clientId, message)
         ))),
         Fiber.join,
-        // what was cut is raised by the finalizer of the server, whose exit somebody looks at
-        (fiber) => Effect.zipRight(Effect.ignore(shutdown), Fiber.interrupt(fiber))
+        (fiber) =>
+          Effect.acquireUseRelease(
+            Effect.forkDaemon(Effect.interruptible(interruptAbandoned(handle))),
+            // what was cut is raised by the finalizer of the server, whose exit somebody looks at
+            () => Effect.ignore(shutdown),
+            (interrupting) => Fiber.interruptAll([interrupting, fiber])
+          )
       )
   }
 }
 
 type RequestId = RpcMessage.RequestEncoded["id"]
+
+/** What the server does with a message. */
+type Handle = Parameters<Protocol["run"]>[0]
 
 /** The connection that a message has come on, whatever has received it. */
 const openOfContext = (context: Context.Context<never>): TrackedConnection | undefined => {

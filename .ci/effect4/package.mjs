@@ -15,7 +15,7 @@ export const buildPackage = (tree) => {
   const out = Path.join(tree, "package")
   Fs.rmSync(out, { recursive: true, force: true })
   const described = manifest()
-  for (const name of described.files) {
+  for (const name of described.files.filter((name) => !name.startsWith("!"))) {
     const ofTree = Path.join(tree, name)
     const from = Fs.existsSync(ofTree) ? ofTree : Path.join(root, name)
     if (name === "dist") continue

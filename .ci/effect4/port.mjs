@@ -18,14 +18,13 @@ const list = (name) => JSON.parse(Fs.readFileSync(Path.join(here, name), "utf8")
 const dropped = list("drop.json")
 
 /**
- * Tests, and what they alone need: a whole path, the tests of a file by their titles, or a file that is written anew in the
- * overlay (`byHand`). Each has its reason.
+ * Tests, and what they alone need: a whole path, or the tests of a file by their titles. Each has its reason.
  */
 export const leftOut = list("leftOut.json")
 
 const whole = [
   ...dropped,
-  ...leftOut.flatMap(({ byHand, path, tests }) => tests === undefined && !byHand ? [path] : [])
+  ...leftOut.flatMap(({ path, tests }) => tests === undefined ? [path] : [])
 ]
 
 /** Whether Effect 4's line has no such file. */
@@ -333,8 +332,9 @@ const documentEdits = (file, text, at = 0) =>
 export const portedDocument = (file, text) => {
   const result = new Edited(text)
   result.edit(documentEdits(file, text))
-  // what is only for readers of the other line
+  // what is only for readers of the other line, and of this one
   return result.replace(/<!-- effect3 -->(\n[\s\S]*?<!-- \/effect3 -->\n+|.*?<!-- \/effect3 -->)/g, "")
+    .replace(/<!-- effect4: ([\s\S]*?)\s-->/g, (_, text) => text)
 }
 
 /** A source as Effect 4 says it, and where each of its characters comes from. */

@@ -110,6 +110,7 @@ export const members = {
   "Scope:extend": "provide",
   "Scope:CloseableScope": "Closeable",
   "Exit:isInterrupted": "hasInterrupts",
+  "Cause:isInterrupted": "hasInterrupts",
   "Cause:isInterruptedOnly": "hasInterruptsOnly",
   "Cause:sequential": "combine",
   "Cause:parallel": "combine",

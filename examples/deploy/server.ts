@@ -6,7 +6,18 @@ import { HttpLayerRouter, HttpServerResponse } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
 import { Config, type Duration, Effect, Layer, Option } from "effect"
 import { createServer } from "node:http"
-import { Admin, Handoff, Health, Metrics, NodeHttpServer, Shutdown, Signals, Supervisor, Systemd } from "quiesce"
+import {
+  Admin,
+  AgentCheck,
+  Handoff,
+  Health,
+  Metrics,
+  NodeHttpServer,
+  Shutdown,
+  Signals,
+  Supervisor,
+  Systemd
+} from "quiesce"
 
 const presets = (lameDuck?: Duration.Duration) => ({
   docker: () => Shutdown.docker({ stopTimeout: "10 seconds", lameDuck }),
@@ -40,6 +51,12 @@ const AdminLive = Admin.layerConfig(Config.all({
   host: Config.string("ADMIN_HOST").pipe(Config.withDefault("127.0.0.1"))
 }))
 
+// haproxy-agent.cfg: HAProxy is told that the app drains
+const AgentCheckLive = Layer.unwrapEffect(Effect.gen(function*() {
+  const port = yield* Config.option(Config.integer("AGENT_PORT"))
+  return Option.match(port, { onNone: () => Layer.empty, onSome: (port) => AgentCheck.layer({ port }) })
+}))
+
 // app-handoff.service: a reload hands over to a new process
 const pidFile = process.env["PID_FILE"]
 
@@ -58,6 +75,7 @@ HttpLayerRouter.serve(Routes, { disableLogger: true }).pipe(
   Supervisor.pm2,
   Layer.provide(Metrics.layer()),
   Layer.provide(AdminLive),
+  Layer.provide(AgentCheckLive),
   Layer.provide(Health.layer),
   Layer.provide(ServerLive),
   pidFile === undefined ? Layer.launch : Handoff.launch({ pidFile }),

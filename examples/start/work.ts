@@ -37,22 +37,18 @@ const download = Effect.map(
     })
 )
 
-/** An order is executed when it says so, and its client must then hear of it. */
-const orders = (executed: (id: string) => void) =>
-  Effect.gen(function*() {
-    const id = yield* Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => request.text)
-    executed(id)
-    return HttpServerResponse.text(id)
-  })
+const orders = Effect.gen(function*() {
+  const id = yield* Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => request.text)
+  return HttpServerResponse.text(id)
+})
 
 export const work = (options: {
   /** Ends streams that would go on for ever. */
   readonly streamsEnd: Effect.Effect<void>
-  readonly executed?: (id: string) => void
 }) =>
   Layer.mergeAll(
     HttpLayerRouter.add("GET", "/slow", slow),
     HttpLayerRouter.add("GET", "/stream", stream(options.streamsEnd)),
     HttpLayerRouter.add("GET", "/download", download),
-    HttpLayerRouter.add("POST", "/orders", orders(options.executed ?? (() => {})))
+    HttpLayerRouter.add("POST", "/orders", orders)
   )

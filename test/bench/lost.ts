@@ -47,7 +47,7 @@ const play = async (which: Measured, scenario: Scenario): Promise<Outcome> => {
   Fs.writeFileSync(notes, "")
   try {
     const server = await start(which, { BENCH_EXECUTED: notes })
-    const clients = client("lost.mjs", scenario, server.port, 1)
+    const clients = client("lost.ts", scenario, server.port, 1)
     await clients.message<"ready">()
     await server.signal()
     clients.say("signalled")

@@ -179,7 +179,9 @@ export interface Client {
 
 export const client = (file: string, ...args: ReadonlyArray<string | number>): Client => {
   const child = known(
-    fork(Path.join(fileURLToPath(new URL("./clients", import.meta.url)), file), args.map(String), { execArgv: [] })
+    fork(Path.join(fileURLToPath(new URL("./clients", import.meta.url)), file), args.map(String), {
+      execArgv: file.endsWith(".ts") ? ["--import", "tsx"] : []
+    })
   )
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()))
   const waiting: Array<unknown> = []

@@ -5,12 +5,12 @@ import { check, type CheckFailed, type Options, type Report } from "quiesce/chec
 import { describe, expect, it } from "vitest"
 import { freePort } from "../../src/internal/check/process/listening.js"
 import { waitFor } from "../support/wait.js"
-import { aliveIn, behaving, common, faulty, lostIn, pidsIn, sawIn, startedIn, withFolder } from "./servers.js"
+import { aliveIn, behaving, faulty, lostIn, pidsIn, sawIn, startedIn, withFolder } from "./servers.js"
 
 const quick = ["half-head", "exit-code"]
 
 const run = (options: Partial<Options> & Pick<Options, "command">): Promise<Report> =>
-  check({ ...common, only: quick, ...options })
+  check({ only: quick, ...options })
 
 /** Long enough for a machine with much else to do. */
 const limit = { timeout: 60_000 }
@@ -50,6 +50,36 @@ describe("a check", limit, () => {
     expect([...lostIn(ipv6), ...lostIn(own)]).toEqual([])
   })
 
+  it("waits for a server that needs five seconds to start, wherever it listens then", async () => {
+    const port = await freePort()
+    const LATE = "5000"
+    const [told, own] = await Promise.all([
+      run({ command: behaving("serves"), env: { LATE }, only: ["half-head"] }),
+      run({ command: behaving("serves"), env: { LATE, OWN_PORT: String(port) }, only: ["half-head"] })
+    ])
+    expect(told.offer.startMillis).toBeGreaterThanOrEqual(5000)
+    expect(told.offer).toMatchObject({ separate: true })
+    expect(own.offer).toMatchObject({ target: { port }, separate: false })
+    expect([told, own].map(({ kept, lost }) => ({ kept, lost }))).toEqual([
+      { kept: 1, lost: 0 },
+      { kept: 1, lost: 0 }
+    ])
+  })
+
+  it("knows a second port, which no two starts can have at once, and asks the one that has the path", async () => {
+    const [second, own, metrics] = [await freePort(), await freePort(), await freePort()]
+    const [told, found] = await Promise.all([
+      run({ command: behaving("metrics"), env: { METRICS_PORT: String(second) } }),
+      run({
+        command: behaving("metrics"),
+        env: { METRICS_PORT: String(metrics), OWN_PORT: String(own) },
+        only: ["half-head"]
+      })
+    ])
+    expect(told).toMatchObject({ kept: 2, lost: 0, offer: { separate: false, otherPorts: [second] } })
+    expect(found).toMatchObject({ kept: 1, lost: 0, offer: { status: 200, target: { port: own } } })
+  })
+
   it("knows a Unix socket, that of the server and one of its own for each start", () =>
     withFolder(async (folder) => {
       const path = join(folder, "server.sock")
@@ -83,7 +113,7 @@ describe("a check", limit, () => {
 describe("nothing is left of a server", limit, () => {
   const gone = async (folder: string, processes: number) => {
     expect(startedIn(folder).length).toBeGreaterThanOrEqual(processes)
-    await waitFor(() => `the end of ${aliveIn(folder).join()}`, () => aliveIn(folder).length === 0, 5000)
+    await waitFor(() => `the end of ${aliveIn(folder).join()}`, () => aliveIn(folder).length === 0, 30_000)
   }
 
   it("that forks, also where a child has left its process group", () =>
@@ -122,6 +152,14 @@ describe("nothing is left of a server", limit, () => {
       await gone(folder, 1)
     }))
 
+  it("that goes into the background", () =>
+    withFolder(async (folder) => {
+      const failure = await run({ command: behaving("daemon"), env: { PIDS: pidsIn(folder) } })
+        .catch((cause: unknown) => cause as CheckFailed)
+      expect(failure).toMatchObject({ reason: "DiedAtStart", message: expect.stringContaining("in the foreground") })
+      await gone(folder, 2)
+    }))
+
   it("that never answers", () =>
     withFolder(async (folder) => {
       const failure = await run({
@@ -131,6 +169,13 @@ describe("nothing is left of a server", limit, () => {
       }).catch((cause: unknown) => cause as CheckFailed)
       expect(failure).toMatchObject({ reason: "DoesNotAnswer", output: "" })
       await gone(folder, 2)
+    }))
+
+  it("that has closed its output", () =>
+    withFolder(async (folder) => {
+      const report = await run({ command: behaving("mute"), env: { PIDS: pidsIn(folder) } })
+      expect(lostIn(report)).toEqual([])
+      await gone(folder, 3)
     }))
 
   it("that prints without end", () =>

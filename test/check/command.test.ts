@@ -31,7 +31,7 @@ describe("the command", limit, () => {
       ...faulty("exit-code")
     ])
     expect(stdout).toMatch(/^✓ half-head +answered 200, with Connection: close$/m)
-    expect(stdout).toMatch(/^✗ exit-code +exit code 3 after \d+ ms$/m)
+    expect(stdout).toMatch(/^✗ exit-code +exit code 3 after [\d.]+ m?s$/m)
     expect(stdout).toMatch(/^1 kept, 1 lost, in /m)
     expect(stdout).toMatch(/^ {2}remedy +Handle SIGTERM/m)
     expect(stdout).toMatch(/server +signal +SIGTERM$/m)
@@ -65,6 +65,20 @@ describe("the command", limit, () => {
     ])
     expect(stdout).toMatch(/^exit-code +✓ kept +✗ lost$/m)
     expect(code).toBe(0)
+  })
+
+  it("says what cannot be compared, and all about the server that is checked", async () => {
+    const { code, stderr, stdout } = await quiesce([
+      "check",
+      "--only=exit-code",
+      "--json",
+      "--compare=false",
+      "--",
+      ...faulty()
+    ])
+    expect(stderr).toContain("it ended before it answered: exit code 1")
+    expect(JSON.parse(stdout)).toMatchObject({ kept: 1, lost: 0 })
+    expect(code).toBe(2)
   })
 
   it("exits with 2 where nothing can be asked, and says why", async () => {

@@ -5,7 +5,7 @@ import * as Fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
-import type { Options, Report } from "quiesce/check"
+import type { Report } from "quiesce/check"
 import { certificate } from "../support/certificate.js"
 import { isGone } from "../support/isGone.js"
 
@@ -52,5 +52,19 @@ export const lostIn = (report: Report): ReadonlyArray<string> =>
 export const sawIn = (report: Report): string =>
   report.results.map(({ name, saw, verdict }) => `${verdict} ${name}: ${saw}`).join("\n")
 
-/** A good server needs 4.5 s for the worst of clients. */
-export const common: Partial<Options> = { killAfterMillis: 9000 }
+/** So many of what it is given run at once; the others wait for their turn. */
+export const lanes = (count: number): <A>(use: () => Promise<A>) => Promise<A> => {
+  let free = count
+  const waiting: Array<() => void> = []
+  return async (use) => {
+    if (free > 0) free--
+    else await new Promise<void>((resolve) => void waiting.push(resolve))
+    try {
+      return await use()
+    } finally {
+      const next = waiting.shift()
+      if (next === undefined) free++
+      else next()
+    }
+  }
+}

@@ -1,88 +1,58 @@
-// Puts real traffic on an app, sends SIGTERM, and prints what each client got and when: first with quiesce, then with
-// stock `@effect/platform-node`. Every number is from this run. It ends by itself, within a minute.
+// Puts `quiesce check` on two apps that differ in one import, and prints what each client got: with quiesce, and with stock
+// `@effect/platform-node`. Every number is from this run. It ends by itself, within a minute.
 //
 //   npm run demo
+import { check, type Report } from "quiesce/check"
 import * as Screen from "../../examples/start/screen.js"
-import { withChild } from "../support/child.js"
-import { now, pace } from "../support/wait.js"
-import { type Client, type Got, traffic } from "./traffic.js"
+import { nodeArgs } from "../support/bundle.js"
+import { makeFixturesFolder } from "../support/fixturesFolder.js"
 
 type Which = "quiesce" | "stock"
 
 const names: Record<Which, string> = { quiesce: "quiesce", stock: "stock @effect/platform-node" }
 
-/** What `docker stop` allows between SIGTERM and SIGKILL. */
-const patienceMs = 10_000
+/** What the app has: examples/start/work.ts. */
+const paths = {
+  path: "/slow?seconds=0",
+  post: "/orders",
+  slow: "/slow?seconds=2",
+  big: "/download?mb=50",
+  stream: "/stream"
+} as const
 
-const screen = Screen.make(process.stdout)
-const { bold, dim, green, line, red } = screen
+const only = ["idle-20ms", "busy", "next-request", "queue", "slow", "big", "never-sends", "stream"]
 
-interface Run {
-  readonly got: ReadonlyArray<readonly [Client, Got]>
-  readonly exit: string
-  readonly clean: boolean
-}
+const { bold, dim, green, line, red } = Screen.make(process.stdout)
+const mark = (good: boolean, text: string) => good ? green(`✓ ${text}`) : red(`✗ ${text}`)
 
-const run = (which: Which): Promise<Run> =>
-  withChild(new URL("./app.ts", import.meta.url), [which], async (child) => {
-    line(bold(`\n${names[which]}`))
-    const target = await child.listening()
-    const clients = traffic()
-    for (const client of clients) await client.begin(target)
-    await pace(500)
-
-    const signalledAt = now()
-    const tell = (what: string, at = now()) =>
-      line(`${dim(`+${((at - signalledAt) / 1000).toFixed(3)} s`.padStart(10))}  ${what}`)
-    child.signal("SIGTERM")
-    tell("SIGTERM", signalledAt)
-    const phases = async () => {
-      for (let nth = child.linesOf("phase").length + 1;; nth++) {
-        const { at, phase } = await child.line("phase", 2 * patienceMs, nth)
-        tell(`phase ${String(phase)}`, Number(at))
+const run = (which: Which): Promise<Report> => {
+  line(bold(`\n${names[which]}`))
+  return check({
+    ...paths,
+    only,
+    command: [process.execPath, ...nodeArgs(new URL("./app.ts", import.meta.url)), which],
+    onProgress: (progress) => {
+      if (progress._tag === "Offered") {
+        line(dim(`  started ${only.length} times, with other clients each time, and stopped with SIGTERM`))
       }
-    }
-    // it ends with the child, one way or the other
-    phases().catch(() => {})
-    const going = clients.map((client) => client.afterSignal(tell))
-
-    const exit = await child.exitWithin(patienceMs)
-    if (exit === undefined) {
-      tell(red(`still running: SIGKILL, as \`docker stop\` does after ${patienceMs / 1000} s`))
-      await child.kill()
-    }
-    await Promise.all(going)
-    if (exit !== undefined) tell(`the process has ended with exit code ${String(exit.code)}`, exit.at)
-    const log = child.stdout().split("\n").filter((text) => text !== "" && !text.startsWith("{"))
-    if (log.length > 0) line(dim(`\nwhat it logged:\n${log.join("\n")}`))
-
-    const got: Array<readonly [Client, Got]> = []
-    for (const client of clients) got.push([client, await client.got(child)])
-    return {
-      got,
-      exit: exit === undefined
-        ? `SIGKILL after ${patienceMs / 1000} s`
-        : `exit ${String(exit.code)} after ${((exit.msSinceSignal ?? 0) / 1000).toFixed(1)} s`,
-      clean: exit?.code === 0
+      if (progress._tag === "Finished") line(`  ${mark(progress.result.verdict === "kept", progress.result.name)}`)
     }
   })
+}
 
-line("Two apps that differ in one import get the same traffic, and then SIGTERM.")
+makeFixturesFolder()
+line("Two apps that differ in one import get the same clients, and then SIGTERM.")
 const quiesce = await run("quiesce")
 const stock = await run("stock")
 
-const mark = (good: boolean, text: string) => good ? green(`✓ ${text}`) : red(`✗ ${text}`)
-const side = (title: string, ours: string, theirs: string) => {
-  line(`\n${title}`)
-  line(`  quiesce  ${ours}`)
-  line(`  stock    ${theirs}`)
-}
 line(bold("\nWhat each client got"))
-for (const [index, [client, ours]] of quiesce.got.entries()) {
-  const theirs = stock.got[index]![1]
-  side(client.title, mark(ours.whole, ours.text), mark(theirs.whole, theirs.text))
+for (const [index, ours] of quiesce.results.entries()) {
+  const theirs = stock.results[index]!
+  line(`\n${ours.sentence}`)
+  line(`  quiesce  ${mark(ours.verdict === "kept", ours.saw)}`)
+  line(`  stock    ${mark(theirs.verdict === "kept", theirs.saw)}`)
 }
-side("the process", mark(quiesce.clean, quiesce.exit), mark(stock.clean, stock.exit))
+line(`\nThe same for a server of your own: ${bold("npx quiesce check -- node server.js")}`)
 
 // So that a script can tell: everybody got everything from quiesce.
-process.exitCode = quiesce.clean && quiesce.got.every(([, got]) => got.whole) ? 0 : 1
+process.exitCode = quiesce.kept === only.length ? 0 : 1

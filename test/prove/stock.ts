@@ -1,5 +1,6 @@
 /** The scenarios of the table in docs/guarantees.md: what stock `@effect/platform-node` does when SIGTERM comes, and what we do. */
-import { scenarios } from "../conformance/stock/scenarios/all.js"
+import { cellText, rowsOf } from "../conformance/stock/rows.js"
+import { makeFixturesFolder } from "../support/fixturesFolder.js"
 import { type Outcome, progress, timed } from "./outcome.js"
 
 export interface Row {
@@ -13,36 +14,25 @@ export interface Table {
   readonly rows: ReadonlyArray<Row>
 }
 
-/** The patience of `docker stop`: that of the table. */
-const patience = 10_000
-
 export const runTable = async (withStock: boolean): Promise<Table> => {
-  const rows: Array<Row> = []
-  const failures: Array<string> = []
-  const kept = { stock: 0, quiesce: 0 }
-  const cell = async (which: "stock" | "quiesce", scenario: typeof scenarios[number]): Promise<string> => {
-    const outcome = await scenario.run(which, patience)
-    if (outcome.kept) kept[which]++
-    else if (which === "quiesce") failures.push(`${scenario.title}: ${outcome.saw}`)
-    return `${outcome.kept ? "✓" : "✗"} ${outcome.saw}`
-  }
-  const [, seconds] = await timed(async () => {
-    // one after the other: what is measured must not depend on what runs beside it
-    for (const scenario of scenarios) {
-      const stock = withStock ? await cell("stock", scenario) : "–"
-      rows.push({ title: scenario.title, stock, quiesce: await cell("quiesce", scenario) })
-      progress(`  ${rows.length} of ${scenarios.length}: ${scenario.title}`)
-    }
-  })
-  const of = (count: number) => `${count} of ${scenarios.length}`
+  makeFixturesFolder()
+  const servers = withStock ? ["quiesce", "stock"] as const : ["quiesce"] as const
+  const [rows, seconds] = await timed(() => rowsOf(servers, (what) => progress(`  ${what}`)))
+  const keptBy = (nth: number) => `${rows.filter(({ cells }) => cells[nth]?.kept).length} of ${rows.length}`
   return {
-    rows,
+    rows: rows.map(({ cells: [quiesce, stock], title }) => ({
+      title,
+      stock: stock === undefined ? "–" : cellText(stock),
+      quiesce: quiesce === undefined ? "–" : cellText(quiesce)
+    })),
     outcome: {
       how: withStock ? "stock @effect/platform-node and quiesce, at SIGTERM" : "quiesce, at SIGTERM",
-      often: `${scenarios.length} scenarios`,
-      result: `lost nothing and ended: quiesce ${of(kept.quiesce)}${withStock ? `, stock ${of(kept.stock)}` : ""}`,
+      often: `${rows.length} scenarios`,
+      result: `lost nothing and ended: quiesce ${keptBy(0)}${withStock ? `, stock ${keptBy(1)}` : ""}`,
       seconds,
-      failures
+      failures: rows.flatMap(({ cells: [quiesce], title }) =>
+        quiesce?.kept === true ? [] : [`${title}: ${quiesce?.saw}`]
+      )
     }
   }
 }

@@ -65,7 +65,7 @@ export const start = async (options: InProcessOptions = {}): Promise<InProcessAp
     started: async (count = 1) =>
       void await waitFor(`${count} handlers`, () => said("started").length >= count, 15_000),
     interrupt,
-    report: async (limitMs = 15_000) => {
+    report: async (limitMs = 90_000) => {
       if (!interrupted) interrupt()
       await waitFor("the scope to close", ended.promise, limitMs)
       return Effect.runPromise(

@@ -278,7 +278,11 @@ const effect: ReadonlyArray<Checked> = [
     tls: "http2",
     stop: "one import changed, and `Signals.teardown`",
     documentation: "../README.md#quickstart",
-    notes: quiesceNotes,
+    notes: [
+      ...quiesceNotes,
+      "`runMain` of Effect 3 listens for one signal, and the next ends the process at once. `Signals.handle()` in the "
+      + "program keeps `signal-twice`."
+    ],
     packages: ["quiesce", ...installedIn(root, "effect", "@effect/platform", "@effect/platform-node")]
   }),
   onNode({

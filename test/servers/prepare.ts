@@ -34,7 +34,7 @@ export const install = async (folder: string): Promise<void> => {
 }
 
 /** quiesce as it is published, beside what it is used with. A link to it would be a circle of folders. */
-const copy = (from: string, folder: string): void => {
+export const copy = (from: string, folder: string): void => {
   const to = `${folder}node_modules/quiesce`
   Fs.rmSync(to, { recursive: true, force: true })
   for (const part of ["dist", "package.json"]) Fs.cpSync(`${from}${part}`, `${to}/${part}`, { recursive: true })

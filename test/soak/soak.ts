@@ -3,6 +3,7 @@
  * servers shut down. Nothing of a cycle may be left in the next; the heap is looked into, early and at the end.
  */
 import { recordProcessErrors } from "../adversarial/support/processErrors.js"
+import { fiberClass } from "../support/effect/fibers.js"
 import { growth, heapAfterGc, snapshot, untilNoGrowth } from "../support/leaks.js"
 import { now, pace } from "../support/wait.js"
 import { growers, type Growth, measureHeap } from "./heap.js"
@@ -39,7 +40,7 @@ export const watched: ReadonlyArray<string> = [
   "Timeout",
   "AbortController",
   "AbortSignal",
-  "FiberRuntime",
+  fiberClass,
   "Latch",
   "ServerRequestImpl"
 ]

@@ -15,7 +15,10 @@ const external = (root: string): ReadonlyArray<string> => {
   return [...Object.keys(devDependencies).filter((name) => !/^(@effect\/|effect$)/.test(name)), "undici", "ws"]
 }
 
-const bundle = (root: string, fixture: URL): string =>
+/** As esbuild has it: whether packages are part of the bundle, or imported as they are installed. */
+export type Packages = "bundle" | "external"
+
+const bundle = (root: string, fixture: URL, packages: Packages): string =>
   buildSync({
     entryPoints: [fileURLToPath(fixture)],
     absWorkingDir: root,
@@ -25,6 +28,7 @@ const bundle = (root: string, fixture: URL): string =>
     platform: "node",
     target: "node20",
     format: "esm",
+    packages,
     external: [...external(root)],
     // errors and spans have the names of classes and functions
     keepNames: true,
@@ -36,25 +40,25 @@ const bundle = (root: string, fixture: URL): string =>
     }
   }).outputFiles[0]?.text ?? ""
 
-/** A fixture that is translated as it is loaded, module by module, so that hooks see what it imports. */
+/** A fixture that is translated as it is loaded, module by module. */
 export const asModules = (fixture: URL): ReadonlyArray<string> => ["--import", "tsx", fileURLToPath(fixture)]
 
 /**
  * What `node` is told to run the fixture. In a run of vitest, whose configuration makes a folder for them, each is
  * bundled once; elsewhere it is translated as it is loaded.
  */
-export const nodeArgs = (fixture: URL): ReadonlyArray<string> => {
+export const nodeArgs = (fixture: URL, packages: Packages = "bundle"): ReadonlyArray<string> => {
   const folder = process.env["FIXTURES"]
   const source = fileURLToPath(fixture)
   if (folder === undefined) return asModules(fixture)
   // a fixture may start others: there, this module is part of a bundle
   const root = join(folder, "../../")
-  const name = source.slice(root.length).replaceAll(/[^\w.]/g, "-").replace(/\.ts$/, ".mjs")
+  const name = source.slice(root.length).replaceAll(/[^\w.]/g, "-").replace(/\.ts$/, `-${packages}.mjs`)
   const file = join(folder, name)
   if (!Fs.existsSync(file)) {
     // another process may be at it: whoever is first, the file is whole
     const own = join(folder, `${process.pid}-${basename(name)}`)
-    Fs.writeFileSync(own, bundle(root, fixture))
+    Fs.writeFileSync(own, bundle(root, fixture, packages))
     Fs.renameSync(own, file)
   }
   return [file]

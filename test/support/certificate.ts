@@ -1,5 +1,6 @@
 /** A certificate that signs itself, made when it is first needed: clients that are given it as their CA accept it. */
 import { generate } from "selfsigned"
+import { ownLoopback } from "./loopback.js"
 
 export interface Certificate {
   readonly key: string
@@ -13,7 +14,10 @@ export const makeCertificate = async (): Promise<Certificate> => {
     extensions: [
       {
         name: "subjectAltName",
-        altNames: [{ type: 2, value: "localhost" }, { type: 7, ip: "127.0.0.1" }, { type: 7, ip: "::1" }]
+        altNames: [
+          { type: 2, value: "localhost" },
+          ...["127.0.0.1", "::1", ownLoopback].map((ip) => ({ type: 7 as const, ip }))
+        ]
       }
     ]
   })

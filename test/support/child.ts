@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import { asModules, nodeArgs } from "./bundle.js"
+import { asModules, nodeArgs, type Packages } from "./bundle.js"
 import { pathOf, type Under } from "./program.js"
 import type { Target } from "./rawClient.js"
 import { now, pace, waitFor, within } from "./wait.js"
@@ -29,8 +29,10 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string | undefined>>
   /** For example `["--expose-gc"]`. */
   readonly execArgv?: ReadonlyArray<string>
-  /** It loads its modules one by one, and not as a bundle: hooks of `node:module` see them. */
+  /** It loads its modules one by one, and not as a bundle: its classes keep their names. */
   readonly modules?: boolean
+  /** `"external"`: it loads the modules of Effect and the platform one by one: hooks of `node:module` see them. */
+  readonly packages?: Packages
   /** It is run as it stands: JavaScript that imports nothing of this project. */
   readonly asItStands?: boolean
   /** A command that runs the command that follows it. It is what is signalled. */
@@ -67,8 +69,8 @@ const alive = new Set<ChildProcess>()
 process.on("exit", () => alive.forEach((child) => child.kill("SIGKILL")))
 
 export const start = (fixture: URL, args: ReadonlyArray<string> = [], options: StartOptions = {}): Child => {
-  const { asItStands = false, execArgv = [], modules = false, ownGroup = false, under } = options
-  const program = asItStands ? [fileURLToPath(fixture)] : modules ? asModules(fixture) : nodeArgs(fixture)
+  const { asItStands = false, execArgv = [], modules = false, ownGroup = false, packages = "bundle", under } = options
+  const program = asItStands ? [fileURLToPath(fixture)] : modules ? asModules(fixture) : nodeArgs(fixture, packages)
   const own = [...execArgv, ...program, ...args]
   const spawned = {
     detached: ownGroup,
@@ -156,7 +158,7 @@ export const start = (fixture: URL, args: ReadonlyArray<string> = [], options: S
       within(closed, Math.max(1, limitMs - (signalledAt === undefined ? 0 : now() - signalledAt))),
     kill: async () => {
       if (exited === undefined && child.exitCode === null) child.kill("SIGKILL")
-      await waitFor("the end of a killed child", closed, 5000)
+      await waitFor("the end of a killed child", closed, 30_000)
     }
   }
 }

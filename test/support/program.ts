@@ -47,6 +47,8 @@ export const systemdAnalyze: Program = { name: "systemd-analyze", commands: ["sy
 export const systemdNotify: Program = { name: "systemd-notify", commands: ["systemd-notify"], debian: "systemd" }
 export const script: Program = { name: "script", commands: ["script"], debian: "bsdutils" }
 export const nsenter: Program = { name: "nsenter", commands: ["nsenter"], debian: "util-linux" }
+export const prometheus: Program = { name: "Prometheus", commands: ["prometheus"], debian: "prometheus" }
+export const promtool: Program = { name: "promtool", commands: ["promtool"], debian: "prometheus" }
 const asInit = ["--pid", "--fork", "--mount-proc", "--kill-child"]
 /** It runs a command as PID 1 of a namespace. */
 export const unshare: Program = {
@@ -76,7 +78,8 @@ const folders = (): ReadonlyArray<string> =>
   )
 
 const find = ({ commands }: Program): string | undefined =>
-  commands.flatMap((command) => folders().map((folder) => join(folder, command))).find(isExecutable)
+  commands.flatMap((command) => isAbsolute(command) ? command : folders().map((folder) => join(folder, command)))
+    .find(isExecutable)
 
 /** Where it is. */
 export const pathOf = (program: Program): string => {

@@ -4,7 +4,7 @@
  */
 import type * as Socket from "@effect/platform/Socket"
 import type * as SocketServer from "@effect/platform/SocketServer"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
 /** Handles what comes, until the peer has left. */
@@ -12,6 +12,10 @@ export const receive = <E = never, R = never>(
   socket: Socket.Socket,
   handler: (data: string | Uint8Array) => Effect.Effect<unknown, E, R> | void
 ): Effect.Effect<void, E | Socket.SocketError, R> => socket.runRaw(handler)
+
+/** Opens it for a handler that does not look at what comes. */
+export const openUnread = (socket: Socket.Socket): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.asVoid(Effect.forkScoped(Effect.ignore(socket.runRaw(() => {}))))
 
 /** Sends to the peer. */
 export const writerOf = (

@@ -27,11 +27,11 @@ export function waitFor<A>(label: Label, predicate: () => A, limitMs: number): P
 export function waitFor<A>(label: Label, what: PromiseLike<A> | (() => A), limitMs: number): Promise<A> {
   return new Promise<A>((resolve, reject) => {
     const settle = (f: () => void) => {
-      clearTimeout(timer)
+      stopClock()
       clearInterval(poll)
       f()
     }
-    const timer = setTimeout(() => settle(() => reject(new WaitTimedOut(named(label), limitMs))), limitMs)
+    const stopClock = countTime(limitMs, () => settle(() => reject(new WaitTimedOut(named(label), limitMs))))
     let poll: NodeJS.Timeout | undefined
     if (typeof what !== "function") {
       what.then((value) => settle(() => resolve(value)), (cause) => settle(() => reject(cause)))
@@ -48,6 +48,24 @@ export function waitFor<A>(label: Label, what: PromiseLike<A> | (() => A), limit
     poll = setInterval(check, 2)
     check()
   })
+}
+
+/**
+ * Calls back after that much time in which this process ran, unless it is stopped. Where the machine itself stood still,
+ * what is waited for did too: that counts as one second.
+ */
+const countTime = (limitMs: number, over: () => void): () => void => {
+  let timer: NodeJS.Timeout
+  const run = (left: number) => {
+    const begun = performance.now()
+    timer = setTimeout(() => {
+      const rest = left - Math.min(performance.now() - begun, 1000)
+      if (rest < 1) over()
+      else run(rest)
+    }, Math.min(left, 500))
+  }
+  run(limitMs)
+  return () => clearTimeout(timer)
 }
 
 type Falsy = false | 0 | "" | null | undefined

@@ -147,6 +147,8 @@ export interface Offer {
   readonly target: Target
   /** Each start can have a port or a path of its own, so that several can run at once. */
   readonly separate: boolean
+  /** On Linux, the ports that it listens on as well, and that are the same at each start. */
+  readonly otherPorts: ReadonlyArray<number>
   readonly status: number
   readonly startMillis: number
   /** It answers in HTTP/1.1. */

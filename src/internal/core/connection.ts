@@ -7,14 +7,14 @@ import type { Connection, ConnectionState } from "../model/connection.js"
 import type { Exchange } from "./exchange.js"
 import type { ExchangeList } from "./exchangeList.js"
 import type { Lifecycle } from "./lifecycle.js"
-import { lingerMillis, type Protocol } from "./protocol.js"
+import { type GoingAway, lingerMillis, type Protocol } from "./protocol.js"
 
-/** A request that other code in the process has cut, and when. */
+/** A request that was lost without a deadline: other code in the process has cut it, or no handler was there for it. */
 export interface CutElsewhere {
   readonly connection: TrackedConnection
   readonly at: number
   readonly remoteAddress: string
-  readonly by: "application" | "rpc"
+  readonly by: "application" | "noHandler" | "rpc"
 }
 
 /** What a connection, and what it speaks, find of the server that it belongs to. */
@@ -25,11 +25,14 @@ export interface ConnectionOwner {
   readonly connections: ReadonlySet<TrackedConnection>
   /** Event streams end with the drain: the policy says so. */
   readonly endsEventStreams: boolean
+  /** Connections are asked to leave one after the other: the policy spreads that. */
+  readonly takesTurns: boolean
+  readonly goingAway: GoingAway
   /** Keep the head of each response: the policy waits for what it promised. */
   readonly keepHeads: boolean
   /** What protocols have found out about all connections in this turn of the event loop, while all are looked at. */
   readonly parserCache: Map<unknown, unknown> | undefined
-  /** Requests that other code in the process has cut during a shutdown. */
+  /** Requests that were lost during a shutdown, and not by its deadline. */
   readonly cutElsewhere: Map<Exchange, CutElsewhere>
   /** Calls of RPC that were cut by its own release, before a shutdown that may follow. */
   readonly cutBefore: Map<Exchange, CutElsewhere>
@@ -64,7 +67,9 @@ export class TrackedConnection {
   #since: number
   #served = 0
   #isClosing = false
-  #lingersUntil = Number.POSITIVE_INFINITY
+  #lingersUntil: number | undefined = undefined
+  #hasTurn = false
+  #onTurn: Set<() => void> | undefined = undefined
   #fibers = 0
   #onReleased: (() => void) | undefined = undefined
 
@@ -119,13 +124,39 @@ export class TrackedConnection {
     return this.#isClosing
   }
 
+  /** What never ends by itself is ended on it: its turn has come, or that of all. */
+  get endsLongLived(): boolean {
+    return this.#hasTurn || this.registry.lifecycle.endsLongLived
+  }
+
+  /** It is idle, and stays until its turn has come. */
+  get awaitsTurn(): boolean {
+    const { lifecycle, takesTurns } = this.registry
+    return takesTurns && lifecycle.isStopping && !lifecycle.isAborting && !this.endsLongLived
+  }
+
+  /** It is the one that leaves now. */
+  takeTurn(): void {
+    this.#hasTurn = true
+    const listeners = this.#onTurn
+    this.#onTurn = undefined
+    for (const listener of listeners ?? []) listener()
+  }
+
+  /** Calls `listener` when its turn has come, once. What is returned takes it off. */
+  onTurn(listener: () => void): () => void {
+    const listeners = this.#onTurn ??= new Set()
+    listeners.add(listener)
+    return () => void listeners.delete(listener)
+  }
+
   /** It was sent its last answer and a FIN, and is read from until then, so that no RST destroys that answer. */
   get lingersUntil(): number {
-    return this.#lingersUntil
+    return this.#lingersUntil ?? Number.POSITIVE_INFINITY
   }
 
   get isLingering(): boolean {
-    return this.#lingersUntil !== Number.POSITIVE_INFINITY
+    return this.#lingersUntil !== undefined
   }
 
   /** Makes a socket known as the one that it is read from and written to. */
@@ -149,14 +180,14 @@ export class TrackedConnection {
     this.#state = "New"
     this.#since = this.registry.now()
     this.#isClosing = false
-    this.#lingersUntil = Number.POSITIVE_INFINITY
+    this.#lingersUntil = undefined
     this.#protocol = protocol(this)
   }
 
-  become(state: ConnectionState): void {
+  become(state: ConnectionState, at = this.registry.now()): void {
     if (this.#state === "Closed") return
     this.#state = state
-    this.#since = this.registry.now()
+    this.#since = at
     this.registry.changed(this)
   }
 
@@ -195,8 +226,8 @@ export class TrackedConnection {
 
   /** An exchange is over: true if its client has received the response. */
   complete(exchange: Exchange): boolean {
-    // its handler was interrupted, and has answered that it could not answer
-    if (exchange.answered && exchange.interrupted && exchange.status === 503) {
+    // no handler has seen it, or its handler was interrupted and has answered that it could not answer
+    if (exchange.answered && (exchange.rejected || (exchange.interrupted && exchange.status === 503))) {
       exchange.answered = false
       exchange.answered503 = true
     }

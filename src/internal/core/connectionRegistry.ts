@@ -18,7 +18,7 @@ import {
 import { watchIfUsed } from "./cutElsewhere.js"
 import type { Exchange } from "./exchange.js"
 import * as Lifecycle from "./lifecycle.js"
-import type { Protocol } from "./protocol.js"
+import type { GoingAway, Protocol } from "./protocol.js"
 
 interface EndedBy {
   readonly connection: number
@@ -36,6 +36,8 @@ export interface RegistryOptions {
   readonly onObserverError: (error: unknown) => void
   readonly keepHeads: boolean
   readonly endsEventStreams: boolean
+  readonly takesTurns: boolean
+  readonly goingAway: GoingAway
 }
 
 /** All open connections of one server. */
@@ -45,6 +47,8 @@ export class ConnectionRegistry implements ConnectionOwner {
   readonly observers = new Set<(connection: Connection) => void>()
   lifecycle: Lifecycle.Lifecycle = Lifecycle.serving
   readonly endsEventStreams: boolean
+  readonly takesTurns: boolean
+  readonly goingAway: GoingAway
   /** The event streams that have been ended, and received in full. */
   readonly endedStreams: Array<Connection["inFlight"][number] & EndedBy> = []
   parserCache: Map<unknown, unknown> | undefined = undefined
@@ -66,8 +70,10 @@ export class ConnectionRegistry implements ConnectionOwner {
   readonly #wake: () => void
   readonly #onObserverError: (error: unknown) => void
 
-  constructor({ endsEventStreams, keepHeads, now, onObserverError, wake }: RegistryOptions) {
+  constructor({ endsEventStreams, goingAway, keepHeads, now, onObserverError, takesTurns, wake }: RegistryOptions) {
     this.now = now
+    this.takesTurns = takesTurns
+    this.goingAway = goingAway
     this.#wake = wake
     this.#onObserverError = onObserverError
     this.keepHeads = keepHeads
@@ -182,8 +188,7 @@ export class ConnectionRegistry implements ConnectionOwner {
 
 function onSocketClose(this: Net.Socket): void {
   const connection = connectionOf(this)
-  if (connection === undefined || !connection.registry.connections.has(connection)) return
-  connection.registry.remove(connection)
+  connection?.registry.remove(connection)
 }
 
 const onClosed = (protocol: Protocol, settled: () => void): void => {

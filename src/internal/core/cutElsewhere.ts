@@ -6,7 +6,7 @@
 import type * as Net from "node:net"
 import { allowsHalfOpen, hasReadEnd } from "../node/internals.js"
 import * as Patch from "../node/patch.js"
-import { type ConnectionOwner, remoteAddressOf, type TrackedConnection } from "./connection.js"
+import { type ConnectionOwner, type CutElsewhere, remoteAddressOf, type TrackedConnection } from "./connection.js"
 import type { Exchange } from "./exchange.js"
 
 /** What is known of the socket of a connection since a shutdown has begun. */
@@ -62,6 +62,13 @@ export const noteIfDestroyedHere = (connection: TrackedConnection, exchange: Exc
   if (wasDestroyedHere(connection)) noteCutElsewhere(connection, exchange)
 }
 
+/** No handler was there for it, and its client was sent a 503. */
+export const noteIfRejected = (connection: TrackedConnection, exchange: Exchange): void => {
+  const { registry } = connection
+  if (!exchange.rejected || !exchange.answered503 || !registry.lifecycle.isStopping) return
+  registry.cutElsewhere.set(exchange, cutNow(connection, "noHandler"))
+}
+
 /** Its answer has not left, and never will. */
 export const noteCutElsewhere = (connection: TrackedConnection, exchange: Exchange): void => {
   if (connection.registry.lifecycle.isStopping && !exchange.answered503) {
@@ -95,7 +102,7 @@ const forgetOld = ({ cutBefore, now }: ConnectionOwner): void => {
   }
 }
 
-const cutNow = (connection: TrackedConnection, by: "application" | "rpc") => ({
+const cutNow = (connection: TrackedConnection, by: CutElsewhere["by"]) => ({
   connection,
   at: connection.registry.now(),
   remoteAddress: watches.get(connection)?.peer ?? remoteAddressOf(connection.socket),

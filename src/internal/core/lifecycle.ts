@@ -7,11 +7,19 @@
  * - `Serving`.
  * - `KeepAlivesOff`: it accepts and serves, and each answer asks its client to leave.
  * - `Stopping`: a shutdown has begun. It accepts and serves until its lame duck is over.
+ * - `ClosingListeners`: its listening sockets are being closed. It serves.
  * - `Draining`: it no longer accepts. What is in flight is awaited.
  * - `Aborting`: the deadline has passed, or `close` was called. What arrives now is answered with 503.
  * - `Closed`: the report is there.
  */
-export type LifecycleState = "Serving" | "KeepAlivesOff" | "Stopping" | "Draining" | "Aborting" | "Closed"
+export type LifecycleState =
+  | "Serving"
+  | "KeepAlivesOff"
+  | "Stopping"
+  | "ClosingListeners"
+  | "Draining"
+  | "Aborting"
+  | "Closed"
 
 /** How long connections with no exchange may stay, in milliseconds, and since when we are draining. */
 export interface Grace {
@@ -26,6 +34,8 @@ export interface Lifecycle {
   readonly asksToLeave: boolean
   /** A shutdown has begun. */
   readonly isStopping: boolean
+  /** A client that opens a connection now may be reset. */
+  readonly isClosingListeners: boolean
   /** No handler sees what arrives now. */
   readonly isAborting: boolean
   /**
@@ -42,6 +52,7 @@ export type Step =
   | { readonly to: "Serving"; readonly grace: Grace | undefined }
   | { readonly to: "KeepAlivesOff"; readonly grace: Grace | undefined }
   | { readonly to: "Stopping" }
+  | { readonly to: "ClosingListeners" }
   | { readonly to: "Draining"; readonly grace: Grace }
   | { readonly to: "Aborting" }
   | { readonly to: "Closed" }
@@ -52,12 +63,21 @@ export const serving: Lifecycle = {
   state: "Serving",
   asksToLeave: false,
   isStopping: false,
+  isClosingListeners: false,
   isAborting: false,
   endsLongLived: false,
   grace: undefined
 }
 
-const order: ReadonlyArray<LifecycleState> = ["Serving", "KeepAlivesOff", "Stopping", "Draining", "Aborting", "Closed"]
+const order: ReadonlyArray<LifecycleState> = [
+  "Serving",
+  "KeepAlivesOff",
+  "Stopping",
+  "ClosingListeners",
+  "Draining",
+  "Aborting",
+  "Closed"
+]
 
 export const advance = (lifecycle: Lifecycle, step: Step): Lifecycle => {
   switch (step.to) {
@@ -70,6 +90,7 @@ export const advance = (lifecycle: Lifecycle, step: Step): Lifecycle => {
         ? lifecycle
         : { ...lifecycle, state: step.to, asksToLeave: step.to === "KeepAlivesOff", grace: step.grace }
     case "Stopping":
+    case "ClosingListeners":
     case "Draining":
     case "Aborting":
     case "Closed": {
@@ -80,8 +101,13 @@ export const advance = (lifecycle: Lifecycle, step: Step): Lifecycle => {
         state: step.to,
         asksToLeave: true,
         isStopping: true,
+        isClosingListeners: step.to === "ClosingListeners",
         isAborting: lifecycle.isAborting || step.to === "Aborting",
-        grace: step.to === "Stopping" ? undefined : step.to === "Draining" ? step.grace : lifecycle.grace
+        grace: step.to === "Draining"
+          ? step.grace
+          : step.to === "Aborting" || step.to === "Closed"
+          ? lifecycle.grace
+          : undefined
       }
     }
   }

@@ -8,6 +8,16 @@ import type { Exchange } from "./exchange.js"
 import type { ExchangeList } from "./exchangeList.js"
 import type { Grace } from "./lifecycle.js"
 
+/** What peers are told that are asked to leave. */
+export interface GoingAway {
+  readonly code: number
+  readonly reason: string
+  /** The last message to a WebSocket, before its close frame. */
+  readonly message: string | Uint8Array | undefined
+  /** The last line of an event stream, or nothing. */
+  readonly lastLine: string
+}
+
 /** Go's `rstAvoidanceDelay` (rule C11): how long a connection is read from after its last answer and our FIN. */
 export const lingerMillis = 500
 
@@ -28,6 +38,8 @@ export interface Protocol {
    * that costs as much as closing does.
    */
   gracefulClose(): boolean
+  /** Tells the peer that it will be asked to leave, where that can be said: true if it has been told. */
+  announce(): boolean
   /** Closes it: no exchange is in flight, and its grace is over. */
   closeIdle(): void
   /**

@@ -9,20 +9,27 @@ import { abortRemaining, lostElsewhere } from "./kill.js"
 import { endLongLived } from "./longLived.js"
 import { countsOf, reportOf } from "./report.js"
 import type { ServerContext } from "./serverContext.js"
-import { awaitDrained, inBatches, isQuiescent } from "./settle.js"
+import { awaitDrained, hasSettled, inBatches, isQuiescent } from "./settle.js"
+import { takeTurnsInLameDuck, type Turns } from "./turns.js"
 
 export const drain = Effect.fnUntraced(function*(server: ServerContext) {
   const { hooks, listeners, observer, policy, registry } = server
   const { now } = registry
   const startedAt = now()
   const before = countsOf(registry)
+  const turns: Turns = { spread: undefined }
 
   recallCut(registry)
-  yield* closeGracefully(registry)
   const lameDuck = server.lameDuck()
-  if (lameDuck > 0 && !server.isCloseCalled()) {
+  const isLameDuck = lameDuck > 0 && !server.isCloseCalled()
+  if (!isLameDuck) registry.advance({ to: "ClosingListeners" })
+  yield* closeGracefully(registry)
+  if (isLameDuck) {
     yield* server.enter("LameDuck")
-    yield* Effect.raceFirst(RealTime.sleep(lameDuck), server.lameDuckOver).pipe(observer.step("lame_duck"))
+    yield* Effect.raceFirst(
+      Effect.raceFirst(RealTime.sleep(lameDuck), server.lameDuckOver),
+      Effect.zipRight(takeTurnsInLameDuck(server, turns, lameDuck), Effect.never)
+    ).pipe(observer.step("lame_duck"))
   }
 
   const drainingAt = now()
@@ -39,7 +46,7 @@ export const drain = Effect.fnUntraced(function*(server: ServerContext) {
     const tooLate = Effect.sync(() => {
       registry.advance({ to: "Aborting" })
     })
-    yield* Effect.raceFirst(drained(server, drainingAt), Effect.zipRight(deadline, tooLate)).pipe(
+    yield* Effect.raceFirst(drained(server, drainingAt, turns), Effect.zipRight(deadline, tooLate)).pipe(
       observer.step("draining")
     )
   }
@@ -57,7 +64,7 @@ export const drain = Effect.fnUntraced(function*(server: ServerContext) {
 })
 
 /** Stops accepting, starts the hooks, and waits until nothing is owed to anybody. */
-const drained = Effect.fnUntraced(function*(server: ServerContext, since: number) {
+const drained = Effect.fnUntraced(function*(server: ServerContext, since: number, turns: Turns) {
   yield* Effect.forEach(server.listeners, (listener) => listener.close, { concurrency: "unbounded", discard: true })
     .pipe(server.observer.step("close_listeners", { "quiesce.listeners": server.listeners.size }))
   server.rejectPending()
@@ -67,9 +74,10 @@ const drained = Effect.fnUntraced(function*(server: ServerContext, since: number
   })
   yield* closeGracefully(server.registry)
   server.hooks.start()
-  yield* Effect.raceFirst(awaitDrained(server), Effect.zipRight(endLongLived(server), Effect.never)).pipe(
-    server.observer.step("wait")
-  )
+  yield* Effect.raceFirst(awaitDrained(server, hasSettled), Effect.zipRight(endLongLived(server, turns), Effect.never))
+    .pipe(
+      server.observer.step("wait")
+    )
 })
 
 const closeGracefully = (registry: ConnectionRegistry) =>

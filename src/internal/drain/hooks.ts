@@ -25,6 +25,15 @@ interface Hook {
   report: HookReport | undefined
 }
 
+/** How far a hook is. */
+export interface HookProgress {
+  readonly name: string
+  /** Not started yet, running, or how it has ended. */
+  readonly state: "Waiting" | "Running" | HookReport["outcome"]
+  /** How long it has run; of one that waits, 0. */
+  readonly millis: number
+}
+
 export class Hooks {
   readonly #hooks = new Set<Hook>()
   readonly #now: () => number
@@ -139,6 +148,15 @@ export class Hooks {
   /** The names of those that still run. */
   get running(): ReadonlyArray<string> {
     return Array.from(this.#hooks).filter(runs).map((hook) => hook.name)
+  }
+
+  /** Each that is registered, in the order of registration, and how far it is. */
+  get progress(): ReadonlyArray<HookProgress> {
+    return Array.from(this.#hooks, ({ name, report, running }) => {
+      if (report !== undefined) return { name, state: report.outcome, millis: Duration.toMillis(report.duration) }
+      if (running === undefined) return { name, state: "Waiting", millis: 0 }
+      return { name, state: "Running", millis: this.#now() - running.since }
+    })
   }
 
   /** Suspends until those that run now have ended. */

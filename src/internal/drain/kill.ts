@@ -19,20 +19,25 @@ const lastWordTurns = 4
 /** How many turns of the event loop a socket that was cut may take to say that it has closed. */
 const cutTurns = 1000
 
-/** How many handlers are interrupted in the turn in which the deadline passes; the others follow in turns of their own. */
+/**
+ * How many handlers and background tasks are interrupted in the turn in which the deadline passes; the others follow in
+ * turns of their own.
+ */
 const atOnce = 64
 
-/** Nothing is left that more time could help: no handler, no hook, no answer on its way. */
-const nothingLeftToAwait = ({ handlers, hooks, registry }: ServerContext): boolean =>
-  handlers.idle && hooks.idle
+/** Nothing is left that more time could help: no handler, no hook, no background work, no answer on its way. */
+const nothingLeftToAwait = ({ background, handlers, hooks, registry }: ServerContext): boolean =>
+  handlers.idle && hooks.idle && background.idle
   && Array.from(registry.connections).every(({ isClosing, exchanges }) => exchanges.size === 0 && !isClosing)
 
 /**
- * The deadline has passed: interrupts the handlers, gives them `killTimeout` to finish their finalizers, and cuts what is
- * still open. Where `close` was called, what is open is cut first, and the handlers have as long after that.
+ * The deadline has passed: interrupts the handlers and background work, gives them `killTimeout` to finish their
+ * finalizers, and cuts what is still open. Where `close` was called, what is open is cut first, and the handlers have as
+ * long after that.
  */
 export const abortRemaining = Effect.fnUntraced(function*(server: ServerContext, drainingAt: number) {
-  const { handlers, hooks, policy, registry } = server
+  const { background, handlers, hooks, policy, registry } = server
+  background.refuse()
   const none: ReadonlyArray<CutRequest> = []
   if (isQuiescent(server)) return { requests: none, connections: 0, forceClosed: [], interrupted: 0 }
 
@@ -45,11 +50,14 @@ export const abortRemaining = Effect.fnUntraced(function*(server: ServerContext,
   const carriers = server.isCloseCalled() ? new Set<never>() : handlers.carriers
   const interrupted = handlers.fibers.size - carriers.size
   hooks.interrupt()
-  const fibers = handlers.alive.filter((fiber) => !carriers.has(fiber))
-  for (const fiber of fibers.slice(0, atOnce)) unsafeInterrupt(fiber)
+  const interrupts = [
+    ...handlers.alive.filter((fiber) => !carriers.has(fiber)).map((fiber) => () => unsafeInterrupt(fiber)),
+    ...background.interrupts
+  ]
+  for (const interruptOne of interrupts.slice(0, atOnce)) interruptOne()
   // goes on where it was when the time was up
-  const interrupt = inBatches(fibers.slice(atOnce).values(), (fiber) => {
-    unsafeInterrupt(fiber)
+  const interrupt = inBatches(interrupts.slice(atOnce).values(), (interruptOne) => {
+    interruptOne()
     return true
   })
   yield* server.observer.deadlineExceeded(interrupted)
@@ -154,11 +162,11 @@ const outcome = (
   { cutElsewhere }: ConnectionRegistry
 ): ReadonlyArray<CutRequest> => {
   const { begun, connection, exchange, remoteAddress } = atDeadline
-  const { answered, fromEffectApp, status, answered503 } = exchange
+  const { answered, answered503, fromEffectApp, rejected, status } = exchange
   const cut = (
     received: CutRequest["clientReceived"]
   ) => [cutRequest(connection, exchange, remoteAddress, now, received)]
-  if (isLate503(atDeadline) || answered503) return cut("503")
+  if (isLate503(atDeadline) || answered503 || (answered && rejected)) return cut("503")
   if (answered) return []
   if (!cutByUs.has(connection) && !cutByUs.has(exchange)) {
     // else its client left of its own accord
@@ -186,7 +194,7 @@ const cutRequest = (
   clientReceived
 })
 
-/** What other code in the process has cut by now, in spite of the drain. */
+/** What was lost by now, in spite of the drain. */
 export const lostElsewhere = ({ cutElsewhere }: ConnectionRegistry, startedAt: number) => {
   const requests = Array.from(
     cutElsewhere,
@@ -196,7 +204,8 @@ export const lostElsewhere = ({ cutElsewhere }: ConnectionRegistry, startedAt: n
     })
   )
   // what is open yet is counted as it is cut, and what had closed before is not of this shutdown
-  const closed = Array.from(cutElsewhere.values(), ({ connection }) => connection)
-    .filter(({ since, state }) => state === "Closed" && since >= startedAt)
-  return { requests, connections: new Set(closed).size }
+  const closed = Array.from(cutElsewhere.values()).filter(({ by, connection: { since, state } }) =>
+    by !== "noHandler" && state === "Closed" && since >= startedAt
+  )
+  return { requests, connections: new Set(closed.map(({ connection }) => connection)).size }
 }

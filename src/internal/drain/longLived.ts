@@ -9,6 +9,7 @@ import { clearTimeout, setTimeout } from "../node/timers.js"
 import { nextMacrotask } from "../node/turn.js"
 import type { ServerContext } from "./serverContext.js"
 import { inBatches } from "./settle.js"
+import { leave, takeTurnsInDrain, type Turns } from "./turns.js"
 
 /**
  * How long, in milliseconds, hooks that still run may keep long-lived connections and responses open; and never longer
@@ -22,27 +23,19 @@ const leastMillis = 50
 /** How many turns of the event loop a message takes that a hook has sent last, through queues and transforms. */
 const lastMessageTurns = 4
 
-export const endLongLived = Effect.fnUntraced(function*(server: ServerContext) {
+export const endLongLived = Effect.fnUntraced(function*(server: ServerContext, turns: Turns) {
   const { hooks, policy, registry } = server
+  const since = registry.now()
   const limit = Math.min(lastMessageMillis, Math.floor(policy.timeout / 2))
   const least = Math.min(leastMillis, policy.idleGrace === "keepAliveTimeout" ? leastMillis : policy.idleGrace, limit)
   yield* Effect.raceFirst(Effect.zipRight(rest(least), hooks.ended), RealTime.sleep(limit))
   for (let turns = 0; turns < lastMessageTurns; turns++) yield* nextMacrotask
+  yield* takeTurnsInDrain(server, turns, Math.floor(policy.timeout / 2) - (registry.now() - since))
   registry.advance({ to: "EndLongLived" })
-  server.endEventStreams()
-  yield* endAll(registry)
+  yield* inBatches(registry.connections, (connection) => leave(registry, connection))
+  // those that have kept until their turn
+  if (registry.takesTurns) server.woken.unsafeOpen()
 })
-
-const endAll = (registry: ConnectionRegistry) =>
-  inBatches(registry.connections, (connection) => {
-    let ended = 0
-    if (registry.endsEventStreams) {
-      // what a handler does when it sees its client leave may be anything
-      for (const exchange of Array.from(connection.exchanges)) if (exchange.endEventStream()) ended++
-    }
-    const isTold = connection.protocol.gracefulClose()
-    return ended > 0 || isTold
-  })
 
 /** The time is up, or `close` was called, before a drain has come to that: upgraded peers are told why they are cut. */
 export const sayGoingAway = Effect.fnUntraced(function*(registry: ConnectionRegistry) {

@@ -4,7 +4,7 @@
 import * as Duration from "effect/Duration"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import type { Connection } from "../model/connection.js"
-import type { CutRequest, Report } from "../model/report.js"
+import { type CutRequest, isLost, type Report } from "../model/report.js"
 import type { ServerContext } from "./serverContext.js"
 
 /** What a server has counted when its shutdown begins. */
@@ -49,6 +49,7 @@ export interface Timeline {
 
 export const reportOf = (server: ServerContext, before: Counts, timeline: Timeline): Report => {
   const { handlers, hooks, registry } = server
+  const background = server.background.finish()
   const { aborted, cutElsewhere, drainingAt, killingAt, startedAt } = timeline
   const endedAt = registry.now()
   const idleClosed = registry.idleClosed - before.idleClosed
@@ -56,7 +57,7 @@ export const reportOf = (server: ServerContext, before: Counts, timeline: Timeli
   return {
     outcome: server.isCloseCalled()
       ? "Closed"
-      : aborted.requests.length > 0
+      : aborted.requests.length > 0 || background.some(isLost)
       ? "DeadlineExceeded"
       : cutElsewhere.requests.length > 0
       ? "Cut"
@@ -81,6 +82,7 @@ export const reportOf = (server: ServerContext, before: Counts, timeline: Timeli
     })),
     forceClosed: aborted.forceClosed,
     handlers: { interrupted: aborted.interrupted, abandoned: handlers.fibers.size },
-    hooks: hooks.finish()
+    hooks: hooks.finish(),
+    background
   }
 }

@@ -6,6 +6,7 @@ import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import type { BoundListener } from "../listener/listener.js"
 import type { Phase } from "../model/policy.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
+import type { Background } from "./background.js"
 import type { Hooks } from "./hooks.js"
 import type { RequestFibers } from "./requestFibers.js"
 
@@ -25,14 +26,13 @@ export interface ServerContext {
   readonly registry: ConnectionRegistry
   readonly handlers: RequestFibers
   readonly hooks: Hooks
+  readonly background: Background
   readonly listeners: ReadonlySet<BoundListener>
   readonly observer: ShutdownObserver
   /** Requests that wait for an app to be attached wait in vain. */
   readonly rejectPending: () => void
-  /** The event streams of an Effect app end, if the policy says so. */
-  readonly endEventStreams: () => void
   readonly enter: (phase: Phase) => Effect.Effect<void>
-  /** Suspends until the drain may want to look again; opened by the registry, the handlers and the hooks. */
+  /** Suspends until the drain may want to look again; opened by the registry, handlers, hooks and background work. */
   readonly woken: Effect.Latch
   /** Suspends until a lame duck is to end early: `drainNow` or `close` is called. */
   readonly lameDuckOver: Effect.Effect<void>

@@ -13,11 +13,19 @@ import type { ServerContext } from "./serverContext.js"
 const batch = 64
 
 /** Nothing is open, and nothing runs. */
-export const isQuiescent = ({ handlers, hooks, registry }: ServerContext): boolean =>
-  registry.isEmpty && handlers.idle && hooks.idle
+export const isQuiescent = ({ background, handlers, hooks, registry }: ServerContext): boolean =>
+  registry.isEmpty && handlers.idle && hooks.idle && background.idle
+
+/** From the moment on in which nothing is left, no background work is taken in: nobody would wait for it. */
+export const hasSettled = (server: ServerContext): boolean => {
+  if (!isQuiescent(server)) return false
+  server.background.refuse()
+  return true
+}
 
 /**
- * Closes connections as their graces run out, and returns when all have closed and every handler and hook has ended.
+ * Closes connections as their graces run out, and returns when all have closed and every handler, hook and background task
+ * has ended.
  * Looks again at each tick of the poll schedule, when the earliest grace runs out, and when the last one has ended.
  */
 export const awaitDrained = Effect.fnUntraced(function*(server: ServerContext, isOver = isQuiescent) {
@@ -67,15 +75,17 @@ const closeDue = Effect.fnUntraced(function*(registry: ConnectionRegistry) {
   if (grace === undefined) return next
   registry.prune()
   registry.parserCache = new Map()
+  let now = registry.now()
   yield* inBatches(registry.connections, (connection) => {
     const stays = connection.protocol.keepUntil(grace)
-    if (stays > registry.now()) next = Math.min(next, stays)
+    if (stays > now) next = Math.min(next, stays)
     else if (!connection.socket.destroyed) {
       connection.closeIdle()
       return true
     }
     return false
   }, () => {
+    now = registry.now()
     registry.parserCache = new Map()
   })
   registry.parserCache = undefined

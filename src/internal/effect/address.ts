@@ -17,4 +17,6 @@ interface Unix {
   readonly path: string
 }
 
-export const toPlatformAddress = (address: Tcp | Unix): HttpServer.Address => address
+/** As stock has it: clients connect to `0.0.0.0`, and its text is no URL of an IPv6 address. */
+export const toPlatformAddress = (address: Tcp | Unix): HttpServer.Address =>
+  address._tag === "TcpAddress" && address.hostname === "::" ? { ...address, hostname: "0.0.0.0" } : address

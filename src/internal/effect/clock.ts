@@ -4,6 +4,16 @@
  * for hours. On Effect 3 the nanoseconds of a clock do not jump; on Effect 4 they are those of the wall clock, and other
  * ones do not jump.
  */
-import type * as Clock from "effect/Clock"
+import * as Clock from "effect/Clock"
+import { machineMillis } from "../node/timers.js"
 
-export const monotonicMillis = (clock: Clock.Clock) => (): number => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)
+const system = Clock.make()
+const epoch = Number(system.unsafeCurrentTimeNanos()) / 1_000_000 - machineMillis()
+
+/** The same as of the nanoseconds: it is asked for several times a request, and those are a `BigInt`. */
+const systemMillis = (): number => Math.floor(epoch + machineMillis())
+
+export const monotonicMillis = (clock: Clock.Clock): () => number =>
+  clock.unsafeCurrentTimeNanos === system.unsafeCurrentTimeNanos
+    ? systemMillis
+    : () => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)

@@ -20,3 +20,6 @@ export const unsafeMakeDeferred = <A, E = never>(): Deferred.Deferred<A, E> => D
 
 /** Lets other fibers run first. A function on Effect 3, an effect on Effect 4. */
 export const yieldNow: Effect.Effect<void> = Effect.yieldNow()
+
+/** It runs no more. */
+export const hasEnded = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean => fiber.unsafePoll() !== null

@@ -7,9 +7,11 @@ import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequ
 import type * as Platform from "@effect/platform/HttpApp"
 import type { HttpServer } from "@effect/platform/HttpServer"
 import type { ServeError } from "@effect/platform/HttpServerError"
-import type { HttpServerRequest } from "@effect/platform/HttpServerRequest"
+import { HttpServerRequest } from "@effect/platform/HttpServerRequest"
+import type { HttpServerResponse } from "@effect/platform/HttpServerResponse"
 import type * as Socket from "@effect/platform/Socket"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type * as Http from "node:http"
 
@@ -29,6 +31,25 @@ export const upgradesToAny = false
 /** Node's response to a request. */
 export const responseOf = (request: HttpServerRequest): Http.ServerResponse =>
   NodeHttpServerRequest.toServerResponse(request)
+
+/** What some of the responses of an app become before they are sent. */
+export interface Change {
+  readonly concerns: (response: HttpServerResponse) => boolean
+  readonly change: (response: HttpServerResponse, request: HttpServerRequest) => HttpServerResponse
+}
+
+/** The same app, to be run in the fiber of its request. */
+export const changing = <E, R>(
+  app: HttpApp<E, R>,
+  { change, concerns }: Change
+): (fiber: Fiber.Fiber<unknown, unknown>) => HttpApp<E, R> => {
+  // made once, not for each request
+  const changed = Effect.flatMap(app, (response) =>
+    concerns(response)
+      ? Effect.map(HttpServerRequest, (request) => change(response, request))
+      : Effect.succeed(response))
+  return () => changed
+}
 
 /** The same request. When it is upgraded, its handler gets what `onUpgrade` makes of the socket. */
 export const withUpgrade = (

@@ -10,8 +10,9 @@ import type { HttpServerResponse } from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import type { HttpApp } from "./httpApps.js"
 
-/** What answers a GET of a path. */
+/** What answers a GET of a path, or a POST. */
 export interface Route<R> {
+  readonly method?: "POST"
   readonly path: HttpRouter.PathInput
   readonly handler: Effect.Effect<HttpServerResponse, never, R | HttpServerRequest | HttpRouter.RouteContext>
 }
@@ -25,7 +26,11 @@ export interface Route<R> {
 export type Router<R> = HttpRouter.HttpRouter<never, R>
 
 export const routerOf = <R>(routes: ReadonlyArray<Route<R>>): Router<R> =>
-  routes.reduce<Router<R>>((router, { handler, path }) => HttpRouter.get(router, path, handler), HttpRouter.empty)
+  routes.reduce<Router<R>>(
+    (router, { handler, method, path }) =>
+      method === "POST" ? HttpRouter.post(router, path, handler) : HttpRouter.get(router, path, handler),
+    HttpRouter.empty
+  )
 
 /** An app that answers with those routes, and everything else with 404. */
 export const appOf = (routes: ReadonlyArray<Route<never>>): Effect.Effect<HttpApp<unknown>> =>
@@ -36,7 +41,9 @@ export const addRoutes = (
   router: HttpLayerRouter.HttpRouter,
   routes: ReadonlyArray<Route<never>>
 ): Effect.Effect<void> =>
-  Effect.forEach(routes, ({ handler, path }) => router.add("GET", path, handler), { discard: true })
+  Effect.forEach(routes, ({ handler, method, path }) => router.add(method ?? "GET", path, handler), {
+    discard: true
+  })
 
 /** What the `*` at the end of the path stands for. */
 export const wildcard: Effect.Effect<string, never, HttpRouter.RouteContext> = Effect.map(

@@ -90,6 +90,14 @@ const hasInterrupt = (cause: EncodedCause): boolean =>
   || ((cause._tag === "Parallel" || cause._tag === "Sequential") &&
     (hasInterrupt(cause.left) || hasInterrupt(cause.right)))
 
+/**
+ * The next client that has gone, while the server that listens for it has been interrupted: on Effect 3, an interruption
+ * reaches what a fiber has forked before it has ended itself. That of Effect 4 goes on listening.
+ */
+export const clientGone = <E>(
+  { disconnects }: { readonly disconnects: { readonly take: Effect.Effect<number, E> } }
+): Effect.Effect<number, E> => disconnects.take
+
 /** Sees what is done over a socket that RPC may be spoken over. `Call` is what it knows of a call. */
 export interface SocketWatch<Call> {
   /** A fiber starts that may run a call. `isCall` where it cannot be anything else. */
@@ -100,11 +108,15 @@ export interface SocketWatch<Call> {
   readonly onSend: (fiber: AnyFiber, call: Call, chunk: unknown) => void
   /** Nothing is read or written any more. */
   readonly onClose: () => void
+  /** Nothing of what comes is for anybody any more: what it would start could not be answered. */
+  readonly isRefusing: () => boolean
+  /** Its peer is gone, whether anybody has read that or not. */
+  readonly hasClosed: () => boolean
 }
 
 /**
  * The same socket, which is not opened a second time: what is written once it has ended fails. As it is, it would wait
- * for ever, and with it the call that has just finished when its client left.
+ * for ever, and with it the call that has just finished when its client left; or be dropped for ever, where nobody reads.
  */
 export const once = <Call>(socket: Socket.Socket, watch: SocketWatch<Call> | undefined): Socket.Socket => {
   let ended = false
@@ -117,7 +129,10 @@ export const once = <Call>(socket: Socket.Socket, watch: SocketWatch<Call> | und
     [Socket.TypeId]: Socket.TypeId,
     run: (handler, options) => Effect.ensuring(socket.run(handler, options), end),
     runRaw: (handler, options) => {
-      const run = socket.runRaw(handler, options)
+      const run = socket.runRaw(
+        watch === undefined ? handler : (data) => watch.isRefusing() ? undefined : handler(data),
+        options
+      )
       return Effect.ensuring(calls === undefined ? run : Effect.supervised(run, calls), end)
     },
     writer: Effect.map(
@@ -125,7 +140,9 @@ export const once = <Call>(socket: Socket.Socket, watch: SocketWatch<Call> | und
       (write) => (chunk) =>
         Effect.withFiberRuntime((fiber) => {
           calls?.sends(fiber, chunk)
-          return ended ? new Socket.SocketCloseError({ reason: "Close", code: 1000 }) : write(chunk)
+          return ended || watch?.hasClosed() === true
+            ? new Socket.SocketCloseError({ reason: "Close", code: 1000 })
+            : write(chunk)
         })
     )
   })

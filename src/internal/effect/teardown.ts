@@ -1,6 +1,6 @@
 /**
  * The exit code of a program. Effect 3 has 0 for one that was interrupted, as a signal does it; Effect 4 has 130, which
- * supervisors take for a failure.
+ * supervisors take for a failure. And `runMain` of Effect 4 listens on after the first signal.
  */
 import * as Runtime from "@effect/platform/Runtime"
 import type * as Exit from "effect/Exit"

@@ -2,10 +2,12 @@
  * The primary of `node:cluster`: what starts, replaces and ends its workers.
  */
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
 import { monotonicMillis } from "../effect/clock.js"
 import { yieldNow } from "../effect/fibers.js"
+import { hasHeardSignal } from "../effect/heardSignal.js"
 import * as RealTime from "../effect/realTime.js"
 import * as Line from "../log/line.js"
 import { InvalidPolicy } from "../model/errors.js"
@@ -71,15 +73,19 @@ export const launchWorkers = (options: WorkersOptions): Effect.Effect<never, Han
       again = signal
     })
     const begin = yield* listenForFurther(pool)
-    const ending = Effect.sync(() => {
-      state = "Ending"
-      begin()
-    })
-    yield* Effect.addFinalizer(() => Effect.zipRight(ending, pool.stopAll))
+    const ending = (exit: Exit.Exit<unknown, unknown>) =>
+      Effect.sync(() => {
+        state = "Ending"
+        begin(exit)
+      })
+    yield* Effect.addFinalizer((exit) => Effect.zipRight(ending(exit), pool.stopAll))
     yield* pool.start
     yield* Effect.forkIn(Effect.interruptible(pool.refillForever), scope)
-    yield* Effect.addFinalizer(() =>
-      Effect.zipRight(ending, Effect.suspend(() => rolling === undefined ? Effect.void : Fiber.interrupt(rolling)))
+    yield* Effect.addFinalizer((exit) =>
+      Effect.zipRight(
+        ending(exit),
+        Effect.suspend(() => rolling === undefined ? Effect.void : Fiber.interrupt(rolling))
+      )
     )
     state = "Serving"
     yield* Line.info(`${options.workers} workers serve`)
@@ -112,7 +118,7 @@ const listenForFurther = (workers: ProgramWorkers) =>
           listening?.stop()
         })
     )
-    return () => {
+    return (exit: Exit.Exit<unknown, unknown>) => {
       if (program !== undefined) return
       listening ??= listenForStops(stopSignals, {
         now: monotonicMillis(clock),
@@ -121,8 +127,7 @@ const listenForFurther = (workers: ProgramWorkers) =>
         servers: () => [],
         begin: () => {},
         forwardSignal: (signal) => workers.forwardSignal(signal),
-        // `runMain` listens for the first one only
-        begun: stopSignals.every((name) => process.listenerCount(name) === 0)
+        begun: hasHeardSignal(exit, stopSignals)
       })
     }
   })

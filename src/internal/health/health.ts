@@ -31,6 +31,10 @@ export const make: Effect.Effect<HealthService, never, Server | Scope.Scope> = E
   return { check: registerIn(checks), probe: probeOf(checks, shutdown) }
 })
 
+/** Whether the check that is built in says that the server shuts down: other checks may fail as well, or be left out. */
+export const isDraining = (checks: ReadonlyArray<CheckResult>): boolean =>
+  checks.some(({ name, outcome }) => name === "shutdown" && outcome === "Failed")
+
 /** The check that fails from the beginning of a shutdown, and from the end of the scope. */
 const shutdownCheck = (
   server: ServerService,

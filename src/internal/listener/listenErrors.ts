@@ -7,7 +7,9 @@ import * as Net from "node:net"
 import * as Path from "node:path"
 import { ListenError, type Options } from "../model/listener.js"
 import { clip } from "../model/text.js"
+import { isOfBun } from "../node/httpServers.js"
 import { hasLookedUpHost } from "../node/internals.js"
+import { bun } from "../node/runtime.js"
 import { listenNames, suggestion, unknownOption } from "../policy/optionNames.js"
 import { isWatched } from "./nodeEvents.js"
 import { isOwnAddress } from "./ownAddresses.js"
@@ -34,6 +36,7 @@ export const wrongListenOption = (options: unknown, known = listenNames): Listen
 export const whyNotListen = (server: unknown, options: Options): ListenError | undefined => {
   const error = (field: string, value: string, cause: string, remedy: string) =>
     new ListenError({ reason: "InvalidOption", field, value, remedy, cause })
+  if (isOfBun(server)) return error("server", servedByBun, unseenOf(bun()), insteadOfBun)
   if (!(server instanceof Net.Server)) {
     return error(
       "server",
@@ -65,6 +68,7 @@ export const whyNotListen = (server: unknown, options: Options): ListenError | u
 export const whyNotAdopt = (server: unknown, others: ReadonlyArray<unknown> = []): ListenError | undefined => {
   const error = (value: string, cause: string, remedy: string) =>
     new ListenError({ reason: "InvalidOption", operation: "take over", field: "server", value, remedy, cause })
+  if (isOfBun(server)) return error(servedByBun, unseenOf(bun()), insteadOfBun)
   if (!(server instanceof Net.Server)) {
     return error(
       inWords(server),
@@ -79,6 +83,14 @@ export const whyNotAdopt = (server: unknown, others: ReadonlyArray<unknown> = []
   }
   return undefined
 }
+
+const servedByBun = "a server of node:http or node:https"
+/** Measured with Bun 1.4: `npm run runtimes`. */
+const unseenOf = (runtime = "this runtime") =>
+  `${runtime} does not make it with node:net. Its connections are not seen before their first request, and its own `
+  + "`close` cuts requests"
+const insteadOfBun = "Run this program with Node or Deno. Or, with TLS, listen with createSecureServer({ key, cert, "
+  + "allowHTTP1: true }) of node:http2, which speaks HTTP/1.1 as well and drains under Bun."
 
 const noServer = "it is no server of node:http, node:https, node:http2, node:net or node:tls"
 const taken = "it has been listened with or adopted before"
@@ -212,7 +224,7 @@ const whereOf = ({ fd, path }: Options): Where => fd !== undefined ? "fd" : path
 const remedyInUse = (options: Options, where: Where): string =>
   isOwnAddress(options)
     ? "This process listens there itself: a layer that is built twice listens twice. Share one layer (the same value, "
-      + `provided once, or Layer.memoize), or choose another ${where} for one of them.`
+      + `provided once), or choose another ${where} for one of them.`
     : where === "path"
     ? "If no process listens on that socket any more, remove the file; else choose another path."
     : "Stop the process that listens there, or choose another port (0 takes a free one)."

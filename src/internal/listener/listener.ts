@@ -254,7 +254,7 @@ const addressOf = (server: NodeServer, fd?: number): Address => {
     { _tag: "UnixAddress", path: address } :
     {
       _tag: "TcpAddress",
-      hostname: address === null || address.address === "::" ? "0.0.0.0" : address.address,
+      hostname: address?.address ?? "0.0.0.0",
       port: address?.port ?? 0
     }
 }

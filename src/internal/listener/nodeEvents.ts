@@ -1,6 +1,7 @@
 /**
  * What a Node server emits: it is seen, and may be held back, before the server's own listeners hear of it.
  */
+import { EventEmitter } from "node:events"
 import type * as Http from "node:http"
 import type * as Http2 from "node:http2"
 import type * as Net from "node:net"
@@ -25,11 +26,10 @@ export interface NodeServerEvents extends ClosedByOthers {
   readonly secureConnection: (socket: Tls.TLSSocket) => void
   readonly session: (session: Http2.ServerHttp2Session) => void
   readonly stream: (stream: Http2.ServerHttp2Stream, headers: Http2.IncomingHttpHeaders) => boolean
-  readonly request: (request: Http.IncomingMessage, response: Http.ServerResponse) => boolean
+  /** Otherwise what is to be answered before it on its connection, or `true` where there is nothing. */
+  readonly request: (request: Http.IncomingMessage, response: Http.ServerResponse) => Pipeline | boolean
   /** The server's own listeners have seen the request. */
   readonly giveToApp: (request: Http.IncomingMessage, response: Http.ServerResponse) => boolean
-  /** The requests of its connection that others have to be answered before, if there are any. */
-  readonly pipeline: (request: Http.IncomingMessage) => Pipeline | undefined
   /** Reads no more from its connection until it has been answered. */
   readonly stopReading: (request: Http.IncomingMessage) => void
   /** Nobody listens for requests: answers in place of a handler. */
@@ -72,26 +72,29 @@ class Delivery {
   readonly #watcher: NodeServerEvents
   readonly #queue: HoldingQueue
   readonly #emit: NodeServer["emit"]
+  /** It calls listeners, and does nothing else. */
+  readonly #isPlain: boolean
 
   constructor(server: NodeServer, watcher: NodeServerEvents, queue: HoldingQueue, emit: NodeServer["emit"]) {
     this.#server = server
     this.#watcher = watcher
     this.#queue = queue
     this.#emit = emit
+    this.#isPlain = emit === EventEmitter.prototype.emit
   }
 
   /** `request`, `checkContinue` or `checkExpectation`. */
   request(args: Args): boolean {
     const watcher = this.#watcher
-    const [, request, response] = args as [string, Http.IncomingMessage, Http.ServerResponse]
+    const request = args[1] as Http.IncomingMessage
+    const response = args[2] as Http.ServerResponse
     // of HTTP/2: its stream has been looked at
     if (request.httpVersionMajor > 1) return this.#deliver(args, request, response)
-    if (!watcher.request(request, response)) return true
-    const pipeline = watcher.pipeline(request)
-    if (!this.#queue.isHolding() && pipeline?.isCrowded !== true && !watcher.isClosing()) {
-      return this.#deliver(args, request, response)
-    }
-    this.#later(request, pipeline, () => {
+    const before = watcher.request(request, response)
+    if (before === false) return true
+    const isCrowded = before !== true && before.isCrowded
+    if (!isCrowded && !this.#queue.isHolding() && !watcher.isClosing()) return this.#deliver(args, request, response)
+    this.#later(request, isCrowded ? before : undefined, () => {
       // it may have been cut by now
       if (!request.socket.writable) return
       if (watcher.isTooLate()) watcher.reject503(response)
@@ -122,17 +125,19 @@ class Delivery {
     return heard
   }
 
-  #later(request: Http.IncomingMessage, pipeline: Pipeline | undefined, deliver: () => void): void {
+  #later(request: Http.IncomingMessage, crowded: Pipeline | undefined, deliver: () => void): void {
     if (this.#queue.isHolding()) {
       this.#queue.hold(deliver)
       if (this.#queue.isFull()) this.#watcher.stopReading(request)
-    } else if (pipeline?.isCrowded === true) pipeline.wait(deliver)
+    } else if (crowded !== undefined) crowded.wait(deliver)
     // when all that came with it has been parsed: an answer must know whether it is the last
     else setImmediate(deliver)
   }
 
   #deliver(args: Args, request: Http.IncomingMessage, response: Http.ServerResponse): boolean {
-    const heard: boolean = Reflect.apply(this.#emit, this.#server, args)
+    // an app has no listener here
+    const isUnheard = this.#isPlain && this.#server.listenerCount(args[0] as string) === 0
+    const heard: boolean = !isUnheard && Reflect.apply(this.#emit, this.#server, args)
     // whoever listens for the others answers them, or hands them on as a request
     if (args[0] !== "request") return heard
     if (!this.#watcher.giveToApp(request, response) && !heard) this.#watcher.answerUnheard(response)

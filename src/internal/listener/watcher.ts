@@ -12,7 +12,7 @@ import type { NodeServer } from "../model/listener.js"
 import { isHttp } from "../node/httpServers.js"
 import { serverOf } from "../node/internals.js"
 import { whenTaken } from "../node/sentSocket.js"
-import { Http1, http1Of } from "../protocol/http1.js"
+import { http1Of } from "../protocol/http1.js"
 import * as Http2 from "../protocol/http2.js"
 import type { Pipeline } from "../protocol/pipeline.js"
 import { protocolOf } from "../protocol/protocols.js"
@@ -93,15 +93,10 @@ class Watcher implements NodeServerEvents {
     return connection === undefined || Http2.beginStream(connection, stream, headers, this.#withApp)
   }
 
-  request(request: Http.IncomingMessage, response: Http.ServerResponse): boolean {
-    const connection = connectionOf(request.socket)
-    if (connection === undefined) return true
-    const { protocol } = connection
-    return !(protocol instanceof Http1) || protocol.begin(request, response, this.#withApp)
-  }
-
-  pipeline(request: Http.IncomingMessage): Pipeline | undefined {
-    return http1Of(request.socket)?.pipeline
+  request(request: Http.IncomingMessage, response: Http.ServerResponse): Pipeline | boolean {
+    const http1 = http1Of(request.socket)
+    if (http1 === undefined) return true
+    return http1.begin(request, response, this.#withApp) && (http1.pipeline ?? true)
   }
 
   stopReading(request: Http.IncomingMessage): void {
@@ -172,6 +167,7 @@ class Watcher implements NodeServerEvents {
       return false
     }
     hijack(connection, event === "connect" ? "connect" : request.headers.upgrade?.toLowerCase() ?? "upgrade")
+      .watchFrames()
     return true
   }
 

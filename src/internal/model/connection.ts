@@ -3,7 +3,7 @@
  */
 
 /**
- * The state of a connection, with the names of Go's `net/http` (rule A1):
+ * The state of a connection, with the names of Go's `net/http` (rule A1 in docs/go-rules.md):
  *
  * - `New`: accepted; no request has arrived yet.
  * - `Active`: a request has arrived, and its answer has not left yet.
@@ -28,7 +28,7 @@ export interface Connection {
   readonly id: number
   readonly state: ConnectionState
   /**
-   * `"http/1.1"`; `"h2"`, over TLS or not; `"tls"` while it is shaking hands; once hijacked, what it was upgraded to,
+   * `"http/1.1"`; `"h2"`, over TLS or not; `"tls"` while it is shaking hands; once a handler has taken it over, what it was upgraded to,
    * such as `"websocket"`; `"tcp"` where its server speaks no HTTP.
    */
   readonly protocol: string

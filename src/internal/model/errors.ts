@@ -4,7 +4,7 @@
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Inspectable from "effect/Inspectable"
-import { clientHasReceived, type Report } from "./report.js"
+import { type BackgroundReport, clientHasReceived, isLost, type Report } from "./report.js"
 import { clip, printDuration } from "./text.js"
 
 /**
@@ -25,9 +25,9 @@ export class InvalidPolicy extends Data.TaggedError("InvalidPolicy")<{
 }
 
 /**
- * Requests were cut, at the deadline or (then `report.outcome` is `"Cut"`) by other code in the process: they are in
- * `report.cut`. `shutdown` fails with it, and the finalizer of the
- * server dies with it, so that a process under `NodeRuntime.runMain` exits with 1.
+ * Requests were cut, or background work was lost, at the deadline; or requests were lost without one, as other code in the
+ * process has cut them or no handler was there for them (then `report.outcome` is `"Cut"`). They are in `report.cut`, and in `report.background`. `shutdown` fails with it, and the
+ * finalizer of the server dies with it, so that a process under `NodeRuntime.runMain` exits with 1.
  *
  * **Example**
  *
@@ -46,7 +46,7 @@ export class InvalidPolicy extends Data.TaggedError("InvalidPolicy")<{
  */
 export class DeadlineExceeded extends Data.TaggedError("DeadlineExceeded")<{ readonly report: Report }> {
   override get message(): string {
-    const { cut, draining } = this.report
+    const { background, cut, draining } = this.report
     const shown = cut.slice(0, 5).map((request) =>
       `${request.method} ${clip(request.path)} (${printDuration(request.age)}, ${
         clientHasReceived[request.clientReceived]
@@ -59,6 +59,13 @@ export class DeadlineExceeded extends Data.TaggedError("DeadlineExceeded")<{ rea
       } of RPC did not get the whole response, since nothing waits `
         + `for them: ${shown.join(", ")}${more}. Wrap the layer of the protocol in withDrain of quiesce/rpc.`
     }
+    if (this.report.outcome === "Cut" && cut.every(({ by }) => by === "noHandler")) {
+      return `${cut.length} request${
+        cut.length === 1 ? " was" : "s were"
+      } answered with 503, since no handler was there `
+        + `for ${cut.length === 1 ? "it" : "them"}: ${shown.join(", ")}${more}. `
+        + `Listen when what the handlers need is there.`
+    }
     if (this.report.outcome === "Cut") {
       return `${cut.length} request${
         cut.length === 1 ? "" : "s"
@@ -66,15 +73,23 @@ export class DeadlineExceeded extends Data.TaggedError("DeadlineExceeded")<{ rea
         + `process has destroyed the connection: ${shown.join(", ")}${more}. `
         + `Let the shutdown alone close connections: it closes idle ones at once, and the others with their last answer.`
     }
-    return `${cut.length} request${cut.length === 1 ? "" : "s"} did not get the whole response before the deadline, `
-      + `${printDuration(draining)} after draining began: ${shown.join(", ")}${more}. `
+    const lost = background.filter(isLost).slice(0, 5).map(lostWork).join(", ")
+    const since = `before the deadline, ${printDuration(draining)} after draining began`
+    if (cut.length === 0 && lost !== "") {
+      return `Background work did not end ${since}: ${lost}. Raise \`timeout\`, or let it end on \`Server.shuttingDown\`.`
+    }
+    return `${cut.length} request${cut.length === 1 ? "" : "s"} did not get the whole response ${since}: `
+      + `${shown.join(", ")}${more}. ${lost === "" ? "" : `Nor did background work end: ${lost}. `}`
       + `Raise \`timeout\`, or let the handler end earlier (see \`Server.shuttingDown\`).`
   }
 }
 
+const lostWork = ({ count, name, outcome }: BackgroundReport): string =>
+  `"${clip(name)}" (${count} ${outcome.toLowerCase()})`
+
 /**
  * The server has begun to shut down, or is closed, and cannot be used for `operation` any more (Go's
- * `ErrServerClosed`, rules B4, B10). A server stops once: make a new one.
+ * `ErrServerClosed`; rules B4 and B10 in docs/go-rules.md). A server stops once: make a new one.
  *
  * @since 0.1.0
  * @category errors

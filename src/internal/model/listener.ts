@@ -43,7 +43,7 @@ export interface Options extends Net.ListenOptions {
 
 /**
  * Where a listener is bound: `@effect/platform`'s `HttpServer.Address`, member for member. It is declared here because
- * programs without `@effect/platform` have listeners, too.
+ * programs without `@effect/platform` have listeners, too. The host is as Node has it: `::` is all interfaces.
  *
  * **Example**
  *
@@ -63,7 +63,9 @@ export type Address =
 
 /** For people. */
 export const printAddress = (address: Address): string =>
-  address._tag === "UnixAddress" ? address.path : `${address.hostname}:${address.port}`
+  address._tag === "UnixAddress"
+    ? address.path
+    : `${address.hostname.includes(":") ? `[${address.hostname}]` : address.hostname}:${address.port}`
 
 /**
  * One bound socket of a server.

@@ -23,6 +23,46 @@ const listed = { Serving: true, LameDuck: true, Draining: true, Closed: true } s
 export const phases = Object.keys(listed) as ReadonlyArray<Phase>
 
 /**
+ * What peers of WebSockets are told when their server stops. Every field is optional.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { NodeHttpServer } from "quiesce"
+ * import { createServer } from "node:http"
+ *
+ * const ServerLive = NodeHttpServer.layer(() => createServer(), {
+ *   port: 3000,
+ *   webSocket: { code: 1012, reason: "restart", message: `{"type":"bye"}`, grace: "2 seconds" }
+ * })
+ * ```
+ *
+ * @since 0.3.0
+ * @category models
+ */
+export interface WebSocketPolicy {
+  /**
+   * The status code of the close frame
+   * ([RFC 6455 §7.4](https://www.rfc-editor.org/rfc/rfc6455#section-7.4)): 1000 to 1003, 1007 to 1014, or 3000 to 4999.
+   * 1012 is "service restart", as registered with IANA. Default: 1001, "going away", as a server says that goes down.
+   */
+  readonly code?: number | undefined
+  /** Its reason: 123 bytes of UTF-8 at the most. Default: `"the server is shutting down"`. */
+  readonly reason?: string | undefined
+  /**
+   * A last message: a text, or bytes, sent `grace` before the close frame, as it is and to every WebSocket. One that
+   * speaks RPC gets none, nor does one that is piped to another server. A client of socket.io would not understand it.
+   * Default: none.
+   */
+  readonly message?: string | Uint8Array | undefined
+  /**
+   * How long a WebSocket stays open after its last message, for answers that are in flight: after the close frame,
+   * nothing can be sent (RFC 6455 §5.5.1). Default: 0.
+   */
+  readonly grace?: Duration.DurationInput | undefined
+}
+
+/**
  * How a server stops. Every field is optional; a bare number is milliseconds.
  *
  * **Example**
@@ -83,6 +123,30 @@ export interface Policy {
    * themselves with `Server.untilShutdown`. `false` leaves all to the deadline, as Go does. Default: true.
    */
   readonly endEventStreams?: boolean | undefined
+  /**
+   * After how long the clients of event streams that are ended shall connect again: the `retry` field, in the last line of
+   * the stream (HTML Living Standard, "Server-sent events"; an `EventSource` keeps it from then on). 0 says nothing, and
+   * leaves it to the client, which waits for some seconds. Default: 0.
+   *
+   * @since 0.3.0
+   */
+  readonly eventStreamRetry?: Duration.DurationInput | undefined
+  /**
+   * Over how long connections that never end by themselves are told to leave, one after the other: WebSockets, event
+   * streams, idle keep-alive connections and idle HTTP/2 sessions. Their clients connect again when they have been told,
+   * and the servers that take them over get `connections / spread` of them a second instead of all at once. It is the last
+   * part of the lame duck, or begins with the shutdown where the lame duck is shorter, and goes on while draining. So it
+   * may be as long as the lame duck and half of `timeout`, less `webSocket.grace`. Default: 0, all at once.
+   *
+   * @since 0.3.0
+   */
+  readonly spread?: Duration.DurationInput | undefined
+  /**
+   * What peers of WebSockets are told. Default: close code 1001, "the server is shutting down", with no last message.
+   *
+   * @since 0.3.0
+   */
+  readonly webSocket?: WebSocketPolicy | undefined
   /**
    * Fallback polling: when to check again whether the drain is done. Normally the last close, or the end of a grace,
    * wakes the drain. A schedule that ends leaves only those. Default:

@@ -31,12 +31,13 @@ export interface CutRequest {
   /**
    * Who cut it, where that was not the shutdown: `"application"`, other code in this process that has destroyed the
    * socket or the HTTP/2 session before the answer had left; `"rpc"`, a call over a WebSocket or a socket whose server
-   * of `@effect/rpc` runs without `withDrain` of `quiesce/rpc`: its client was asked to leave (close code 1001), or that
-   * server was released, while the call ran.
+   * of `@effect/rpc` runs without `withDrain` of `quiesce/rpc`, and was released while the call ran; or which came as its
+   * client was asked to leave (close code 1001); `"noHandler"` (since 0.3.0), nobody: the shutdown has begun before there
+   * was an app, or a listener, to answer it.
    *
    * @since 0.2.0
    */
-  readonly by?: "application" | "rpc"
+  readonly by?: "application" | "noHandler" | "rpc"
 }
 
 /** In words. */
@@ -85,6 +86,28 @@ export interface HookReport {
 }
 
 /**
+ * How background work of one name ended, from the beginning of the shutdown on: all of it that ended in one way.
+ *
+ * @since 0.3.0
+ * @category models
+ */
+export interface BackgroundReport {
+  readonly name: string
+  /**
+   * `"Completed"`; `"Failed"`; `"Interrupted"` (at the deadline, or by `close`); `"Abandoned"` (it went on after that,
+   * and was left behind). The last two are work that is lost: with them, `outcome` of the report is
+   * `"DeadlineExceeded"`.
+   */
+  readonly outcome: "Completed" | "Failed" | "Interrupted" | "Abandoned"
+  /** How many of that name ended so. */
+  readonly count: number
+  /** How long the shutdown has waited for the longest of them. */
+  readonly duration: Duration.Duration
+  /** Why the first of them failed. */
+  readonly cause: Option.Option<Cause.Cause<unknown>>
+}
+
+/**
  * What happened when a server stopped. All callers of `shutdown` and `close` get the same one.
  *
  * @since 0.1.0
@@ -94,8 +117,9 @@ export interface Report {
   /**
    * `"Drained"`: every request got its whole response, unless its client left or its own handler gave it up.
    * `"DeadlineExceeded"`: those in `cut` did not, before the deadline. `"Cut"` (since 0.2.0): those in `cut` did not,
-   * since other code in this process has destroyed their connections, or RPC runs without `withDrain` (`by`). `"Closed"`: `close` was called, by choice;
-   * what it cut is in `cut` too.
+   * since other code in this process has destroyed their connections, RPC runs without `withDrain`, or no handler was
+   * there for them (`by`). `"Closed"`: `close` was called, by choice; what it cut is in `cut` too. Background work that was interrupted at the deadline, or left behind, makes it
+   * `"DeadlineExceeded"`, too (since 0.3.0).
    */
   readonly outcome: "Drained" | "DeadlineExceeded" | "Cut" | "Closed"
   /** When the shutdown began, in milliseconds since the epoch. */
@@ -141,7 +165,16 @@ export interface Report {
   }
   /** In the order of registration. */
   readonly hooks: ReadonlyArray<HookReport>
+  /**
+   * Background work that has ended since the shutdown began, or was left behind.
+   *
+   * @since 0.3.0
+   */
+  readonly background: ReadonlyArray<BackgroundReport>
 }
 
-/** Requests were cut, and nobody has wanted that. */
+/** Work that was accepted, and that the shutdown has not let end. */
+export const isLost = ({ outcome }: BackgroundReport): boolean => outcome === "Interrupted" || outcome === "Abandoned"
+
+/** Requests were cut, or background work was lost, and nobody has wanted that. */
 export const isFailure = ({ outcome }: Report): boolean => outcome === "DeadlineExceeded" || outcome === "Cut"

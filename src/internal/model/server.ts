@@ -1,10 +1,12 @@
 /**
  * A server, as its owner sees it.
  */
+import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import type { LazyArg } from "effect/Function"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -27,6 +29,12 @@ export type Event = Data.TaggedEnum<{
   ConnectionChanged: { readonly connection: Connection }
   /** A hook has ended. */
   HookEnded: { readonly hook: HookReport }
+  /**
+   * Background work has failed, before a shutdown or in it.
+   *
+   * @since 0.3.0
+   */
+  BackgroundFailed: { readonly name: string; readonly cause: Cause.Cause<unknown> }
   /** The system could not accept a connection (EMFILE and its like). The server goes on. */
   AcceptFailed: { readonly error: Error }
 }>
@@ -151,6 +159,45 @@ export interface ServerService {
     options?: { readonly timeout?: Duration.DurationInput | undefined }
   ) => Effect.Effect<void, InvalidPolicy, R | Scope.Scope>
   /**
+   * Runs `effect` in the background: it outlives the request whose handler has started it, and a shutdown waits for it
+   * as for a request. At the deadline it is interrupted, and has `killTimeout` for its finalizers. It has a scope of its
+   * own, which closes when it has ended.
+   *
+   * How it ended is in the report (`background`). One that is interrupted then, or left behind, is work that was
+   * accepted and lost: the outcome of the shutdown is `DeadlineExceeded`, and the process exits with 1. One that fails is
+   * logged and counted, at any time; it fails no shutdown. One that somebody else interrupts is nobody's loss.
+   *
+   * `name` says what kind of work it is, and not which: reports and metrics add up what has one name.
+   *
+   * - **Work of a request** (answered with 202): nothing more to do. What waits in memory is waited for.
+   * - **A consumer** that never ends by itself has to stop taking in when a shutdown begins, and to end when it has
+   *   finished what it has: see {@link ServerService.shuttingDown}. What it uses must outlive it: start it by
+   *   `Server.layerBackground`, on the layers of what it uses.
+   *
+   * Fails with `ServerClosed` once nothing is awaited any more: after the deadline, after `close`, and when the drain is
+   * over. While the server drains it does not, since requests in flight may start some.
+   *
+   * ```ts
+   * import { HttpServerResponse } from "@effect/platform"
+   * import { Effect } from "effect"
+   * import { Server } from "quiesce"
+   *
+   * declare const fulfil: (order: string) => Effect.Effect<void>
+   *
+   * const accept = (order: string) =>
+   *   Effect.flatMap(Server.Server, (server) => server.background("orders", fulfil(order))).pipe(
+   *     Effect.as(HttpServerResponse.text("accepted", { status: 202 })),
+   *     Effect.catchTag("ServerClosed", () => Effect.succeed(HttpServerResponse.text("try again", { status: 503 })))
+   *   )
+   * ```
+   *
+   * @since 0.3.0
+   */
+  readonly background: <A, E, R>(
+    name: string,
+    effect: Effect.Effect<A, E, R>
+  ) => Effect.Effect<Fiber.RuntimeFiber<A, E>, ServerClosed, Exclude<R, Scope.Scope>>
+  /**
    * Shuts the server down gracefully, or joins the shutdown that has begun, and returns its report. There is one
    * shutdown, shared by all callers; a caller that is interrupted does not stop it. Fails with `DeadlineExceeded`
    * if requests were cut.
@@ -176,7 +223,22 @@ export interface ServerService {
   readonly phase: Current<Phase>
   /**
    * Suspends until a shutdown begins. A stream that never ends by itself ends in time with
-   * `Stream.interruptWhen(server.shuttingDown)`.
+   * `Stream.interruptWhen(server.shuttingDown)`. A loop ends between two of its rounds where a round is uninterruptible
+   * once it has taken something in:
+   *
+   * ```ts
+   * import { Effect, Queue } from "effect"
+   * import { Server } from "quiesce"
+   *
+   * declare const jobs: Queue.Dequeue<string>
+   * declare const run: (job: string) => Effect.Effect<void>
+   *
+   * const consume = Effect.flatMap(Server.Server, ({ shuttingDown }) =>
+   *   Effect.uninterruptibleMask((restore) => Effect.flatMap(restore(Queue.take(jobs)), run)).pipe(
+   *     Effect.forever,
+   *     Effect.raceFirst(shuttingDown)
+   *   ))
+   * ```
    */
   readonly shuttingDown: Effect.Effect<void>
   /** Who is connected, doing what, since when. */

@@ -43,11 +43,13 @@ export const streamEndsWithEncoder = (stream: Http2.ServerHttp2Stream): boolean 
   endsWithEncoder(responseOf(stream) ?? stream)
 
 /**
- * Of HTTP/1.1. `onFlushed` is called when all of it has gone to the socket, and `onClose`, a listener for the `close` of
- * the response, is called in Node's own time: when Node has let go of it.
+ * Of HTTP/1.1. `lastLine` is written before its end, if it is not empty. `onFlushed` is called when all of it has gone to
+ * the socket, and `onClose`, a listener for the `close` of the response, is called in Node's own time: when Node has let
+ * go of it.
  */
 export const endEarly = (
   response: Http.ServerResponse,
+  lastLine: string,
   onFlushed: () => void,
   onClose: (this: Http.ServerResponse) => void
 ): void => {
@@ -81,12 +83,18 @@ export const endEarly = (
   })
   // Node 22 and 24 write what a response has been given while corked behind its end
   for (let corks = corksOf(response); corks > 0; corks--) response.uncork()
+  writeLast(response, lastLine)
   response.end()
   dropLateWrites(response, () => left)
 }
 
+/** By the `write` that it has now: that of a compressor, where one stands before it. */
+const writeLast = (writer: Writer, line: string): void => {
+  if (line !== "") Reflect.apply(writer.write, writer, [line])
+}
+
 /** Of HTTP/2: what has been written to a stream, and by a response in the manner of HTTP/1.1 where there is one. */
-export const endStreamEarly = (stream: Http2.ServerHttp2Stream): void => {
+export const endStreamEarly = (stream: Http2.ServerHttp2Stream, lastLine: string): void => {
   const response = responseOf(stream)
   let left = false
   stream.on("error", ignore)
@@ -96,8 +104,10 @@ export const endStreamEarly = (stream: Http2.ServerHttp2Stream): void => {
     stream.emit("aborted")
   })
   if (response === undefined) {
+    writeLast(stream, lastLine)
     stream.end()
   } else {
+    writeLast(response, lastLine)
     response.end()
     dropLateWrites(response, () => left)
   }

@@ -3,7 +3,7 @@
  */
 import * as Http from "node:http"
 import * as Https from "node:https"
-import type * as Net from "node:net"
+import * as Net from "node:net"
 
 /** Whether a server speaks HTTP/2; only those have settings to update. */
 export const isHttp2 = (server: Net.Server): boolean => "updateSettings" in server
@@ -11,3 +11,6 @@ export const isHttp2 = (server: Net.Server): boolean => "updateSettings" in serv
 /** Whether a server speaks HTTP at all. */
 export const isHttp = (server: Net.Server): boolean =>
   server instanceof Http.Server || server instanceof Https.Server || isHttp2(server)
+
+/** Whether a server is one of HTTP that is not built on `node:net`, as Bun makes them: nothing of it can be drained. */
+export const isOfBun = (server: unknown): boolean => server instanceof Http.Server && !(server instanceof Net.Server)

@@ -12,10 +12,17 @@ import type * as Http2 from "node:http2"
 import type * as Net from "node:net"
 import { getSystemErrorName } from "node:util"
 
+/** The symbols of Node's that have been found. To look through those of an object takes long, and Node has one of each. */
+const found = new Map<string, symbol>()
+
 /** What an object has under a symbol of somebody else's; `undefined` where it has none. */
 const symbolNamed = (owner: object, description: string): unknown => {
+  const known = found.get(description)
+  if (known !== undefined && Object.hasOwn(owner, known)) return Reflect.get(owner, known)
   const symbol = Object.getOwnPropertySymbols(owner).find((symbol) => symbol.description === description)
-  return symbol === undefined ? undefined : Reflect.get(owner, symbol)
+  if (symbol === undefined) return undefined
+  found.set(description, symbol)
+  return Reflect.get(owner, symbol)
 }
 
 // Servers
@@ -530,21 +537,27 @@ export const isErrorListenerOfNode = ({ name }: { readonly name: string }): bool
 // What libraries keep on objects of Node, and on their own
 
 /**
- * The WebSocket of `ws` that a socket carries, and so that of all that is built on `ws`.
+ * The WebSocket of `ws` that a socket carries, and so that of all that is built on `ws`. It is there once the upgrade has
+ * been answered.
  *
  * - Reads: `[websocket]` of a socket
- * - Where ws has it not: the peer is not told, and its connection is cut at the deadline
+ * - Where ws has it not: the peer is told by a frame of ours
  * - Pinned by: `test/e2e/clients/ws.test.ts`
  */
-export const webSocketOf = (
-  socket: Net.Socket
-): { readonly close: (code: number, reason: string) => void } | undefined => {
+export const webSocketOf = (socket: Net.Socket): WebSocketOfWs | undefined => {
   const webSocket = symbolNamed(socket, "websocket")
-  return isClosable(webSocket) ? webSocket : undefined
+  return isWebSocket(webSocket) ? webSocket : undefined
 }
 
-const isClosable = (value: unknown): value is { readonly close: (code: number, reason: string) => void } =>
+/** The methods of it that we call. `send` does nothing that could throw once it is open. */
+export interface WebSocketOfWs {
+  readonly close: (code: number, reason: string) => void
+  readonly send: (message: string | Uint8Array) => void
+}
+
+const isWebSocket = (value: unknown): value is WebSocketOfWs =>
   typeof value === "object" && value !== null && "close" in value && typeof value.close === "function"
+  && "send" in value && typeof value.send === "function"
 
 /**
  * The servers that fastify makes beside its first one, for each further address of `localhost`.

@@ -7,6 +7,7 @@
  * what becomes of us where it is not; and which test would fail. `test/conformance/node/internals.test.ts` reads these comments, and
  * tries each function on the Node that runs it.
  */
+import type { Worker } from "node:cluster"
 import type * as Http from "node:http"
 import type * as Http2 from "node:http2"
 import * as Net from "node:net"
@@ -217,6 +218,20 @@ export const neverListens = (server: Http.Server): Http.Server =>
     address: () => ({ address: "127.0.0.1", family: "IPv4", port: 0 })
   })
 
+// Processes of a cluster
+
+/**
+ * Node ends a worker at once whose primary has gone, unless the worker has been told to leave.
+ *
+ * - Replaces: `exitedAfterDisconnect` of a worker of `node:cluster`
+ * - For: good, from the end of its primary on
+ * - Where Node has it not: such a worker is ended with what it owes
+ * - Pinned by: `test/e2e/register/cluster.test.ts`
+ */
+export const outlivePrimary = (worker: Worker): void => {
+  worker.exitedAfterDisconnect = true
+}
+
 // Sockets
 
 /**
@@ -336,6 +351,17 @@ export const parserExecuted = (parser: Parser, index: number, executed: (result:
  */
 export const parserPause = (parser: Parser | undefined): Restore =>
   typeof parser?.pause === "function" ? replace(parser, "pause", () => {}) : nothing
+
+/**
+ * What a handler writes to a WebSocket that it has taken over is seen, and a close frame put between its frames.
+ *
+ * - Replaces: `write` of a socket
+ * - For: as long as it may be a WebSocket that no library which we know has made
+ * - Where Node has it not: there is no such Node
+ * - Pinned by: `test/scenarios/upgrades/proxied.test.ts`
+ */
+export const socketWrite = (socket: Net.Socket, write: (...args: ReadonlyArray<unknown>) => boolean): Restore =>
+  replace(socket, "write", write)
 
 // Messages
 

@@ -49,5 +49,8 @@ export const defaultPolicy: { readonly [K in keyof Policy]-?: NonNullable<Policy
   newConnectionGrace: "5 seconds",
   idleGrace: "500 millis",
   endEventStreams: true,
+  eventStreamRetry: 0,
+  spread: 0,
+  webSocket: { code: 1001, reason: "the server is shutting down", grace: 0 },
   pollSchedule
 }

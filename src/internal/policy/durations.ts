@@ -2,7 +2,9 @@
  * Durations as they are given, by programs with and without types.
  */
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import { decode } from "../effect/durations.js"
+import { InvalidPolicy } from "../model/errors.js"
 
 /**
  * `Duration.decode` clamps what is negative or not a number to zero, which would turn a typing error into "close at
@@ -25,3 +27,21 @@ export const millisOf = (value: unknown): number => {
   const decoded = rejects(value) ? undefined : decode(value)
   return decoded === undefined ? Number.NaN : Math.ceil(Duration.toMillis(decoded))
 }
+
+const remedy = (infinite: boolean) =>
+  `a duration of 0 or more${infinite ? " (Duration.infinity: no deadline)" : ", and finite"}, `
+  + `such as "5 seconds" or a number of milliseconds`
+
+/** Looks at one duration. */
+export const duration = (
+  field: string,
+  value: Duration.DurationInput,
+  options?: { readonly infinite?: boolean }
+): Effect.Effect<number, InvalidPolicy> =>
+  Effect.suspend(() => {
+    const infinite = options?.infinite === true
+    const millis = millisOf(value)
+    return millis >= 0 && (infinite || Number.isFinite(millis)) ?
+      Effect.succeed(millis) :
+      Effect.fail(new InvalidPolicy({ field, value, expected: remedy(infinite) }))
+  })

@@ -6,7 +6,7 @@ import type * as Net from "node:net"
 import type * as Tls from "node:tls"
 import { InvalidPolicy } from "../model/errors.js"
 import type { Options as ListenOptions } from "../model/listener.js"
-import type { Policy } from "../model/policy.js"
+import type { Policy, WebSocketPolicy } from "../model/policy.js"
 
 type NamesOf<A> = { readonly [K in keyof A]-?: true }
 
@@ -18,8 +18,15 @@ export const policyNames: ReadonlyArray<string> = Object.keys(
     newConnectionGrace: true,
     idleGrace: true,
     endEventStreams: true,
+    eventStreamRetry: true,
+    spread: true,
+    webSocket: true,
     pollSchedule: true
   } satisfies NamesOf<Policy>
+)
+
+export const webSocketNames: ReadonlyArray<string> = Object.keys(
+  { code: true, reason: true, message: true, grace: true } satisfies NamesOf<WebSocketPolicy>
 )
 
 /** Node's own for `net.Server#listen`, of every version: `reusePort` came in Node 23. */

@@ -1,10 +1,13 @@
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { InvalidPolicy } from "../model/errors.js"
 import type { Policy } from "../model/policy.js"
 import { defaultPolicy } from "./defaults.js"
-import { millisOf } from "./durations.js"
+import { duration } from "./durations.js"
+import { type ResolvedWebSocket, resolveWebSocket } from "./webSocket.js"
+
+export { duration }
 
 /** A policy whose every field was looked at, in whole milliseconds. */
 export interface ResolvedPolicy {
@@ -15,26 +18,12 @@ export interface ResolvedPolicy {
   readonly newConnectionGrace: number
   readonly idleGrace: number | "keepAliveTimeout"
   readonly endEventStreams: boolean
+  /** 0 says nothing. */
+  readonly eventStreamRetry: number
+  readonly spread: number
+  readonly webSocket: ResolvedWebSocket
   readonly pollSchedule: Schedule.Schedule<unknown>
 }
-
-const remedy = (infinite: boolean) =>
-  `a duration of 0 or more${infinite ? " (Duration.infinity: no deadline)" : ", and finite"}, `
-  + `such as "5 seconds" or a number of milliseconds`
-
-/** Looks at one duration. */
-export const duration = (
-  field: string,
-  value: Duration.DurationInput,
-  options?: { readonly infinite?: boolean }
-): Effect.Effect<number, InvalidPolicy> =>
-  Effect.suspend(() => {
-    const infinite = options?.infinite === true
-    const millis = millisOf(value)
-    return millis >= 0 && (infinite || Number.isFinite(millis)) ?
-      Effect.succeed(millis) :
-      Effect.fail(new InvalidPolicy({ field, value, expected: remedy(infinite) }))
-  })
 
 const boolean = (field: string, value: boolean): Effect.Effect<boolean, InvalidPolicy> =>
   // checked for those who write no types
@@ -67,16 +56,44 @@ export const resolve = (policy: Policy): Effect.Effect<ResolvedPolicy, InvalidPo
         new InvalidPolicy({ field, value, expected: `"keepAliveTimeout", or ${expected}` })
     ),
     endEventStreams: boolean("endEventStreams", given("endEventStreams")),
+    eventStreamRetry: duration("eventStreamRetry", given("eventStreamRetry")),
+    spread: duration("spread", given("spread")),
+    webSocket: resolveWebSocket(given("webSocket")),
     pollSchedule: schedule("pollSchedule", given("pollSchedule"))
-  }).pipe(Effect.filterOrFail(
-    ({ idleGrace, timeout }) => idleGrace !== "keepAliveTimeout" || timeout >= promiseMillis,
-    () =>
-      new InvalidPolicy({
-        field: "timeout",
-        value: policy.timeout,
-        expected:
-          `1 second or more, because idleGrace is "keepAliveTimeout"; so that it does not cut the grace short, the `
-          + `keepAliveTimeout of the Node server and a second (with Node's default: 6 seconds)`
-      })
-  ))
+  }).pipe(
+    Effect.filterOrFail(
+      ({ idleGrace, timeout }) => idleGrace !== "keepAliveTimeout" || timeout >= promiseMillis,
+      () =>
+        new InvalidPolicy({
+          field: "timeout",
+          value: policy.timeout,
+          expected:
+            `1 second or more, because idleGrace is "keepAliveTimeout"; so that it does not cut the grace short, the `
+            + `keepAliveTimeout of the Node server and a second (with Node's default: 6 seconds)`
+        })
+    ),
+    Effect.tap(fitsInTime)
+  )
 }
+
+/** Whoever is told last has half of `timeout` to leave. */
+const fitsInTime = ({ lameDuck, spread, timeout, webSocket: { grace } }: ResolvedPolicy) => {
+  const half = timeout / 2
+  if (grace > half) {
+    return new InvalidPolicy({
+      field: "webSocket.grace",
+      value: Duration.millis(grace),
+      expected: `half of timeout at the most (${print(half)}), so that peers have the other half to leave`
+    })
+  }
+  if (spread <= lameDuck + half - grace) return Effect.void
+  return new InvalidPolicy({
+    field: "spread",
+    value: Duration.millis(spread),
+    expected: `${print(lameDuck + half - grace)} at the most: lameDuck (${print(lameDuck)}) and half of timeout `
+      + `(${print(half)})${grace === 0 ? "" : `, less webSocket.grace (${print(grace)})`}, `
+      + `so that whoever is told last has the other half to leave`
+  })
+}
+
+const print = (millis: number): string => millis === 0 ? "0s" : Duration.format(Duration.millis(Math.floor(millis)))

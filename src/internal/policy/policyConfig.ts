@@ -6,7 +6,7 @@ import * as Config from "effect/Config"
 import * as Duration from "effect/Duration"
 import { rejectIf, setting } from "../effect/configs.js"
 import { decode } from "../effect/durations.js"
-import type { Policy } from "../model/policy.js"
+import type { Policy, WebSocketPolicy } from "../model/policy.js"
 import { assertNames, policyNames } from "./optionNames.js"
 import { misspelt } from "./settingNames.js"
 
@@ -21,6 +21,12 @@ import { misspelt } from "./settingNames.js"
  * | `SHUTDOWN_NEW_CONNECTION_GRACE` | a duration of 0 or more, finite                                          |
  * | `SHUTDOWN_IDLE_GRACE`           | a duration of 0 or more, finite; or `keepAliveTimeout` (then the timeout is 1 second at the least) |
  * | `SHUTDOWN_END_EVENT_STREAMS`    | `true` or `false`                                                        |
+ * | `SHUTDOWN_EVENT_STREAM_RETRY`   | a duration of 0 or more, finite                                          |
+ * | `SHUTDOWN_SPREAD`               | a duration of 0 or more, finite                                          |
+ * | `SHUTDOWN_WEB_SOCKET_CODE`      | a close code                                                             |
+ * | `SHUTDOWN_WEB_SOCKET_REASON`    | a text                                                                   |
+ * | `SHUTDOWN_WEB_SOCKET_MESSAGE`   | a text                                                                   |
+ * | `SHUTDOWN_WEB_SOCKET_GRACE`     | a duration of 0 or more, finite                                          |
  *
  * A name that looks like one of these and is none, as `SHUTDOWN_TIMEOUTT` or `SHUTDOWN_TIMEOUT_MS`, is a `ConfigError`
  * that says which is meant. Other names that begin with `SHUTDOWN_` are somebody else's.
@@ -62,8 +68,23 @@ const fields = (defaults: Policy): Config.Config<Policy> =>
     ),
     idleGrace: Config.withDefault(orKeepAliveTimeout("SHUTDOWN_IDLE_GRACE"), defaults.idleGrace),
     endEventStreams: Config.withDefault(Config.boolean("SHUTDOWN_END_EVENT_STREAMS"), defaults.endEventStreams),
+    eventStreamRetry: Config.withDefault(duration("SHUTDOWN_EVENT_STREAM_RETRY"), defaults.eventStreamRetry),
+    spread: Config.withDefault(duration("SHUTDOWN_SPREAD"), defaults.spread),
+    webSocket: webSocket(defaults.webSocket),
     pollSchedule: Config.succeed(defaults.pollSchedule)
   })
+
+const webSocket = (defaults: WebSocketPolicy | undefined): Config.Config<WebSocketPolicy | undefined> =>
+  Config.map(
+    Config.all({
+      code: Config.withDefault(closeCode("SHUTDOWN_WEB_SOCKET_CODE"), defaults?.code),
+      reason: Config.withDefault(text("SHUTDOWN_WEB_SOCKET_REASON"), defaults?.reason),
+      message: Config.withDefault(text("SHUTDOWN_WEB_SOCKET_MESSAGE"), defaults?.message),
+      grace: Config.withDefault(duration("SHUTDOWN_WEB_SOCKET_GRACE"), defaults?.grace)
+    }),
+    // what is no field of it is still to be said
+    (set) => Object.values(set).some((value) => value !== undefined) ? { ...defaults, ...set } : defaults
+  )
 
 const noSlip = rejectIf(
   misspelt,
@@ -91,6 +112,12 @@ const orKeepAliveTimeout = (name: string): Config.Config<Duration.Duration | "ke
     const value = text === "keepAliveTimeout" ? text : parse(text)
     return value === "keepAliveTimeout" || (value !== undefined && Duration.isFinite(value)) ? value : undefined
   })
+
+/** Which of them may be sent is said when the policy is looked at. */
+const closeCode = (name: string): Config.Config<number> =>
+  setting(name, "a close code, such as 1001", (text) => /^\d{4}$/.test(text) ? Number(text) : undefined)
+
+const text = (name: string): Config.Config<string> => setting(name, "a text", (text) => text)
 
 const parse = (text: string): Duration.Duration | undefined => {
   if (/^\d+(\.\d+)?$/.test(text)) return Duration.millis(Number(text))

@@ -12,7 +12,17 @@ import { invalid } from "../signals/signals.js"
 const optionNames: ReadonlyArray<string> = [
   ...policyNames,
   ...Object.keys(
-    { signals: 0, onShutdown: 0, finally: 0, finallyTimeout: 0, logger: 0 } satisfies {
+    {
+      admin: 0,
+      agentCheck: 0,
+      handoff: 0,
+      signals: 0,
+      onShutdown: 0,
+      finally: 0,
+      finallyTimeout: 0,
+      logger: 0,
+      uncaught: 0
+    } satisfies {
       [K in Exclude<keyof Options, keyof Policy>]: unknown
     }
   )
@@ -21,9 +31,16 @@ const optionNames: ReadonlyArray<string> = [
 /** A program without types may pass anything. The policy is looked at when the server is made. */
 export const look = (options: Options): void => {
   assertNames("options", options, optionNames)
-  const { finally: afterwards, logger, onShutdown } = options
+  const { finally: afterwards, logger, onShutdown, uncaught } = options
+  if (uncaught !== undefined && typeof uncaught !== "boolean") {
+    throw new InvalidPolicy({ field: "uncaught", value: uncaught, expected: "true, or false" })
+  }
   if (afterwards !== undefined) Given.aFunction("finally", afterwards)
   if (onShutdown !== undefined) Given.aFunction("onShutdown", onShutdown)
+  validateLogger(logger)
+}
+
+export const validateLogger = (logger: unknown): void => {
   if (logger !== undefined && logger !== false) {
     Given.aFunction(
       "logger",

@@ -5,6 +5,7 @@ import * as Net from "node:net"
 import { whyNotAdopt } from "../listener/listenErrors.js"
 import type { NodeServer } from "../model/listener.js"
 import type { Framework, Target } from "../model/promise.js"
+import { isOfBun } from "../node/httpServers.js"
 import { serverBindingsOf } from "../node/internals.js"
 import * as Patch from "../node/patch.js"
 import * as Given from "../policy/validateFunction.js"
@@ -38,7 +39,7 @@ const isNodeServer = (target: Target): target is NodeServer => target instanceof
 const nodeServerOf = (target: Target): NodeServer => {
   if (isNodeServer(target)) return target
   const server: unknown = Object(target).server
-  return server instanceof Net.Server ? server : target as unknown as NodeServer
+  return server instanceof Net.Server || isOfBun(server) ? server as NodeServer : target as unknown as NodeServer
 }
 
 /**

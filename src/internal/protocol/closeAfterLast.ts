@@ -33,7 +33,9 @@ export const closeAfterLast = (connection: TrackedConnection, inFlight: InFlight
   // an event stream that begins when those that were there have been ended: what comes with its head goes out first
   const onHead = () => {
     if (!registry.lifecycle.endsLongLived || !registry.endsEventStreams) return
-    if (isEventStreamHead(wholeHeadOf(response))) setImmediate(() => inFlight.find(response)?.endEventStream())
+    if (isEventStreamHead(wholeHeadOf(response))) {
+      setImmediate(() => inFlight.find(response)?.endEventStream(registry.goingAway.lastLine))
+    }
   }
   closeAfter(response, closes, onHead)
 }

@@ -4,29 +4,23 @@
 import type * as Http from "node:http"
 import type * as Net from "node:net"
 import { connectionOf, type TrackedConnection } from "../core/connection.js"
-import { noteIfDestroyedHere } from "../core/cutElsewhere.js"
+import { noteIfDestroyedHere, noteIfRejected } from "../core/cutElsewhere.js"
 import { ExchangeList } from "../core/exchangeList.js"
 import type { Grace } from "../core/lifecycle.js"
 import { destroyEnded, type Protocol } from "../core/protocol.js"
 import { completeEnd } from "../node/endCallbacks.js"
 import { headOf, isPausedByNode, responseBeingWritten } from "../node/internals.js"
+import { originalUrlOf } from "../node/originalUrl.js"
 import * as Patch from "../node/patch.js"
-import { discardUnread } from "../node/reading.js"
+import { abortHttp1 } from "./abortHttp1.js"
 import { closeAfterLast } from "./closeAfterLast.js"
 import { closeResponses } from "./closeResponses.js"
 import { hasEndedByItself } from "./eventStream.js"
-import {
-  exchangeOf,
-  failsAtItsTurn,
-  Http1Exchange,
-  isCutByNext,
-  originalPathOf,
-  type Pipelined
-} from "./http1Exchange.js"
-import { IdleTime, isMidMessage } from "./http1Idle.js"
+import { exchangeOf, failsAtItsTurn, Http1Exchange, isCutByNext, type Pipelined } from "./http1Exchange.js"
+import { isMidMessage, keepUntil, type LastAnswer, restOf } from "./http1Idle.js"
 import { lingeringClose } from "./lingeringClose.js"
 import { Pipeline } from "./pipeline.js"
-import { raw503, respond503 } from "./respond503.js"
+import { respond503 } from "./respond503.js"
 
 export class Http1 implements Protocol, Pipelined {
   readonly name = "http/1.1"
@@ -37,7 +31,7 @@ export class Http1 implements Protocol, Pipelined {
   #lingersAfterLast = false
   /** What its client has sent behind requests that were not answered yet, if it ever has. */
   #pipeline: Pipeline | undefined = undefined
-  #idleTime: IdleTime | undefined = undefined
+  #lastAnswer: LastAnswer | undefined = undefined
   /** It was open before its server was adopted: behind this one its client may have sent others, which wait in Node. */
   #adopted: Http.ServerResponse | undefined = undefined
 
@@ -76,6 +70,7 @@ export class Http1 implements Protocol, Pipelined {
     const { registry } = connection
     if (registry.lifecycle.isAborting) {
       connection.startClosing()
+      this.#lingerAfterLast()
       respond503(response)
       return false
     }
@@ -89,7 +84,7 @@ export class Http1 implements Protocol, Pipelined {
   beginAdopted(request: Http.IncomingMessage, response: Http.ServerResponse, fromEffectApp: boolean): void {
     this.#adopted = response
     const now = this.#connection.registry.now()
-    this.#start(new Http1Exchange(this, request, response, originalPathOf(request), fromEffectApp, now), response)
+    this.#start(new Http1Exchange(this, request, response, originalUrlOf(request), fromEffectApp, now), response)
   }
 
   /** No more is read until what has been read has been answered. */
@@ -125,6 +120,7 @@ export class Http1 implements Protocol, Pipelined {
     const { registry } = connection
     if (connection.isClosing || registry.lifecycle.isAborting) return false
     this.#add(new Http1Exchange(this, request, undefined, request.url, true, registry.now()))
+    if (registry.lifecycle.asksToLeave) this.#lingerAfterLast()
     connection.become("Active")
     return true
   }
@@ -136,7 +132,13 @@ export class Http1 implements Protocol, Pipelined {
   }
 
   /** The request that asked for an upgrade has been answered with 503. */
-  upgradeRejected(): void {
+  upgradeRejected(request: Http.IncomingMessage): void {
+    const exchange = this.upgradeOf(request)
+    if (exchange !== undefined) {
+      exchange.rejected = true
+      exchange.answered503 = true
+      noteIfRejected(this.#connection, exchange)
+    }
     this.exchanges.clear()
     this.#connection.linger()
   }
@@ -150,7 +152,7 @@ export class Http1 implements Protocol, Pipelined {
     if (exchange.isInFlight) {
       const answer = response()
       exchange.answerUpgrade(answer)
-      if (answer.writableFinished || answer.closed) this.#settle(answer)
+      if (answer.writableFinished || answer.closed) this.#settle(exchange, answer)
       else answer.once("finish", onResponseClose).once("close", onResponseClose)
       if (!answer.writableEnded) socket.end()
     } else if (!socket.writableEnded) return
@@ -164,15 +166,7 @@ export class Http1 implements Protocol, Pipelined {
   }
 
   keepUntil(grace: Grace): number {
-    const connection = this.#connection
-    const { state } = connection
-    if (this.exchanges.size > 0) return Number.POSITIVE_INFINITY
-    if (connection.isClosing) return connection.lingersUntil
-    if (state === "New") {
-      return connection.socket.bytesRead > 0 ? Number.POSITIVE_INFINITY : connection.connectedAt + grace.newConnection
-    }
-    if (state !== "Idle") return Number.POSITIVE_INFINITY
-    return this.#idle().until(grace)
+    return keepUntil(this.#connection, grace, this.#lastAnswer)
   }
 
   opened(): void {
@@ -180,9 +174,14 @@ export class Http1 implements Protocol, Pipelined {
   }
 
   gracefulClose(): boolean {
-    if (!this.#lingersAfterLast) Patch.destroySoon(this.socket, lingeringClose(() => this.isMidAnswer))
-    this.#lingersAfterLast = true
+    // what is idle has nothing to be asked: its next request asks, if it still comes
+    if (this.exchanges.size === 0) return false
+    this.#lingerAfterLast()
     for (const exchange of this.exchanges) closeAfterLast(this.#connection, this, exchange)
+    return false
+  }
+
+  announce(): boolean {
     return false
   }
 
@@ -191,25 +190,7 @@ export class Http1 implements Protocol, Pipelined {
   }
 
   abort(): void {
-    const { socket } = this
-    const { first } = this.exchanges
-    this.#connection.startClosing()
-    const isCorked = socket.writableCorked > 0
-    // what handlers have written in this turn waits for its end, and would go with the socket
-    while (socket.writableCorked > 0) socket.uncork()
-    this.freezeOutcomes()
-    // written to the socket, not to the response: its handler may still be running, and must not find a head that it
-    // did not write
-    if (first?.response?.headersSent === false && socket.writable && socket.writableLength === 0) {
-      first.answered503 = true
-      socket.end(raw503)
-      // TLS has not encrypted it yet: it has the turns until the drain destroys what is left
-      if (socket.writableLength === 0 || this.#connection.secure) return
-    }
-    if (isCorked && this.#connection.secure) return
-    // with bytes unread the kernel sends a RST, which takes back what it has not delivered of an answer
-    if (this.#hasMore() && discardUnread(socket)) return
-    socket.destroy()
+    abortHttp1(this.#connection, this, this.exchanges.first, () => this.#hasMore())
   }
 
   onDeadline(): void {}
@@ -236,7 +217,7 @@ export class Http1 implements Protocol, Pipelined {
         noteIfDestroyedHere(this.#connection, exchange)
         continue
       }
-      this.#settle(response)
+      if (exchange.isInFlight) this.#settle(exchange, response)
       if (!response.closed) responses.push(response)
     }
     this.exchanges.clear()
@@ -268,8 +249,9 @@ export class Http1 implements Protocol, Pipelined {
 
   responseClosed(response: Http.ServerResponse): void {
     const exchange = this.find(response)
-    if (exchange === undefined || !failsAtItsTurn(exchange, this.exchanges.first)) this.#settle(response)
-    else this.#connection.startClosing()
+    if (exchange === undefined) return
+    if (failsAtItsTurn(exchange, this.exchanges.first)) this.#connection.startClosing()
+    else this.#settle(exchange, response)
   }
 
   /** The rest of a request has come that was answered before: it is idle from now on. */
@@ -293,14 +275,23 @@ export class Http1 implements Protocol, Pipelined {
     const { asksToLeave } = registry.lifecycle
     this.#add(exchange)
     if (asksToLeave) registry.lastUse = exchange.since
-    if (connection.state !== "Active") connection.become("Active")
+    if (connection.state !== "Active") connection.become("Active", exchange.since)
     response.on("close", onResponseClose)
-    if (asksToLeave) closeAfterLast(connection, this, exchange)
+    if (asksToLeave) {
+      this.#lingerAfterLast()
+      closeAfterLast(connection, this, exchange)
+    }
     if (this.exchanges.size > 1) this.#pipelined().begun()
   }
 
-  #idle(): IdleTime {
-    return this.#idleTime ??= new IdleTime(this.#connection)
+  #lingerAfterLast(): void {
+    if (this.#lingersAfterLast) return
+    this.#lingersAfterLast = true
+    Patch.destroySoon(this.socket, lingeringClose(() => this.isMidAnswer))
+  }
+
+  #last(): LastAnswer {
+    return this.#lastAnswer ??= { head: undefined, rest: undefined }
   }
 
   #pipelined(): Pipeline {
@@ -313,12 +304,10 @@ export class Http1 implements Protocol, Pipelined {
     this.exchanges.add(exchange)
   }
 
-  #settle(response: Http.ServerResponse): void {
-    const exchange = this.find(response)
-    if (exchange === undefined) return
+  #settle(exchange: Http1Exchange, response: Http.ServerResponse): void {
     const connection = this.#connection
     const { registry, socket } = connection
-    const { asksToLeave, endsLongLived } = registry.lifecycle
+    const { asksToLeave } = registry.lifecycle
     if (socket.destroyed && response.writableFinished && !exchange.isFrozen && isCutByNext(this.exchanges)) {
       this.freezeOutcomes()
     }
@@ -328,17 +317,21 @@ export class Http1 implements Protocol, Pipelined {
     exchange.responseDone(response)
     if (asksToLeave) registry.lastUse = registry.now()
     if (connection.complete(exchange)) {
-      if (registry.keepHeads) this.#idle().setLastHead(headOf(response))
+      if (registry.keepHeads) this.#last().head = headOf(response)
     } else {
+      noteIfRejected(connection, exchange)
       noteIfDestroyedHere(connection, exchange)
       if (exchange.fromEffectApp && !exchange.rejected) completeEnd(response)
     }
-    if (endsLongLived) {
+    if (connection.endsLongLived) {
       exchange.endedEarly ||= hasEndedByItself(response)
       registry.recordEndedStream(connection, exchange)
     }
     if (this.exchanges.size > 0) return
-    if (connection.isClosing) {
+    if (asksToLeave && socket.writableEnded && !socket.destroyed && !connection.isLingering) {
+      // it was ended by a handler, or by the platform where the rest of a body is not read
+      connection.linger()
+    } else if (connection.isClosing) {
       // while it was owed something, its lingering had no end
       connection.closeIfDue()
     } else if (connection.state === "Active" && socket.writable) {
@@ -348,7 +341,7 @@ export class Http1 implements Protocol, Pipelined {
       const { request } = exchange
       if (!request.complete) {
         request.once("end", onLateEnd)
-        this.#idle().awaitRest(request)
+        this.#last().rest = restOf(request, connection)
       }
       connection.closeIfDue()
     }

@@ -24,8 +24,6 @@ export class Http1Exchange extends Exchange {
   readonly request: Http.IncomingMessage
   /** Absent while a handler decides about an upgrade: then the answer, if any, is the handler's own. */
   response: Http.ServerResponse | undefined
-  /** It was kept from its handler until it was too late: all that its client is to be told is so. */
-  rejected = false
   /** Its response will ask its client to leave, if that is still wanted when its head is written. */
   asksToLeave = false
   /** What its connection had of its response when nothing more was written to it: the status, and whether that was all. */
@@ -111,7 +109,7 @@ export class Http1Exchange extends Exchange {
     else this.answered ||= whole
   }
 
-  endEventStream(): boolean {
+  endEventStream(lastLine: string): boolean {
     const { on, request, response } = this
     if (this.endedEarly || response?.headersSent !== true || response.writableEnded || response.destroyed) return false
     if (!wantsEventStream(request.method, request.headers.accept)) return false
@@ -119,7 +117,7 @@ export class Http1Exchange extends Exchange {
     if (!isEventStreamHead(head) || endsByItself(response)) return false
     if (isEncodedHead(head) && !endsWithEncoder(response)) return false
     this.endedEarly = true
-    endEarly(response, () => this.markFlushed(isFlushed(on.socket, response)), on.onResponseClose)
+    endEarly(response, lastLine, () => this.markFlushed(isFlushed(on.socket, response)), on.onResponseClose)
     return true
   }
 
@@ -192,12 +190,6 @@ export const failsAtItsTurn = (exchange: Http1Exchange, first: Http1Exchange | u
   if (response.socket !== null || response.writableFinished || on.socket.destroyed) return false
   response.once("socket", () => freezeAndDestroy(on))
   return true
-}
-
-/** A router that is mounted somewhere has rewritten `url`, and kept what it was (express, connect). */
-export const originalPathOf = (request: Http.IncomingMessage): string | undefined => {
-  const { originalUrl } = request as { readonly originalUrl?: unknown }
-  return typeof originalUrl === "string" ? originalUrl : request.url
 }
 
 /**

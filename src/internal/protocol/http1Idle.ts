@@ -25,58 +25,60 @@ interface Rest {
   until: number
 }
 
-export class IdleTime {
-  readonly #connection: TrackedConnection
-  /** The raw head of its last response, kept where the policy needs its `Keep-Alive: timeout`. */
-  #lastHead: string | undefined = undefined
-  /** Its client may still be sending the rest of a request that was answered before. */
-  #rest: Rest | undefined = undefined
+/** What is kept of the last answer of a connection. Most connections have none: nothing depends on theirs. */
+export interface LastAnswer {
+  /** Its raw head, where the policy needs its `Keep-Alive: timeout`. */
+  head: string | undefined
+  /** Its client may still be sending the rest of the request. */
+  rest: Rest | undefined
+}
 
-  constructor(connection: TrackedConnection) {
-    this.#connection = connection
-  }
+/** A request was answered before all of it had come. */
+export const restOf = (request: Http.IncomingMessage, { socket }: TrackedConnection): Rest => ({
+  request,
+  bytesRead: socket.bytesRead,
+  until: 0
+})
 
-  /** Its last response had this head. */
-  setLastHead(head: string | undefined): void {
-    this.#lastHead = head
+/** Until when a connection stays, on the clock of its server. */
+export const keepUntil = (connection: TrackedConnection, grace: Grace, last: LastAnswer | undefined): number => {
+  const { state } = connection
+  if (connection.exchanges.size > 0) return Number.POSITIVE_INFINITY
+  if (connection.isClosing) return connection.lingersUntil
+  if (state === "New") {
+    return connection.socket.bytesRead > 0 ? Number.POSITIVE_INFINITY : connection.connectedAt + grace.newConnection
   }
+  return state === "Idle" ? idleUntil(connection, grace, last) : Number.POSITIVE_INFINITY
+}
 
-  /** A request was answered before all of it had come. */
-  awaitRest(request: Http.IncomingMessage): void {
-    this.#rest = { request, bytesRead: this.#connection.socket.bytesRead, until: 0 }
-  }
+const idleUntil = (connection: TrackedConnection, grace: Grace, last: LastAnswer | undefined): number => {
+  const { registry, since } = connection
+  if (connection.awaitsTurn) return Number.POSITIVE_INFINITY
+  const until = grace.idle === "keepAliveTimeout"
+    ? since + keepAliveMillis(connection, last?.head) + keepAliveBufferMillis
+    : Math.max(since + grace.idle, crossing(registry.lastUse, grace.since, grace.idle))
+  // asked last, for it costs the most
+  return until <= registry.now() && isMidMessage(connection) ? restUntil(connection, last?.rest, until) : until
+}
 
-  /** Until when it stays, on the clock of its server. */
-  until(grace: Grace): number {
-    const { registry, since } = this.#connection
-    const until = grace.idle === "keepAliveTimeout"
-      ? since + this.#keepAliveMillis() + keepAliveBufferMillis
-      : Math.max(since + grace.idle, crossing(registry.lastUse, grace.since, grace.idle))
-    // asked last, for it costs the most
-    return until <= registry.now() && isMidMessage(this.#connection) ? this.#restUntil(until) : until
+/**
+ * In the middle of a message: one that comes is waited for, and the rest of one that has been answered for as long as
+ * it goes on coming, so that its client reads the answer and meets no RST.
+ */
+const restUntil = ({ registry, socket }: TrackedConnection, rest: Rest | undefined, until: number): number => {
+  if (rest === undefined || rest.request.complete) return Number.POSITIVE_INFINITY
+  if (rest.bytesRead !== socket.bytesRead) {
+    rest.bytesRead = socket.bytesRead
+    rest.until = registry.now() + lingerMillis
   }
+  return Math.max(until, rest.until)
+}
 
-  /**
-   * In the middle of a message: one that comes is waited for, and the rest of one that has been answered for as long as
-   * it goes on coming, so that its client reads the answer and meets no RST.
-   */
-  #restUntil(until: number): number {
-    const rest = this.#rest
-    if (rest === undefined || rest.request.complete) return Number.POSITIVE_INFINITY
-    const { registry, socket } = this.#connection
-    if (rest.bytesRead !== socket.bytesRead) {
-      rest.bytesRead = socket.bytesRead
-      rest.until = registry.now() + lingerMillis
-    }
-    return Math.max(until, rest.until)
-  }
-
-  /** The `Keep-Alive: timeout` of the last response, in milliseconds; what the server would announce if it had none. */
-  #keepAliveMillis(): number {
-    const announced = /^keep-alive:.*?timeout=(\d+)/im.exec(this.#lastHead ?? "")?.[1]
-    if (announced !== undefined) return Number(announced) * 1000
-    return Math.floor((serverOf(this.#connection.socket)?.keepAliveTimeout ?? 0) / 1000) * 1000
-  }
+/** The `Keep-Alive: timeout` of the last response, in milliseconds; what the server would announce if it had none. */
+const keepAliveMillis = ({ socket }: TrackedConnection, head = ""): number => {
+  const announced = /^keep-alive:.*?timeout=(\d+)/im.exec(head)?.[1]
+  if (announced !== undefined) return Number(announced) * 1000
+  return Math.floor((serverOf(socket)?.keepAliveTimeout ?? 0) / 1000) * 1000
 }
 
 /**

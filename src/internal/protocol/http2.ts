@@ -10,7 +10,7 @@
  */
 import * as Http2 from "node:http2"
 import { connectionOf, type TrackedConnection } from "../core/connection.js"
-import { noteCutElsewhere, wasDestroyedHere } from "../core/cutElsewhere.js"
+import { noteCutElsewhere, noteIfRejected, wasDestroyedHere } from "../core/cutElsewhere.js"
 import { ExchangeList } from "../core/exchangeList.js"
 import type { Grace } from "../core/lifecycle.js"
 import { destroyEnded, lingerMillis, type Protocol } from "../core/protocol.js"
@@ -20,7 +20,7 @@ import * as Patch from "../node/patch.js"
 import { isResetUnseen } from "../node/resetStream.js"
 import { setImmediate, setTimeout } from "../node/timers.js"
 import { hasEndedByItself } from "./eventStream.js"
-import { hasAnswered, hasSentEnd, Http2Exchange, reset } from "./http2Exchange.js"
+import { hasAnswered, hasSentEnd, Http2Exchange, markStream, reset } from "./http2Exchange.js"
 
 /**
  * How long a session that appears during a drain may take to open its first stream. Whoever is late loses nothing:
@@ -39,8 +39,6 @@ const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = Htt
 
 const ignore = () => {}
 
-const key = Symbol("quiesce/stream")
-
 /** A session, and whether it has been told to leave. */
 export class Session implements Protocol {
   readonly exchanges = new ExchangeList<Http2Exchange>()
@@ -55,6 +53,8 @@ export class Session implements Protocol {
   #isGivenUp = false
   /** Streams whose whole response has left, in the order in which they are to be ended. */
   #lingering: Set<Http2Exchange> | undefined
+  /** Streams that have closed are settled when what is written has left. */
+  #settlesSoon = false
   /** When all streams were last looked at for those that their client has reset. */
   #lookedAt = Number.NEGATIVE_INFINITY
 
@@ -159,7 +159,7 @@ export class Session implements Protocol {
     if (this.#isTold) return this.#connection.lingersUntil
     // its preface has not come
     if (this.#connection.state === "New") return this.#connection.connectedAt + grace.newConnection
-    return this.#connection.registry.lifecycle.isStopping
+    return this.#connection.registry.lifecycle.isStopping && !this.#connection.awaitsTurn
       ? this.#connection.since + firstStreamMillis
       : Number.POSITIVE_INFINITY
   }
@@ -172,19 +172,40 @@ export class Session implements Protocol {
   opened(): void {}
 
   gracefulClose(): boolean {
-    return (this.exchanges.size > 0 ? this.#connection.registry.lifecycle.isStopping : this.#used) && this.tell()
+    const { lifecycle } = this.#connection.registry
+    // its client opens another connection at once, which a socket that is being closed may reset
+    if (lifecycle.isClosingListeners) return false
+    return (this.exchanges.size > 0 ? lifecycle.isStopping : this.#used && !this.#connection.awaitsTurn) && this.tell()
+  }
+
+  announce(): boolean {
+    return false
   }
 
   /** It is in flight until it closes. */
   track(stream: Http2.ServerHttp2Stream, headers: Http2.IncomingHttpHeaders, fromEffectApp: boolean): void {
     const connection = this.#connection
     const exchange = new Http2Exchange(stream, headers, fromEffectApp, connection.registry.now())
-    Object.defineProperty(stream, key, { value: exchange })
+    markStream(stream, exchange)
     this.exchanges.add(exchange)
-    if (connection.state !== "Active") connection.become("Active")
+    if (connection.state !== "Active") connection.become("Active", exchange.since)
     stream.once("close", () => {
-      if (!this.isFlushing()) this.settle(exchange)
+      // nobody waits for an answer that has failed
+      if (!this.isFlushing() || !hasAnswered(stream) || stream.rstCode !== NGHTTP2_NO_ERROR) this.settle(exchange)
+      else if (!this.#settlesSoon) this.#settleSoon(goawayTurns)
     })
+  }
+
+  /** Answers whose streams have closed leave while other streams go on. */
+  #settleSoon(turns: number): void {
+    this.#settlesSoon = this.isFlushing()
+    if (!this.#settlesSoon) this.#settleClosed()
+    else if (turns > 0) setImmediate(() => this.#settleSoon(turns - 1))
+    else setTimeout(() => this.#settleSoon(0), goawayMillis).unref()
+  }
+
+  #settleClosed(): void {
+    for (const exchange of Array.from(this.exchanges)) if (exchange.own.closed) this.settle(exchange)
   }
 
   /** A stream has come in: of those that came with it none is refused. */
@@ -202,9 +223,7 @@ export class Session implements Protocol {
     if (this.#isTold) return false
     this.#connection.startClosing()
     const finished = () => {
-      for (const exchange of Array.from(this.exchanges)) {
-        if (exchange.own.closed) this.settle(exchange)
-      }
+      this.#settleClosed()
       this.#connection.linger()
     }
     // its client, or a handler, may have closed it before, and the client have kept its own side open
@@ -283,6 +302,7 @@ export class Session implements Protocol {
       // a client that leaves as soon as it has its answer has the socket destroyed before its stream closes
       (!socket.destroyed || socket.writableFinished)
     if (!connection.complete(exchange)) {
+      noteIfRejected(connection, exchange)
       if (this.isDestroyedHere(exchange)) noteCutElsewhere(connection, exchange)
       if (response !== undefined) {
         // before its stream had ended, Node has kept the callback there
@@ -290,7 +310,7 @@ export class Session implements Protocol {
         completeEnd(response)
       }
     }
-    if (registry.lifecycle.endsLongLived) {
+    if (connection.endsLongLived) {
       exchange.endedEarly ||= response !== undefined && hasEndedByItself(response)
       registry.recordEndedStream(connection, exchange)
     }
@@ -300,9 +320,6 @@ export class Session implements Protocol {
     connection.closeIfDue()
   }
 }
-
-const exchangeOf = (stream: Http2.ServerHttp2Stream): Http2Exchange | undefined =>
-  (stream as { readonly [key]?: Http2Exchange })[key]
 
 /** A session has been made on a connection. */
 export const attachSession = (connection: TrackedConnection, session: Http2.ServerHttp2Session): void => {
@@ -368,12 +385,6 @@ function pushStream(
   // Node says what is wrong with arguments that are none
   if (typeof then !== "function") return Reflect.apply(push, this, [headers, options, callback])
   Reflect.apply(push, this, typeof options === "function" ? [headers, promised] : [headers, options, promised])
-}
-
-/** The stream is answered with this response, of an Effect app. */
-export const answerWith = (response: Http2.Http2ServerResponse): void => {
-  const exchange = exchangeOf(response.stream)
-  if (exchange !== undefined) exchange.response = response
 }
 
 /** RFC 9113 §8.7: a refused stream has not been processed, and can be sent again. */

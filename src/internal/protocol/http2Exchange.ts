@@ -41,12 +41,12 @@ export class Http2Exchange extends Exchange {
     return this.own.headersSent ? Number(this.own.sentHeaders[":status"]) : undefined
   }
 
-  endEventStream(): boolean {
+  endEventStream(lastLine: string): boolean {
     const { own, response } = this
     if (this.endedEarly || own.destroyed || own.closed || own.writableEnded) return false
     if (!wantsEventStream(this.method, this.accept)) return false
     if (!own.headersSent) {
-      this.#endWhenBegun()
+      this.#endWhenBegun(lastLine)
       return false
     }
     if (!isEventStreamWith(own.sentHeaders)) return false
@@ -54,18 +54,18 @@ export class Http2Exchange extends Exchange {
     if (encoding !== undefined && encoding !== "identity" && !streamEndsWithEncoder(own)) return false
     if (response !== undefined && endsByItself(response)) return false
     this.endedEarly = true
-    endStreamEarly(own)
+    endStreamEarly(own, lastLine)
     return true
   }
 
   /** What comes with its head goes out first. */
-  #endWhenBegun(): void {
+  #endWhenBegun(lastLine: string): void {
     const { own } = this
     const { respond } = own
     const restore = Patch.streamRespond(own, (...args) => {
       restore()
       Reflect.apply(respond, own, args)
-      setImmediate(() => this.endEventStream())
+      setImmediate(() => this.endEventStream(lastLine))
     })
   }
 
@@ -99,3 +99,18 @@ export const hasAnswered = (stream: Http2.ServerHttp2Stream): boolean => stream.
  * waits for trailers before they are there. Of one that has closed Node says nothing any more.
  */
 export const hasSentEnd = (stream: Http2.ServerHttp2Stream): boolean => stream.state.localClose !== 0
+
+const key = Symbol("quiesce/stream")
+
+export const markStream = (stream: Http2.ServerHttp2Stream, exchange: Http2Exchange): void => {
+  Object.defineProperty(stream, key, { value: exchange })
+}
+
+export const exchangeOf = (stream: Http2.ServerHttp2Stream): Http2Exchange | undefined =>
+  (stream as { readonly [key]?: Http2Exchange })[key]
+
+/** The stream is answered with this response, of an Effect app. */
+export const answerWith = (response: Http2.Http2ServerResponse): void => {
+  const exchange = exchangeOf(response.stream)
+  if (exchange !== undefined) exchange.response = response
+}

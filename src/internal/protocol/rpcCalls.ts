@@ -55,6 +55,7 @@ export class Calls {
     this.#upgraded = upgraded
     this.#goodbye = sendGoingAway ?? (() => upgraded.goAway() || hangUp(connection))
     this.#refusing = goingAwaySent
+    upgraded.takesNoMessage()
     upgraded.goAwayBy(() => this.#leave())
   }
 
@@ -62,7 +63,7 @@ export class Calls {
   begin(path: string): Call | undefined {
     const { registry } = this.#connection
     if (this.#refusing || registry.lifecycle.isAborting) return undefined
-    const draining = registry.lifecycle.endsLongLived
+    const draining = this.#connection.endsLongLived
     if (draining && (this.#calls.size === 0 ? this.#crossed : this.#awaited === 0)) return undefined
     const call = new Call(path, registry.now(), !draining || this.#calls.size === 0)
     this.#calls.add(call)
@@ -78,14 +79,14 @@ export class Calls {
     this.#upgraded.exchanges.delete(call)
     call.ended()
     if (!connection.complete(call)) noteIfDestroyedHere(connection, call)
-    if (this.#calls.size > 0 || !connection.registry.lifecycle.endsLongLived) return
+    if (this.#calls.size > 0 || !connection.endsLongLived) return
     this.#crossed = true
     this.#upgraded.goAwayAgain()
   }
 
   /** It is idle, and it is time to leave. What has reached the kernel takes a turn to be read, and one to be handled. */
   #leave(): void {
-    if (this.#refusing) return
+    if (this.#refusing || this.#connection.state === "Closed") return
     if (this.#crossed) {
       this.#refusing = true
       this.#goodbye()

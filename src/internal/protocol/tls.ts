@@ -30,6 +30,10 @@ export class Handshake implements Protocol {
     return false
   }
 
+  announce(): boolean {
+    return false
+  }
+
   closeIdle(): void {
     this.#connection.socket.destroy()
   }

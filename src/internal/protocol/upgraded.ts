@@ -10,6 +10,7 @@ import type { Grace } from "../core/lifecycle.js"
 import type { Protocol } from "../core/protocol.js"
 import { webSocketOf } from "../node/internals.js"
 import { Http1 } from "./http1.js"
+import { SentFrames } from "./sentFrames.js"
 
 export class Upgraded implements Protocol {
   readonly name: string
@@ -18,6 +19,9 @@ export class Upgraded implements Protocol {
   readonly exchanges = new ExchangeList<Exchange>()
   readonly #connection: TrackedConnection
   #goingAwaySent = false
+  /** It has had its last message, or takes none. */
+  #isAnnounced = false
+  #frames: SentFrames | undefined = undefined
   /** How to ask the peer to leave, once something knows how. */
   #sendGoingAway: (() => void) | undefined = undefined
   #onGoingAway: (() => void) | undefined = undefined
@@ -46,6 +50,16 @@ export class Upgraded implements Protocol {
   /** A handler serves it: nobody else asks it to leave. */
   served(): void {
     this.#sendGoingAway = undefined
+  }
+
+  /** What it speaks is known to nobody but its handler, or to calls of RPC: a message of ours would break it. */
+  takesNoMessage(): void {
+    this.#isAnnounced = true
+  }
+
+  /** A handler of the user's own answers: where no library that we know takes it over, its peer is told by a frame. */
+  watchFrames(): void {
+    if (this.name === "websocket") this.#frames = new SentFrames(this.#connection.socket)
   }
 
   /** It has been asked before it had anything to do; now it has, and is asked again. */
@@ -80,7 +94,10 @@ export class Upgraded implements Protocol {
   gracefulClose(): boolean {
     // who is in the middle of a call is asked when it has had its answer
     if (this.#goingAwaySent || this.exchanges.size > 0) return false
-    if (!this.#connection.registry.lifecycle.endsLongLived) return false
+    // its client left in the middle of a call, which ends only now
+    if (this.#connection.state === "Closed") return false
+    if (!this.#connection.endsLongLived) return false
+    this.announce()
     if (this.#sendGoingAway === undefined) this.#goingAwaySent = this.goAway()
     else {
       this.#goingAwaySent = true
@@ -90,12 +107,29 @@ export class Upgraded implements Protocol {
     return this.#goingAwaySent
   }
 
-  /** Closes a WebSocket of `ws`, or of what is built on it. False where there is none. */
-  goAway(): boolean {
-    const webSocket = this.name === "websocket" ? webSocketOf(this.#connection.socket) : undefined
+  announce(): boolean {
+    const { registry, state } = this.#connection
+    const { message } = registry.goingAway
+    if (this.#isAnnounced || this.#goingAwaySent || message === undefined) return false
+    if (this.exchanges.size > 0 || state === "Closed") return false
+    const webSocket = this.#webSocket
     if (webSocket === undefined) return false
-    webSocket.close(goingAway.code, goingAway.reason)
+    this.#isAnnounced = true
+    webSocket.send(message)
     return true
+  }
+
+  /** Closes a WebSocket: of `ws` and what is built on it, or whose frames are seen. False where there is none. */
+  goAway(): boolean {
+    const { code, reason } = this.#connection.registry.goingAway
+    const webSocket = this.#webSocket
+    if (webSocket === undefined) return this.#frames?.close(code, reason) === true
+    webSocket.close(code, reason)
+    return true
+  }
+
+  get #webSocket(): ReturnType<typeof webSocketOf> {
+    return this.name === "websocket" ? webSocketOf(this.#connection.socket) : undefined
   }
 
   closeIdle(): void {
@@ -139,6 +173,3 @@ export const hijack = (connection: TrackedConnection, name: string): Upgraded =>
 /** What a connection that was taken over is known as; `undefined` where it was not, or is none of ours. */
 export const upgradedOf = (connection: TrackedConnection | undefined): Upgraded | undefined =>
   connection?.protocol instanceof Upgraded ? connection.protocol : undefined
-
-/** RFC 6455 §7.4.1: what a server says that is going down. */
-export const goingAway = { code: 1001, reason: "the server is shutting down" }

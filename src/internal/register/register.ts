@@ -6,6 +6,7 @@
 import type * as Net from "node:net"
 import { isMainThread } from "node:worker_threads"
 import * as Patch from "../node/patch.js"
+import { bun } from "../node/runtime.js"
 import { nextTick, setImmediate } from "../node/timers.js"
 import * as EarlySignals from "./earlySignals.js"
 import { holdConnections } from "./heldConnections.js"
@@ -21,9 +22,17 @@ export const register = (): void => {
   // no signal arrives in a worker thread
   if (isOff() || !isMainThread || Object.hasOwn(process, key)) return
   Object.defineProperty(process, key, { value: true })
+  const runtime = bun()
+  if (runtime !== undefined) return void notStarted(unseen(runtime))
   HeldSignals.prepare()
   Patch.inheritedListen(beforeListening)
 }
+
+/** None of these calls `listen` of `node:net`, which is how servers are found. */
+const unseen = (runtime: string) =>
+  new Error(
+    `servers of node:http, node:https and Bun.serve cannot be drained under ${runtime}; run the program with Node or Deno`
+  )
 
 const awaited = new WeakSet<Net.Server>()
 
@@ -44,13 +53,13 @@ const beforeListening = (server: Net.Server): void => {
       undecided--
       if (server.listening) found(server)
       // a signal that has reached the process is read in the next turn of the event loop; without a listener it is lost
-      else setImmediate(setImmediate, letGo)
+      else setImmediate(setImmediate, releaseSignals)
     })
   })
 }
 
 /** Nothing is drained after all. */
-const letGo = (): void => {
+const releaseSignals = (): void => {
   if (takeover !== undefined || undecided > 0) return
   HeldSignals.letThrough()
   EarlySignals.stop()

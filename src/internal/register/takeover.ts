@@ -27,6 +27,7 @@ import { begins, flushed, isOver } from "../signals/processEnd.js"
 import { listen, type Listening } from "../signals/signals.js"
 import * as EarlySignals from "./earlySignals.js"
 import * as HeldSignals from "./heldSignals.js"
+import { watchPrimary } from "./primary.js"
 import { watchExit } from "./programExit.js"
 
 export interface Takeover {
@@ -54,7 +55,7 @@ class Program implements Takeover {
   readonly #open = new Set<ServerService>()
   #listening: Listening | undefined = undefined
   #releaseOutputs = () => {}
-  #unwatchExit = () => {}
+  #unwatch: ReadonlyArray<() => void> = []
   /** Since the signal came. */
   #hasCut = false
   #hasTold = false
@@ -104,11 +105,11 @@ class Program implements Takeover {
   #listen(): void {
     if (this.#listening !== undefined) return
     HeldSignals.hold()
-    this.#unwatchExit = watchExit({
-      servers: () => this.#open,
-      isStopping: () => this.#listening?.first() !== undefined,
-      log: this.#say
-    })
+    const isStopping = () => this.#listening?.first() !== undefined
+    this.#unwatch = [
+      watchExit({ isStopping, log: this.#say, servers: () => this.#open }),
+      watchPrimary({ isStopping, log: this.#say })
+    ]
     this.#listening = listen(HeldSignals.signalNames, {
       now: monotonicMillis(Runtime.runSync(this.#runtime)(Effect.clock)),
       run: this.#run,
@@ -137,7 +138,7 @@ class Program implements Takeover {
     const listening = this.#listening
     this.#listening = undefined
     listening?.stop()
-    this.#unwatchExit()
+    for (const unwatch of this.#unwatch) unwatch()
     const signal = listening?.first()
     if (signal !== undefined) this.#ended(signal)
   }

@@ -8,6 +8,7 @@ import type * as Scope from "effect/Scope"
 import { snapshot, TrackedConnection } from "../core/connection.js"
 import { ConnectionRegistry } from "../core/connectionRegistry.js"
 import { Exchange } from "../core/exchange.js"
+import { Background } from "../drain/background.js"
 import { Hooks } from "../drain/hooks.js"
 import { RequestFibers } from "../drain/requestFibers.js"
 import { monotonicMillis } from "../effect/clock.js"
@@ -21,11 +22,14 @@ import type { InvalidPolicy } from "../model/errors.js"
 import type { Policy } from "../model/policy.js"
 import type { ServerService } from "../model/server.js"
 import { resolve, type ResolvedPolicy } from "../policy/policy.js"
+import { serverClosed } from "../signals/lateFailures.js"
+import { isUnderRunMain } from "../signals/otherListeners.js"
 import { Program } from "../signals/program.js"
 import { warnAboutNpm } from "../supervisor/npm.js"
 import * as KeepAliveGrace from "../telemetry/keepAliveGrace.js"
-import { hookEnded } from "../telemetry/log.js"
-import { Telemetry, withInside } from "../telemetry/telemetry.js"
+import { backgroundFailed, hookEnded } from "../telemetry/log.js"
+import { Telemetry, withView } from "../telemetry/telemetry.js"
+import { background as runInBackground } from "./background.js"
 import * as Events from "./events.js"
 import * as KeepAlives from "./keepAlives.js"
 import * as Listeners from "./listeners.js"
@@ -52,7 +56,7 @@ export interface MakeOptions<A> {
    */
   readonly unhurried?: boolean
   /** The app that answers where a Node server has no `request` listener of its own. It outlives the connections. */
-  readonly app: (handlers: RequestFibers, eventStreamsEnd: Effect.Effect<void>) => Effect.Effect<A, never, Scope.Scope>
+  readonly app: (handlers: RequestFibers) => Effect.Effect<A, never, Scope.Scope>
 }
 
 export const make = <A extends App | undefined>(
@@ -80,23 +84,26 @@ export const make = <A extends App | undefined>(
       run(hookEnded(shutdown.server, hook))
       wake()
     })
-    const eventStreamsEnd = Effect.unsafeMakeLatch(false)
-    const app = yield* options.app(handlers, eventStreamsEnd.await)
+    const background = new Background(now, wake, (name, cause) => {
+      events.emit({ _tag: "BackgroundFailed", name, cause })
+      run(backgroundFailed(shutdown.server, name, cause))
+    })
+    const app = yield* options.app(handlers)
     const keepAliveGrace = KeepAliveGrace.make(policy)
     const keepAlives = KeepAlives.make(policy, registry, woken, run)
-    const parts = { app, events, handlers, hooks, listeners, policy, registry, run, telemetry, woken }
+    const parts = { app, background, events, handlers, hooks, listeners, policy, registry, run, telemetry, woken }
     const shutdown = yield* Shutdown.make({
       ...parts,
       unhurried: options.unhurried === true,
       before: keepAliveGrace.checkAll,
-      endEventStreams: () => {
-        eventStreamsEnd.unsafeOpen()
-      },
       onStart: keepAlives.giveWay,
       onDrained: () => listening.stopWatching(),
       onClosed: () => program?.closed(service)
     })
-    yield* Effect.addFinalizer(() => shutdown.finalize)
+    const isAlone = program === undefined && isUnderRunMain()
+    yield* Effect.addFinalizer((why) =>
+      Effect.onExit(shutdown.finalize, (exit) => Effect.sync(() => isAlone && serverClosed(why, exit, run)))
+    )
     const listening = Listeners.make({
       ...parts,
       scope: yield* Effect.scope,
@@ -104,10 +111,10 @@ export const make = <A extends App | undefined>(
       shutdown,
       onAcceptFailed: acceptFailed(telemetry, events, run)
     })
-    const service = serviceOf(registry, { events, hooks, keepAlives, listening, shutdown })
+    const service = serviceOf(registry, { background, events, hooks, keepAlives, listening, shutdown })
     program?.add(service, { drainMillis: drainMillisOf(policy), loggers: yield* loggers, run })
     return {
-      service: withInside(service, shutdown.server),
+      service: withView(service, shutdown.server),
       app,
       listenApp: listening.listenApp,
       finalize: shutdown.finalize,
@@ -123,9 +130,15 @@ const registryOf = (policy: ResolvedPolicy, now: () => number, wake: () => void,
     wake,
     keepHeads: policy.idleGrace === "keepAliveTimeout",
     endsEventStreams: policy.endEventStreams,
+    takesTurns: policy.spread > 0,
+    goingAway: { ...policy.webSocket, lastLine: lastLineOf(policy) },
     onObserverError: (error) => run(Line.warning("A connection observer threw", {}, error))
   })
 }
+
+/** Behind half a line, it is a part of that; behind half an event, it completes none: the field counts as it is read. */
+const lastLineOf = ({ eventStreamRetry }: ResolvedPolicy): string =>
+  eventStreamRetry === 0 ? "" : `retry: ${eventStreamRetry}\n`
 
 /** What a supervisor has to wait for. */
 const drainMillisOf = ({ killTimeout, lameDuck, timeout }: ResolvedPolicy): number => lameDuck + timeout + killTimeout
@@ -133,7 +146,8 @@ const drainMillisOf = ({ killTimeout, lameDuck, timeout }: ResolvedPolicy): numb
 /** What its owner sees of it. */
 const serviceOf = (
   registry: ConnectionRegistry,
-  { events, hooks, keepAlives, listening, shutdown }: {
+  { background, events, hooks, keepAlives, listening, shutdown }: {
+    readonly background: Background
     readonly events: Events.ServerEvents
     readonly hooks: Hooks
     readonly keepAlives: KeepAlives.KeepAlives
@@ -144,6 +158,7 @@ const serviceOf = (
   listen: listening.listen,
   adopt: listening.adopt,
   onShutdown: onShutdown(shutdown.server, hooks),
+  background: runInBackground(background),
   shutdown: shutdown.shutdown,
   drainNow: shutdown.drainNow,
   close: shutdown.close,

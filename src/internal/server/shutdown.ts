@@ -28,8 +28,11 @@ export interface Shutdown extends Pick<ServerService, "close" | "closed" | "drai
   readonly finalize: Effect.Effect<void>
 }
 
-interface Parts
-  extends Pick<ServerContext, "endEventStreams" | "handlers" | "hooks" | "listeners" | "policy" | "registry" | "woken">
+interface Parts extends
+  Pick<
+    ServerContext,
+    "background" | "handlers" | "hooks" | "listeners" | "policy" | "registry" | "woken"
+  >
 {
   readonly app: App | undefined
   /** As `make` was told. */
@@ -47,7 +50,7 @@ interface Parts
 
 export const make = (parts: Parts): Effect.Effect<Shutdown> =>
   Effect.map(Deferred.make<Report>(), (done) => {
-    const { hooks, listeners, registry, telemetry } = parts
+    const { background, hooks, listeners, registry, telemetry } = parts
     let isCloseCalled = false
     const shuttingDown = Effect.unsafeMakeLatch(false)
     const lameDuckOver = Effect.unsafeMakeLatch(false)
@@ -72,6 +75,7 @@ export const make = (parts: Parts): Effect.Effect<Shutdown> =>
       const releaseOutputs = holdOutputs()
       begins(server)
       hooks.expect()
+      background.expect()
       parts.onStart()
       telemetry.startedAt = registry.now()
       for (const listener of listeners) listener.offerSocket()
@@ -116,7 +120,7 @@ export const make = (parts: Parts): Effect.Effect<Shutdown> =>
 
 /** What the drain, and the telemetry, see of the server. */
 const watchedServer = (
-  { app, endEventStreams, events, handlers, hooks, listeners, policy, registry, telemetry, woken }: Parts,
+  { app, background, events, handlers, hooks, listeners, policy, registry, telemetry, woken }: Parts,
   orders: Pick<ServerContext, "bounded" | "boundedSince" | "closeCalled" | "isCloseCalled" | "lameDuckOver">
 ): WatchedServer => {
   const hasApp = () => app === undefined || app.taken() || registry.served > 0
@@ -126,10 +130,10 @@ const watchedServer = (
     registry,
     handlers,
     hooks,
+    background,
     listeners,
     telemetry,
     woken,
-    endEventStreams,
     observer: observerOf(() => server),
     enter: (phase) => enter(server, events, phase),
     rejectPending: () => app?.rejectPending(),

@@ -18,9 +18,9 @@ const longestMillis = 5000
 /** How long stdout and stderr may take for what was written to them. */
 const flushMillis = 2000
 
-/** The end of the process, as a signal has asked for it. */
+/** The end of the process, as a signal has asked for it, or an error that nobody has caught. */
 export interface Asked {
-  readonly signal: NodeJS.Signals
+  readonly signal: NodeJS.Signals | undefined
   readonly warn: (message: string) => void
   readonly others: () => Others
   /** Whether what keeps the process alive is ended with it; otherwise it is only said. */

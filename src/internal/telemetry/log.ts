@@ -1,6 +1,7 @@
 /**
  * What a server says about its shutdown, through Effect's own logger.
  */
+import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -16,6 +17,7 @@ import {
   type EndedStream,
   type HookReport,
   isFailure,
+  isLost,
   type Report
 } from "../model/report.js"
 import { clip, printDuration, printMillis } from "../model/text.js"
@@ -46,6 +48,7 @@ export const withShutdownLog = (server: WatchedServer) => (drain: Effect.Effect<
     const frozen = yield* Effect.fork(saysIfFrozen(server))
     const report = yield* drain
     yield* Fiber.interruptAll([progress, frozen])
+    yield* backgroundEnded(server, report)
     yield* ended(server, report)
     return report
   })
@@ -104,7 +107,8 @@ const waits = (server: WatchedServer, progress: Progress, isQuiet: boolean) => {
     ...(more > 0 ? [`and ${more} more`] : []),
     ...work
   ]
-  const until = timeLeft(progress)
+  // what was closed has no time left that anybody could use
+  const until = server.isCloseCalled() ? undefined : timeLeft(progress)
   return say(
     server,
     statusShown ? LogLevel.Debug : usual,
@@ -115,7 +119,9 @@ const waits = (server: WatchedServer, progress: Progress, isQuiet: boolean) => {
     {
       ...seen(progress),
       phase,
-      ...(Number.isFinite(progress.left) ? { leftMillis: Math.max(0, progress.left) } : undefined)
+      ...(until !== undefined && Number.isFinite(progress.left)
+        ? { leftMillis: Math.max(0, progress.left) }
+        : undefined)
     }
   )
 }
@@ -128,6 +134,7 @@ export const cuts = (server: WatchedServer, handlers: number): Effect.Effect<voi
     ...(progress.inFlight > 0 ? [`${count(progress.inFlight, "request")} in flight`] : []),
     ...(handlers > 0 ? [`${count(handlers, "handler")} interrupted`] : [])
   ]
+  if (!server.background.idle) parts.push(`${count(server.background.size, "background task")} interrupted`)
   if (parts.length === 0) return Effect.void
   return say(
     server,
@@ -145,19 +152,42 @@ export const hookEnded = (server: WatchedServer, { cause, duration, name, outcom
     "HookEnded",
     `Shutdown hook "${clip(name)}" ${outcome} after ${printDuration(duration)}`,
     { hook: name, outcome, durationMillis: Duration.toMillis(duration) },
-    Option.getOrUndefined(cause)
+    // that it was interrupted is said by its outcome
+    outcome === "TimedOut" ? undefined : Option.getOrUndefined(cause)
   )
+
+export const backgroundFailed = (
+  server: WatchedServer,
+  name: string,
+  cause: Cause.Cause<unknown>
+): Effect.Effect<void> =>
+  say(server, LogLevel.Error, "BackgroundFailed", `Background work "${clip(name)}" failed`, { name }, cause)
+
+/** What has failed was said as it failed. */
+const backgroundEnded = (server: WatchedServer, { background }: Report): Effect.Effect<void> =>
+  Effect.forEach(
+    background.filter(({ outcome }) => outcome !== "Failed").slice(0, listed),
+    ({ count: n, duration, name, outcome }) =>
+      say(
+        server,
+        outcome === "Completed" ? server.telemetry.infoLevel : LogLevel.Warning,
+        "BackgroundEnded",
+        `Background work "${clip(name)}" ${outcome}${n === 1 ? "" : ` (${n})`} after ${printDuration(duration)}`,
+        { name, outcome, count: n, durationMillis: Duration.toMillis(duration) }
+      ),
+    { discard: true }
+  )
+
+const why: Readonly<Record<NonNullable<CutRequest["by"]>, string>> = {
+  application: "; other code in this process has destroyed its connection",
+  noHandler: "; no handler was there for it",
+  rpc: "; RPC runs without withDrain of quiesce/rpc"
+}
 
 const cutRequest = ({ age, clientReceived, by, method, path, remoteAddress }: CutRequest): string =>
   `${clip(method)} ${clip(path)} from ${remoteAddress} after ${printDuration(age)} (${
     clientHasReceived[clientReceived]
-  }${
-    by === undefined
-      ? ""
-      : by === "rpc"
-      ? "; RPC runs without withDrain of quiesce/rpc"
-      : "; other code in this process has destroyed its connection"
-  })`
+  }${by === undefined ? "" : why[by]})`
 
 const endedStream = ({ age, method, path, remoteAddress }: EndedStream): string =>
   `${clip(method)} ${clip(path)} from ${remoteAddress} after ${printDuration(age)}`
@@ -181,7 +211,9 @@ const ended = (server: WatchedServer, report: Report) => {
   return say(server, level, "ShutdownEnded", message, dataOf(report))
 }
 
-const inWords = ({ connections, cut, endedStreams, forceClosed, handlers, served }: Report): ReadonlyArray<string> => {
+const inWords = (
+  { background, connections, cut, endedStreams, forceClosed, handlers, served }: Report
+): ReadonlyArray<string> => {
   const parts = [`${count(served, "request")} answered since it began`]
   if (endedStreams.length > 0) {
     const more = endedStreams.length > named ? ", …" : ""
@@ -195,6 +227,8 @@ const inWords = ({ connections, cut, endedStreams, forceClosed, handlers, served
   if (handlers.abandoned > 0) {
     parts.push(`${count(handlers.abandoned, "handler")} left behind, which ignored interruption`)
   }
+  const lost = background.filter(isLost).reduce((all, { count }) => all + count, 0)
+  if (lost > 0) parts.push(`${count(lost, "background task")} lost`)
   if (cut.length > 0) parts.push(`${count(cut.length, "request")} cut`)
   for (const each of cut.slice(0, named)) parts.push(`cut ${cutRequest(each)}`)
   if (cut.length > named) parts.push(`and ${cut.length - named} more`)
@@ -202,7 +236,7 @@ const inWords = ({ connections, cut, endedStreams, forceClosed, handlers, served
 }
 
 const dataOf = (report: Report) => {
-  const { connections, cut, endedStreams, forceClosed, handlers, hooks, outcome, served } = report
+  const { background, connections, cut, endedStreams, forceClosed, handlers, hooks, outcome, served } = report
   return {
     phase: "Closed",
     outcome,
@@ -224,6 +258,14 @@ const dataOf = (report: Report) => {
       }))
     }),
     ...(handlers.interrupted === 0 ? undefined : { handlers }),
+    ...(background.length === 0 ? undefined : {
+      background: background.slice(0, listed).map(({ count, duration, name, outcome: ended }) => ({
+        name,
+        outcome: ended,
+        count,
+        durationMillis: Duration.toMillis(duration)
+      }))
+    }),
     ...(hooks.length === 0 ? undefined : {
       hooks: hooks.slice(0, listed).map(({ duration, name, outcome: ended }) => ({
         name,
@@ -239,6 +281,7 @@ const seen = (progress: Progress) => ({
   connections: progress.byState,
   ...(progress.inFlight === 0 ? undefined : { inFlight: progress.inFlight, requests: progress.oldest }),
   ...(progress.handlers > progress.inFlight ? { handlers: progress.handlers } : undefined),
+  ...(progress.background.length === 0 ? undefined : { background: progress.background }),
   ...(progress.hooks.length === 0 ? undefined : { hooks: progress.hooks.slice(0, listed) })
 })
 

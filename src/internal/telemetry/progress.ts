@@ -15,6 +15,11 @@ export interface InFlight {
   readonly ageMillis: number
 }
 
+export interface BackgroundWork {
+  readonly name: string
+  readonly count: number
+}
+
 export interface Progress {
   readonly connections: number
   readonly byState: { readonly [state: string]: number }
@@ -28,6 +33,8 @@ export interface Progress {
   readonly finalizers: number
   /** Hooks that still run. */
   readonly hooks: ReadonlyArray<string>
+  /** How much background work is waited for, by name. */
+  readonly background: ReadonlyArray<BackgroundWork>
   /** Milliseconds that the phase has left: until the lame duck is over, or until the deadline. `Infinity`: no end. */
   readonly left: number
   /** Milliseconds that are left after the lame duck, while it lasts. */
@@ -36,7 +43,7 @@ export interface Progress {
 
 /** Looks at all connections, and at the oldest `limit` requests more closely. */
 export const progressOf = (server: WatchedServer, limit: number): Progress => {
-  const { handlers, hooks, policy, registry, telemetry } = server
+  const { background, handlers, hooks, policy, registry, telemetry } = server
   const now = registry.now()
   const byState: Record<string, number> = {}
   const oldest: Array<readonly [TrackedConnection, Exchange]> = []
@@ -68,6 +75,10 @@ export const progressOf = (server: WatchedServer, limit: number): Progress => {
     handlers: handlers.fibers.size,
     finalizers: handlers.backgroundFibers,
     hooks: phase === "Draining" ? hooks.running : [],
+    // a lame duck does not wait for it
+    background: phase === "Draining"
+      ? Array.from(background.running, ([name, count]) => ({ name: clip(name, 64), count })).slice(0, limit)
+      : [],
     left: isLameDuck || phase === "Draining"
       ? (isLameDuck ? phaseSince + policy.lameDuck : Math.max(phaseSince, server.boundedSince()) + policy.timeout) - now
       : Number.POSITIVE_INFINITY,
@@ -89,11 +100,14 @@ export const request = ({ ageMillis, method, path, remoteAddress }: InFlight, pr
   `${method} ${path} from ${remoteAddress} (${print(ageMillis)})`
 
 /** What is waited for apart from requests. */
-export const otherWork = ({ finalizers, handlers, hooks, inFlight }: Progress): ReadonlyArray<string> => [
+export const otherWork = ({ background, finalizers, handlers, hooks, inFlight }: Progress): ReadonlyArray<string> => [
   ...(handlers > inFlight ? [count(handlers, "handler")] : []),
   ...(finalizers > 0 ? [`${count(finalizers, "finalizer")} of connections' scopes`] : []),
-  ...(hooks.length > 0 ? [`${hooks.length === 1 ? "hook" : "hooks"}: ${hooks.join(", ")}`] : [])
+  ...(hooks.length > 0 ? [`${hooks.length === 1 ? "hook" : "hooks"}: ${hooks.join(", ")}`] : []),
+  ...(background.length > 0 ? [`background work: ${background.map(work).join(", ")}`] : [])
 ]
+
+const work = ({ count, name }: BackgroundWork): string => count === 1 ? name : `${name} (${count})`
 
 export const timeLeft = ({ left, then }: Progress, print = printMillis): string | undefined => {
   if (!Number.isFinite(left)) return undefined

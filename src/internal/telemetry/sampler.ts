@@ -4,7 +4,7 @@
 import * as Duration from "effect/Duration"
 import * as Metrics from "../effect/metrics.js"
 import { type Phase, phases as allPhases } from "../model/policy.js"
-import type { Report } from "../model/report.js"
+import { isLost, type Report } from "../model/report.js"
 import type { WatchedServer } from "./telemetry.js"
 
 const gauge = (name: string, unit: string, description: string) => Metrics.gauge(`quiesce_${name}`, unit, description)
@@ -48,6 +48,9 @@ const forceClosed = counter(
 )
 const cut = counter("requests_cut", "{request}", "Requests that did not get their whole response in a shutdown")
 const abandoned = counter("handlers_abandoned", "{handler}", "Handlers that ignored interruption and were left behind")
+const backgroundRunning = gauge("background_tasks", "{task}", "Background tasks that run")
+const backgroundFailed = counter("background_failed", "{task}", "Background tasks that have failed")
+const backgroundLost = counter("background_lost", "{task}", "Background tasks interrupted or left behind in a shutdown")
 const shutdownDuration = histogram("shutdown_duration", "From the beginning of a shutdown to its report")
 const drainDuration = histogram("drain_duration", "From the closing of the listeners to the end, or to the deadline")
 const hookDuration = histogram("hook_duration", "How long the hooks took")
@@ -56,6 +59,8 @@ const outcomes: ReadonlyArray<Report["cut"][number]["clientReceived"]> = ["503",
 
 /** A client may ask for an upgrade to anything, and no metric forgets a label. */
 const protocols = new Set(["http/1.1", "h2", "tls", "tcp", "websocket", "connect"])
+
+export const protocolLabel = (protocol: string): string => protocols.has(protocol) ? protocol : "other"
 
 interface Series {
   readonly labels: Metrics.Labels
@@ -67,7 +72,7 @@ export class Sampler {
   readonly #common: Metrics.Labels
   readonly #connections = new Map<string, Series>()
   readonly #phases: ReadonlyArray<readonly [Phase, Metrics.Labels]>
-  readonly #seen = { accepted: 0, acceptErrors: 0, served: 0, idleClosed: 0 }
+  readonly #seen = { accepted: 0, acceptErrors: 0, served: 0, idleClosed: 0, backgroundFailed: 0 }
 
   constructor(server: WatchedServer, common: Metrics.Labels) {
     this.#server = server
@@ -75,7 +80,7 @@ export class Sampler {
     this.#phases = allPhases.map((phase) => [phase, this.#labels({ phase })])
     // a counter that appears with its first increase looks as if there had been none
     for (const received of outcomes) cut.update(0, this.#labels({ client_received: received }))
-    for (const counter of [forceClosed, abandoned]) counter.update(0, common)
+    for (const counter of [forceClosed, abandoned, backgroundLost]) counter.update(0, common)
   }
 
   #labels(labels: Readonly<Record<string, string>>): Metrics.Labels {
@@ -83,7 +88,7 @@ export class Sampler {
   }
 
   sample(phase: Phase = this.#server.telemetry.phase): void {
-    const { registry, telemetry } = this.#server
+    const { background, registry, telemetry } = this.#server
     let requests = 0
     for (const series of this.#connections.values()) series.count = 0
     for (const { exchanges, protocol, state } of registry.connections) {
@@ -98,6 +103,9 @@ export class Sampler {
     served.update(registry.served - seen.served, this.#common)
     idleClosed.update(registry.idleClosed - seen.idleClosed, this.#common)
     acceptErrors.update(telemetry.acceptErrors - seen.acceptErrors, this.#common)
+    backgroundRunning.update(background.size, this.#common)
+    backgroundFailed.update(background.failed - seen.backgroundFailed, this.#common)
+    seen.backgroundFailed = background.failed
     seen.accepted = registry.accepted
     seen.served = registry.served
     seen.idleClosed = registry.idleClosed
@@ -105,7 +113,7 @@ export class Sampler {
   }
 
   #seriesOf(state: string, protocol: string): Series {
-    const name = protocols.has(protocol) ? protocol : "other"
+    const name = protocolLabel(protocol)
     const key = `${state} ${name}`
     let series = this.#connections.get(key)
     if (series === undefined) {
@@ -126,6 +134,10 @@ export class Sampler {
       const all = report.cut.filter((each) => each.clientReceived === received).length
       if (all > 0) cut.update(all, this.#labels({ client_received: received }))
     }
+    backgroundLost.update(
+      report.background.filter(isLost).reduce((all, { count }) => all + count, 0),
+      this.#common
+    )
     for (const { duration, name, outcome } of report.hooks) {
       hookDuration.update(Duration.toSeconds(duration), this.#labels({ hook: name, outcome }))
     }

@@ -26,6 +26,8 @@ export class Telemetry {
   statusShown = false
   /** The step in which the hooks start. */
   draining: Tracer.AnySpan | undefined = undefined
+  /** What the shutdown has said at its end. */
+  lastReport: Report | undefined = undefined
   /** Called with the report before anybody else has it. */
   readonly reporting = new Set<(report: Report) => void>()
 
@@ -42,6 +44,7 @@ export class Telemetry {
   }
 
   report(report: Report): void {
+    this.lastReport = report
     for (const tell of this.reporting) {
       try {
         tell(report)
@@ -59,13 +62,13 @@ export interface WatchedServer extends ServerContext {
 
 const key = Symbol("quiesce/server")
 
-interface Inside {
+interface View {
   readonly [key]?: WatchedServer
 }
 
-/** Lets those who watch a server look inside. A copy of the service, as decorators make them, keeps it. */
-export const withInside = (service: ServerService, server: WatchedServer): ServerService =>
-  Object.assign(service, { [key]: server } satisfies Inside)
+/** Lets those who watch a server see what its drain finds. A copy of the service, as decorators make them, keeps it. */
+export const withView = (service: ServerService, server: WatchedServer): ServerService =>
+  Object.assign(service, { [key]: server } satisfies View)
 
-/** The inside of a server, unless somebody else has made it. */
-export const viewOf = (service: ServerService & Inside): WatchedServer | undefined => service[key]
+/** What those who watch a server see of it; `undefined` where somebody else has made it. */
+export const viewOf = (service: ServerService & View): WatchedServer | undefined => service[key]

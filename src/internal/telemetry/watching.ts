@@ -26,13 +26,13 @@ export interface Watch {
  */
 export const watch = (
   server: ServerService,
-  make: (inside: WatchedServer) => Watch
+  make: (view: WatchedServer) => Watch
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.suspend(() => {
-    const inside = viewOf(server)
-    if (inside === undefined || inside.telemetry.phase === "Closed") return Effect.void
-    const { telemetry } = inside
-    const { look, onRelease, onReport, pause } = make(inside)
+    const view = viewOf(server)
+    if (view === undefined || view.telemetry.phase === "Closed") return Effect.void
+    const { telemetry } = view
+    const { look, onRelease, onReport, pause } = make(view)
     const over = Effect.unsafeMakeLatch(false)
     let released = false
     const sleep = (millis: number) => Number.isFinite(millis) ? RealTime.sleep(millis) : Effect.never

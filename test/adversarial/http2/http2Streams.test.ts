@@ -194,6 +194,7 @@ for (const wire of wires) {
           if (notices) await on.untilSeen("two that have lost their sessions", (all) => all.length === 2)
           const ended = on.shutdown()
           await on.untilPhase("Draining")
+          await clients[1]?.untilFrame("GOAWAY", 0, limit)
           await clients[1]?.write(bytes)
           await waitFor("two GOAWAYs", () => clients[1]?.of("GOAWAY").length === 2, limit)
           on.work.release()

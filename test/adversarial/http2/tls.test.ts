@@ -173,11 +173,11 @@ for (const wire of wires) {
         const honest = await on.honest()
         const { secure } = await speaking(on, onLeave)
         secure.pause()
-        for (let i = 0; i < 8; i++) secure.write("GET /big HTTP/1.1\r\nHost: test\r\n\r\n")
+        for (let i = 0; i < 8; i++) secure.write("GET /huge HTTP/1.1\r\nHost: test\r\n\r\n")
         await waitFor("its requests", () => on.work.executed === 9, limit)
         const { report } = await on.drain(honest)
         expect(report.outcome).toBe("DeadlineExceeded")
-        expect(report.cut.map(({ path }) => path)).toEqual(Array.from({ length: 8 }, () => "/big"))
+        expect(report.cut.map(({ path }) => path)).toEqual(Array.from({ length: 8 }, () => "/huge"))
         // of the answers behind those that are held up, nothing has left
         expect(report.cut.map(({ clientReceived }) => clientReceived).join(" ")).toMatch(
           /^truncated( truncated)*( none)+$/

@@ -163,9 +163,8 @@ describe.each(pairs)("%s", (_, make) => {
   })
 
   // a client of HTTP/2 has been told to send no more
-  it.skipIf(make().protocol === "h2")(
-    "and answers one that is idle, where the second one has closed already",
-    async () => {
+  if (make().protocol !== "h2") {
+    it("and answers one that is idle, where the second one has closed already", async () => {
       const pair = make()
       for (const inner of pair.inner) await listenOnLoopback(inner)
       const server = quiesce([pair.door, ...pair.inner], { logger: false, timeout: 10_000, idleGrace: 5000 })
@@ -181,8 +180,8 @@ describe.each(pairs)("%s", (_, make) => {
       expect(await ask("/")).toEqual({ body: "ok", connection: "close" })
       await waitFor("its connection to close", closed, limit)
       expect(await report).toMatchObject({ outcome: "Drained", served: 1, cut: [], connections: { open: 1 } })
-    }
-  )
+    })
+  }
 
   it("and closes one that is idle, and one that has sent nothing", async () => {
     const pair = make()

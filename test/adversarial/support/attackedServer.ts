@@ -43,7 +43,7 @@ export interface Work {
   readonly released: Promise<void>
 }
 
-/** `/`: an answer. `/slow`: half an answer, and the rest when it is released. `/big`: 4 MiB. `/never`: nothing. */
+/** `/`: an answer. `/slow`: half an answer, and the rest when it is released. `/big`: 4 MiB. `/huge`: more than the kernel takes. `/never`: nothing. */
 export const makeWork = (): Work => {
   const released = deferred()
   let executed = 0
@@ -85,6 +85,9 @@ export const makeWork = (): Work => {
         case "/big":
           response.end(big)
           break
+        case "/huge":
+          response.end(huge)
+          break
         case "/never":
           waiting++
           response.writeHead(200)
@@ -100,6 +103,7 @@ export const makeWork = (): Work => {
 }
 
 export const big = Buffer.alloc(4 * 1024 * 1024, "quiesce ")
+const huge = Buffer.alloc(16 * 1024 * 1024, "quiesce ")
 
 export interface AttackedServer extends BoundedShutdown {
   readonly port: number

@@ -4,7 +4,7 @@ import type { Shutdown } from "../../../src/index.js"
 import { type Child, type Line, type StartOptions, withChild } from "../../support/child.js"
 import type { Kind } from "./site.js"
 
-export const limit = 10_000
+export const limit = 30_000
 
 export interface SiteProcess {
   readonly child: Child

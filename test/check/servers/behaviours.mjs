@@ -7,7 +7,7 @@ import * as Fs from "node:fs"
 import * as Http from "node:http"
 
 const [behaviour = "", child = ""] = process.argv.slice(2)
-const { HOST = "127.0.0.1", LATE = "0", OWN_PORT, PIDS, PORT, SOCKET } = process.env
+const { HOST = "127.0.0.1", LATE = "0", METRICS_PORT, OWN_PORT, PIDS, PORT, SOCKET } = process.env
 
 const note = (pid) => PIDS !== undefined && Fs.appendFileSync(PIDS, `${pid}\n`)
 
@@ -23,6 +23,9 @@ const serve = () => {
   process.on("SIGTERM", () => server.close(() => process.exit(0)))
 }
 
+/** It has nothing at the path that is asked for. */
+const serveMetrics = (port) => Http.createServer((_, response) => response.writeHead(404).end()).listen(port, HOST)
+
 if (child === "child") {
   process.on("SIGTERM", () => {})
   setInterval(() => {}, 1000)
@@ -30,6 +33,15 @@ if (child === "child") {
   note(process.pid)
   switch (behaviour) {
     case "serves":
+      setTimeout(serve, Number(LATE))
+      break
+    case "mute":
+      Fs.closeSync(1)
+      Fs.closeSync(2)
+      serve()
+      break
+    case "metrics":
+      serveMetrics(Number(METRICS_PORT))
       setTimeout(serve, Number(LATE))
       break
     case "forks":
@@ -46,6 +58,9 @@ if (child === "child") {
       fork(true).unref()
       console.error("the database is not there")
       process.exit(7)
+      break
+    case "daemon":
+      fork(true).unref()
       break
     case "prints": {
       const line = "a line that says nothing, again and again\n".repeat(1000)

@@ -3,7 +3,10 @@
  *
  * It serves GET / and POST /, /slow, /big, /stream and WebSockets at /ws, over TLS and HTTP/2 if TLS and H2 say so, on
  * PORT (and HOST) or on the Unix socket SOCKET. After SIGTERM it goes on to accept, and says `Connection: close` with each
- * answer. What is idle is closed after half a second, and it ends when it is quiet, at the latest after `lastMillis`.
+ * answer. What is idle is closed after `idleMillis`, and it ends when it is quiet, at the latest after `lastMillis`.
+ *
+ * All of its times are longer than a client of `quiesce check` may be late on a busy machine. A fault knows its clients by
+ * what they do and how many they are, and not by when.
  */
 import { spawn } from "node:child_process"
 import * as Fs from "node:fs"
@@ -16,9 +19,11 @@ const fault = process.argv[2] ?? "none"
 const { H2, HOST = "127.0.0.1", LOCKS, PORT, SOCKET, TLS } = process.env
 
 /** As long as the clients of `quiesce check` go on to send to a server that goes on to answer, and longer. */
-const lastMillis = 4500
-const idleMillis = 500
-const newMillis = 2500
+const lastMillis = 5500
+const idleMillis = 1500
+const newMillis = 3500
+/** So long after the last connection nobody is about to open one. */
+const quietMillis = 1200
 const tick = 25
 
 /** What is known of each connection, by its raw socket. */
@@ -27,7 +32,8 @@ let signals = 0
 let signalAt = 0
 let lastAccept = 0
 let busyOnce = 0
-let frozenAt = 0
+let wasFrozen = false
+let idleAtSignal = 0
 
 const sinceSignal = () => signals === 0 ? -1 : Date.now() - signalAt
 const stopping = () => signals > 0
@@ -41,13 +47,11 @@ const accepted = (socket) => {
     open: 0,
     kind: "new",
     afterSignal: stopping(),
-    bytesAtSignal: 0,
     since: Date.now()
   }
   connections.set(socket, state)
   socket.on("error", () => {})
   socket.on("close", () => connections.delete(socket))
-  if (fault === "queue" && Date.now() - frozenAt < 200) socket.destroy()
   return state
 }
 
@@ -58,35 +62,37 @@ const stateOf = (socket) => {
   for (const state of connections.values()) {
     if (state.socket.remotePort === socket.remotePort) return state
   }
-  return { served: 0, open: 0, kind: "gone", since: 0, bytesAtSignal: 0, at: 0, socket }
+  return { served: 0, open: 0, kind: "gone", since: 0, at: 0, socket }
 }
 
 /** Whether this request is one that the fault drops when its turn comes. */
 const isDropped = (request, state, begun) => {
-  const millis = sinceSignal()
-  if (millis < 0) return false
+  if (!stopping()) return false
   const isFirst = state.served === 0 && !state.afterSignal
+  const isSecond = state.served === 1 && begun >= signalAt
   switch (fault) {
     case "idle-20ms":
-      return state.served === 1 && millis < 90 && begun >= signalAt
+      return isSecond && idleAtSignal > 8
     case "idle-500ms":
-      return state.served === 1 && millis > 200 && millis < 470 && begun >= signalAt
+      return isSecond && idleAtSignal > 1 && idleAtSignal <= 8
     case "busy":
       return state.served > 5
     case "next-request":
-      return state.served === 1 && millis > 470 && state.saidNothing === true
+      return isSecond && state.saidNothing === true
     case "first-request":
-      return isFirst && state.bytesAtSignal === 0 && signalAt - state.at > 15
+      return isFirst && state.wasSilent === true
     case "connection-per-request":
       return request.headers.connection === "close" && ++busyOnce > 40
     case "half-head":
-      return isFirst && state.bytesAtSignal > 0 && request.method === "GET" && begun >= signalAt
+      return isFirst && state.wasHalf === true
     case "half-body":
       return request.method === "POST" && request.headers.expect === undefined && begun < signalAt && signals === 1
     case "expect-continue":
       return request.headers.expect !== undefined
     case "slow":
       return request.url === "/slow"
+    case "queue":
+      return wasFrozen
     default:
       return false
   }
@@ -127,7 +133,9 @@ const onRequest = (request, response) => {
   } else if (request.method === "POST") {
     request.resume()
     request.on("end", () => answer(request, response, "posted", begun))
-  } else answer(request, response, "hello", begun)
+  } // whether it was frozen is known a moment after it has accepted what came meanwhile
+  else if (fault === "queue") setTimeout(() => answer(request, response, "hello", begun), 10)
+  else answer(request, response, "hello", begun)
 }
 
 const onUpgrade = (request, socket) => {
@@ -149,22 +157,25 @@ const onSession = (session) => {
   session.on("error", () => {})
 }
 
-let streamsAfter = 0
 const onStream = (stream, headers) => {
   const begun = Date.now()
   const state = stateOf(stream.session.socket)
-  const raw = state.socket
   state.streams = (state.streams ?? 0) + 1
   state.openStreams = (state.openStreams ?? 0) + 1
   stream.on("close", () => state.openStreams--)
   stream.on("error", () => {})
-  if (fault === "h2-crossing" && stopping() && ++streamsAfter === 5) return void raw.destroy()
   stream.resume()
   stream.on("end", () => {
     const isDropped = fault === "h2-in-flight" && headers[":method"] === "POST" && begun < signalAt
     if (isDropped) return void stream.close(Http2.constants.NGHTTP2_CANCEL)
-    stream.respond({ ":status": 200 })
-    stream.end("hello")
+    const respond = () => {
+      if (stream.destroyed) return
+      stream.respond({ ":status": 200 })
+      stream.end("hello")
+    }
+    // so that streams are open when the signal comes
+    if (fault === "h2-crossing") setTimeout(respond, 400)
+    else respond()
   })
 }
 
@@ -217,9 +228,11 @@ const end = () => {
 
 const look = (timer) => {
   for (const state of connections.values()) {
+    const isWaiting = state.served === 0 && state.open === 0 && !state.afterSignal
+    if (isWaiting && sinceSignal() > 250) state[state.socket.bytesRead === 0 ? "wasSilent" : "wasHalf"] = true
     if (isDue(state)) state.socket.destroy()
   }
-  const isQuiet = Date.now() - Math.max(lastAccept, signalAt) > 300
+  const isQuiet = Date.now() - Math.max(lastAccept, signalAt) > quietMillis
   if (connections.size > 0 || !(isQuiet || sinceSignal() > lastMillis)) return
   clearInterval(timer)
   end()
@@ -227,14 +240,14 @@ const look = (timer) => {
 
 const begin = () => {
   for (const state of connections.values()) {
-    state.bytesAtSignal = state.socket.bytesRead
+    if (state.kind === "idle") idleAtSignal++
     state.close?.()
     const isUsedOnce = state.streams === 1 && state.openStreams === 0
-    if (fault === "h2-goaway" && isUsedOnce) state.socket.destroy()
-    else if (fault !== "h2-crossing" || state.streams < 5) state.session?.close()
+    const isCut = (fault === "h2-goaway" && isUsedOnce) || (fault === "h2-crossing" && state.openStreams > 2)
+    if (isCut) state.socket.destroy()
+    else state.session?.close()
     if (fault === "big" && state.kind === "/big") setTimeout(() => state.socket.destroy(), 100)
-    const shakesHands = !state.secure && state.bytesAtSignal > 0 && signalAt - state.at > 15
-    if (fault === "tls-handshake" && shakesHands) state.socket.destroy()
+    if (fault === "tls-handshake") setTimeout(() => state.secure || state.socket.destroy(), 400)
   }
   const timer = setInterval(() => look(timer), tick)
 }
@@ -248,8 +261,7 @@ const onSignal = () => {
 if (fault === "signal-twice") process.once("SIGTERM", onSignal)
 else process.on("SIGTERM", onSignal)
 
-// its accept queue is full when it goes on
-if (fault === "queue") process.on("SIGCONT", () => (frozenAt = Date.now()))
+if (fault === "queue") process.on("SIGCONT", () => (wasFrozen = true))
 
 if (fault === "left-behind") {
   spawn(process.execPath, ["-e", "setTimeout(() => {}, 1e6)"], { detached: true, stdio: "ignore" }).unref()

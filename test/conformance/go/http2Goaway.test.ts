@@ -79,6 +79,34 @@ it.scoped("H2: every session is told, once: idle, busy, with many streams, and n
     expect(yield* app.report).toMatchObject({ outcome: "Drained", forceClosed: [], connections: { open: 4, cut: 0 } })
   }))
 
+it.scoped("H2: none is told before the socket has closed, where its next connection could be reset", () =>
+  Effect.gen(function*() {
+    const { handler, release, untilHeld } = holding2()
+    const app = yield* serve2((request, response) =>
+      request.url === "/" ? ok(request, response) : handler(request, response)
+    )
+    const idle = yield* http2Client(app)
+    yield* write(idle, Frames.request(1))
+    yield* response2(idle, 1)
+    const busy = yield* http2Client(app)
+    yield* write(busy, Frames.request(1, "/hold"))
+    yield* untilHeld(1)
+    const listening: Array<boolean> = []
+    for (const session of app.sessions) {
+      const { goaway } = session
+      session.goaway = (...args) => {
+        listening.push(app.node.listening)
+        return Reflect.apply(goaway, session, args)
+      }
+    }
+    const stopped = yield* Effect.fork(app.server.shutdown)
+    yield* Effect.forEach([idle, busy], (peer) => frameOf(peer, "GOAWAY"))
+    release()
+    yield* Effect.forEach([idle, busy], untilEnded)
+    yield* Fiber.join(stopped)
+    expect(listening).toEqual([false, false])
+  }))
+
 it.scoped("H3: one GOAWAY, which names the highest stream seen and no error; Node repeats it before its FIN", () =>
   Effect.gen(function*() {
     const { handler, release, untilHeld } = holding2()

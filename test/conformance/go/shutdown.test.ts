@@ -88,7 +88,8 @@ describe("what happens in a shutdown, and in which order", () => {
         forceClosed: [],
         endedStreams: [],
         handlers: { interrupted: 0, abandoned: 0 },
-        hooks: []
+        hooks: [],
+        background: []
       })
     }))
 

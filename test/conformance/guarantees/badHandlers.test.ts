@@ -56,7 +56,8 @@ describe("a handler at the deadline", () => {
         forceClosed: [],
         endedStreams: [],
         handlers: { interrupted: 1, abandoned: 0 },
-        hooks: []
+        hooks: [],
+        background: []
       })
       expect(yield* answer(raw)).toMatchObject({ status: 503, connection: "close" })
       expect(gate.interrupted).toBe(1)
@@ -85,7 +86,8 @@ describe("a handler at the deadline", () => {
         forceClosed: [],
         endedStreams: [],
         handlers: { interrupted: 1, abandoned: 1 },
-        hooks: []
+        hooks: [],
+        background: []
       })
       expect(yield* answer(raw)).toMatchObject({ status: 503, connection: "close" })
       // what it says later goes nowhere, and throws nowhere
@@ -114,7 +116,8 @@ describe("a handler at the deadline", () => {
         forceClosed: [],
         endedStreams: [],
         handlers: { interrupted: 1, abandoned: 0 },
-        hooks: []
+        hooks: [],
+        background: []
       })
     }))
 

@@ -1,4 +1,5 @@
 import { fastify } from "fastify"
+import { Worker } from "node:cluster"
 import { Console } from "node:console"
 import { once } from "node:events"
 import * as Fs from "node:fs"
@@ -407,6 +408,10 @@ const replaced: { readonly [Name in keyof typeof Patch]: () => unknown } = {
     expect(told).toEqual(["final", "destroy"])
     return socket.destroyed
   },
+  socketWrite: () => {
+    const socket = new Net.Socket()
+    return isReplaced(socket, "write", () => Patch.socketWrite(socket, () => true))
+  },
   dropWrites: () => {
     const socket = new Net.Socket()
     return isReplaced(socket, "write", () => Patch.dropWrites(socket))
@@ -502,6 +507,12 @@ const replaced: { readonly [Name in keyof typeof Patch]: () => unknown } = {
   terminalWrite: () => {
     const stream: Tty.WriteStream = Object.create(Tty.WriteStream.prototype)
     return isReplaced(stream, "write", () => Patch.terminalWrite(stream, () => true))
+  },
+  outlivePrimary: () => {
+    const worker = new Worker()
+    const isKnown = "exitedAfterDisconnect" in worker && !worker.exitedAfterDisconnect
+    Patch.outlivePrimary(worker)
+    return isKnown && worker.exitedAfterDisconnect
   },
   bindingsPush: () => {
     const seen: Array<unknown> = []

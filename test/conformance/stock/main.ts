@@ -5,7 +5,10 @@ import { printEvent } from "../../support/printEvent.js"
 import { app, type AppOptions, type Which } from "./app.js"
 
 const which = process.argv[2] as Which
-const options = JSON.parse(process.argv[3] ?? "{}") as AppOptions
+const options: AppOptions = {
+  listen: { host: "127.0.0.1", port: Number(process.env["PORT"] ?? 0) },
+  ...JSON.parse(process.argv[3] ?? "{}") as AppOptions
+}
 const server = which === "stock"
   ? await import("@effect/platform-node/NodeHttpServer")
   : await import("../../../src/NodeHttpServer.js")

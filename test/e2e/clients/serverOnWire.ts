@@ -6,6 +6,7 @@ import type * as Scope from "effect/Scope"
 import * as Http from "node:http"
 import { NodeHttpServer, Server, type Shutdown } from "../../../src/index.js"
 import type { HttpApp } from "../../support/effect/apps.js"
+import { ownLoopback } from "../../support/loopback.js"
 import { createServer, type NodeServer, type Wire } from "../../support/nodeServer.js"
 import { type Program, start } from "../../support/program.js"
 import { launch, type Running, until } from "../../support/running.js"
@@ -18,12 +19,12 @@ export interface Site extends App {
   readonly origin: string
 }
 
-const onLoopback = { host: "127.0.0.1", port: 0 }
+const onLoopback = { host: ownLoopback, port: 0 }
 
 const siteOf = (node: NodeServer, wire: Wire, app: App): Site => {
   const address = node.address()
   const port = typeof address === "object" && address !== null ? address.port : 0
-  return { ...app, origin: `${wire === "http" || wire === "h2c" ? "http" : "https"}://127.0.0.1:${port}` }
+  return { ...app, origin: `${wire === "http" || wire === "h2c" ? "http" : "https"}://${ownLoopback}:${port}` }
 }
 
 type Handler = (request: Http.IncomingMessage, response: Http.ServerResponse) => void

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
-import { parseAllDocuments } from "yaml"
+import { parseAllDocuments, parseDocument } from "yaml"
 import { Shutdown } from "../../../src/index.js"
 import { type Child, startLimit, withChild } from "../../support/child.js"
 import { describeWith } from "../../support/describeWith.js"
@@ -202,9 +202,13 @@ interface Deployment {
       readonly metadata: { readonly labels: object; readonly annotations: Readonly<Record<string, string>> }
       readonly spec: {
         readonly terminationGracePeriodSeconds: number
+        readonly volumes: ReadonlyArray<object>
         readonly containers: ReadonlyArray<{
+          readonly image: string
           readonly lifecycle?: unknown
           readonly command?: unknown
+          readonly securityContext: { readonly readOnlyRootFilesystem: boolean }
+          readonly volumeMounts: ReadonlyArray<{ readonly name: string; readonly mountPath: string }>
           readonly env: ReadonlyArray<{ readonly name: string; readonly value: string }>
           readonly ports: ReadonlyArray<{ readonly name: string; readonly containerPort: number }>
           readonly startupProbe: Probe
@@ -293,6 +297,33 @@ describe("kubernetes.yaml", () => {
     expect(latest).toBeLessThan(Duration.toMillis(Shutdown.kubernetes().lameDuck ?? 0))
   })
 
+  it("what is written goes to a folder of the pod's own: all else is read-only", () => {
+    const mounts = container?.volumeMounts.map(({ mountPath, name }) => [mountPath, name])
+    expect(container?.securityContext.readOnlyRootFilesystem).toBe(true)
+    expect(mounts).toEqual([["/tmp", "tmp"]])
+    expect(pod.volumes).toMatchObject([{ name: "tmp", emptyDir: {} }])
+  })
+
+  it("kustomize makes a base of it, with the same image", () => {
+    const base = parseDocument(read("kustomization.yaml")).toJS() as {
+      readonly resources: ReadonlyArray<string>
+      readonly images: ReadonlyArray<{ readonly name: string; readonly newTag: string }>
+    }
+    expect(base.resources).toEqual(["kubernetes.yaml"])
+    expect(base.images.map(({ name, newTag }) => `${name}:${newTag}`)).toEqual([container?.image])
+  })
+
+  it("the Prometheus Operator finds the pods, the port, and the route of the metrics", () => {
+    const monitor = parseDocument(read("podmonitor.yaml")).toJS() as {
+      readonly spec: {
+        readonly selector: object
+        readonly podMetricsEndpoints: ReadonlyArray<{ readonly port: string }>
+      }
+    }
+    expect(monitor.spec.selector).toEqual(spec.selector)
+    expect(monitor.spec.podMetricsEndpoints).toMatchObject([{ port: "admin", path: "/metrics" }])
+  })
+
   it("the service finds the pods, and their port", () => {
     const service = find("Service") as Service
     const budget = find("PodDisruptionBudget") as { readonly spec: { readonly selector: object } }
@@ -359,7 +390,7 @@ describe("server.ts", () => {
       { timeout: 60_000 },
       () =>
         withServer({ DEPLOYED_BY: deployedBy, SHUTDOWN_LAME_DUCK: "100 millis" }, async (child) => {
-          const listening = /Listening on http:\/\/0\.0\.0\.0:(\d+)/
+          const listening = /Listening on http:\/\/(?:0\.0\.0\.0|\[::\]):(\d+)/
           await logged(child, listening)
           const port = Number(listening.exec(child.stdout())?.[1])
           await withClient({ port }, async (client) => {

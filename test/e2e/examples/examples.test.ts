@@ -102,6 +102,30 @@ describe.concurrent("examples", { timeout: 60_000 }, () => {
       expect(child.stdout()).toContain("the old system does not answer")
     }))
 
+  it.for(["background", "queue"])(
+    "%s: orders that were accepted are fulfilled, and what they use is closed last",
+    (name) =>
+      withExample(name, async ({ child, target }) => {
+        const orders = Array.from({ length: 20 }, (_, n) => `order ${n}`)
+        await withClient(target, async (client) => {
+          for (const [n, order] of orders.entries()) {
+            await client.write(`POST /orders HTTP/1.1\r\nHost: test\r\nContent-Length: ${order.length}\r\n\r\n${order}`)
+            expect(await responseOf(client, n + 1)).toMatchObject({ status: 202, complete: true })
+          }
+        })
+        child.signal("SIGTERM")
+        expect(await child.exit(startLimit)).toMatchObject({ code: 0 })
+        const said = child.stdout()
+        const at = (text: string | RegExp) => said.search(text)
+        for (const order of orders) expect(said).toMatch(new RegExp(`fulfilled ${order}\\b`))
+        expect(at(/Background work "stocktaking" Completed/)).toBeGreaterThan(0)
+        expect(at(/Background work "orders" Completed \(\d+\)/)).toBeGreaterThan(at(/fulfilled order 19\b/))
+        expect(at(/20 orders fulfilled; (warehouse|database) closed/)).toBeGreaterThan(
+          at(/Shut down in .* \(Drained\)/)
+        )
+      })
+  )
+
   it("twoListeners: a TCP and a Unix client are answered by the same app, and the socket's file is gone", async () => {
     const directory = Fs.mkdtempSync(Path.join(Os.tmpdir(), "quiesce-examples-"))
     const path = Path.join(directory, "example.sock")

@@ -2,6 +2,7 @@ import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import { Handoff, Shutdown } from "../../../src/index.js"
 import { type Child, untilLogged, withChild } from "../../support/child.js"
+import { codeOfInterrupted } from "../../support/runMain.js"
 import { pace, waitFor } from "../../support/wait.js"
 import { ask, limit, startLoad } from "./handoffProcesses.js"
 import { fixture, portOf, untilWorkersServe, withWorkers, workerPids } from "./workerProcesses.js"
@@ -11,7 +12,7 @@ const withControl = (use: (child: Child, next: (mode: string) => void) => Promis
     await untilWorkersServe(child)
     await use(child, next)
     child.signal("SIGTERM")
-    expect(await child.exit(limit)).toMatchObject({ code: 0 })
+    expect(await child.exit(limit)).toMatchObject({ code: codeOfInterrupted })
   })
 
 const rolls = 3
@@ -33,7 +34,7 @@ describe("workers of node:cluster", { timeout: 180_000 }, () => {
         await clients.stop()
       }
       child.signal("SIGTERM")
-      expect(await child.exit(limit)).toMatchObject({ code: 0 })
+      expect(await child.exit(limit)).toMatchObject({ code: codeOfInterrupted })
       expect(clients.failures).toEqual([])
       const ends = child.linesOf("exit").filter(({ worker }) => worker)
       expect(ends).toHaveLength(2 * (rolls + 1))
@@ -41,7 +42,7 @@ describe("workers of node:cluster", { timeout: 180_000 }, () => {
       expect(child.linesOf("heard").filter((line) => JSON.stringify(line).includes("leaving"))).toHaveLength(
         ends.length
       )
-      expect(ends.every(({ code }) => code === 0)).toBe(true)
+      expect(ends.every(({ code }) => code === codeOfInterrupted)).toBe(true)
       expect(ends.reduce((sum, { executed }) => sum + Number(executed), 0)).toBe(clients.answered())
       console.info(`${rolls * 2} workers replaced, ${clients.answered()} requests, ${clients.failures.length} failures`)
     }))
@@ -55,7 +56,7 @@ describe("workers of node:cluster", { timeout: 180_000 }, () => {
       const next = await child.line("listening", limit, 3)
       await untilLogged(child, `Worker ${String(next["pid"])} serves, in place of one that ended`)
       child.signal("SIGTERM")
-      expect(await child.exit(limit)).toMatchObject({ code: 0 })
+      expect(await child.exit(limit)).toMatchObject({ code: codeOfInterrupted })
     }))
 
   it(
@@ -104,8 +105,9 @@ describe("workers of node:cluster", { timeout: 180_000 }, () => {
         await child.line("request", limit, 2)
         process.kill(-child.pid, signal)
         expect(await Promise.all(requests)).toMatchObject([{ status: 200 }, { status: 200 }])
-        expect(await child.exit(limit)).toMatchObject({ code: 0 })
-        expect(child.linesOf("exit").map(({ code }) => code)).toEqual([0, 0, 0])
+        const clean = handles === "signals" ? 0 : codeOfInterrupted
+        expect(await child.exit(limit)).toMatchObject({ code: clean })
+        expect(child.linesOf("exit").map(({ code }) => code)).toEqual([clean, clean, clean])
       }, { ownGroup: true }))
   }
 

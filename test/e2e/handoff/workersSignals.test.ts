@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { untilLogged } from "../../support/child.js"
 import { isGone } from "../../support/isGone.js"
+import { codeOfFurtherSignal, codeOfInterrupted } from "../../support/runMain.js"
 import { pace, waitFor } from "../../support/wait.js"
 import { ask, limit } from "./handoffProcesses.js"
 import { portOf, untilWorkersServe, withWorkers, workerPids } from "./workerProcesses.js"
@@ -26,7 +27,7 @@ describe("signals to the primary of workers", { timeout: 120_000 }, () => {
         child.signal(signal)
         await untilLogged(child, "Every worker has been replaced")
         child.signal("SIGTERM")
-        expect(await child.exit(limit)).toMatchObject({ code: 0 })
+        expect(await child.exit(limit)).toMatchObject({ code: codeOfInterrupted })
       }, "slow")
     )
 
@@ -41,7 +42,7 @@ describe("signals to the primary of workers", { timeout: 120_000 }, () => {
         child.signal(signal)
         await untilLogged(child, `${signal}: not replaced, the workers shut down`)
         expect(await answer).toMatchObject({ status: 200 })
-        expect(await child.exit(limit)).toMatchObject({ code: 0 })
+        expect(await child.exit(limit)).toMatchObject({ code: codeOfInterrupted })
       })
     )
   }
@@ -63,7 +64,7 @@ describe("signals to the primary of workers", { timeout: 120_000 }, () => {
         await untilLogged(child, `Another SIGTERM: 1 worker still drains: ${String(pid)}; passed on`)
         await cut
         // one that has been cut has said so by its own exit code
-        expect(await child.exit(limit)).toMatchObject({ code: handlesSignals ? 1 : 0 })
+        expect(await child.exit(limit)).toMatchObject({ code: handlesSignals ? 1 : codeOfFurtherSignal })
         expect(child.linesOf("exit")).toHaveLength(3)
       })
     )
@@ -80,7 +81,7 @@ describe("signals to the primary of workers", { timeout: 120_000 }, () => {
         child.signal("SIGTERM")
         await untilLogged(child, "Another SIGTERM: 2 workers still drain: ")
         expect(await answer).toMatchObject({ status: 200 })
-        expect(await child.exit(limit)).toMatchObject({ code: 0 })
+        expect(await child.exit(limit)).toMatchObject({ code: handlesSignals ? 0 : codeOfFurtherSignal })
       })
     )
 
@@ -129,7 +130,7 @@ describe("signals to the primary of workers", { timeout: 120_000 }, () => {
       )
       expect(workerPids(child).filter((pid) => replacements.has(pid))).toEqual([])
       child.signal("SIGTERM")
-      expect(await child.exit(limit)).toMatchObject({ code: 0 })
+      expect(await child.exit(limit)).toMatchObject({ code: codeOfInterrupted })
     })
   )
 
@@ -161,7 +162,7 @@ describe("signals to the primary of workers", { timeout: 120_000 }, () => {
       expect(workerPids(child)).toHaveLength(2)
       expect(workerPids(child).filter((worker) => before.includes(worker))).toEqual([])
       child.signal("SIGTERM")
-      expect(await child.exit(limit)).toMatchObject({ code: 0 })
+      expect(await child.exit(limit)).toMatchObject({ code: codeOfInterrupted })
       expect(await lost).toBe("cut")
     })
   )

@@ -9,7 +9,7 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { createServer } from "node:http"
-import { Admin, Health, NodeHttpServer, type Shutdown } from "../../../src/index.js"
+import { Admin, Health, NodeHttpServer, type Shutdown, Signals } from "../../../src/index.js"
 import * as HttpRouter from "../../support/effect/httpRouter.js"
 import { printEvent } from "../../support/printEvent.js"
 
@@ -50,10 +50,13 @@ if (stock === true) {
     Layer.provide(layer(() => createServer(), where))
   )))
 } else {
-  NodeRuntime.runMain(Layer.launch(listening.pipe(
-    Layer.provide(Health.startup("app")(app)),
-    Layer.provide(Admin.layer({ port: admin })),
-    Layer.provide(Health.layer),
-    Layer.provide(NodeHttpServer.layer(() => createServer(), { ...where, ...policy }))
-  )))
+  NodeRuntime.runMain(
+    Layer.launch(listening.pipe(
+      Layer.provide(Health.startup("app")(app)),
+      Layer.provide(Admin.layer({ port: admin })),
+      Layer.provide(Health.layer),
+      Layer.provide(NodeHttpServer.layer(() => createServer(), { ...where, ...policy }))
+    )),
+    { teardown: Signals.teardown }
+  )
 }

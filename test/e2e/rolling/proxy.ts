@@ -2,9 +2,9 @@
  * The proxies, as `examples/deploy` configures them, with other ports.
  */
 import * as Fs from "node:fs"
-import * as Net from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
+import { freePort } from "../../../src/internal/check/process/listening.js"
 import { haproxy, nginx, outputOf, type Program, start } from "../../support/program.js"
 import { connect } from "../../support/rawClient.js"
 import { pace } from "../../support/wait.js"
@@ -141,19 +141,7 @@ export const version = (name: ProxyName): string => /\d+\.\d+\.\d+/.exec(outputO
  * takes them from.
  */
 export const freePorts = async (count: number): Promise<ReadonlyArray<number>> => {
-  const servers: Array<Net.Server> = []
-  const ports: Array<number> = []
-  while (ports.length < count) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000)
-    const server = Net.createServer()
-    const listens = await new Promise<boolean>((resolve) => {
-      server.once("error", () => resolve(false))
-      server.listen(port, "127.0.0.1", () => resolve(true))
-    })
-    if (!listens) continue
-    servers.push(server)
-    ports.push(port)
-  }
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
+  const ports = new Set<number>()
+  while (ports.size < count) ports.add(await freePort())
+  return [...ports]
 }

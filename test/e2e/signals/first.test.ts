@@ -158,4 +158,41 @@ describe.concurrent("a finalizer that fails after the drain", { timeout: 60_000 
       })
     )
   }
+
+  for (const launch of ["layer", "merged", "server"] as const) {
+    it(
+      `is there also without handle, by teardown (${launch})`,
+      withApp({ launch, teardown: true, unhandled: true, fails: true, json: true }, async (child) => {
+        await child.listening()
+        child.signal("SIGTERM")
+        expect((await processEnd(child)).code).toBe(1)
+        const said = child.stdout().split("\n").filter((line) => line.includes("the pool is gone"))
+        expect(said.map((line) => String((JSON.parse(line) as { readonly message: unknown }).message)))
+          .toEqual(["Failed after the shutdown"])
+      })
+    )
+  }
+
+  it(
+    "is missed under stock runMain, and the log says so",
+    withApp({ unhandled: true, fails: true, json: true }, async (child) => {
+      await child.listening()
+      child.signal("SIGTERM")
+      expect((await processEnd(child)).code).toBe(1)
+      expect(child.stdout()).toContain("If a finalizer has failed, `runMain` does not say so")
+    })
+  )
+
+  it(
+    "is said by runMain alone where nothing has interrupted the program",
+    withRequest(
+      "/stop",
+      { launch: "server", teardown: true, unhandled: true, fails: true, json: true },
+      async (child) => {
+        release(child)
+        expect((await processEnd(child)).code).toBe(1)
+        expect(child.stdout().split("the pool is gone")).toHaveLength(2)
+      }
+    )
+  )
 })

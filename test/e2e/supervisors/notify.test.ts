@@ -2,14 +2,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { expect, it } from "vitest"
-import { type Child, startLimit, timesLogged, untilLogged } from "../../support/child.js"
+import { type Child, startLimit, timesLogged, untilLogged, withChild } from "../../support/child.js"
 import { describeWith } from "../../support/describeWith.js"
 import { get } from "../../support/httpRequests.js"
 import { python, systemdNotify } from "../../support/program.js"
 import { withClient } from "../../support/rawClient.js"
 import { codeOfInterrupted } from "../../support/runMain.js"
 import { waitFor } from "../../support/wait.js"
-import { body, likeSystemd, limit, withApp } from "./supervisedApp.js"
+import { body, likeSystemd, limit, plain, withApp } from "./supervisedApp.js"
 
 // What a service tells systemd, at a datagram socket that is real.
 
@@ -62,7 +62,7 @@ const life = async (child: Child) => {
 describeWith(python, () => {
   it(
     "by an inherited descriptor: from the process itself, with no other command",
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     () =>
       withApp({ systemd: {} }, { under: likeSystemd("--descriptor", "--path", "/nowhere") }, async (child) => {
         await life(child)
@@ -72,8 +72,30 @@ describeWith(python, () => {
   )
 
   it(
+    "without Effect: when it says so, and from then on",
+    { timeout: 120_000 },
+    () =>
+      withChild(plain, [], async (child) => {
+        const target = await child.listening()
+        expect(notifications(child)).toEqual([])
+        process.kill(Number(child.linesOf("listening")[0]?.["pid"]), "SIGUSR1")
+        await untilNotified(child, "READY", ({ READY }) => READY === "1")
+        await withClient(target, async (client) => {
+          await client.write(get("/slow"))
+          await child.line("request", limit)
+          child.signal("SIGTERM")
+          await untilNotified(child, "STOPPING", ({ STOPPING }) => STOPPING === "1")
+          child.signal("SIGUSR2")
+          expect(await body(client)).toBe("whole")
+        })
+        await untilNotified(child, "the end", ({ STATUS }) => /^Shut down in .* \(Drained\)$/.test(STATUS ?? ""))
+        expect(await child.exit(limit)).toMatchObject({ code: 0 })
+      }, { under: likeSystemd("--descriptor") })
+  )
+
+  it(
     "the time to stop is extended for as long as the drain takes",
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     () =>
       withApp({ systemd: { extendTimeout: 300 } }, { under: likeSystemd("--descriptor") }, async (child) => {
         await withClient(await child.listening(), async (client) => {
@@ -91,7 +113,7 @@ describeWith(python, () => {
 
   it(
     "with 0 it is not extended",
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     () =>
       withApp({ systemd: { extendTimeout: 0 } }, { under: likeSystemd("--descriptor") }, async (child) => {
         await child.listening()
@@ -105,7 +127,7 @@ describeWith(python, () => {
 
   it(
     "a hand-over: each notifies by the descriptor while it is the service, and not of the shutdown that comes after",
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     () =>
       withApp(
         { systemd: {}, launch: "handoff" },
@@ -146,7 +168,7 @@ describeWith(python, () => {
 
   it(
     "a service that cannot notify serves and drains, and says so once",
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     () =>
       withApp({ systemd: {} }, { under: likeSystemd("--path", "/nowhere") }, async (child) => {
         const target = await child.listening()
@@ -177,7 +199,7 @@ describeWith(python, () => {
   for (const [what, args, told] of [["set", [], true], ["not set", ["--no-notify"], false]] as const) {
     it(
       `where NOTIFY_SOCKET is ${what}, systemd-notify is ${told ? "" : "not "}run`,
-      { timeout: 60_000 },
+      { timeout: 120_000 },
       () =>
         withFolder(async (folder) => {
           const ran = join(folder, "ran")
@@ -201,7 +223,7 @@ describeWith(python, () => {
   // systemd's KillMode=control-group
   it(
     "a systemd-notify that the stop's own SIGTERM has ended is run again",
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     () =>
       withFolder(async (folder) => {
         const ran = join(folder, "ran")
@@ -228,13 +250,13 @@ describeWith(python, () => {
 describeWith([systemdNotify, python], () => {
   it(
     "by systemd-notify: in order, each with what it has to say",
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     () => withApp({ systemd: {} }, { under: likeSystemd() }, life)
   )
 
   it(
     "a socket that nobody listens on is a warning",
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     () =>
       withFolder((folder) =>
         withApp({ systemd: {} }, { env: { NOTIFY_SOCKET: join(folder, "none") } }, async (child) => {

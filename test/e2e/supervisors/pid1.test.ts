@@ -24,7 +24,7 @@ describeWith(unshare, () => {
     for (const launch of ["layer", "signals"] as const) {
       it(
         `${signal} drains the process: ${launch}`,
-        { timeout: 60_000 },
+        { timeout: 120_000 },
         () =>
           withApp({ launch }, { under }, async (child) => {
             const target = await child.listening()
@@ -51,7 +51,7 @@ describeWith(unshare, () => {
 
   it(
     "a further signal than the one that cuts ends it, too, where a finalizer hangs",
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     () =>
       withChild(
         new URL("../signals/fixtures/app.ts", import.meta.url),

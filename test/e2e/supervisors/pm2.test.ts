@@ -7,7 +7,7 @@ import { withClient } from "../../support/rawClient.js"
 import { codeOfInterrupted } from "../../support/runMain.js"
 import { waitFor } from "../../support/wait.js"
 import type { Options } from "./fixtures/app.js"
-import { body, fixture, limit } from "./supervisedApp.js"
+import { body, fixture, limit, plain } from "./supervisedApp.js"
 
 // What PM2 says to a process, and what it waits for, over a channel like PM2's.
 
@@ -18,8 +18,12 @@ interface Forked {
   readonly ended: Promise<number | NodeJS.Signals | null>
 }
 
-const withFork = async (options: Options, use: (forked: Forked) => Promise<void>): Promise<void> => {
-  const args = nodeArgs(fixture)
+const withFork = async (
+  options: Options,
+  use: (forked: Forked) => Promise<void>,
+  program = fixture
+): Promise<void> => {
+  const args = nodeArgs(program)
   const child = fork(args.at(-1)!, [JSON.stringify(options)], {
     execArgv: args.slice(0, -1),
     stdio: ["ignore", "pipe", "pipe", "ipc"]
@@ -50,7 +54,7 @@ describe("PM2", () => {
   for (const launch of ["layer", "signals", "runFork"] as const) {
     it(
       `the process is ready, and "shutdown" drains it: ${launch}`,
-      { timeout: 60_000 },
+      { timeout: 120_000 },
       () =>
         withFork({ pm2: true, launch }, async (forked) => {
           const { child, ended, messages, out } = forked
@@ -76,8 +80,32 @@ describe("PM2", () => {
   }
 
   it(
+    "the process is ready, and \"shutdown\" drains it: quiesce/promise",
+    { timeout: 120_000 },
+    () =>
+      withFork({}, async (forked) => {
+        const { child, ended, messages, out } = forked
+        const port = Number((await find(/"port":(\d+)/, forked))[1])
+        expect(messages).toEqual([])
+        child.kill("SIGUSR1")
+        await waitFor(() => `"ready": ${out()}`, () => messages.length > 0, startLimit)
+        await withClient({ port }, async (client) => {
+          await client.write(get("/slow"))
+          await find(/"request"/, forked)
+          child.send("shutdown")
+          await find(/Shutting down/, forked)
+          process.kill(child.pid!, "SIGUSR2")
+          expect(await body(client)).toBe("whole")
+        })
+        expect(await waitFor(() => `the end: ${out()}`, ended, limit)).toBe(0)
+        expect(out()).toContain("(Drained)")
+        expect(messages).toEqual(["ready"])
+      }, plain)
+  )
+
+  it(
     "a message from another parent means nothing without it",
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     () =>
       withFork({}, async (forked) => {
         const port = Number((await find(/"port":(\d+)/, forked))[1])

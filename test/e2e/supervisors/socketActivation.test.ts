@@ -26,7 +26,7 @@ const hello = async (client: RawClient): Promise<number> => {
 }
 
 describeWith(systemdActivate, () => {
-  it("the first client starts the service, and is answered", { timeout: 60_000 }, async () => {
+  it("the first client starts the service, and is answered", { timeout: 120_000 }, async () => {
     const folder = mkdtempSync(join(tmpdir(), "activate-"))
     const path = join(folder, "app.sock")
     const under = activated(path, "http")
@@ -48,7 +48,7 @@ describeWith(systemdActivate, () => {
     }
   })
 
-  it("a name that was not passed fails, and says which were", { timeout: 60_000 }, async () => {
+  it("a name that was not passed fails, and says which were", { timeout: 120_000 }, async () => {
     const folder = mkdtempSync(join(tmpdir(), "activate-"))
     const path = join(folder, "app.sock")
     const under = activated(path, "admin")

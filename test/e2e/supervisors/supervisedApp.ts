@@ -6,9 +6,12 @@ import type { RawClient } from "../../support/rawClient.js"
 import type { Options } from "./fixtures/app.js"
 
 /** Of every wait that takes no time of its own; the machine may be busy. */
-export const limit = 15_000
+export const limit = 30_000
 
 export const fixture = new URL("fixtures/app.ts", import.meta.url)
+
+/** The same without Effect: it says that it is ready at SIGUSR1. */
+export const plain = new URL("fixtures/plain.ts", import.meta.url)
 
 export const withApp = (
   options: Options,

@@ -42,7 +42,7 @@ const stopped = { ActiveState: "inactive", SubState: "dead", Result: "success", 
 await describeSystemd("systemd", () => {
   it(
     "activating until it is ready, and not killed at TimeoutStopSec while a request is in flight",
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     () =>
       withService({ systemd: {} }, { TimeoutStopSec: "1" }, async (systemd, port) => {
         const started = systemd.systemctl("start", "app.service")
@@ -78,7 +78,7 @@ await describeSystemd("systemd", () => {
   ) {
     it(
       `a service ${what} is killed at TimeoutStopSec`,
-      { timeout: 60_000 },
+      { timeout: 120_000 },
       () =>
         withService(options, { TimeoutStopSec: "1", ...service }, async (systemd, port) => {
           await systemd.systemctl("start", "app.service")
@@ -98,7 +98,7 @@ await describeSystemd("systemd", () => {
 
   it(
     "a shutdown that the service begins itself is seen as one",
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     () =>
       withService({ systemd: {} }, {}, async (systemd, port) => {
         await systemd.systemctl("start", "app.service")
@@ -114,7 +114,7 @@ await describeSystemd("systemd", () => {
 
   it(
     "a deadline exceeded is a failure: exit-code 1, and who was not told to stop is restarted",
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     () =>
       withService({ systemd: {}, policy: { timeout: 300, killTimeout: 200 } }, {}, async (systemd, port) => {
         const failed = { Result: "exit-code", ExecMainCode: "1", ExecMainStatus: "1" }
@@ -148,7 +148,7 @@ await describeSystemd("systemd", () => {
   ) {
     it(
       `systemd-notify as ${what}: ${counts ? "it counts" : "it does not count, and the start times out"}`,
-      { timeout: 60_000 },
+      { timeout: 120_000 },
       () =>
         withService(
           { systemd: {} },
@@ -172,7 +172,7 @@ await describeSystemd("systemd", () => {
 
   it(
     "OpenFile= passes what the service notifies by itself; before systemd 253 it is passed over",
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     () =>
       withService({ systemd: {} }, { OpenFile: "/run/systemd/notify:notify" }, async (systemd, port) => {
         // without a systemd-notify, and for the main process alone, where that is the way

@@ -45,7 +45,7 @@ const serving = { ActiveState: "active", SubState: "running", Result: "success",
 await describeSystemd("systemd, hand-over", () => {
   it(
     "the successor becomes the main process when the predecessor has drained",
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     () =>
       withService(async (systemd, port) => {
         const { output, show, systemctl, until } = systemd
@@ -95,7 +95,7 @@ await describeSystemd("systemd, hand-over", () => {
 
   it(
     "server.ts and app-handoff.service of examples/deploy: a reload answers what has begun",
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     () =>
       withSystemd(new URL("../../../examples/deploy/server.ts", import.meta.url), async (systemd) => {
         const [port = 0, admin = 0] = await freePorts(2)
@@ -125,7 +125,7 @@ await describeSystemd("systemd, hand-over", () => {
 
   it(
     "a successor that does not start leaves the service as it is, and one that dies is started again",
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     () =>
       withService(async (systemd, port) => {
         const { deploy, output, show, systemctl, until } = systemd

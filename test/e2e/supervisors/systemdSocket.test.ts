@@ -41,7 +41,7 @@ const load = (port: number, clients: number) => {
 await describeSystemd("systemd, socket activation", () => {
   it(
     "restarts under load: who comes meanwhile waits in the socket, and each request is executed once and answered",
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     () =>
       withSystemd(fixture, async ({ install, output, show, systemctl, until }) => {
         const [port = 0] = await freePorts(1)
@@ -88,7 +88,7 @@ await describeSystemd("systemd, socket activation", () => {
 
   it(
     "without the socket unit, the same restart refuses",
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     () =>
       withSystemd(fixture, async ({ install, show, systemctl }) => {
         const [port = 0] = await freePorts(1)
@@ -108,7 +108,7 @@ await describeSystemd("systemd, socket activation", () => {
 
   it(
     "the example itself, with its units as they are",
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     () =>
       withSystemd(example, async ({ install, show, systemctl }) => {
         const [port = 0, admin = 0] = await freePorts(2)

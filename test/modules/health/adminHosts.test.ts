@@ -162,7 +162,7 @@ describe("the index", () => {
       const page = yield* ask(target, "/admin", "Host: any.example", "Accept: text/html")
       expect(page.status).toBe(200)
       const base = new URL("http://any.example/admin")
-      const [, first] = /href="([^"]+)"/.exec(page.body) ?? []
+      const [, first] = /<a href="([^"]+)"/.exec(page.body) ?? []
       expect(new URL(first ?? "", base).pathname).toBe("/admin/livez")
       expect(yield* ask(target, new URL(first ?? "", base).pathname, "Host: any.example")).toMatchObject({
         status: 200

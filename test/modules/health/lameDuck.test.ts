@@ -21,6 +21,9 @@ import { launchWithHealth } from "./appWithHealth.js"
 
 const lameDuck = "10 minutes"
 
+/** What Envoy takes a host out for. */
+const envoy = "x-envoy-immediate-health-check-fail"
+
 const portOf = (target: Target) => "port" in target ? target.port : 0
 
 const status = (target: Target, path: string) =>
@@ -29,7 +32,7 @@ const status = (target: Target, path: string) =>
     yield* send(one, get(path))
     const [response] = yield* responses(one, 1)
     one.leave()
-    return { status: response!.status, close: saysClose(response!) }
+    return { status: response!.status, close: saysClose(response!), envoy: response!.headers[envoy] }
   })
 
 /** A session of Node's own client, what it has been told, and what its streams got. */
@@ -76,13 +79,16 @@ describe("lame duck", () => {
       const held = yield* client(target)
       yield* send(held, get("/hold"))
       yield* gate.untilStarted(1)
-      expect(yield* status(target, "/readyz")).toEqual({ status: 200, close: false })
+      expect(yield* status(target, "/readyz")).toEqual({ status: 200, close: false, envoy: undefined })
 
       yield* running.interrupt
       yield* untilPhase(server, "LameDuck")
       for (const when of ["at once", "after nine minutes"]) {
-        expect(yield* status(target, "/readyz")).toEqual({ status: 500, close: true })
-        expect(yield* status(target, "/livez")).toEqual({ status: 200, close: true })
+        expect(yield* status(target, "/readyz")).toEqual({ status: 500, close: true, envoy: "true" })
+        expect(yield* status(target, "/readyz?verbose")).toMatchObject({ status: 500, envoy: "true" })
+        expect(yield* status(target, "/readyz/shutdown")).toMatchObject({ status: 500, envoy: "true" })
+        expect(yield* status(target, "/readyz?exclude=shutdown")).toMatchObject({ status: 200, envoy: undefined })
+        expect(yield* status(target, "/livez")).toEqual({ status: 200, close: true, envoy: undefined })
         // a new connection
         const fresh = yield* client(target)
         yield* send(fresh, post("/echo", when))

@@ -11,13 +11,13 @@ const ways = {
   "our own way": { scope: "span,strategy", options: { env: { QUIESCE_FAST_PATH: "on" } } },
   "the platform's way, where its requests are others": {
     scope: "state,strategy",
-    options: { modules: true, execArgv: ["--import", otherPlatform], env: { SHAPE: "request" } }
+    options: { packages: "external", execArgv: ["--import", otherPlatform], env: { SHAPE: "request" } }
   },
   "the platform's way, where Effect's scopes are others": {
     scope: "something,state,strategy",
-    options: { modules: true, execArgv: ["--import", otherPlatform], env: { SHAPE: "scope" } }
+    options: { packages: "external", execArgv: ["--import", otherPlatform], env: { SHAPE: "scope" } }
   }
-}
+} as const
 
 describe.concurrent("requests are served, interrupted and drained", () => {
   for (const [name, { options, scope }] of Object.entries(ways)) {

@@ -7,7 +7,7 @@ import * as Os from "node:os"
 import * as Path from "node:path"
 import { NodeHttpServer, Server, Shutdown } from "../../../src/index.js"
 import { connect } from "../../support/rawClient.js"
-import { limit, targetOf, until } from "../../support/running.js"
+import { deadlineExceededIn, limit, targetOf, until } from "../../support/running.js"
 
 const text = (body: string) => Effect.succeed(HttpServerResponse.text(body))
 
@@ -41,15 +41,19 @@ it.scoped("a request that arrives before the app is attached waits for it", () =
 
 it.scoped("requests that wait for an app are answered with 503 when the server stops instead", () =>
   Effect.gen(function*() {
-    const { server, target } = yield* unserved()
+    const { close, server, target } = yield* unserved()
     const client = yield* Effect.promise(() => connect(target))
     yield* Effect.promise(() => client.write(request))
     yield* until("the request to have arrived", () => Effect.runSync(server.connections)[0]?.state === "Active")
-    const report = yield* server.shutdown
+    const error = deadlineExceededIn(yield* Effect.exit(close))
     const { responses } = yield* Effect.promise(() => client.untilResponses(1, limit))
     assert.strictEqual(responses[0]?.status, 503)
     assert.strictEqual(responses[0]?.headers["connection"], "close")
-    assert.strictEqual(report.outcome, "Drained")
+    assert.deepInclude(error?.report, { outcome: "Cut", served: 0 })
+    assert.match(
+      String(error),
+      /1 request was answered with 503, since no handler was there for it: GET \/early \(\S+, its client received 503\)/
+    )
   }))
 
 it.scoped("a second serve on one server says what is wrong", () =>

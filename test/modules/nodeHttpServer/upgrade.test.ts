@@ -1,11 +1,12 @@
 import { HttpServerRequest, HttpServerResponse, type Socket } from "@effect/platform"
 import { assert, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, TestClock } from "effect"
+import { setTimeout } from "node:timers/promises"
 import { WebSocket } from "ws"
 import { webSocketHandshake } from "../../support/httpRequests.js"
 import { connect, type Target } from "../../support/rawClient.js"
 import { limit, serving, until } from "../../support/running.js"
-import { reasonOf, receive, writerOf } from "../../support/sockets.js"
+import { openUnread, reasonOf, receive, writerOf } from "../../support/sockets.js"
 import { waitFor } from "../../support/wait.js"
 
 // Pins internal/node: neverListens
@@ -159,6 +160,28 @@ it.scoped("a handler that writes after its WebSocket has closed fails, and holds
     socket.close()
     assert.strictEqual(reasonOf(yield* Effect.flip(Deferred.await(written))), "Close")
     const report = yield* app.stop
+    assert.strictEqual(report.outcome, "Drained")
+    assert.deepStrictEqual(report.handlers, { interrupted: 0, abandoned: 0 })
+  }))
+
+it.scoped("so does one that only writes, and never looks at what comes", () =>
+  Effect.gen(function*() {
+    const failed = yield* Deferred.make<never, Socket.SocketError>()
+    const app = yield* serving(
+      Effect.gen(function*() {
+        const socket = yield* Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => request.upgrade)
+        yield* openUnread(socket)
+        const write = yield* writerOf(socket)
+        const writeNow = Effect.zipRight(write("a tick"), Effect.promise(() => setTimeout(10)))
+        yield* Effect.intoDeferred(Effect.forever(writeNow), failed)
+        return HttpServerResponse.empty()
+      }).pipe(Effect.scoped, Effect.orDie)
+    )
+    const socket = yield* Effect.promise(() => open(app.target))
+    yield* app.interrupt
+    socket.close()
+    assert.strictEqual(reasonOf(yield* Effect.flip(Deferred.await(failed))), "Close")
+    const report = yield* app.report
     assert.strictEqual(report.outcome, "Drained")
     assert.deepStrictEqual(report.handlers, { interrupted: 0, abandoned: 0 })
   }))

@@ -4,7 +4,7 @@ import { Cause, Duration, Effect, Exit, Fiber, Layer, Logger, Option, Scope, Str
 import { NodeSocketServer, type Shutdown } from "../../../src/index.js"
 import { labelOf } from "../../support/effect/logs.js"
 import { client as raw, ended, send, silent, until, untilPhase } from "../../support/running.js"
-import { Backend, client, protocols, serving, Work } from "./rpcServer.js"
+import { Backend, call, client, protocols, serving, Work } from "./rpcServer.js"
 
 /** How a call failed, for its client: by an error that it can retry on, and not by an interruption that is not its own. */
 const failure = (exit: Exit.Exit<unknown, unknown>) =>
@@ -233,6 +233,26 @@ describe.each(["sockets", "WebSockets of ws", "WebSockets of an HttpApp"] as con
       expect(report).toMatchObject({ outcome: "Drained", cut: [], handlers: { interrupted: 0, abandoned: 0 } })
       expect(backend).toMatchObject({ interrupted: ["abandoned"], foundClosed: [] })
     }).pipe(Effect.provide(silent)))
+
+  it.scopedLive.each(["closes", "is gone"] as const)(
+    "one that %s and does not interrupt it holds nobody up either",
+    (ending) =>
+      Effect.gen(function*() {
+        const backend = new Backend()
+        const running = yield* serving(protocol, backend, { timeout: "30 seconds" })
+        const peer = yield* Effect.promise(() => call(protocol, running, "Gated", "abandoned"))
+        yield* until("the call to begin", () => backend.begun.length === 1)
+        yield* running.interrupt
+        yield* untilPhase(running.server, "Draining")
+        // it would have been asked to leave by now, were it not for its call
+        yield* Effect.sleep("600 millis")
+        yield* Effect.sync(() => ending === "closes" ? peer.close() : peer.destroy())
+        const report = yield* running.report
+        expect(report).toMatchObject({ outcome: "Drained", cut: [], handlers: { interrupted: 0, abandoned: 0 } })
+        expect(Duration.toMillis(report.duration)).toBeLessThan(10_000)
+        expect(backend).toMatchObject({ interrupted: ["abandoned"], foundClosed: [] })
+      }).pipe(Effect.provide(silent))
+  )
 
   it.scopedLive("calls that overlap without end do not keep a connection", () =>
     Effect.gen(function*() {

@@ -5,7 +5,10 @@ import { FetchHttpClient, HttpClient, HttpServer, SocketServer } from "@effect/p
 import { NodeSocket } from "@effect/platform-node"
 import { Rpc, RpcClient, RpcGroup, RpcSerialization, RpcServer } from "@effect/rpc"
 import { Context, Effect, Layer, Schema, type Scope, Stream } from "effect"
+import { once } from "node:events"
 import { createServer } from "node:http"
+import * as Net from "node:net"
+import { WebSocket } from "ws"
 import { NodeHttpServer, NodeSocketServer, Server, type Shutdown } from "../../../src/index.js"
 import { withDrain } from "../../../src/rpc.js"
 import { served, servedBeside } from "../../support/routed.js"
@@ -138,6 +141,26 @@ export const serving = (
   return launch(app, (context) => targetOf(Context.get(context, SocketServer.SocketServer).address))
 }
 
+const portOf = ({ target }: Running) => "port" in target ? target.port : 0
+
+/** Where its WebSockets are opened. */
+export const urlOf = (protocol: Protocol, running: Running) =>
+  `ws://127.0.0.1:${portOf(running)}${isHttp(protocol) ? "/rpc" : ""}`
+
+/** Makes a call and does nothing else, as a client that knows nothing of interruption. */
+export const call = async (protocol: Exclude<Protocol, "HTTP">, running: Running, tag: string, id: string) => {
+  const message = `${JSON.stringify({ _tag: "Request", id: "1", tag, payload: { id }, headers: [] })}\n`
+  if (protocol === "sockets") {
+    const socket = Net.connect(portOf(running), "127.0.0.1").on("error", () => {}).resume()
+    socket.write(message)
+    return { close: () => void socket.end(), destroy: () => void socket.destroy() }
+  }
+  const socket = new WebSocket(urlOf(protocol, running)).on("error", () => {})
+  await once(socket, "open")
+  socket.send(message)
+  return { close: () => socket.close(), destroy: () => socket.terminate() }
+}
+
 /** Else a client of RPC waits for ever for the result in a 503. */
 const http = Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClient, HttpClient.filterStatusOk)).pipe(
   Layer.provide(FetchHttpClient.layer)
@@ -146,17 +169,17 @@ const http = Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClien
 /** A client with a connection of its own. */
 export const client = (
   protocol: Protocol,
-  { target }: Running,
+  running: Running,
   serialization: Layer.Layer<RpcSerialization.RpcSerialization> = RpcSerialization.layerNdjson
 ) => {
-  const port = "port" in target ? target.port : 0
+  const port = portOf(running)
   const layer = protocol === "HTTP"
     ? RpcClient.layerProtocolHttp({ url: `http://127.0.0.1:${port}/rpc` }).pipe(Layer.provide(http))
     : RpcClient.layerProtocolSocket().pipe(
       Layer.provide(
         protocol === "sockets"
           ? NodeSocket.layerNet({ host: "127.0.0.1", port })
-          : NodeSocket.layerWebSocket(`ws://127.0.0.1:${port}${isHttp(protocol) ? "/rpc" : ""}`)
+          : NodeSocket.layerWebSocket(urlOf(protocol, running))
       )
     )
   return Layer.build(Layer.fresh(layer)).pipe(

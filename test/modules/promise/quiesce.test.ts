@@ -4,7 +4,15 @@ import * as Http from "node:http"
 import * as Http2 from "node:http2"
 import * as Net from "node:net"
 import { afterEach, describe, expect, it, vi } from "vitest"
-import { InvalidPolicy, ListenError, type Options, quiesce, type Server, type Target } from "../../../src/promise.js"
+import {
+  InvalidPolicy,
+  ListenError,
+  type Options,
+  plain,
+  quiesce,
+  type Server,
+  type Target
+} from "../../../src/promise.js"
 import { startLimit, withChild } from "../../support/child.js"
 import { listenOnLoopback, portOf } from "../../support/nodeServer.js"
 import { connect, type RawClient, responseOf } from "../../support/rawClient.js"
@@ -68,6 +76,36 @@ describe("shutdown", () => {
     ])
     expect(order).toEqual(["onShutdown", "leave the registry", "finally Drained, closed", "resolved"])
     expect(server.phase()).toBe("Closed")
+  })
+
+  it("has a report in plain values, which can be written as JSON", async () => {
+    const lines: Array<string> = []
+    const { node, server } = await slow({ killTimeout: 50, logger: (_, message) => void lines.push(message) })
+    const failure = new Error("no answer")
+    server.onShutdown("fails", () => Promise.reject(failure))
+    server.onShutdown("is well", () => {})
+    server.track("orders", new Promise(() => {}))
+    await request(node)
+    void server.shutdown()
+    await waitFor("the hooks", () => lines.filter((line) => line.startsWith("Shutdown hook")).length === 2, limit)
+    const said = plain(await server.close())
+    const hooks = said.hooks.map(({ error: _, ...hook }) => hook)
+    expect(JSON.parse(JSON.stringify({ ...said, hooks }))).toEqual({ ...said, hooks })
+    expect(said).toMatchObject({
+      outcome: "Closed",
+      durationMillis: expect.any(Number),
+      lameDuckMillis: expect.any(Number),
+      drainingMillis: expect.any(Number),
+      killingMillis: expect.any(Number),
+      cut: [{ method: "GET", path: "/slow", ageMillis: expect.any(Number) }],
+      hooks: [
+        { name: "fails", outcome: "Failed", durationMillis: expect.any(Number), error: failure },
+        { name: "is well", outcome: "Succeeded", durationMillis: expect.any(Number) }
+      ],
+      background: [{ name: "orders", outcome: "Abandoned", count: 1, durationMillis: expect.any(Number) }]
+    })
+    expect(said.durationMillis).toBeGreaterThanOrEqual(said.drainingMillis)
+    expect(said.hooks[1]).not.toHaveProperty("error")
   })
 
   it("resolves also when requests were cut, and says which", async () => {

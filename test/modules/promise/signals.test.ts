@@ -36,6 +36,7 @@ describe.concurrent("signals", { timeout: 60_000 }, () => {
       expect(saysClose(response)).toBe(true)
       expect(await child.exit(limit)).toMatchObject({ code: 0 })
       expect(ending(child)).toEqual({ finally: ["Drained"], closed: 1, listeners: [0] })
+      expect(child.linesOf("finally")[0]?.["signal"]).toBe("SIGTERM")
     })
   )
 

@@ -35,6 +35,7 @@ const cases: ReadonlyArray<readonly [options: unknown, field: string, message: R
   [{ logger: true }, "logger", /^logger is true, and must be false, or a function/],
   [{ logger: console }, "logger", /^logger is .{1,250}, and must be false, or a function.* => console\[level\]/s],
   [{ signals: null }, "signals", /^signals is null, and must be true, false, or a list/],
+  [{ uncaught: "drain" }, "uncaught", /^uncaught is "drain", and must be true, or false$/],
   [{ timeout: null }, "timeout", /^timeout is null, /]
 ]
 
@@ -52,9 +53,13 @@ for (const [options, field, message] of cases) {
 it("names all options there are", () => {
   const { expected } = refused(() => quiesce(Http.createServer(), { zzz: 1 } as Options))
   expect(expected.split("there is ").at(-1)?.split(", ").sort()).toEqual([
+    "admin",
+    "agentCheck",
     "endEventStreams",
+    "eventStreamRetry",
     "finally",
     "finallyTimeout",
+    "handoff",
     "idleGrace",
     "killTimeout",
     "lameDuck",
@@ -63,7 +68,10 @@ it("names all options there are", () => {
     "onShutdown",
     "pollSchedule",
     "signals",
-    "timeout"
+    "spread",
+    "timeout",
+    "uncaught",
+    "webSocket"
   ])
 })
 

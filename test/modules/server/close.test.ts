@@ -66,7 +66,8 @@ describe("close", () => {
         }],
         endedStreams: [],
         handlers: { interrupted: 1, abandoned: 0 },
-        hooks: []
+        hooks: [],
+        background: []
       })
       expect(gate.interrupted).toBe(1)
       expect(ran).toBe(0)

@@ -131,6 +131,7 @@ describe("events", () => {
       const describeEvent = Server.Event.$match({
         PhaseChanged: ({ at, phase }) => `${phase} at ${at}`,
         ConnectionChanged: ({ connection }) => `${connection.id} ${connection.state} since ${connection.stateSince}`,
+        BackgroundFailed: ({ name }) => `${name} failed`,
         HookEnded: ({ hook }) => `${hook.name} ${hook.outcome}`,
         AcceptFailed: ({ error }) => error.message
       })

@@ -108,7 +108,13 @@ describe("the policy from the configuration", () => {
         SHUTDOWN_KILL_TIMEOUT: "1500",
         SHUTDOWN_NEW_CONNECTION_GRACE: "0",
         SHUTDOWN_IDLE_GRACE: "keepAliveTimeout",
-        SHUTDOWN_END_EVENT_STREAMS: "false"
+        SHUTDOWN_END_EVENT_STREAMS: "false",
+        SHUTDOWN_EVENT_STREAM_RETRY: "3 seconds",
+        SHUTDOWN_SPREAD: "4 seconds",
+        SHUTDOWN_WEB_SOCKET_CODE: "1012",
+        SHUTDOWN_WEB_SOCKET_REASON: "restart",
+        SHUTDOWN_WEB_SOCKET_MESSAGE: `{"type":"bye"}`,
+        SHUTDOWN_WEB_SOCKET_GRACE: "500 millis"
       })
       expect(policy).toEqual({
         lameDuck: Duration.seconds(5),
@@ -117,8 +123,18 @@ describe("the policy from the configuration", () => {
         newConnectionGrace: Duration.zero,
         idleGrace: "keepAliveTimeout",
         endEventStreams: false,
+        eventStreamRetry: Duration.seconds(3),
+        spread: Duration.seconds(4),
+        webSocket: { code: 1012, reason: "restart", message: `{"type":"bye"}`, grace: Duration.millis(500) },
         pollSchedule: undefined
       })
+    }))
+
+  it.effect("takes each field of webSocket that is not set from the defaults", () =>
+    Effect.gen(function*() {
+      const policy = yield* read({ SHUTDOWN_WEB_SOCKET_GRACE: "1 second" }, { webSocket: { code: 1012, grace: 0 } })
+      expect(policy.webSocket).toEqual({ code: 1012, grace: Duration.seconds(1) })
+      expect((yield* read({})).webSocket).toBeUndefined()
     }))
 
   it.effect("takes what is not set from the defaults", () =>
@@ -135,7 +151,11 @@ describe("the policy from the configuration", () => {
     ["SHUTDOWN_KILL_TIMEOUT", "-1"],
     ["SHUTDOWN_NEW_CONNECTION_GRACE", "1 fortnight"],
     ["SHUTDOWN_IDLE_GRACE", "infinity"],
-    ["SHUTDOWN_END_EVENT_STREAMS", "maybe"]
+    ["SHUTDOWN_END_EVENT_STREAMS", "maybe"],
+    ["SHUTDOWN_EVENT_STREAM_RETRY", "infinity"],
+    ["SHUTDOWN_SPREAD", "-1"],
+    ["SHUTDOWN_WEB_SOCKET_CODE", "going away"],
+    ["SHUTDOWN_WEB_SOCKET_GRACE", "a while"]
   ]
   for (const [name, value] of bad) {
     it.effect(`${name}=${JSON.stringify(value)} is an error that names it`, () =>

@@ -1,13 +1,23 @@
 /** A request that was cut, by `close` (a second Ctrl-C) or at the deadline, is nowhere one that was served. */
 import { HttpServer, HttpServerResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Stream } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
 import { createServer, type Server as NodeServer } from "node:http"
 import { createServer as createServer2 } from "node:http2"
-import { type Connection, NodeHttpServer } from "../../../src/index.js"
+import { type Connection, Metrics, NodeHttpServer, Server } from "../../../src/index.js"
+import { registrySnapshot } from "../../../src/internal/effect/metrics.js"
 import { protocols, read, serving as adopted } from "../../scenarios/eventStreams/eventStreamServer.js"
-import { launch, limit, reportOf, targetOf, until } from "../../support/running.js"
+import { deadlineExceededIn, launch, limit, reportOf, targetOf, until } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
+import { collectLog } from "./collectLog.js"
+
+/** What has been counted of a server, with that label where there is one. */
+const counted = (server: string, metric: string, label?: string): ReadonlyArray<number> =>
+  Effect.runSync(registrySnapshot).flatMap(({ labels, name, state }) => {
+    const values = labels.map(([, value]) => value)
+    const isThis = name === metric && values.includes(server) && (label === undefined || values.includes(label))
+    return isThis && state.kind === "counter" ? [Number(state.count)] : []
+  })
 
 const servers = {
   http: () => createServer(),
@@ -75,3 +85,52 @@ describe.each(protocols)("a request of a plain handler over %s", (protocol) => {
     await reader.untilEnded()
   })
 })
+
+describe.each(["http", "h2c"] as const)(
+  "a request over %s that no handler is there for, and that gets 503,",
+  (protocol) => {
+    it.scoped("is cut, in report, log and metrics, where it waited for an app as the shutdown began", () => {
+      const log = collectLog()
+      return Effect.gen(function*() {
+        const scope = yield* Scope.make()
+        const context = yield* Layer.buildWithScope(
+          Layer.provideMerge(
+            Metrics.layer({ server: `waits-${protocol}` }),
+            NodeHttpServer.layerServer(servers[protocol], { host: "127.0.0.1", port: 0 })
+          ),
+          scope
+        )
+        const server = Context.get(context, Server.Server)
+        const target = targetOf(Context.get(context, HttpServer.HttpServer).address)
+        const reader = read(protocol, "port" in target ? target.port : 0)
+        yield* until("the request", () => Effect.runSync(server.connections)[0]?.inFlight.length === 1)
+        const exit = yield* Effect.exit(Scope.close(scope, Exit.void))
+        const report = deadlineExceededIn(exit)!.report
+        yield* Effect.promise(() => reader.untilEnded())
+        assert.strictEqual(reader.status(), 503)
+        assert.deepStrictEqual(report.cut.map(({ by, clientReceived }) => [by, clientReceived]), [["noHandler", "503"]])
+        assert.deepInclude(report, { served: 0, outcome: "Cut" })
+        assert.deepInclude(report.connections, { cut: 0, completed: 1 })
+        assert.match(
+          String(log.find(/^Shut down in/)?.message),
+          /\(Cut\): 0 requests answered since it began; 1 request cut; cut GET \/ from 127\S+ after \S+ \(its client received 503; no handler was there for it\)$/
+        )
+        assert.deepStrictEqual(counted(`waits-${protocol}`, "quiesce_requests_served_total"), [0])
+        assert.deepStrictEqual(counted(`waits-${protocol}`, "quiesce_requests_cut_total", "503"), [1])
+      }).pipe(Effect.provide(log.layer))
+    })
+  }
+)
+
+it.scoped("a request that got 503 as nobody listens for any has not been served, and is of no later shutdown", () =>
+  Effect.gen(function*() {
+    const context = yield* Layer.build(Server.layer())
+    const server = Context.get(context, Server.Server)
+    const { address } = yield* server.listen(() => createServer(), { host: "127.0.0.1", port: 0 })
+    const target = targetOf(address)
+    const reader = read("http", "port" in target ? target.port : 0)
+    yield* Effect.promise(() => reader.untilEnded())
+    assert.strictEqual(reader.status(), 503)
+    const report = yield* server.shutdown
+    assert.deepInclude(report, { served: 0, outcome: "Drained", cut: [] })
+  }))

@@ -1,6 +1,7 @@
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { describe, expect, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -179,6 +180,26 @@ describe("the log of a shutdown", () => {
         handlers: { interrupted: 1, abandoned: 0 },
         hooks: [{ name: "flush", outcome: "Succeeded" }, { name: "notify", outcome: "Failed" }]
       })
+    }).pipe(Effect.provide(log.layer))
+  })
+
+  it.scoped("names no time that is left once `close` has been called", () => {
+    const log = collectLog()
+    return Effect.gen(function*() {
+      const begun = yield* Deferred.make<void>()
+      const stubborn = Effect.uninterruptible(Effect.zipRight(Deferred.succeed(begun, undefined), Effect.never))
+      const { drain, server, target } = yield* serving(stubborn, { timeout: "30 seconds", killTimeout: "10 seconds" })
+      yield* send(yield* client(target), get("/"))
+      yield* Deferred.await(begun)
+      yield* drain
+      const closing = yield* Effect.fork(server.close)
+      yield* until("the close", () => log.find(/^Closing at once/))
+      yield* TestClock.adjust("1 second")
+      const { annotations, message } = yield* until("a line of progress", () => log.find(/waiting for/))
+      expect(message).not.toMatch(/\bleft\b/)
+      expect(annotations).not.toHaveProperty("leftMillis")
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(closing)
     }).pipe(Effect.provide(log.layer))
   })
 

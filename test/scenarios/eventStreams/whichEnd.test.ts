@@ -2,6 +2,7 @@
 import { HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Stream } from "effect"
+import { METHODS } from "node:http"
 import { answer, client, ended, get, post, send, serving as servingApp } from "../../support/running.js"
 import { deferred, waitFor } from "../../support/wait.js"
 import { type Handler, limit, protocols, read, serving } from "./eventStreamServer.js"
@@ -76,7 +77,8 @@ describe.each(protocols)("over %s", (protocol) => {
     [
       ["a POST", "POST", events],
       ["a PUT", "PUT", events],
-      ["a QUERY", "QUERY", events],
+      // the parser of Node 20.18 does not know it
+      ...(METHODS.includes("QUERY") ? [["a QUERY", "QUERY", events] as const] : []),
       ["lines of JSON", "GET", { "content-type": "application/x-ndjson" }],
       ["a type that only begins so", "GET", { "content-type": "text/event-streams" }],
       ["an event stream of a known length", "GET", { ...events, "content-length": "23" }]

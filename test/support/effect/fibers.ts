@@ -28,3 +28,6 @@ class Counting extends Supervisor.AbstractSupervisor<void> {
     this.#count.running--
   }
 }
+
+/** What the class of a fiber is called in a snapshot of the heap. */
+export const fiberClass = "FiberRuntime"

@@ -4,6 +4,7 @@
 import { parseArgs } from "node:util"
 import { CheckFailed } from "../errors.js"
 import type { Options } from "../options.js"
+import { inShell } from "../report/commandLine.js"
 
 export type Format = "text" | "json" | "junit" | "tap"
 
@@ -118,8 +119,7 @@ export const parse = (args: ReadonlyArray<string>): Arguments => {
       only: namesOf(values.only),
       skip: namesOf(values.skip)
     },
-    // exec: the signal must reach the server, and not a shell
-    compare: (values.compare ?? []).map((command) => ["/bin/sh", "-c", `exec ${command}`]),
+    compare: (values.compare ?? []).map(inShell),
     format: formats[0] ?? "text",
     verbose: values.verbose === true,
     list: values.list === true,

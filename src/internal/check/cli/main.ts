@@ -5,12 +5,13 @@ import process from "node:process"
 import { CheckFailed } from "../errors.js"
 import type { Report, Settings } from "../model.js"
 import { destroyAll } from "../process/serverProcess.js"
+import { commandLine } from "../report/commandLine.js"
 import { comparison } from "../report/compared.js"
 import { toJson } from "../report/json.js"
 import { toJunit } from "../report/junit.js"
 import { coloured, plain, type Style } from "../report/style.js"
 import { toTap } from "../report/tap.js"
-import { losses, summary, transcriptOf, unasked } from "../report/text.js"
+import { cause, losses, remedyOf, summary, transcriptOf, unasked } from "../report/text.js"
 import { runCheck } from "../run/check.js"
 import { settingsOf } from "../run/settings.js"
 import { scenarios } from "../scenario/all.js"
@@ -20,7 +21,8 @@ import { type Output, type Screen, screenOf } from "./screen.js"
 const outputOf = (stream: NodeJS.WriteStream): Output => ({
   write: (text) => void stream.write(text),
   isTerminal: stream.isTTY && process.env["TERM"] !== "dumb",
-  width: stream.columns ?? 100
+  // a terminal that does not know says 0
+  width: stream.columns || 100
 })
 
 const styleOf = (args: Arguments, output: Output): Style => {
@@ -45,8 +47,11 @@ const endInGoodOrder = (): void => {
 const printReport = (args: Arguments, report: Report, style: Style, screen: Screen, width: number): void => {
   const rest = unasked(style, report, Math.min(width, 120))
   screen.print(`${rest === "" ? "" : `\nnot asked:\n${rest}\n`}\n${summary(style, report)}`)
-  const text = losses(style, report, Math.min(width, 120))
-  if (text !== "") screen.print(`\n${text}`)
+  for (const text of [cause(report), losses(style, report, Math.min(width, 120))]) {
+    if (text !== undefined && text !== "") screen.print(`\n${text}`)
+  }
+  const remedy = report.lost === 0 ? undefined : remedyOf(report.command)
+  if (remedy !== undefined) screen.print(`\n${remedy}`)
   if (!args.verbose) return
   for (const result of report.results) {
     if (result.verdict === "lost") screen.print(`\n${transcriptOf(style, result)}`)
@@ -55,7 +60,7 @@ const printReport = (args: Arguments, report: Report, style: Style, screen: Scre
 
 const checkOne = async (args: Arguments, settings: Settings, output: Output): Promise<Report> => {
   const style = styleOf(args, output)
-  const screen = screenOf(output, style, settings.command)
+  const screen = screenOf(output, style, commandLine(settings.command))
   try {
     const report = await runCheck(settings, screen.onProgress)
     screen.end()
@@ -64,6 +69,25 @@ const checkOne = async (args: Arguments, settings: Settings, output: Output): Pr
   } finally {
     screen.end()
   }
+}
+
+/** Those that cannot be compared are said, and take nothing from the others. */
+const checkOthers = async (
+  args: Arguments,
+  others: ReadonlyArray<Settings>,
+  output: Output
+): Promise<{ readonly reports: ReadonlyArray<Report>; readonly failed: boolean }> => {
+  const reports: Array<Report> = []
+  for (const settings of others) {
+    output.write("\n")
+    try {
+      reports.push(await checkOne(args, settings, output))
+    } catch (cause) {
+      if (!(cause instanceof CheckFailed)) throw cause
+      process.stderr.write(`quiesce check: ${cause.message}\n`)
+    }
+  }
+  return { reports, failed: reports.length < others.length }
 }
 
 const formatted = (args: Arguments, reports: ReadonlyArray<Report>): string | undefined => {
@@ -90,19 +114,17 @@ const run = async (argv: ReadonlyArray<string>): Promise<number> => {
   }
   // what programs read is alone on the standard output
   const output = outputOf(args.format === "text" ? process.stdout : process.stderr)
-  const commands = [args.options.command, ...args.compare]
-  const all = commands.map((command) => settingsOf({ ...args.options, command }))
+  const settings = settingsOf(args.options)
+  const others = args.compare.map((command) => settingsOf({ ...args.options, command }))
   endInGoodOrder()
-  const reports: Array<Report> = []
-  for (const settings of all) {
-    if (reports.length > 0) output.write("\n")
-    reports.push(await checkOne(args, settings, output))
-  }
-  if (reports.length > 1) output.write(`\n${comparison(styleOf(args, output), reports)}\n`)
+  // the first command is the one that is checked
+  const report = await checkOne(args, settings, output)
+  const compared = await checkOthers(args, others, output)
+  const reports = [report, ...compared.reports]
+  if (reports.length > 1) output.write(`\n${comparison(styleOf(args, output), reports, output.width)}\n`)
   const text = formatted(args, reports)
   if (text !== undefined) process.stdout.write(text)
-  // the first command is the one that is checked
-  return reports[0]?.exitCode ?? 2
+  return report.exitCode === 0 && compared.failed ? 2 : report.exitCode
 }
 
 /** Its exit code. */

@@ -24,7 +24,7 @@ export interface Screen {
 const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"]
 const frameMillis = 120
 
-export const screenOf = (output: Output, style: Style, command: ReadonlyArray<string>): Screen => {
+export const screenOf = (output: Output, style: Style, command: string): Screen => {
   const running = new Set<string>()
   let all = 0
   let finished = 0
@@ -42,7 +42,7 @@ export const screenOf = (output: Output, style: Style, command: ReadonlyArray<st
     output.write(`${text}\n`)
     draw()
   }
-  output.write(`${style.bold(`quiesce check: ${command.join(" ")}`)}\n`)
+  output.write(`${style.bold(`quiesce check: ${command}`)}\n`)
   const timer = output.isTerminal ? setInterval(draw, frameMillis) : undefined
   return {
     print,
@@ -63,7 +63,9 @@ export const screenOf = (output: Output, style: Style, command: ReadonlyArray<st
           finished++
           endsAt = now() + progress.leftMillis
           // those are told of together, at the end
-          if (progress.result.unasked !== "notOffered") print(row(style, progress.result))
+          if (progress.result.unasked !== "notOffered") {
+            print(row(style, progress.result, output.isTerminal ? output.width : undefined))
+          }
         }
       }
     },

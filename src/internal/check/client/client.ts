@@ -23,6 +23,8 @@ export interface ClientOptions {
   readonly paused?: boolean
   /** Leave our side open when the server closes its own, as a careless client does. */
   readonly keepHalfOpen?: boolean
+  /** Called when the client sends, or reads at a speed of its own: it has to be on time then. */
+  readonly onAct?: () => void
   /** A connection that is there already, in place of one to the target: TLS goes over it. */
   readonly over?: Duplex
 }
@@ -35,6 +37,7 @@ export class Client {
   readonly name: string
   readonly #socket: Net.Socket
   readonly #transcript: Transcript
+  readonly #onAct: () => void
   ending: Ending = "open"
   endedAt: number | undefined
   lastByteAt: number | undefined
@@ -47,6 +50,7 @@ export class Client {
   constructor(target: Target, options: ClientOptions) {
     this.name = options.name
     this.#transcript = options.transcript
+    this.#onAct = options.onAct ?? (() => {})
     this.#socket = socketOf(target, options)
     this.#socket.setNoDelay(true)
     this.#listen(options.tls ? "secureConnect" : "connect")
@@ -96,6 +100,7 @@ export class Client {
   }
 
   write(text: string | Buffer): void {
+    this.#onAct()
     if (!this.#socket.writable) {
       this.#transcript.add(this.name, "note", "cannot send: the connection is closed")
       return
@@ -131,6 +136,7 @@ export class Client {
     let read = 0
     this.#socket.on("data", (chunk: Buffer) => {
       read += chunk.length
+      this.#onAct()
       const early = (read / bytesPerSecond) * 1000 - (now() - from)
       if (early < 2) return
       this.#socket.pause()

@@ -19,6 +19,8 @@ export interface Http2Options {
   readonly transcript: Transcript
   readonly tls: boolean
   readonly name: string
+  /** As that of a client that speaks HTTP/1.1. */
+  readonly onAct?: () => void
 }
 
 export class Http2Client {
@@ -26,12 +28,14 @@ export class Http2Client {
   readonly #session: Http2.ClientHttp2Session
   readonly #transcript: Transcript
   readonly #name: string
+  readonly #onAct: () => void
   goAway: { readonly code: number; readonly lastStream: number } | undefined
   connected = false
   ended = false
 
-  constructor(target: Target, { name, tls, transcript }: Http2Options) {
+  constructor(target: Target, { name, onAct, tls, transcript }: Http2Options) {
     this.#name = name
+    this.#onAct = onAct ?? (() => {})
     this.#transcript = transcript
     this.#session = Http2.connect(`${tls ? "https" : "http"}://localhost`, {
       createConnection: () =>
@@ -72,6 +76,7 @@ export class Http2Client {
 
   /** A stream; `body` is sent in two pieces, the second one by `finish`. */
   open(path: string, body?: Body): Http2Stream {
+    this.#onAct()
     const method = body === undefined ? "GET" : "POST"
     const stream = this.#session.request(
       { ":method": method, ":path": path, ...(body === undefined ? {} : { "content-type": body.type }) },

@@ -4,6 +4,7 @@
  */
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
+import { constants } from "node:os"
 
 /** The variable that marks all processes of one start. */
 export const markName = "QUIESCE_CHECK"
@@ -51,6 +52,15 @@ const fromPs = (group: number): ReadonlyArray<Process> => {
     return Number(pgid) === group && !isOver(state) ? [{ pid: Number(pid), command: command.slice(0, 200) }] : []
   })
 }
+
+/** Whether a signal that was sent to a process waits for it to run: a second one is the same then. Linux alone says so. */
+export const isPending = (pid: number, signal: NodeJS.Signals): boolean => {
+  const pending = /^ShdPnd:\s*([0-9a-f]+)$/m.exec(read(`/proc/${pid}/status`) ?? "")?.[1]
+  return pending !== undefined && (BigInt(`0x${pending}`) >> BigInt(constants.signals[signal] - 1)) % 2n === 1n
+}
+
+/** For how long a process could have run and was not let, in milliseconds. Linux alone says so. */
+export const keptWaiting = (pid: number): number => Number(read(`/proc/${pid}/schedstat`)?.split(" ")[1] ?? 0) / 1e6
 
 /** Sends a signal to a process or, with a negative number, to a group. Whether there was one. */
 export const kill = (pid: number, signal: NodeJS.Signals): boolean => {

@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto"
 import { CheckFailed } from "../errors.js"
 import { Changes, now, until } from "../wait.js"
 import { type Guardian, startGuardian } from "./guardian.js"
-import { kill, markName, type Process, processesOf } from "./processes.js"
+import { isPending, keptWaiting, kill, markName, type Process, processesOf } from "./processes.js"
 
 export interface Exit {
   readonly code: number | null
@@ -36,6 +36,7 @@ export class ServerProcess {
   readonly #mark: string
   readonly #guardian: Guardian
   #output = ""
+  #waited = 0
   exit: Exit | undefined
   /** As in a container: when the process that was started ends, so do all others. */
   endsWithLeader = true
@@ -68,6 +69,18 @@ export class ServerProcess {
   signal(signal: NodeJS.Signals, group: boolean): boolean {
     if (this.exit !== undefined && !group) return false
     return kill(group ? -this.pid : this.pid, signal)
+  }
+
+  /** Whether the process that was started has run since it was sent that signal, within the limit. */
+  hasTaken(signal: NodeJS.Signals, limitMillis: number): Promise<boolean> {
+    return until(() => this.exit !== undefined || !isPending(this.pid, signal), limitMillis, 2)
+  }
+
+  /** For how long the machine has kept the process that was started from running, up to its end. */
+  keptWaiting(): number {
+    // of one that has ended the kernel says nothing
+    this.#waited = Math.max(this.#waited, keptWaiting(this.pid))
+    return this.#waited
   }
 
   /** All of its processes stand still, and the kernel goes on accepting connections for them. */
@@ -125,7 +138,14 @@ export const startProcess = async ({ command, cwd, env }: StartOptions): Promise
   })
   if (failed !== undefined || child.pid === undefined) {
     guardian.dismiss()
-    throw new CheckFailed("DiedAtStart", `${program} cannot be started: ${failed?.message ?? "it has no process"}`)
+    // as it was meant for a shell
+    const hint = args.length === 0 && /\s/.test(program)
+      ? "; its words are to be given one by one: -- node server.js"
+      : ""
+    throw new CheckFailed(
+      "DiedAtStart",
+      `${program} cannot be started: ${failed?.message ?? "it has no process"}${hint}`
+    )
   }
   guardian.watch(child.pid)
   child.on("error", () => {})

@@ -2,6 +2,7 @@
  * A report as JUnit's XML, which the CI systems read.
  */
 import type { Report, Result } from "../model.js"
+import { commandLine } from "./commandLine.js"
 
 const entities: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "\"": "&quot;" }
 
@@ -26,7 +27,7 @@ const testCase = (suite: string, result: Result): string => {
 
 export const toJunit = (reports: ReadonlyArray<Report>): string => {
   const suites = reports.map((report) => {
-    const name = `quiesce check: ${report.command.join(" ")}`
+    const name = `quiesce check: ${commandLine(report.command)}`
     return `  <testsuite${attribute("name", name)}${attribute("tests", report.results.length)}${
       attribute("failures", report.lost)
     }${attribute("errors", 0)}${attribute("skipped", report.notAsked)}${

@@ -3,6 +3,7 @@
  */
 import type { Advice, Offer, Report, Result, TranscriptEntry, Verdict } from "../model.js"
 import { seconds } from "../run/stage.js"
+import { commandLine } from "./commandLine.js"
 import { type Style, wrap } from "./style.js"
 
 const nameWidth = 23
@@ -18,7 +19,8 @@ export const offerLine = (offer: Offer): string => {
   const answers = `answers ${offer.status} ${seconds(offer.startMillis)} after its start`
   if ("path" in target) return `${target.path}; it ${answers}`
   const host = target.host.includes(":") ? `[${target.host}]` : target.host
-  return `${host}${offer.separate ? ", on a port of its own each time" : `:${target.port}`}; it ${answers}`
+  const others = offer.otherPorts.length === 0 ? "" : ` (and on ${offer.otherPorts.join(", ")}: one start at a time)`
+  return `${host}${offer.separate ? ", on a port of its own each time" : `:${target.port}${others}`}; it ${answers}`
 }
 
 export const repeats = ({ counts, verdict }: Result): string => {
@@ -26,11 +28,23 @@ export const repeats = ({ counts, verdict }: Result): string => {
   return all > 1 && verdict === "lost" ? ` (${counts.lost} of ${all} times)` : ""
 }
 
-export const row = (style: Style, result: Result): string => {
+/** Without a width it is one line. */
+export const row = (style: Style, result: Result, width = Number.POSITIVE_INFINITY): string => {
   const mark = painted(style, result.verdict, marks[result.verdict])
-  const saw = result.verdict === "notAsked" ? style.dim(`not asked: ${result.saw}`) : result.saw + repeats(result)
-  return `${mark} ${result.name.padEnd(nameWidth)} ${saw}`
+  // where what it saw has no room beside the name, it is below
+  const isNarrow = width < 2.5 * nameWidth
+  const indent = " ".repeat(isNarrow ? 4 : nameWidth + 3)
+  const saw = wrap(
+    result.verdict === "notAsked" ? `not asked: ${result.saw}` : result.saw + repeats(result),
+    roomIn(width, indent),
+    indent
+  )
+  const name = isNarrow ? `${result.name}\n${indent}` : `${result.name.padEnd(nameWidth)} `
+  return `${mark} ${name}${result.verdict === "notAsked" ? style.dim(saw) : saw}`
 }
+
+/** What is left of a line behind its indent; the terminal breaks what does not fit into even less. */
+const roomIn = (width: number, indent: string): number => Math.max(20, width - indent.length)
 
 /** What was not asked, by what would make it possible; what failed has a row. */
 export const unasked = (style: Style, report: Report, width: number): string => {
@@ -40,7 +54,7 @@ export const unasked = (style: Style, report: Report, width: number): string => 
   }
   const indent = "    "
   return [...byReason].map(([saw, names]) => {
-    const line = wrap(`${saw} (${names.join(", ")})`, Math.max(40, width - indent.length), indent)
+    const line = wrap(`${saw} (${names.join(", ")})`, roomIn(width, indent), indent)
     return style.dim(`${marks.notAsked} ${line}`)
   }).join("\n")
 }
@@ -52,6 +66,24 @@ export const summary = (style: Style, report: Report): string => {
     ...(report.notAsked === 0 ? [] : [`${report.notAsked} not asked`])
   ]
   return `${style.bold(parts.join(", "))}, in ${seconds(report.millis)}`
+}
+
+/** What most of the losses come from, where that is one thing. */
+export const cause = ({ results }: Report): string | undefined => {
+  const signal = results.find(({ name, verdict }) => name === "exit-code" && verdict === "lost")?.end?.signal ?? null
+  return signal === null || results.filter(({ verdict }) => verdict === "lost").length === 1
+    ? undefined
+    : `It has no handler for ${signal}, and dies of it at once, with all that is in flight. Most of the losses are due to `
+      + "that: begin there."
+}
+
+/** What does all of the remedies in a Node server, and how to see that. */
+export const remedyOf = (command: ReadonlyArray<string>): string | undefined => {
+  const [program = "", ...rest] = commandLine(command).split(" ")
+  if (!/(^|\/)node$/.test(program) || rest.join(" ").includes("quiesce/register")) return undefined
+  const registered = [program, "--import quiesce/register", ...rest].join(" ")
+  return `In a Node server, one call does all of this: quiesce(server, { signals: true }) of "quiesce/promise". Without a `
+    + `change of its code, try:\n  quiesce check -- ${registered}`
 }
 
 /** Each kind of loss once, with the scenarios that showed it. */
@@ -67,12 +99,12 @@ export const losses = (style: Style, report: Report, width: number): string => {
 const lossOf = (style: Style, advice: Advice, results: ReadonlyArray<Result>, width: number): string => {
   const indent = " ".repeat(14)
   const line = (label: string, text: string) =>
-    `  ${style.dim(label.padEnd(11))} ${wrap(text, Math.max(40, width - indent.length), indent)}`
+    `  ${style.dim(label.padEnd(11))} ${wrap(text, roomIn(width, indent), indent)}`
   const rules = [...new Map(results.map(({ rule }) => [rule.text, rule])).values()]
   return [
     ...results.flatMap((result) => [
-      `${style.red("✗")} ${style.bold(result.name)}: ${
-        wrap(result.sentence, Math.max(40, width - result.name.length - 4), "  ")
+      `${style.red("✗")} ${
+        wrap(`${result.name}: ${result.sentence}`, roomIn(width, "  "), "  ").replace(result.name, style.bold)
       }`,
       line("saw", result.saw + repeats(result))
     ]),

@@ -21,15 +21,18 @@ export const runCheck = async (settings: Settings, onProgress: (progress: Progre
   const results = new Map<string, Result>()
   const leftMillis = () => estimate(settings, offer, chosen.filter(({ name }) => !results.has(name)))
   onProgress({ _tag: "Offered", offer, scenarios: chosen.map(({ name }) => name), leftMillis: leftMillis() })
-  const round = (scenario: Scenario, rounds: number) => async () => {
+  const round = (scenario: Scenario, rounds: number) => async (isUndisturbed: boolean) => {
     const before = outcomes.get(scenario.name) ?? []
     if (before.length === 0) onProgress({ _tag: "Started", name: scenario.name })
     outcomes.set(scenario.name, before)
-    before.push(await runScenario(settings, offer, scenario))
-    if (before.length < rounds) return
+    const outcome = await runScenario(settings, offer, scenario, isUndisturbed)
+    if (outcome === undefined) return false
+    before.push(outcome)
+    if (before.length < rounds) return true
     const result = resultOf(scenario, before)
     results.set(scenario.name, result)
     onProgress({ _tag: "Finished", result, leftMillis: leftMillis() })
+    return true
   }
   const jobs = chosen.flatMap((scenario) => {
     // what cannot be asked is not asked again

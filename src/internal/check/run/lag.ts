@@ -7,26 +7,51 @@ import { now, pause } from "../wait.js"
 
 const beatMillis = 10
 
-/** The longest time by which a beat was late, since it was asked to forget the others. */
+/** A beat of a machine that has nothing else to do may be as late as that. */
+const usualMillis = 5
+
+/** By how much beats were late, since it was asked to forget the others. */
 export class Lag {
   #last = now()
   #longest = 0
+  #total = 0
+  #noted = { longest: 0, total: 0 }
   readonly #timer = setInterval(() => this.#beat(), beatMillis)
 
   #beat(): void {
     const at = now()
-    this.#longest = Math.max(this.#longest, at - this.#last - beatMillis)
+    const late = at - this.#last - beatMillis
+    this.#longest = Math.max(this.#longest, late)
+    if (late > usualMillis) this.#total += late
     this.#last = at
   }
 
   forget(): void {
     this.#beat()
     this.#longest = 0
+    this.#total = 0
+    this.#noted = { longest: 0, total: 0 }
   }
 
   longest(): number {
     this.#beat()
     return Math.round(this.#longest)
+  }
+
+  /** All of them together: for so long this process did not run when it should have. */
+  total(): number {
+    this.#beat()
+    return Math.round(this.#total)
+  }
+
+  /** A client does something: what this process was late until now has been to its detriment. */
+  note(): void {
+    this.#noted = { longest: this.longest(), total: this.total() }
+  }
+
+  /** How late it was until a client last did something. */
+  noted(): { readonly longest: number; readonly total: number } {
+    return this.#noted
   }
 
   stop(): void {

@@ -6,6 +6,7 @@ import { Http2Client } from "../client/http2.js"
 import { bodies, type Body, expectContinue, get, halfBody, webSocketHandshake } from "../client/requests.js"
 import { saysClose } from "../client/responses.js"
 import type { Offer, Post, Settings, Target } from "../model.js"
+import { isEphemeral, portsOf } from "../process/listening.js"
 import { Transcript } from "../transcript.js"
 import { now, pause } from "../wait.js"
 import { isSeparate } from "./place.js"
@@ -44,6 +45,11 @@ class Prober {
   }
 }
 
+/** Which port it is told, or takes at random, says nothing of its next start. */
+const otherPortsOf = ({ server, target }: Started): ReadonlyArray<number> =>
+  portsOf(server.left().map(({ pid }) => pid))
+    .filter((port) => !isEphemeral(port) && !("port" in target && port === target.port))
+
 export const probe = async (settings: Settings, started: Started, told: boolean): Promise<Offer> => {
   const prober = new Prober(settings, started.target)
   try {
@@ -55,9 +61,11 @@ export const probe = async (settings: Settings, started: Started, told: boolean)
     if (settings.ws !== undefined) await webSocket(prober, settings.ws, unusable)
     if (settings.h2) await http2(settings, started.target, unusable)
     const posted = http1 ? await post(prober, settings, unusable) : await postOverHttp2(settings, started.target)
+    const otherPorts = otherPortsOf(started)
     return {
       target: started.target,
-      separate: isSeparate(settings) && told,
+      separate: isSeparate(settings) && told && otherPorts.length === 0,
+      otherPorts,
       status: started.status,
       startMillis: started.millis,
       http1,

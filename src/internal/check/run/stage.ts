@@ -15,6 +15,9 @@ import { Lag } from "./lag.js"
 /** A server that does not show that it knows of the signal is taken to know by then. */
 const reactionLimit = 500
 
+/** A machine that was late for so long in all may be why a server has not ended. */
+const tooLate = 100
+
 export class Stage {
   readonly settings: Settings
   readonly offer: Offer
@@ -25,6 +28,7 @@ export class Stage {
   readonly lag = new Lag()
   readonly #clients: Array<Client | Http2Client> = []
   #signalAt: number | undefined
+  #waitedBefore = 0
 
   /** Starts another server where this one was; says why it does not start. */
   readonly startAgain: () => Promise<string | undefined>
@@ -55,6 +59,7 @@ export class Stage {
       name,
       transcript: this.transcript,
       tls: this.settings.tls,
+      onAct: () => this.lag.note(),
       ...options
     })
     this.#clients.push(client)
@@ -62,7 +67,12 @@ export class Stage {
   }
 
   openHttp2(name: string): Http2Client {
-    const client = new Http2Client(this.target, { name, transcript: this.transcript, tls: this.settings.tls })
+    const client = new Http2Client(this.target, {
+      name,
+      transcript: this.transcript,
+      tls: this.settings.tls,
+      onAct: () => this.lag.note()
+    })
     this.#clients.push(client)
     return client
   }
@@ -75,8 +85,11 @@ export class Stage {
 
   signal(): void {
     this.transcript.add("server", "signal", this.settings.signal)
-    if (this.#signalAt === undefined) this.lag.forget()
-    this.#signalAt ??= now()
+    if (this.#signalAt === undefined) {
+      this.lag.forget()
+      this.#waitedBefore = this.server.keptWaiting()
+      this.#signalAt = now()
+    }
     this.server.signal(this.settings.signal, this.settings.group)
   }
 
@@ -98,9 +111,15 @@ export class Stage {
     await pause(30)
   }
 
-  /** How it ended, or that it would have been killed. */
+  /**
+   * How it ended, or that it would have been killed. On a machine that is late it has as much more time, so that it is
+   * known whether it ends at all.
+   */
   async end(): Promise<End> {
+    const { killAfterMillis } = this.settings
     await this.server.ended(this.remaining())
+    const more = Math.min(this.#late(), killAfterMillis)
+    if (more > tooLate) await this.server.ended(killAfterMillis + more - this.millis())
     const end = this.seen() ?? { stillRunning: true, code: null, signal: null, millis: Math.round(this.millis()) }
     this.transcript.add("server", end.stillRunning ? "note" : "exit", describeEnd(end))
     return end
@@ -110,12 +129,24 @@ export class Stage {
   seen(): End | undefined {
     const { exit } = this.server
     if (exit === undefined) return undefined
-    return {
-      stillRunning: false,
-      code: exit.code,
-      signal: exit.signal,
-      millis: Math.max(0, Math.round(exit.at - (this.#signalAt ?? exit.at)))
-    }
+    const millis = Math.max(0, Math.round(exit.at - (this.#signalAt ?? exit.at)))
+    // it was killed a moment before, even if that was not seen in time
+    if (millis > this.settings.killAfterMillis && this.#late() <= tooLate) return undefined
+    return { stillRunning: false, code: exit.code, signal: exit.signal, millis }
+  }
+
+  /** Since the signal, for how long the machine has kept the server from running. */
+  serverLate(): number {
+    return Math.round(this.server.keptWaiting() - this.#waitedBefore)
+  }
+
+  #late(): number {
+    return Math.max(this.lag.total(), this.serverLate())
+  }
+
+  /** Whether it ended when a supervisor would have killed it, on a machine that was late. */
+  endedInDoubt(): boolean {
+    return (this.seen()?.millis ?? 0) > this.settings.killAfterMillis
   }
 
   leave(): void {

@@ -8,7 +8,7 @@ import { get } from "../client/requests.js"
 import { CheckFailed } from "../errors.js"
 import { isLoopback } from "../loopback.js"
 import type { Settings, Target } from "../model.js"
-import { isListening, portsOf } from "../process/listening.js"
+import { isTaken, portsOf } from "../process/listening.js"
 import { type ServerProcess, startProcess } from "../process/serverProcess.js"
 import { Transcript } from "../transcript.js"
 import { now, pause } from "../wait.js"
@@ -27,6 +27,9 @@ const searchAfterMillis = 1500
 const describe = (target: Target): string =>
   "path" in target ? target.path : `${target.host.includes(":") ? `[${target.host}]` : target.host}:${target.port}`
 
+/** One of several ports may be for metrics, and does not have the path: the others are waited for, for so long. */
+const otherMillis = 1000
+
 export interface StartWays {
   /** Look for it elsewhere if it does not listen where it was told to. */
   readonly search?: boolean
@@ -35,7 +38,7 @@ export interface StartWays {
 }
 
 export const start = async (settings: Settings, place: Place, ways: StartWays = {}): Promise<Started> => {
-  for (const target of place.targets) makeFree(target, ways.again !== true)
+  for (const target of place.targets) await makeFree(target, ways.again !== true)
   const began = now()
   const server = await startProcess({ command: place.command, cwd: settings.cwd, env: place.env })
   try {
@@ -48,8 +51,8 @@ export const start = async (settings: Settings, place: Place, ways: StartWays = 
 }
 
 /** Nobody listens there. What is left of a socket goes, and no other file. */
-const makeFree = (target: Target, removesFile: boolean): void => {
-  if (isListening(target)) throw new CheckFailed("DiedAtStart", `${describe(target)} is in use by another process`)
+const makeFree = async (target: Target, removesFile: boolean): Promise<void> => {
+  if (await isTaken(target)) throw new CheckFailed("DiedAtStart", `${describe(target)} is in use by another process`)
   if (!("path" in target)) return
   const file = lstatSync(target.path, { throwIfNoEntry: false })
   if (file === undefined) return
@@ -66,16 +69,21 @@ const answering = async (
   const began = now()
   const limit = began + settings.startTimeoutMillis
   let wait = 10
+  let other: { readonly status: number; readonly target: Target; readonly until: number } | undefined
   while (now() < limit) {
     const isLate = search && now() - began > searchAfterMillis
     for (const target of isLate ? [...told, ...elsewhere(settings, server)] : told) {
       const status = await statusOf(settings, server, target, limit - now())
-      if (status !== undefined) return { status, target }
+      if (status === undefined) continue
+      if (status < 400 || told.includes(target)) return { status, target }
+      other ??= { status, target, until: now() + otherMillis }
     }
+    if (other !== undefined && now() > other.until) return other
     if (server.exit !== undefined) throw died(server)
     await pause(wait)
     wait = Math.min(50, wait * 1.5)
   }
+  if (other !== undefined) return other
   throw new CheckFailed(
     "DoesNotAnswer",
     `it did not answer GET ${settings.path} on ${told.map(describe).join(" or ")} within ${
@@ -85,14 +93,12 @@ const answering = async (
   )
 }
 
-const died = (server: ServerProcess) =>
-  new CheckFailed(
-    "DiedAtStart",
-    `it ended before it answered: ${
-      server.exit?.signal == null ? `exit code ${server.exit?.code}` : `signal ${server.exit.signal}`
-    }`,
-    server.output
-  )
+const died = (server: ServerProcess) => {
+  const { code, signal } = server.exit ?? { code: null, signal: null }
+  const how = signal === null ? `exit code ${code}` : `signal ${signal}`
+  const hint = code === 0 ? "; a server that goes into the background has to be told to stay in the foreground" : ""
+  return new CheckFailed("DiedAtStart", `it ended before it answered: ${how}${hint}`, server.output)
+}
 
 /** The ports that its processes listen on, and those that it says it does. */
 const elsewhere = (settings: Settings, server: ServerProcess): ReadonlyArray<Target> => {

@@ -13,7 +13,7 @@ export interface Scenario {
   readonly alone: boolean
   /** It may take as long as a supervisor waits. */
   readonly patient: boolean
-  /** Clients that are later than that, since the machine is busy, are not those of the scenario. */
+  /** Clients that are later than that at once, since the machine is busy, are not those of the scenario. */
   readonly lateMillis: number
   /** What the server leaves behind is looked at, and not ended with it. */
   readonly keepsOrphans: boolean
@@ -37,7 +37,7 @@ interface Definition<Facts> {
   readonly speaks?: "http2" | "any"
   readonly alone?: boolean
   readonly patient?: boolean
-  /** Default: 2 seconds, which no server may take for the end of its client. */
+  /** Default: 1 second, which no server may take for the end of its client. */
   readonly lateMillis?: number
   readonly keepsOrphans?: boolean
   readonly unasked?: (offer: Offer, settings: Settings) => Unasked | undefined
@@ -54,8 +54,7 @@ export const scenario = <Facts>(definition: Definition<Facts>): Scenario => ({
   advice: definition.advice,
   alone: definition.alone === true,
   patient: definition.patient === true,
-  // who does nothing but wait cannot be late with it
-  lateMillis: definition.patient === true ? Number.POSITIVE_INFINITY : definition.lateMillis ?? 2000,
+  lateMillis: definition.lateMillis ?? 1000,
   keepsOrphans: definition.keepsOrphans === true,
   unasked: (offer, settings) =>
     definition.speaks === undefined && !offer.http1

@@ -38,15 +38,14 @@ let known: {
 export const make = (
   httpApp: HttpApp.Default<unknown>,
   middleware: HttpMiddleware | undefined,
-  handlers: RequestFibers,
-  eventStreamsEnd: Effect.Effect<void>
+  handlers: RequestFibers
 ): Effect.Effect<RequestListener | undefined> =>
   Effect.map(Effect.runtime<never>(), (runtime) => {
     known ??= { Request: requestClass(), RequestScope: scopeClass() }
     const { Request, RequestScope } = known
     if (Request === undefined || RequestScope === undefined) return undefined
     const writeEnding: Write = (request, response, isAwaited) =>
-      write(request, endingWithDrain(response, request, eventStreamsEnd), isAwaited)
+      write(request, endingWithDrain(response, request), isAwaited)
     const base = runtime.context.unsafeMap
     const spans = Spans.make(runtime)
     const { app, unreached } = handled(httpApp, { context: runtime.context, middleware, spans, write: writeEnding })

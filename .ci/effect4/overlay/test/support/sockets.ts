@@ -19,6 +19,9 @@ export const receive = <E = never, R = never>(
     )
   )
 
+export const openUnread = (socket: Socket.Socket): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.asVoid(Effect.orDie(socket.reader))
+
 const isSocketError = (error: unknown): error is Socket.SocketError =>
   (error as { readonly _tag?: unknown } | undefined)?._tag === "SocketError"
 

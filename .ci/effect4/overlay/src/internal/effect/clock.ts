@@ -1,10 +1,16 @@
-import type * as Clock from "effect/Clock"
+import * as Clock from "effect/Clock"
+import { machineMillis } from "../node/timers.js"
+
+const system = Clock.Clock.defaultValue()
+const epoch = system.currentTimeMillisUnsafe() - machineMillis()
+const systemMillis = (): number => Math.floor(epoch + machineMillis())
 
 const epochs = new WeakMap<Clock.Clock, number>()
 
 export const monotonicMillis = (clock: Clock.Clock): () => number => {
+  if (clock.monotonicTimeNanosUnsafe === system.monotonicTimeNanosUnsafe) return systemMillis
   const passed = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
-  const epoch = epochs.get(clock) ?? clock.currentTimeMillisUnsafe() - passed()
-  epochs.set(clock, epoch)
-  return () => epoch + passed()
+  const since = epochs.get(clock) ?? clock.currentTimeMillisUnsafe() - passed()
+  epochs.set(clock, since)
+  return () => since + passed()
 }

@@ -11,3 +11,5 @@ export const inheritFiberRefs = (_fiber: Fiber.Fiber<unknown, unknown>): Effect.
 export const unsafeMakeDeferred = <A, E = never>(): Deferred.Deferred<A, E> => Deferred.makeUnsafe()
 
 export const yieldNow: Effect.Effect<void> = Effect.yieldNow
+
+export const hasEnded = (fiber: Fiber.Fiber<unknown, unknown>): boolean => fiber.pollUnsafe() !== undefined

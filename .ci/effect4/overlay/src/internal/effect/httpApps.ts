@@ -1,6 +1,8 @@
 import * as PlatformNode from "@effect/platform-node/NodeHttpServer"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as HttpEffect from "effect/http/HttpEffect"
 import type { HttpServer } from "effect/http/HttpServer"
 import type { ServeError } from "effect/http/HttpServerError"
 import type { HttpServerRequest } from "effect/http/HttpServerRequest"
@@ -23,6 +25,24 @@ export const upgradesToAny = true
 
 export const responseOf = (request: HttpServerRequest): Http.ServerResponse =>
   NodeHttpServerRequest.toServerResponse(request) as Http.ServerResponse
+
+export interface Change {
+  readonly concerns: (response: HttpServerResponse) => boolean
+  readonly change: (response: HttpServerResponse, request: HttpServerRequest) => HttpServerResponse
+}
+
+export const changing = <E, R>(
+  app: HttpApp<E, R>,
+  { change, concerns }: Change
+): (fiber: Fiber.Fiber<unknown, unknown>) => HttpApp<E, R> => {
+  const handler = (request: HttpServerRequest, response: HttpServerResponse) =>
+    Effect.succeed(concerns(response) ? change(response, request) : response)
+  return (fiber) => {
+    // another step of the app would cost more than all that is done for a request beside it
+    HttpEffect.appendPreResponseHandlerUnsafe(fiber.context, handler)
+    return app
+  }
+}
 
 export const withUpgrade = (
   request: HttpServerRequest,

@@ -38,8 +38,12 @@ export const makeHandler: typeof PlatformNode.makeHandler = PlatformNode.makeHan
  * const app = Effect.gen(function*() {
  *   const request = yield* HttpServerRequest.HttpServerRequest
  *   const socket = yield* request.upgrade
+ *   // opens it
+ *   const { pull } = yield* socket.reader
  *   const { write } = yield* socket.writer
  *   yield* write("hello")
+ *   // until its client has left
+ *   yield* Effect.ignore(Effect.forever(pull))
  *   return HttpServerResponse.empty()
  * })
  *

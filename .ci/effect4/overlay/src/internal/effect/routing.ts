@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import type { HttpApp } from "./httpApps.js"
 
 export interface Route<R> {
+  readonly method?: "POST"
   readonly path: HttpRouter.PathInput
   readonly handler: Effect.Effect<HttpServerResponse, never, R | HttpServerRequest | HttpRouter.RouteContext>
 }
@@ -24,9 +25,10 @@ export type Router<R> = Layer.Layer<never, never, HttpRouter.HttpRouter | HttpRo
 
 /** A route with `/*` at its end is one for what is before it, too: there, it answers as the route for that would. */
 const withoutDoubles = <R>(routes: ReadonlyArray<Route<R>>): ReadonlyArray<Route<R>> =>
-  routes.filter(({ path }) => !routes.some((other) => other.path === `${path}/*`)).map(({ handler, path }) => {
+  routes.filter(({ path }) => !routes.some((other) => other.path === `${path}/*`)).map((route) => {
+    const { handler, path } = route
     const before = routes.find((other) => `${other.path}/*` === path)
-    return before === undefined ? { handler, path } : {
+    return before === undefined ? route : {
       path,
       handler: Effect.flatMap(HttpRouter.params, (params) => params["*"] === undefined ? before.handler : handler)
     }
@@ -34,7 +36,9 @@ const withoutDoubles = <R>(routes: ReadonlyArray<Route<R>>): ReadonlyArray<Route
 
 export const routerOf = <R>(routes: ReadonlyArray<Route<R>>): Router<R> =>
   Layer.mergeAll(
-    ...withoutDoubles(routes).map(({ handler, path }) => HttpRouter.add("GET", path, handler)) as never
+    ...withoutDoubles(routes).map(({ handler, method, path }) =>
+      HttpRouter.add(method ?? "GET", path, handler)
+    ) as never
   ) as Router<R>
 
 /** The app that answers with them alone. */
@@ -49,7 +53,9 @@ export const addRoutes = (
   router: HttpRouter.HttpRouter,
   routes: ReadonlyArray<Route<never>>
 ): Effect.Effect<void> =>
-  Effect.forEach(withoutDoubles(routes), ({ handler, path }) => router.add("GET", path, handler), { discard: true })
+  Effect.forEach(withoutDoubles(routes), ({ handler, method, path }) => router.add(method ?? "GET", path, handler), {
+    discard: true
+  })
 
 /** What is served in it is not traced. */
 export const untraced = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>

@@ -129,11 +129,15 @@ export class CallRun {
   }
 }
 
+export const clientGone = (_protocol: object): Effect.Effect<number> => Effect.never
+
 export interface SocketWatch<Call> {
   readonly onStart: (fiber: AnyFiber, isCall: boolean) => Call | undefined
   readonly onEnd: (fiber: AnyFiber, call: Call, wasReleased: boolean) => void
   readonly onSend: (fiber: AnyFiber, call: Call, chunk: unknown) => void
   readonly onClose: () => void
+  readonly isRefusing: () => boolean
+  readonly hasClosed: () => boolean
 }
 
 export const once = <Call>(socket: Socket.Socket, watch: SocketWatch<Call> | undefined): Socket.Socket => {
@@ -146,14 +150,19 @@ export const once = <Call>(socket: Socket.Socket, watch: SocketWatch<Call> | und
   const sending = <A>(chunks: A, write: (chunks: A) => Effect.Effect<void, Socket.SocketError>) =>
     Effect.withFiber<void, Socket.SocketError>((fiber) => {
       calls?.sends(fiber, chunks)
-      return ended ? closeError : write(chunks)
+      return ended || watch?.hasClosed() === true ? closeError : write(chunks)
     })
   return Socket.make({
     reader: Effect.gen(function*() {
       calls?.follow(yield* Effect.withFiber(Effect.succeed))
       yield* Effect.addFinalizer(() => end)
       const reader = yield* socket.reader
-      return { ...reader, pull: Effect.onError(reader.pull, () => end) }
+      const pull = Effect.onError(reader.pull, () => end)
+      const next: typeof pull = Effect.flatMap(
+        pull,
+        (frames) => watch?.isRefusing() === true ? next : Effect.succeed(frames)
+      )
+      return { ...reader, pull: next }
     }),
     writer: Effect.map(socket.writer, ({ write, writeAll }) => ({
       write: (chunk) => sending(chunk, write),

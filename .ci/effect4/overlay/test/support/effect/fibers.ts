@@ -16,3 +16,5 @@ export class FiberCount {
       }
     })
 }
+
+export const fiberClass = "FiberImpl"

@@ -9,6 +9,5 @@ export type RequestListener = (request: Http.IncomingMessage, response: Http.Ser
 export const make = (
   _httpApp: HttpApp<unknown>,
   _middleware: HttpMiddleware | undefined,
-  _handlers: RequestFibers,
-  _eventStreamsEnd: Effect.Effect<void>
+  _handlers: RequestFibers
 ): Effect.Effect<RequestListener | undefined> => Effect.succeed(undefined)

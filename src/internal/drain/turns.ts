@@ -1,0 +1,123 @@
+/**
+ * Tells connections to leave one after the other, so that their clients do not come back, and find another server, in the
+ * same moment.
+ */
+import * as Effect from "effect/Effect"
+import type { TrackedConnection } from "../core/connection.js"
+import type { ConnectionRegistry } from "../core/connectionRegistry.js"
+import type { Grace } from "../core/lifecycle.js"
+import * as RealTime from "../effect/realTime.js"
+import type { ResolvedPolicy } from "../policy/policy.js"
+import type { ServerContext } from "./serverContext.js"
+import { inBatches } from "./settle.js"
+import { type Spread, spreadOfRest, turnAt, turnsUntil } from "./spread.js"
+
+/** Those whose turns are nearer to each other than this have them together: each wake-up of a process costs. */
+const leastMillis = 10
+
+/** What was meant, where a lame duck has begun with it. */
+export interface Turns {
+  spread: Spread | undefined
+}
+
+/** During a lame duck: its last part, so that load balancers have noticed by then. */
+export const takeTurnsInLameDuck = Effect.fnUntraced(function*(server: ServerContext, turns: Turns, lameDuck: number) {
+  const { policy: { idleGrace, spread, webSocket }, registry } = server
+  if (spread === 0) return
+  const since = registry.now()
+  yield* RealTime.sleep(Math.max(0, lameDuck - spread - webSocket.grace))
+  const all = inOrder(registry)
+  turns.spread = { count: all.length, millis: spread }
+  // it still accepts: a connection that has sent nothing is about to
+  yield* takeTurns(server, all, turns.spread, { newConnection: Number.POSITIVE_INFINITY, idle: idleGrace, since })
+})
+
+/** While draining: all that are left. `room` is how long that may take, in milliseconds. */
+export const takeTurnsInDrain = (server: ServerContext, { spread }: Turns, room: number): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { policy, registry } = server
+    if (policy.spread === 0 && policy.webSocket.grace === 0) return Effect.void
+    const all = inOrder(registry)
+    const meant = spread ?? { count: all.length, millis: policy.spread }
+    const grace = Math.min(policy.webSocket.grace, Math.max(0, room))
+    return takeTurns(server, all, spreadOfRest(all.length, meant, room - grace), undefined, grace)
+  })
+
+/** The oldest connection first. */
+const inOrder = ({ connections }: ConnectionRegistry): ReadonlyArray<TrackedConnection> =>
+  Array.from(connections).sort((a, b) => a.id - b.id)
+
+/** Each is announced in its turn, and asked to leave when its grace is over. */
+const takeTurns = Effect.fnUntraced(function*(
+  { policy, registry }: { readonly policy: ResolvedPolicy; readonly registry: ConnectionRegistry },
+  all: ReadonlyArray<TrackedConnection>,
+  spread: Spread,
+  lameDuck: Grace | undefined,
+  grace = policy.webSocket.grace
+) {
+  const startedAt = registry.now()
+  let announced = policy.webSocket.message === undefined ? all.length : 0
+  let told = 0
+  while (told < all.length) {
+    const elapsed = registry.now() - startedAt
+    const toAnnounce = Math.max(announced, turnsUntil(elapsed, spread))
+    const toTell = turnsUntil(elapsed - grace, spread)
+    yield* inBatches(all.slice(announced, toAnnounce), (connection) => connection.protocol.announce())
+    yield* leaveInBatches(registry, all.slice(told, toTell), lameDuck)
+    announced = toAnnounce
+    told = toTell
+    if (told === all.length) return
+    const next = Math.min(
+      announced < all.length ? turnAt(announced, spread) : Number.POSITIVE_INFINITY,
+      turnAt(told, spread) + grace
+    )
+    yield* RealTime.sleep(Math.max(leastMillis, Math.ceil(next - (registry.now() - startedAt))))
+  }
+})
+
+const leaveInBatches = Effect.fnUntraced(function*(
+  registry: ConnectionRegistry,
+  connections: ReadonlyArray<TrackedConnection>,
+  lameDuck: Grace | undefined
+) {
+  // what is in the middle of a message is looked up once for all
+  registry.parserCache = new Map()
+  yield* inBatches(connections, (connection) => {
+    const isTold = leave(registry, connection)
+    return closeIfIdle(registry, connection, lameDuck) || isTold
+  }, () => {
+    registry.parserCache = new Map()
+  })
+  registry.parserCache = undefined
+})
+
+/** What never ends by itself is ended on it; true where its peer has been told something. */
+export const leave = (registry: ConnectionRegistry, connection: TrackedConnection): boolean => {
+  let ended = 0
+  connection.takeTurn()
+  if (registry.endsEventStreams && connection.exchanges.size > 0) {
+    // what a handler does when it sees its client leave may be anything
+    for (const exchange of Array.from(connection.exchanges)) {
+      if (exchange.endEventStream(registry.goingAway.lastLine)) ended++
+    }
+  }
+  const isTold = connection.protocol.gracefulClose()
+  return ended > 0 || isTold
+}
+
+/** One that is idle, and has kept us waiting for its turn, is closed if its grace is over; else that closes it. */
+const closeIfIdle = (
+  registry: ConnectionRegistry,
+  connection: TrackedConnection,
+  lameDuck: Grace | undefined
+): boolean => {
+  const grace = registry.lifecycle.grace ?? lameDuck
+  if (grace === undefined || connection.state !== "Idle" || connection.socket.destroyed) return false
+  const until = connection.protocol.keepUntil(grace)
+  if (until <= registry.now()) {
+    connection.closeIdle()
+    return true
+  }
+  registry.wakeFor(until)
+  return false
+}

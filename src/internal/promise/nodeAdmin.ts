@@ -1,0 +1,94 @@
+/**
+ * What an admin listener answers beside pages, on a Node server without the platform: its event stream, and its actions.
+ */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type * as Http from "node:http"
+import type { AdminRoutes } from "../admin/pages.js"
+import {
+  type ActionRoute,
+  type EventsRoute,
+  eventStream,
+  formLimit,
+  formTooLong,
+  postedOf,
+  tooManyWatch
+} from "../model/page.js"
+import type { PlainHandler } from "../model/promise.js"
+import { Server, type ServerService } from "../model/server.js"
+import { answerWith, failed, type Run, write } from "./nodePages.js"
+
+export const answerAdmin = (
+  { actions, events, pages }: AdminRoutes<never>,
+  server: ServerService,
+  /** Goes before each page. */
+  before: Effect.Effect<void>,
+  run: Run
+): PlainHandler => {
+  const provided = <A>(effect: Effect.Effect<A, never, Server>) => Effect.provideService(effect, Server, server)
+  const answerPage = answerWith(
+    pages.map(({ page, path }) => ({
+      path,
+      page: (asked) => Effect.zipRight(before, provided(page(asked)))
+    })),
+    run
+  )
+  return (request, response) => {
+    const [path] = (request.url ?? "").split("?", 1)
+    const action = actions.find((action) => request.method === "POST" && action.path === path)
+    if (action !== undefined) return void run(provided(act(action, request, response)))
+    if (request.method === "GET" && events.path === path) return void run(provided(tell(events, response)))
+    return answerPage(request, response)
+  }
+}
+
+/** Until it ends, or the client leaves. */
+const tell = ({ events }: EventsRoute<Server>, response: Http.ServerResponse): Effect.Effect<void, never, Server> =>
+  Effect.flatMap(events, (stream) => {
+    if (stream === undefined) return Effect.sync(() => write(response, tooManyWatch))
+    response.writeHead(200, { ...eventStream.headers, "content-type": eventStream.contentType })
+    return Effect.raceFirst(Stream.runForEach(stream, (text) => sent(response, text)), gone(response)).pipe(
+      Effect.catchAllCause(() => Effect.void),
+      Effect.zipRight(Effect.sync(() => response.end()))
+    )
+  })
+
+/** Suspends until there is room for more. */
+const sent = (response: Http.ServerResponse, text: string): Effect.Effect<void> =>
+  Effect.async<void>((resume) => {
+    if (response.write(text)) return resume(Effect.void)
+    const drained = () => resume(Effect.void)
+    response.once("drain", drained)
+    return Effect.sync(() => response.off("drain", drained))
+  })
+
+const gone = (response: Http.ServerResponse): Effect.Effect<void> =>
+  Effect.async<void>((resume) => {
+    if (response.closed) resume(Effect.void)
+    else response.once("close", () => resume(Effect.void))
+  })
+
+const act = (
+  { act }: ActionRoute<Server>,
+  request: Http.IncomingMessage,
+  response: Http.ServerResponse
+): Effect.Effect<void, never, Server> => {
+  const length = Number(request.headers["content-length"] ?? Number.NaN)
+  if (!(length <= formLimit)) return Effect.sync(() => write(response, formTooLong))
+  return Effect.flatMap(bodyOf(request), (body) => act(postedOf(request.headers, body, request.socket.remoteAddress)))
+    .pipe(
+      Effect.catchAllCause(() => Effect.succeed(failed)),
+      Effect.map((page) => write(response, page))
+    )
+}
+
+/** Of a client that leaves before its end, what has come. */
+const bodyOf = (request: Http.IncomingMessage): Effect.Effect<string> =>
+  Effect.async<string>((resume) => {
+    let body = ""
+    request.setEncoding("utf8").on("data", (text: string) => {
+      body += text
+    })
+    request.once("close", () => resume(Effect.succeed(body)))
+    request.once("end", () => resume(Effect.succeed(body)))
+  })

@@ -1,0 +1,201 @@
+import * as Duration from "effect/Duration"
+import { once } from "node:events"
+import * as Http from "node:http"
+import { setInterval } from "node:timers/promises"
+import { describe, expect, it } from "vitest"
+import { InvalidPolicy, type Options, quiesce, type Report, ServerClosed } from "../../../src/promise.js"
+import { listenOnLoopback } from "../../support/nodeServer.js"
+import { deferred, waitFor } from "../../support/wait.js"
+
+// Work that outlives its request, in a program without Effect.
+
+const limit = 10_000
+
+const started = async (options: Options = {}) => {
+  const lines: Array<string> = []
+  const node = await listenOnLoopback(Http.createServer((_, response) => response.end("ok")))
+  const logger = (level: string, message: string) => void lines.push(`${level}: ${message.split("\n")[0]}`)
+  return { lines, server: quiesce(node, { logger, ...options }) }
+}
+
+const short = ({ background }: Report) => background.map(({ count, name, outcome }) => [name, outcome, count])
+
+const draining = (server: { readonly phase: () => string }) =>
+  waitFor("the drain", () => server.phase() === "Draining", limit)
+
+describe("track", () => {
+  it("is waited for, before `finally` closes what the work uses", async () => {
+    const [first, second] = [deferred(), deferred()]
+    const order: Array<string> = []
+    const { server } = await started({ finally: () => void order.push("finally") })
+    server.track("orders", first.promise.then(() => order.push("first")))
+    server.track("orders", second.promise.then(() => order.push("second")))
+    const closed = server.shutdown()
+    await draining(server)
+    first.resolve()
+    await first.promise
+    expect(server.phase()).toBe("Draining")
+    second.resolve()
+    const report = await closed
+    expect(report.outcome).toBe("Drained")
+    expect(short(report)).toEqual([["orders", "Completed", 2]])
+    expect(order).toEqual(["first", "second", "finally"])
+  })
+
+  it("is waited for also when it comes while the server drains", async () => {
+    const [first, late] = [deferred(), deferred()]
+    const { server } = await started()
+    server.track("first", first.promise)
+    const closed = server.shutdown()
+    await draining(server)
+    server.track("late", late.promise)
+    first.resolve()
+    setTimeout(() => late.resolve(), 50)
+    expect(short(await closed)).toEqual([["first", "Completed", 1], ["late", "Completed", 1]])
+  })
+
+  it("that rejects is logged, and is no unhandled rejection", async () => {
+    const { lines, server } = await started()
+    server.track("orders", Promise.reject(new Error("out of stock")))
+    await waitFor("the line", () => lines.length > 0, limit)
+    expect(lines).toEqual([`error: Background work "orders" failed: Error: out of stock`])
+    const gate = deferred()
+    server.track("orders", gate.promise.then(() => Promise.reject(new Error("late"))))
+    const closed = server.shutdown()
+    await draining(server)
+    gate.resolve()
+    const report = await closed
+    expect(report.outcome).toBe("Drained")
+    expect(short(report)).toEqual([["orders", "Failed", 1]])
+  })
+
+  it("that does not settle is left behind after the deadline, and is lost", async () => {
+    const { lines, server } = await started({ timeout: 50, killTimeout: 50 })
+    const late = deferred()
+    server.track("orders", new Promise(() => {}))
+    // it cannot be interrupted, and has been done
+    server.track("late", late.promise)
+    const closed = server.shutdown()
+    await waitFor("the deadline", () => lines.some((line) => line.includes("The deadline has passed")), limit)
+    late.resolve()
+    const report = await closed
+    expect(report.outcome).toBe("DeadlineExceeded")
+    expect(short(report)).toEqual([["late", "Completed", 1], ["orders", "Abandoned", 1]])
+    expect(lines).toEqual(expect.arrayContaining([
+      "warn: The deadline has passed: 2 background tasks interrupted",
+      expect.stringMatching(/^warn: Background work "orders" Abandoned after \d+ms$/),
+      expect.stringMatching(/^error: Shut down in \d+ms \(DeadlineExceeded\): .*; 1 background task lost$/)
+    ]))
+  })
+
+  it("throws when all is over, and for what is no promise", async () => {
+    const { server } = await started()
+    const untyped = server as unknown as { readonly track: (...args: ReadonlyArray<unknown>) => void }
+    expect(() => untyped.track("orders", () => {})).toThrow(InvalidPolicy)
+    expect(() => untyped.track(Promise.resolve())).toThrow(
+      `name of background work is {}, and must be a text, and the work comes after it: track("orders", …)`
+    )
+    await server.shutdown()
+    expect(() => server.track("orders", Promise.resolve())).toThrow(ServerClosed)
+    expect(() => server.worker("orders", () => {})).toThrow(ServerClosed)
+  })
+})
+
+describe("worker", () => {
+  it("is told when a shutdown begins, and the shutdown waits for what it does then", async () => {
+    const told = deferred()
+    const finish = deferred()
+    const { server } = await started()
+    const seen: Array<boolean> = []
+    server.worker("consumer", async (signal, deadline) => {
+      seen.push(signal.aborted)
+      await once(signal, "abort")
+      told.resolve()
+      await finish.promise
+      seen.push(signal.aborted, deadline.aborted)
+    })
+    const closed = server.shutdown()
+    await told.promise
+    await draining(server)
+    finish.resolve()
+    const report = await closed
+    expect(report.outcome).toBe("Drained")
+    expect(short(report)).toEqual([["consumer", "Completed", 1]])
+    expect(seen).toEqual([false, true, false])
+  })
+
+  it("has ended well where the signal ends what it waits for", async () => {
+    const { lines, server } = await started()
+    let ticks = 0
+    server.worker("cron", async (signal) => {
+      for await (const _ of setInterval(5, undefined, { signal })) ticks++
+    })
+    await waitFor("ticks", () => ticks > 2, limit)
+    const report = await server.shutdown()
+    expect(report.outcome).toBe("Drained")
+    expect(short(report)).toEqual([["cron", "Completed", 1]])
+    expect(lines.filter((line) => line.startsWith("error"))).toEqual([])
+  })
+
+  it("is told when its time is up, and has the kill timeout to drop what it has", async () => {
+    const { server } = await started({ timeout: 50, killTimeout: "5 seconds" })
+    let dropped = false
+    server.worker("returns", async (_, deadline) => {
+      await once(deadline, "abort")
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      dropped = true
+    })
+    server.worker("rejects", async (_, deadline) => {
+      for await (const _ of setInterval(5, undefined, { signal: deadline }));
+    })
+    server.worker("fails", async (_, deadline) => {
+      await once(deadline, "abort")
+      throw new Error("a failure")
+    })
+    const report = await server.shutdown()
+    expect(dropped).toBe(true)
+    expect(report.outcome).toBe("DeadlineExceeded")
+    expect(Duration.toMillis(report.killing)).toBeLessThan(5000)
+    expect(new Set(short(report).map(String))).toEqual(
+      new Set(["fails,Failed,1", "rejects,Interrupted,1", "returns,Interrupted,1"])
+    )
+  })
+
+  it("that is started after the beginning of a shutdown finds its signal aborted", async () => {
+    const gate = deferred()
+    const { server } = await started()
+    server.track("gate", gate.promise)
+    const closed = server.shutdown()
+    await draining(server)
+    const seen: Array<boolean> = []
+    server.worker("late", (signal) => {
+      seen.push(signal.aborted)
+      gate.resolve()
+    })
+    expect(short(await closed)).toEqual([["gate", "Completed", 1], ["late", "Completed", 1]])
+    expect(seen).toEqual([true])
+  })
+
+  it("that throws has failed, and nothing else has", async () => {
+    const { lines, server } = await started()
+    server.worker("throws", () => {
+      throw new Error("a failure")
+    })
+    await waitFor("the line", () => lines.length > 0, limit)
+    expect(lines).toEqual([`error: Background work "throws" failed: Error: a failure`])
+    expect((await server.shutdown()).outcome).toBe("Drained")
+  })
+
+  it("is told by `close` that its time is up", async () => {
+    const { server } = await started()
+    let told = false
+    server.worker("consumer", async (_, deadline) => {
+      await once(deadline, "abort")
+      told = true
+    })
+    const report = await server.close()
+    expect(report.outcome).toBe("Closed")
+    expect(short(report)).toEqual([["consumer", "Interrupted", 1]])
+    expect(told).toBe(true)
+  })
+})

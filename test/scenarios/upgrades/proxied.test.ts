@@ -1,0 +1,184 @@
+/**
+ * WebSockets that no library which we know has made: a raw `upgrade` handler pipes them to another server. Their peers are
+ * told by a close frame between two frames.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Http from "node:http"
+import * as Https from "node:https"
+import * as Net from "node:net"
+import { afterEach } from "vitest"
+import { WebSocket, WebSocketServer } from "ws"
+import { quiesce, type Report } from "../../../src/promise.js"
+import { certificate } from "../../support/certificate.js"
+import { portOf } from "../../support/nodeServer.js"
+import { pace, waitFor } from "../../support/wait.js"
+
+// Pins internal/node: socketWrite
+
+const limit = 15_000
+
+const opened: Array<() => void> = []
+
+afterEach(() => {
+  for (const close of opened.splice(0)) close()
+})
+
+const listening = async <S extends Net.Server>(server: S): Promise<S> => {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  opened.push(() => server.close())
+  return server
+}
+
+/** Another server, which knows nothing of the one in front of it. It repeats what it is told. */
+const upstream = async () => {
+  const node = await listening(Http.createServer())
+  const sockets = new WebSocketServer({ server: node, perMessageDeflate: true })
+  sockets.on(
+    "connection",
+    (socket) => socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary }))
+  )
+  opened.push(() => sockets.clients.forEach((socket) => socket.terminate()))
+  return { port: portOf(node), sockets }
+}
+
+/** Connects to where the WebSocket is, and says so with the same head. */
+const reconnected = (request: Http.IncomingMessage, port: number): Net.Socket => {
+  const to = Net.connect(port, "127.0.0.1")
+  const head = request.rawHeaders.flatMap((name, at, all) => at % 2 === 0 ? [`${name}: ${all[at + 1]}`] : [])
+  to.write(`${request.method} ${request.url} HTTP/1.1\r\n${head.join("\r\n")}\r\n\r\n`)
+  return to.on("error", () => {})
+}
+
+/** As proxies do it: both ways, and each end ends the other. */
+const piping = (port: number) => (request: Http.IncomingMessage, socket: Net.Socket) => {
+  const to = reconnected(request, port)
+  to.pipe(socket).pipe(to)
+  socket.on("close", () => to.destroy())
+}
+
+const inFront = async (
+  node: Http.Server | Https.Server,
+  upgrade: (request: Http.IncomingMessage, socket: Net.Socket) => void,
+  options = {}
+) => {
+  await listening((node as Net.Server).on("upgrade", upgrade))
+  const server = quiesce(node, { timeout: 3000, killTimeout: 100, idleGrace: 0, logger: false, ...options })
+  return { port: portOf(node), stop: (): Promise<Report> => waitFor("the report", server.shutdown(), limit) }
+}
+
+const connect = async (origin: string) => {
+  const socket = new WebSocket(origin, { ca: certificate.cert })
+  opened.push(() => socket.terminate())
+  const heard: Array<string> = []
+  const errors: Array<string> = []
+  socket.on("message", (message: Buffer) => heard.push(message.toString())).on("error", ({ message }) => {
+    errors.push(message)
+  })
+  const closed = new Promise<readonly [number, string]>((resolve) => {
+    socket.once("close", (code, reason) => resolve([code, reason.toString()]))
+  })
+  await waitFor("the WebSocket to open", new Promise((resolve) => socket.once("open", resolve)), limit)
+  return {
+    socket,
+    heard,
+    errors,
+    closed: () => waitFor("the WebSocket to close", closed, limit),
+    hears: (count: number) => waitFor(`${count} messages`, () => heard.length >= count, limit)
+  }
+}
+
+const goingAway = [1001, "the server is shutting down"] as const
+
+const fronts = [
+  ["ws", () => Http.createServer()],
+  ["wss", () => Https.createServer(certificate)]
+] as const
+
+describe.each(fronts)("a WebSocket over %s that is piped to another server", (scheme, front) => {
+  it("is told to leave, and its drain waits no longer than that", async () => {
+    const { port: to } = await upstream()
+    const { port, stop } = await inFront(front(), piping(to))
+    const peer = await connect(`${scheme}://127.0.0.1:${port}`)
+    peer.socket.send("hello")
+    await peer.hears(1)
+    const report = await stop()
+    assert.deepStrictEqual([await peer.closed(), peer.heard, peer.errors], [goingAway, ["hello"], []])
+    assert.deepStrictEqual([report.outcome, report.forceClosed, report.connections.cut], ["Drained", [], 0])
+  })
+})
+
+describe("what is in the middle of a frame", () => {
+  /** A message of 200,000 bytes, and one behind it. */
+  const long = Buffer.concat([
+    Buffer.from([0x82, 127, 0, 0, 0, 0, 0, 3, 0x0d, 0x40]),
+    Buffer.alloc(200_000, "a"),
+    Buffer.from([0x81, 4]),
+    Buffer.from("late")
+  ])
+
+  it("is sent to the end of that frame; what comes behind it is dropped", async () => {
+    const { port: to } = await upstream()
+    let socket: Net.Socket | undefined
+    const { port, stop } = await inFront(Http.createServer(), (request: Http.IncomingMessage, own: Net.Socket) => {
+      socket = own
+      const accepted = reconnected(request, to)
+      // its answer goes through, and from then on the frames are ours
+      accepted.once("data", (head) => own.write(head))
+      own.pipe(accepted).on("close", () => own.end())
+    })
+    const peer = await connect(`ws://127.0.0.1:${port}`)
+    const sizes: Array<number> = []
+    peer.socket.on("message", (message: Buffer) => sizes.push(message.length))
+    socket?.write(long.subarray(0, 5))
+    const stopped = stop()
+    await pace(100)
+    assert.deepStrictEqual(sizes, [])
+    const written: Array<string> = []
+    for (let at = 5; at < long.length; at += 40_000) {
+      const piece = long.subarray(at, at + 40_000)
+      socket?.write(piece, () => written.push("written"))
+    }
+    assert.deepStrictEqual([await peer.closed(), sizes, peer.errors], [goingAway, [200_000], []])
+    await waitFor("all writes to be called back", () => written.length === 6, limit)
+    assert.strictEqual((await stopped).outcome, "Drained")
+  })
+})
+
+describe("what is not to be told", () => {
+  it("an answer that declines the upgrade, and a protocol that is none", async () => {
+    const { port, stop } = await inFront(Http.createServer(), (request: Http.IncomingMessage, socket: Net.Socket) => {
+      socket.write(
+        request.url === "/declined"
+          ? "HTTP/1.1 403 Forbidden\r\nContent-Length: 5\r\n\r\n"
+          : "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+      )
+      socket.write("no")
+    }, { timeout: 300 })
+    const bodies = await Promise.all(["/declined", "/other"].map(async (path) => {
+      const socket = Net.connect(port, "127.0.0.1")
+      opened.push(() => socket.destroy())
+      let text = ""
+      socket.on("data", (data) => (text += data.toString("latin1"))).on("error", () => {})
+      const closed = new Promise((resolve) => socket.on("close", resolve))
+      socket.write(
+        `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n`
+          + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+      )
+      await waitFor("the answer", () => text.endsWith("no"), limit)
+      return { text: () => text, closed }
+    }))
+    const { forceClosed } = await stop()
+    await waitFor("both to be closed", Promise.all(bodies.map(({ closed }) => closed)), limit)
+    assert.deepStrictEqual(bodies.map(({ text }) => text().split("\r\n\r\n")[1]), ["no", "no"])
+    assert.strictEqual(forceClosed.length, 2)
+  })
+
+  it("one whose own server has told it", async () => {
+    const { port: to, sockets } = await upstream()
+    const { port, stop } = await inFront(Http.createServer(), piping(to))
+    const peer = await connect(`ws://127.0.0.1:${port}`)
+    sockets.clients.forEach((socket) => socket.close(4000, "by its own server"))
+    await stop()
+    assert.deepStrictEqual([await peer.closed(), peer.errors], [[4000, "by its own server"], []])
+  })
+})
