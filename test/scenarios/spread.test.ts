@@ -156,6 +156,24 @@ describe("WebSockets", () => {
       yield* reportOf(running.server.closed)
     }))
 
+  it.scoped("do not get a turn before its time because the lame duck is over", () =>
+    Effect.gen(function*() {
+      const { running } = yield* plain({ lameDuck: "5 seconds", spread: "8 seconds" })
+      const told = yield* connect(running, 4)
+      yield* begin(running)
+      for (const count of [1, 2, 3]) {
+        yield* untilTold(told, count)
+        yield* TestClock.adjust(count === 3 ? "1 seconds" : "2 seconds")
+      }
+      yield* untilPhase(running.server, "Draining")
+      yield* TestClock.adjust("999 millis")
+      assert.lengthOf(told, 3)
+      yield* TestClock.adjust("1 millis")
+      yield* untilTold(told, 4)
+      assert.deepStrictEqual(told, oneAfterTheOther)
+      yield* reportOf(running.server.closed)
+    }))
+
   it.scoped("have all been told when half of the timeout is over, however many have come meanwhile", () =>
     Effect.gen(function*() {
       const { running } = yield* plain({ lameDuck: "2 seconds", timeout: "4 seconds", spread: "4 seconds" })

@@ -17,7 +17,7 @@ export const drain = Effect.fnUntraced(function*(server: ServerContext) {
   const { now } = registry
   const startedAt = now()
   const before = countsOf(registry)
-  const turns: Turns = { spread: undefined }
+  const turns: Turns = { spread: undefined, nextAt: 0 }
 
   recallCut(registry)
   const lameDuck = server.lameDuck()

@@ -23,3 +23,10 @@ export const spreadOfRest = (rest: number, { count, millis }: Spread, room: numb
   count: rest,
   millis: Math.max(0, Math.min(room, count === 0 ? millis : millis * rest / count))
 })
+
+/**
+ * How long the first of those who are left waits, where its turn comes in `millis`: no longer than is right when all of
+ * them share the room there is.
+ */
+export const pauseBeforeRest = (millis: number, rest: number, room: number): number =>
+  rest === 0 ? 0 : Math.max(0, Math.min(Math.ceil(millis), Math.floor(room / rest)))

@@ -10,14 +10,15 @@ import * as RealTime from "../effect/realTime.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
 import type { ServerContext } from "./serverContext.js"
 import { inBatches } from "./settle.js"
-import { type Spread, spreadOfRest, turnAt, turnsUntil } from "./spread.js"
+import { pauseBeforeRest, type Spread, spreadOfRest, turnAt, turnsUntil } from "./spread.js"
 
 /** Those whose turns are nearer to each other than this have them together: each wake-up of a process costs. */
 const leastMillis = 10
 
-/** What was meant, where a lame duck has begun with it. */
+/** What was meant, where a lame duck has begun with it, and when it would have gone on. */
 export interface Turns {
   spread: Spread | undefined
+  nextAt: number
 }
 
 /** During a lame duck: its last part, so that load balancers have noticed by then. */
@@ -29,31 +30,42 @@ export const takeTurnsInLameDuck = Effect.fnUntraced(function*(server: ServerCon
   const all = inOrder(registry)
   turns.spread = { count: all.length, millis: spread }
   // it still accepts: a connection that has sent nothing is about to
-  yield* takeTurns(server, all, turns.spread, { newConnection: Number.POSITIVE_INFINITY, idle: idleGrace, since })
+  const lameDuckGrace = { newConnection: Number.POSITIVE_INFINITY, idle: idleGrace, since }
+  yield* takeTurns(server, all, { spread: turns.spread, grace: webSocket.grace, lameDuckGrace, turns })
 })
 
-/** While draining: all that are left. `room` is how long that may take, in milliseconds. */
-export const takeTurnsInDrain = (server: ServerContext, { spread }: Turns, room: number): Effect.Effect<void> =>
+/** While draining: all that have not had theirs. `room` is how long that may take, in milliseconds. */
+export const takeTurnsInDrain = (server: ServerContext, turns: Turns, room: number): Effect.Effect<void> =>
   Effect.suspend(() => {
     const { policy, registry } = server
     if (policy.spread === 0 && policy.webSocket.grace === 0) return Effect.void
-    const all = inOrder(registry)
-    const meant = spread ?? { count: all.length, millis: policy.spread }
+    const all = inOrder(registry).filter(({ endsLongLived }) => !endsLongLived)
+    const meant = turns.spread ?? { count: all.length, millis: policy.spread }
     const grace = Math.min(policy.webSocket.grace, Math.max(0, room))
-    return takeTurns(server, all, spreadOfRest(all.length, meant, room - grace), undefined, grace)
+    const pause = pauseBeforeRest(turns.nextAt - registry.now(), all.length, room - grace)
+    const spread = spreadOfRest(all.length, meant, room - grace - pause)
+    return Effect.zipRight(
+      pause === 0 ? Effect.void : RealTime.sleep(pause),
+      takeTurns(server, all, { spread, grace, lameDuckGrace: undefined, turns })
+    )
   })
 
 /** The oldest connection first. */
 const inOrder = ({ connections }: ConnectionRegistry): ReadonlyArray<TrackedConnection> =>
   Array.from(connections).sort((a, b) => a.id - b.id)
 
+interface Round {
+  readonly spread: Spread
+  readonly grace: number
+  readonly lameDuckGrace: Grace | undefined
+  readonly turns: Turns
+}
+
 /** Each is announced in its turn, and asked to leave when its grace is over. */
 const takeTurns = Effect.fnUntraced(function*(
   { policy, registry }: { readonly policy: ResolvedPolicy; readonly registry: ConnectionRegistry },
   all: ReadonlyArray<TrackedConnection>,
-  spread: Spread,
-  lameDuck: Grace | undefined,
-  grace = policy.webSocket.grace
+  { grace, lameDuckGrace, spread, turns }: Round
 ) {
   const startedAt = registry.now()
   let announced = policy.webSocket.message === undefined ? all.length : 0
@@ -62,8 +74,9 @@ const takeTurns = Effect.fnUntraced(function*(
     const elapsed = registry.now() - startedAt
     const toAnnounce = Math.max(announced, turnsUntil(elapsed, spread))
     const toTell = turnsUntil(elapsed - grace, spread)
+    turns.nextAt = startedAt + turnAt(toTell, spread)
     yield* inBatches(all.slice(announced, toAnnounce), (connection) => connection.protocol.announce())
-    yield* leaveInBatches(registry, all.slice(told, toTell), lameDuck)
+    yield* leaveInBatches(registry, all.slice(told, toTell), lameDuckGrace)
     announced = toAnnounce
     told = toTell
     if (told === all.length) return

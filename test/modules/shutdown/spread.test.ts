@@ -1,7 +1,7 @@
 /** When each of many is told to leave: no server, no clock. */
 import { describe, expect, it } from "@effect/vitest"
 import fc from "fast-check"
-import { spreadOfRest, turnAt, turnsUntil } from "../../../src/internal/drain/spread.js"
+import { pauseBeforeRest, spreadOfRest, turnAt, turnsUntil } from "../../../src/internal/drain/spread.js"
 
 const spreads = fc.record({ count: fc.integer({ min: 1, max: 20_000 }), millis: fc.integer({ min: 1, max: 600_000 }) })
 
@@ -54,5 +54,14 @@ describe("the rest of a spread", () => {
     expect(spreadOfRest(250, meant, -1)).toEqual({ count: 250, millis: 0 })
     expect(spreadOfRest(250, meant, Number.POSITIVE_INFINITY)).toEqual({ count: 250, millis: 2500 })
     expect(spreadOfRest(3, { count: 0, millis: 10_000 }, 60_000)).toEqual({ count: 3, millis: 10_000 })
+  })
+
+  it("begins with the turn that would have come next, and sooner where all of them share little room", () => {
+    expect(pauseBeforeRest(2000, 1, 30_000)).toBe(2000)
+    expect(pauseBeforeRest(2000, 6, 3000)).toBe(500)
+    expect(pauseBeforeRest(1.2, 3, Number.POSITIVE_INFINITY)).toBe(2)
+    expect(pauseBeforeRest(-50, 3, 30_000)).toBe(0)
+    expect(pauseBeforeRest(2000, 3, -1)).toBe(0)
+    expect(pauseBeforeRest(2000, 0, 30_000)).toBe(0)
   })
 })
