@@ -137,6 +137,8 @@ export interface Running {
   readonly stderr: () => string
   /** Both, as they came. */
   readonly output: () => string
+  /** Whether it still runs, and what it has said last. */
+  readonly state: () => string
   /** Waits until it has ended and all of its output has been read. */
   readonly ran: (limitMs: number) => Promise<Ran>
   /** It must not outlive its test. */
@@ -179,6 +181,10 @@ export const start = (program: Program, args: ReadonlyArray<string>, options: Op
     stdout: () => Buffer.concat(stdout),
     stderr: () => stderr,
     output: () => output,
+    state: () => {
+      const how = alive.has(child) ? "runs" : `has ended with ${child.exitCode ?? child.signalCode}`
+      return `${program.name} ${how}; it has said: ${output.slice(-2000)}`
+    },
     ran: (limitMs) =>
       waitFor(() => `${program.name} to end; it has said: ${output.slice(-2000)}`, closed.promise, limitMs),
     kill: () => {

@@ -1,16 +1,26 @@
 /**
  * Waits with a name and a limit: a failure says what was waited for, and what it last saw.
  */
+import { loadavg } from "node:os"
 
 /** Thrown by {@link waitFor}; its message names what did not happen, and within what. */
 export class WaitTimedOut extends Error {
   readonly label: string
   readonly limitMs: number
-  constructor(label: string, limitMs: number, cause?: unknown) {
-    super(`waited ${limitMs} ms for ${label}`, cause === undefined ? {} : { cause })
+  constructor(label: string, limitMs: number, busy: string) {
+    super(`waited ${limitMs} ms for ${label} (${busy})`)
     this.name = "WaitTimedOut"
     this.label = label
     this.limitMs = limitMs
+  }
+}
+
+/** How busy the machine is, and how much of it this process has had: something may not have happened for want of it. */
+const busySince = (): () => string => {
+  const before = process.cpuUsage()
+  return () => {
+    const { system, user } = process.cpuUsage(before)
+    return `${Math.round((system + user) / 1000)} ms of them on a processor, at a load of ${loadavg()[0]?.toFixed(1)}`
   }
 }
 
@@ -31,7 +41,8 @@ export function waitFor<A>(label: Label, what: PromiseLike<A> | (() => A), limit
       clearInterval(poll)
       f()
     }
-    const stopClock = countTime(limitMs, () => settle(() => reject(new WaitTimedOut(named(label), limitMs))))
+    const busy = busySince()
+    const stopClock = countTime(limitMs, () => settle(() => reject(new WaitTimedOut(named(label), limitMs, busy()))))
     let poll: NodeJS.Timeout | undefined
     if (typeof what !== "function") {
       what.then((value) => settle(() => resolve(value)), (cause) => settle(() => reject(cause)))

@@ -2,6 +2,7 @@
 import { HttpServerResponse } from "@effect/platform"
 import { assert, it } from "@effect/vitest"
 import { Duration, Effect } from "effect"
+import type { Server } from "../../../src/index.js"
 import { describeWith } from "../../support/describeWith.js"
 import type { Wire } from "../../support/nodeServer.js"
 import { h2load } from "../../support/program.js"
@@ -52,15 +53,19 @@ const loads: ReadonlyArray<{ readonly name: string; readonly wire: Wire; readonl
 
 const requests = 50_000
 
+/** What is open, and what it waits for. */
+const seenOf = (server: Server.ServerService): string =>
+  JSON.stringify(Array.from(Effect.runSync(server.connections), ({ inFlight, state }) => [state, inFlight.length]))
+
 describeWith(h2load, () => {
   for (const { args, name, wire } of loads) {
     for (const [what, serve] of Object.entries({ "a plain Node server": plain, "an Effect app": app })) {
       it.scopedLive(`${name}: all that ${what} has executed was answered, and it drains at once`, () =>
         Effect.gen(function*() {
           const work = makeWork()
-          const { origin, stop } = yield* serve(wire, work)
+          const { origin, server, stop } = yield* serve(wire, work)
           const client = yield* runningProgram(h2load, ["-n", String(requests), ...args, `${origin}/`])
-          yield* work.untilRan(1000)
+          yield* work.untilRan(1000, () => `; ${seenOf(server)}; ${client.state()}`)
           const report = yield* stop
           const ran = yield* Effect.promise(() => client.ran(15_000))
           const seen = ran.stdout.toString()

@@ -87,9 +87,10 @@ export const makeWork = () => {
     },
     released: released.promise,
     release: Effect.sync(() => released.resolve()),
-    untilRan: (count: number) =>
+    /** `seen` says what else there is to see where that does not happen. */
+    untilRan: (count: number, seen: () => string = () => "") =>
       Effect.asVoid(until(
-        () => `${count} handlers to have begun; ${executed.length} have`,
+        () => `${count} handlers to have begun; ${executed.length} have${seen()}`,
         () => executed.length >= count,
         10_000
       ))
