@@ -104,8 +104,9 @@ export default defineConfig({
     retry: 0,
     // servers log how they stop: of interest where a test has failed
     silent: "passed-only",
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    // only for a test that hangs outside of its waits (`test/support/wait.ts`), which have limits of their own
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     reporters: results === undefined ? ["default"] : ["default", ["json", { outputFile: results }]],
     projects: [
       {

@@ -62,22 +62,25 @@ export function waitFor<A>(label: Label, what: PromiseLike<A> | (() => A), limit
 }
 
 /**
- * Calls back after that much time in which this process ran, unless it is stopped. Where the machine itself stood still,
- * what is waited for did too: that counts as one second.
+ * Calls back after that much time in which this process could run, unless it is stopped. Where it has no processor, what
+ * is waited for has none either: a tick that comes late counts for no more than two.
  */
 const countTime = (limitMs: number, over: () => void): () => void => {
   let timer: NodeJS.Timeout
   const run = (left: number) => {
+    const millis = Math.min(left, tickMs)
     const begun = performance.now()
     timer = setTimeout(() => {
-      const rest = left - Math.min(performance.now() - begun, 1000)
+      const rest = left - Math.min(performance.now() - begun, 2 * millis)
       if (rest < 1) over()
       else run(rest)
-    }, Math.min(left, 500))
+    }, millis)
   }
   run(limitMs)
   return () => clearTimeout(timer)
 }
+
+const tickMs = 50
 
 type Falsy = false | 0 | "" | null | undefined
 
