@@ -11,6 +11,7 @@ import type * as Http from "node:http"
 import type * as Http2 from "node:http2"
 import type * as Net from "node:net"
 import { getSystemErrorName } from "node:util"
+import type { Worker } from "node:worker_threads"
 
 /** The symbols of Node's that have been found. To look through those of an object takes long, and Node has one of each. */
 const found = new Map<string, symbol>()
@@ -522,6 +523,15 @@ export const kindOf = (stream: object): string => {
  * - Pinned by: `test/adversarial/otherCode/processEnd.test.ts`
  */
 export const isPipe = (handle: object): boolean => handle.constructor.name === "Pipe"
+
+/**
+ * Whether a worker thread is one of Node's own, as that in which hooks of `node:module` run.
+ *
+ * - Reads: the name of the class of a worker thread, `InternalWorker`
+ * - Where Node has it not: the log says of that thread, too, that servers in it would not be drained
+ * - Pinned by: `test/e2e/register/threads.test.ts`
+ */
+export const isInternalThread = (worker: Worker): boolean => worker.constructor.name === "InternalWorker"
 
 /**
  * Whether a listener for `error` of the standard output or error is Node's own: its console has one while it writes, and

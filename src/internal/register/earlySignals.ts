@@ -12,7 +12,8 @@ const onSignal = (name: NodeJS.Signals): void => {
 }
 
 export const listen = (): void => {
-  if (isListening) return
+  // what drains may listen already
+  if (isListening || HeldSignals.isHeld()) return
   isListening = true
   HeldSignals.hold()
   for (const name of HeldSignals.signalNames) receive(name, onSignal)

@@ -37,6 +37,8 @@ export const hold = (): void => {
   isHolding = true
 }
 
+export const isHeld = (): boolean => isHolding
+
 export const letThrough = (): void => {
   isHolding = false
 }

@@ -12,18 +12,25 @@ interface Watched {
   /** A shutdown has begun. */
   readonly isStopping: () => boolean
   readonly log: (line: Effect.Effect<void>) => void
+  /** Worker threads that have servers. */
+  readonly threads: () => ReadonlyArray<number>
+  /** What ends. */
+  readonly what: "process" | "thread"
 }
 
 /** How many requests the line names. */
 const named = 5
 
 /** Until what it returns is called. */
-export const watchExit = ({ isStopping, log, servers }: Watched): () => void => {
+export const watchExit = ({ isStopping, log, servers, threads, what }: Watched): () => void => {
   const onExit = (code: number): void => {
     const requests = Array.from(servers()).flatMap((server) => inFlight(server))
     if (requests.length === 0 && !isStopping()) return
     const how = callOfExit(new Error("its stack is read").stack)
     const shown = requests.slice(0, named).join(", ") + (requests.length > named ? ", …" : "")
+    const inThreads = isStopping() && threads().length > 0
+      ? `; worker threads that had not: ${threads().join(", ")}`
+      : ""
     const cut = requests.length === 0
       ? "no request was in flight"
       : `cut ${requests.length === 1 ? "1 request" : `${requests.length} requests`} in flight: ${shown}`
@@ -31,8 +38,8 @@ export const watchExit = ({ isStopping, log, servers }: Watched): () => void => 
     log(
       Line.error(
         how === undefined
-          ? `The process ends with exit code ${code} ${when}: ${cut}`
-          : `The program called process.exit(${code}) ${when}: ${cut}. It was called ${how}`,
+          ? `The ${what} ends with exit code ${code} ${when}: ${cut}${inThreads}`
+          : `The program called process.exit(${code}) ${when}: ${cut}${inThreads}. It was called ${how}`,
         { event: "ProgramExited", code, requests: requests.length }
       )
     )

@@ -12,6 +12,8 @@ import * as EarlySignals from "./earlySignals.js"
 import { holdConnections } from "./heldConnections.js"
 import * as HeldSignals from "./heldSignals.js"
 import type { Takeover } from "./takeover.js"
+import * as ThisThread from "./thisThread.js"
+import { isUndecided, type Thread, watchThreads } from "./threads.js"
 
 /** Of the process: this package may be there twice. */
 const key = Symbol.for("quiesce/register")
@@ -19,12 +21,19 @@ const key = Symbol.for("quiesce/register")
 const isOff = (): boolean => /^(off|false|no|0)$/i.test(process.env["QUIESCE"]?.trim() ?? "")
 
 export const register = (): void => {
-  // no signal arrives in a worker thread
-  if (isOff() || !isMainThread || Object.hasOwn(process, key)) return
+  if (isOff() || Object.hasOwn(process, key)) return
   Object.defineProperty(process, key, { value: true })
   const runtime = bun()
   if (runtime !== undefined) return void notStarted(unseen(runtime))
-  HeldSignals.prepare()
+  if (isMainThread) {
+    HeldSignals.prepare()
+    watchThreads({
+      binds: EarlySignals.listen,
+      unbinds: releaseSignals,
+      opened,
+      failed: (reason) => void notStarted(new Error(reason))
+    })
+  } else ThisThread.join()
   Patch.inheritedListen(beforeListening)
 }
 
@@ -47,7 +56,8 @@ const beforeListening = (server: Net.Server): void => {
     if (isOfOneMachine(server)) return
     undecided++
     // whoever hears next that it listens may be told to stop at once
-    if (takeover === undefined) EarlySignals.listen()
+    if (!isMainThread) ThisThread.binds()
+    else if (takeover === undefined) EarlySignals.listen()
     // who only looks for a free port closes it at once, and so does the primary of a cluster for its workers
     nextTick(() => {
       undecided--
@@ -60,7 +70,10 @@ const beforeListening = (server: Net.Server): void => {
 
 /** Nothing is drained after all. */
 const releaseSignals = (): void => {
-  if (takeover !== undefined || undecided > 0) return
+  if (undecided > 0) return
+  if (!isMainThread) return ThisThread.unbinds()
+  if (isUndecided()) return
+  if (takeover !== undefined) return void takeover.then((loaded) => loaded.settle())
   HeldSignals.letThrough()
   EarlySignals.stop()
 }
@@ -71,15 +84,29 @@ const isOfOneMachine = (server: Net.Server): boolean =>
 
 let takeover: Promise<Takeover> | undefined
 
+const load = (): Promise<Takeover> => {
+  takeover ??= import("./takeover.js").then(({ makeTakeover }) => makeTakeover()).catch(notStarted)
+  return takeover
+}
+
+/** Servers listen in a worker thread. */
+const opened = (thread: Thread): void => {
+  EarlySignals.listen()
+  void load().then((loaded) => loaded.join(thread))
+}
+
 const found = (server: Net.Server): void => {
   const held = holdConnections(server)
-  takeover ??= import("./takeover.js").then(({ makeTakeover }) => makeTakeover()).catch(notStarted)
-  void takeover.then((loaded) => {
+  if (!isMainThread) ThisThread.listens()
+  void load().then((loaded) => {
     held.stop()
     loaded.take(server)
     held.deliver()
   })
 }
+
+/** Said once, whichever thread has found it. */
+let isRefused = false
 
 /** A server that would not drain is better not started: who deploys it sees that now, and not at each restart. */
 const notStarted = (error: unknown): Promise<never> => {
@@ -87,6 +114,10 @@ const notStarted = (error: unknown): Promise<never> => {
   const remedy = isMissing ? " Install what quiesce needs beside it: npm install effect." : ""
   const message = error instanceof Error ? error.message : String(error)
   return new Promise(() => {
+    // the end of this thread would not be that of the program
+    if (!isMainThread) return ThisThread.failed(message)
+    if (isRefused) return
+    isRefused = true
     process.stderr.write(
       `quiesce/register: ${message}.${remedy} The program is not started; with QUIESCE=off, it runs without\n`,
       // oxlint-disable-next-line no-process-exit -- see above

@@ -7,7 +7,6 @@ import { isMainThread } from "node:worker_threads"
 import * as Line from "../log/line.js"
 import { InvalidPolicy } from "../model/errors.js"
 import type { Phase } from "../model/policy.js"
-import type { ServerService } from "../model/server.js"
 import { watchOwnSignals } from "../node/ownSignals.js"
 import { clearTimeout, setTimeout } from "../node/timers.js"
 import { dropRunMain, type Others, othersFor, warningAbout } from "./otherListeners.js"
@@ -47,12 +46,19 @@ export const invalid = (
 /** Windows has fewer. */
 export const isKnown = (name: NodeJS.Signals): boolean => Object.hasOwn(Os.constants.signals, name)
 
+/** What a further signal does to a server. */
+export interface Stoppable {
+  readonly phase: { readonly get: Effect.Effect<Phase> }
+  readonly drainNow: Effect.Effect<void>
+  readonly close: Effect.Effect<unknown>
+}
+
 export interface Stop {
   readonly now: () => number
   readonly run: (effect: Effect.Effect<void>) => void
   readonly log: (line: Effect.Effect<void>) => void
   /** Those that a further signal may cut. */
-  readonly servers: () => Iterable<ServerService>
+  readonly servers: () => Iterable<Stoppable>
   /** The first signal: stops gracefully. */
   readonly begin: () => void
   /** A further one closes what is open. */
@@ -230,7 +236,7 @@ const nothingOpen = (workers: ReadonlyArray<number>): string =>
       + `${workers.join(", ")}; passed on to them; one more ends this process, and cuts what they have open`
 
 /** What a further signal finds open, and those of them that end their lame duck first. */
-export const stillOpen = (servers: Iterable<ServerService>) => {
+export const stillOpen = <Server extends Stoppable>(servers: Iterable<Server>) => {
   const phases = Array.from(servers, (server) => ({ server, phase: Effect.runSync(server.phase.get) }))
   const those = (are: (phase: Phase) => boolean) => phases.filter(({ phase }) => are(phase)).map(({ server }) => server)
   return { open: those((phase) => phase !== "Closed"), lameDucks: those((phase) => phase === "LameDuck") }

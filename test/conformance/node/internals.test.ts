@@ -5,12 +5,14 @@ import { once } from "node:events"
 import * as Fs from "node:fs"
 import * as Http from "node:http"
 import * as Http2 from "node:http2"
+import { register } from "node:module"
 import * as Net from "node:net"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { PassThrough, Stream } from "node:stream"
 import * as Tls from "node:tls"
 import * as Tty from "node:tty"
+import { Worker as Thread } from "node:worker_threads"
 import { afterEach, describe, expect, it } from "vitest"
 import { WebSocket, WebSocketServer } from "ws"
 import * as Internals from "../../../src/internal/node/internals.js"
@@ -272,6 +274,14 @@ const found: { readonly [Name in keyof typeof Internals]: () => unknown } = {
   },
   kindOf: () => onPath((_, client) => Internals.kindOf(client) === "PipeWrap"),
   isPipe: () => onPath((_, client) => Internals.isPipe(Object(Reflect.get(client, "_handle")))),
+  isInternalThread: async () => {
+    const thread = once(process, "worker")
+    register("data:text/javascript,export const nothing = 0")
+    const [internal] = await thread as [Thread]
+    const own = new Thread("", { eval: true })
+    await once(own, "exit")
+    return Internals.isInternalThread(internal) && !Internals.isInternalThread(own)
+  },
   isErrorListenerOfNode: () => {
     const piped = new PassThrough()
     new Stream().pipe(piped)

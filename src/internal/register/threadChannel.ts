@@ -1,0 +1,68 @@
+/**
+ * How the worker threads of a process and its main thread speak to each other. No signal arrives in a worker thread, and
+ * the main thread does not know what listens there. The channel is of its own: the program's messages, and who listens
+ * for them, are left alone. It keeps no thread alive.
+ */
+import { BroadcastChannel, type Worker } from "node:worker_threads"
+import type { Phase } from "../model/policy.js"
+import { isInternalThread } from "../node/internals.js"
+
+/** What a worker thread says of itself, and of the threads that it has started. */
+export type Said =
+  | { readonly says: "Loaded"; readonly thread: number }
+  | { readonly says: "Started"; readonly thread: number; readonly by: number }
+  | { readonly says: "Ended"; readonly thread: number }
+  /** A server listens in it, and it is not known yet whether that is to be drained. */
+  | { readonly says: "Binds"; readonly thread: number }
+  /** Nothing is drained after all. */
+  | { readonly says: "Unbinds"; readonly thread: number }
+  /** A server listens in it. */
+  | { readonly says: "Listens"; readonly thread: number }
+  | { readonly says: "Phase"; readonly thread: number; readonly phase: Phase }
+  /** No server is left. */
+  | { readonly says: "Closed"; readonly thread: number; readonly hasCut: boolean }
+  /** It cannot drain. */
+  | { readonly says: "Failed"; readonly thread: number; readonly reason: string }
+
+/** What the main thread asks of one, or of all. */
+export type Asked = { readonly asks: "Who" } | Demand
+
+export interface Demand {
+  readonly asks: "Shutdown" | "DrainNow" | "Close"
+  readonly thread: number
+}
+
+export interface Channel {
+  readonly post: (message: Asked | Said) => void
+  /** While something is awaited from the other side, nothing else may keep the thread alive. */
+  readonly ref: () => void
+  readonly unref: () => void
+}
+
+/** A version that says something else takes another name. */
+const name = "quiesce/register/1"
+
+export const openChannel = (onMessage: (message: Asked | Said) => void): Channel => {
+  const channel = new BroadcastChannel(name)
+  // its type has none
+  const onEvent = (event: unknown) => onMessage((event as { readonly data: Asked | Said }).data)
+  channel.addEventListener("message", onEvent)
+  channel.unref()
+  return {
+    // oxlint-disable-next-line require-post-message-target-origin -- threads have none
+    post: (message) => channel.postMessage(message),
+    ref: () => void channel.ref(),
+    unref: () => void channel.unref()
+  }
+}
+
+/** Tells of the threads that this one starts, and of their end. */
+export const watchStarted = (started: (thread: number) => void, ended: (thread: number) => void): void => {
+  process.on("worker", (worker: Worker) => {
+    const { threadId: thread } = worker
+    // one that has ended at once has no number any more
+    if (thread < 0 || isInternalThread(worker)) return
+    worker.once("exit", () => ended(thread))
+    started(thread)
+  })
+}
