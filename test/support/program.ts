@@ -57,6 +57,20 @@ export const unshare: Program = {
   debian: "util-linux",
   trial: [...asInit, process.execPath, "--version"]
 }
+const withOwnLoopback = ["--mount", "--net", ...asInit]
+/** It runs a command where there is no network but the loopback interface, which is down, and where mounts stay inside. */
+export const unshareNetwork: Program = { ...unshare, trial: [...withOwnLoopback, process.execPath, "--version"] }
+export const ip: Program = { name: "ip", commands: ["ip"], debian: "iproute2" }
+export const dpkgQuery: Program = { name: "dpkg-query", commands: ["dpkg-query"], debian: "dpkg" }
+export const podman: Program = {
+  name: "Podman",
+  commands: ["podman"],
+  debian: "podman runc conmon netavark catatonit"
+}
+/** What Podman starts containers with, watches them with, and has as `--init`. */
+export const runc: Program = { name: "runc", commands: ["runc"], debian: "runc" }
+export const conmon: Program = { name: "conmon", commands: ["conmon"], debian: "conmon" }
+export const catatonit: Program = { name: "catatonit", commands: ["catatonit"], debian: "catatonit" }
 /** What npm runs scripts with. */
 export const sh: Program = { name: "sh", commands: ["sh"], debian: "dash" }
 /** It comes with Node in most distributions; not in all. */
@@ -107,6 +121,9 @@ export interface Under {
 
 /** As PID 1: the init of its own namespace. */
 export const underInit: Under = { program: unshare, args: asInit }
+
+/** As PID 1, with mounts and a loopback interface of its own: all that it has started ends with it. */
+export const underOwnNetwork: Under = { program: unshareNetwork, args: withOwnLoopback }
 
 /** With that few descriptors, also for what it starts. */
 export const underDescriptors = (limit: number): Under => ({
