@@ -107,13 +107,13 @@ export const exitOf = async ({ podman }: Engine, container: string): Promise<Exi
 /** `--retries` of the Dockerfile's HEALTHCHECK, and `failureThreshold` of the manifest's liveness probe. */
 const healthTries = 3
 
-/** What the engine says of a container that is not healthy: its check has failed that often in a row. */
-export const unhealthy = async ({ ran }: Engine, container: string): Promise<ReadonlyArray<string>> => {
+/** Fails where its check fails that often in a row. Podman starts a pod anew then, as a kubelet does. */
+export const healthy = async ({ ran }: Engine, container: string): Promise<void> => {
   const failures: Array<string> = []
   while (failures.length < healthTries) {
     const { code, said } = await ran(["healthcheck", "run", container])
-    if (code === 0) return []
-    failures.push(`its health check, before it was stopped: ${code} ${said}`)
+    if (code === 0) return
+    failures.push(`${code}: ${said}`)
   }
-  return failures
+  throw new Error(`${container} is not healthy before it is stopped: ${failures.join("; ")}`)
 }

@@ -4,7 +4,7 @@ import * as Path from "node:path"
 import * as Programs from "../support/program.js"
 import { pace } from "../support/wait.js"
 import { type Clients, type Got, inLameDuck, startClients, started } from "./clients.js"
-import { type Engine, exitOf, startEngine, unhealthy } from "./engine.js"
+import { type Engine, exitOf, healthy, startEngine } from "./engine.js"
 import { type EntryPoint, entryPoints } from "./entryPoints.js"
 import { playKube } from "./kube.js"
 import { filesIn } from "./paths.js"
@@ -64,7 +64,7 @@ const stopped = async (engine: Engine, entryPoint: EntryPoint): Promise<Stopped>
   let got: Got | undefined
   try {
     await started(30)
-    const problems = await unhealthy(engine, "app")
+    await healthy(engine, "app")
     clients = await startClients()
     const begun = Date.now()
     const [, seen] = await Promise.all([
@@ -73,7 +73,7 @@ const stopped = async (engine: Engine, entryPoint: EntryPoint): Promise<Stopped>
     ])
     got = await clients.end()
     const { at, code } = await exitOf(engine, "app")
-    return judged(entryPoint, { code, millis: at - begun, got, problems: [...problems, ...seen] })
+    return judged(entryPoint, { code, millis: at - begun, got, problems: seen })
   } finally {
     if (got === undefined) await clients?.end()
     await engine.podman(["rm", "--force", "--time=0", "app"])

@@ -9,7 +9,7 @@ import * as Path from "node:path"
 import { parseAllDocuments } from "yaml"
 import { pace } from "../support/wait.js"
 import { type Clients, type Got, inLameDuck, startClients, started } from "./clients.js"
-import { type Engine, exitOf, unhealthy } from "./engine.js"
+import { type Engine, exitOf, healthy } from "./engine.js"
 import { deploy } from "./paths.js"
 import { judged, type Stopped } from "./stopped.js"
 
@@ -68,7 +68,8 @@ const adapted = (folder: string) => {
   container.image = "localhost/app"
   delete container.ports
   const { httpGet: _, ...times } = container.livenessProbe as Probe
-  container.livenessProbe = { ...times, exec: { command: healthCommand().map(quoted) } }
+  // it starts a node for each: the second of the manifest is for an answer by HTTP, which is asked for here as well
+  container.livenessProbe = { ...times, timeoutSeconds: 10, exec: { command: healthCommand().map(quoted) } }
   const file = Path.join(folder, "kubernetes.json")
   Fs.writeFileSync(file, documents.map((each) => JSON.stringify(each)).join("\n---\n"))
   const { readinessProbe, startupProbe } = container
@@ -115,7 +116,7 @@ const played = async (engine: Engine, folder: string, way: Way): Promise<Stopped
   try {
     await engine.podman(["kube", "play", "--log-driver=k8s-file", file], 120_000)
     await started(secondsOf(startupProbe), startupProbe.periodSeconds * 1000)
-    const problems = await unhealthy(engine, name)
+    await healthy(engine, name)
     clients = await startClients()
     const begun = Date.now()
     const [over, seen] = await Promise.all([
@@ -124,7 +125,7 @@ const played = async (engine: Engine, folder: string, way: Way): Promise<Stopped
     ])
     got = await clients.end()
     const { at, code } = way.removes === true ? { at: over, code: undefined } : await exitOf(engine, name)
-    return judged({ ...way, stopSeconds: grace }, { code, millis: at - begun, got, problems: [...problems, ...seen] })
+    return judged({ ...way, stopSeconds: grace }, { code, millis: at - begun, got, problems: seen })
   } finally {
     if (got === undefined) await clients?.end()
     // the pod, with what the play has made of it; a pod that is gone is no error
