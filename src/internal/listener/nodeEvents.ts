@@ -17,6 +17,7 @@ import type { Pipeline } from "../protocol/pipeline.js"
 import { AcceptedElsewhere } from "./acceptedElsewhere.js"
 import type { AcceptQueue } from "./acceptQueue.js"
 import { type ClosedByOthers, replaceClosed, replaceClosing } from "./nodeClose.js"
+import { watched } from "./watchedServers.js"
 
 /** What a Node server tells us about, before its own listeners, which do not hear of it if we say `false`. */
 export interface NodeServerEvents extends ClosedByOthers {
@@ -52,9 +53,6 @@ export interface NodeServerEvents extends ClosedByOthers {
   readonly tlsClientError: (error: Error, socket: Tls.TLSSocket) => void
   readonly acceptFailed: (error: Error) => void
 }
-
-/** The Node servers that are listened with, and who waits for the end of that: a second watch would see every request twice. */
-const watched = new WeakMap<Net.Server, Array<() => void>>()
 
 /** Whether a server has been listened with or adopted, and has not closed since. */
 export const isWatched = (server: Net.Server): boolean => watched.has(server)

@@ -15,6 +15,7 @@ import { begins, flushed, isOver } from "../signals/processEnd.js"
 import { listen, type Listening } from "../signals/signals.js"
 import * as EarlySignals from "./earlySignals.js"
 import * as HeldSignals from "./heldSignals.js"
+import { obeyPm2 } from "./pm2.js"
 import { watchPrimary } from "./primary.js"
 import { watchExit } from "./programExit.js"
 import { Servers } from "./servers.js"
@@ -71,7 +72,8 @@ export class Program {
     const isStopping = this.#isStopping
     this.#unwatch = [
       watchExit({ isStopping, log: say, servers: () => open, threads: () => this.#threads.ids(), what: "process" }),
-      watchPrimary({ isStopping, log: say })
+      watchPrimary({ isStopping, log: say }),
+      obeyPm2()
     ]
     this.#listening = listen(HeldSignals.signalNames, {
       now: monotonicMillis(Runtime.runSync(this.#runtime)(Effect.clock)),

@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process"
+import { fileURLToPath } from "node:url"
 import { describe, expect, it } from "vitest"
 import { nodeArgs } from "../../support/bundle.js"
 import { startLimit } from "../../support/child.js"
@@ -117,6 +118,70 @@ describe("PM2", () => {
         expect(forked.messages).toEqual([])
         forked.child.kill("SIGTERM")
         expect(await waitFor(() => `the end: ${forked.out()}`, forked.ended, limit)).toBe(codeOfInterrupted)
+      })
+  )
+})
+
+describe("PM2 and quiesce/register", () => {
+  const program = fileURLToPath(new URL("../register/fixtures/program.cjs", import.meta.url))
+  const register = nodeArgs(new URL("../../../src/register.ts", import.meta.url)).at(-1)!
+
+  const withProgram = async (
+    env: NodeJS.ProcessEnv,
+    use: (child: ChildProcess, out: () => string, ended: Promise<unknown>) => Promise<void>
+  ): Promise<void> => {
+    const child = fork(program, [], {
+      env: { ...process.env, ...env },
+      execArgv: ["--import", register],
+      stdio: ["pipe", "pipe", "inherit", "ipc"]
+    })
+    let out = ""
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      out += text
+    })
+    const ended = new Promise<unknown>((resolve) => {
+      child.once("close", (code, signal) => resolve(code ?? signal))
+    })
+    try {
+      await use(child, () => out, ended)
+    } finally {
+      child.kill("SIGKILL")
+      await ended
+    }
+  }
+
+  it(
+    "the message \"shutdown\" drains a program that knows nothing of it",
+    { timeout: 120_000 },
+    () =>
+      withProgram({ pm_id: "0" }, async (child, out, ended) => {
+        const [, port] = await waitFor(() => `the port in: ${out()}`, () => /"port":(\d+)/.exec(out()), startLimit)
+        await withClient({ port: Number(port) }, async (client) => {
+          await client.write(get("/slow"))
+          await waitFor(() => `the request in: ${out()}`, () => /"request"/.test(out()), limit)
+          child.send("something else")
+          child.send("shutdown")
+          await waitFor(() => `the signal in: ${out()}`, () => /SIGINT: shutting down/.test(out()), startLimit)
+          child.stdin?.write("release\n")
+          expect(await body(client)).toBe("whole")
+        })
+        expect(await waitFor(() => `the end: ${out()}`, ended, limit)).toBe(0)
+        expect(out()).toContain("(Drained)")
+      })
+  )
+
+  it(
+    "and means nothing to one whose parent is another",
+    { timeout: 120_000 },
+    () =>
+      withProgram({}, async (child, out) => {
+        const [, port] = await waitFor(() => `the port in: ${out()}`, () => /"port":(\d+)/.exec(out()), startLimit)
+        child.send("shutdown")
+        await withClient({ port: Number(port) }, async (client) => {
+          await client.write(get("/"))
+          expect(await body(client)).toBe("ok")
+        })
+        expect(out()).not.toContain("shutting down")
       })
   )
 })
