@@ -24,10 +24,21 @@ if (values.write === true && positionals.length > 0) throw new Error("--write wr
 
 const { catatonit, conmon, dpkgQuery, ip, podman, runc, underOwnNetwork } = Programs
 
+const folder = Fs.mkdtempSync(Path.join(Os.tmpdir(), "quiesce-containers-"))
+let engine: Programs.Running | undefined
+// whatever ends this process ends the engine: by SIGKILL, since unshare holds back all else while its command runs
+process.on("exit", () => {
+  engine?.child.kill("SIGKILL")
+  Fs.rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 })
+})
+process.once("SIGINT", () => process.exit(130))
+process.once("SIGTERM", () => process.exit(143))
+
 const inside = async (args: ReadonlyArray<string>, limitMs: number): Promise<number | null> => {
   const program = fileURLToPath(new URL("inside.ts", import.meta.url))
   const own = [...underOwnNetwork.args, process.execPath, "--import", "tsx", program, ...args]
   const running = Programs.start(underOwnNetwork.program, own, { cwd: root })
+  engine = running
   running.child.stdout?.on("data", (chunk: Buffer) => process.stdout.write(chunk))
   running.child.stderr?.on("data", (chunk: Buffer) => process.stderr.write(chunk))
   try {
@@ -45,7 +56,7 @@ const write = (table: string): void => {
   Fs.writeFileSync(page, text.replace(between, (_, before, after) => `${before}\n${table}\n${after}`))
 }
 
-const main = async (folder: string): Promise<number> => {
+const main = async (): Promise<number> => {
   const problems = [underOwnNetwork.program, ip, dpkgQuery, podman, runc, conmon, catatonit].map(Programs.whyNot)
     .filter((problem) => problem !== undefined)
   if (problems.length > 0) {
@@ -63,9 +74,4 @@ const main = async (folder: string): Promise<number> => {
   return code ?? 1
 }
 
-const folder = Fs.mkdtempSync(Path.join(Os.tmpdir(), "quiesce-containers-"))
-try {
-  process.exitCode = await main(folder)
-} finally {
-  Fs.rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
-}
+process.exitCode = await main()
