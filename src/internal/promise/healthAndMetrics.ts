@@ -89,13 +89,18 @@ export const make = ({ admin, agentCheck, health, listen, view, register, run, s
   }
 }
 
-/** Metrics are read off the server when somebody asks for them, and off the report at its end. */
+/**
+ * Metrics are read off the server when somebody asks for them, and off the report at its end. Whoever asks first in
+ * `finally` comes after the report.
+ */
 const sampling = (view: WatchedServer): Effect.Effect<void> => {
   let sampler: Sampler | undefined
   return Effect.sync(() => {
     if (sampler === undefined) {
       const made = new Sampler(view, withLabels(noLabels, { server: view.telemetry.name }))
-      view.telemetry.reporting.add((report) => made.report(report))
+      const { lastReport, reporting } = view.telemetry
+      if (lastReport === undefined) reporting.add((report) => made.report(report))
+      else made.report(lastReport)
       sampler = made
     }
     sampler.sample()

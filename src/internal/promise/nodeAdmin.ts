@@ -75,20 +75,25 @@ const act = (
 ): Effect.Effect<void, never, Server> => {
   const length = Number(request.headers["content-length"] ?? Number.NaN)
   if (!(length <= formLimit)) return Effect.sync(() => write(response, formTooLong))
-  return Effect.flatMap(bodyOf(request), (body) => act(postedOf(request.headers, body, request.socket.remoteAddress)))
-    .pipe(
-      Effect.catchAllCause(() => Effect.succeed(failed)),
-      Effect.map((page) => write(response, page))
-    )
+  // a socket that has gone has none
+  const { remoteAddress } = request.socket
+  return Effect.flatMap(
+    bodyOf(request),
+    (body) =>
+      body === undefined ? Effect.void : act(postedOf(request.headers, body, remoteAddress)).pipe(
+        Effect.catchAllCause(() => Effect.succeed(failed)),
+        Effect.map((page) => write(response, page))
+      )
+  )
 }
 
-/** Of a client that leaves before its end, what has come. */
-const bodyOf = (request: Http.IncomingMessage): Effect.Effect<string> =>
-  Effect.async<string>((resume) => {
+/** Of a client that leaves before its end, nothing: it has asked for nothing yet. */
+const bodyOf = (request: Http.IncomingMessage): Effect.Effect<string | undefined> =>
+  Effect.async<string | undefined>((resume) => {
     let body = ""
     request.setEncoding("utf8").on("data", (text: string) => {
       body += text
     })
-    request.once("close", () => resume(Effect.succeed(body)))
-    request.once("end", () => resume(Effect.succeed(body)))
+    request.once("end", () => resume(Effect.succeed(request.complete ? body : undefined)))
+    request.once("close", () => resume(Effect.succeed(undefined)))
   })

@@ -1,7 +1,7 @@
 import express from "express"
 import { once } from "node:events"
 import * as Http from "node:http"
-import type * as Net from "node:net"
+import * as Net from "node:net"
 import { afterEach, describe, expect, it } from "vitest"
 import { type AdminOptions, InvalidPolicy, type Options, quiesce, type Server } from "../../../src/promise.js"
 import { startLimit, withChild } from "../../support/child.js"
@@ -217,6 +217,28 @@ describe("the admin listener", () => {
     }
   })
 
+  it("drains for a form that has come whole, and not for a part of one", async () => {
+    const { server } = await started({ admin: { actions: true, port: 0 } })
+    const { port } = (await server.admin)!
+    const { body: page } = await get(port, "/", { accept: "text/html" })
+    const form = `token=${/name="token" value="([^"]+)"/.exec(page)?.[1]}`
+    const post = async (length: number) => {
+      const socket = Net.connect(port, "127.0.0.1")
+      socket.resume().on("error", () => {})
+      // its end is the client's, in the middle of the form
+      socket.end(
+        "POST /drain HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+          + `Content-Length: ${length}\r\nConnection: close\r\n\r\n${form}`
+      )
+      await waitFor("the server to hang up", once(socket, "close"), limit)
+    }
+    await post(form.length + 1)
+    expect((await get(port, "/livez")).status).toBe(200)
+    expect(server.phase()).toBe("Serving")
+    await post(form.length)
+    await waitFor("the drain", () => server.phase() !== "Serving", limit)
+  })
+
   it("keeps no process alive, whoever is connected to it", () =>
     withChild(new URL("fixtures/admin.ts", import.meta.url), [], async (child) => {
       const { port } = await child.line("admin", startLimit) as unknown as Net.AddressInfo
@@ -236,4 +258,38 @@ it("the metrics are text, also without an admin listener", async () => {
   const text = await server.metrics()
   expect(text).toMatch(/^# TYPE quiesce_phase gauge$/m)
   expect(text).toMatch(/^quiesce_phase\{.*phase="Serving".*\} 1$/m)
+})
+
+it("the metrics that are first asked for in `finally` have the numbers of the report", async () => {
+  const arrived = deferred()
+  const node = await listenOnLoopback(Http.createServer(() => arrived.resolve()))
+  let text = ""
+  const server = quiesce(node, {
+    logger: false,
+    timeout: 50,
+    killTimeout: 0,
+    finally: async () => {
+      await server.metrics()
+      text = await server.metrics()
+    }
+  })
+  server.track("work", new Promise(() => {}))
+  const cut = get(portOf(node), "/")
+  await arrived.promise
+  server.onShutdown("only here", () => {})
+  await server.shutdown()
+  expect((await cut).status).toBe(503)
+  // what tells it from the other servers of this process
+  const id = /^quiesce_hook_.*hook="only here".*$/m.exec(text)?.[0].match(/server="\d+"/)?.[0] ?? "none"
+  const own = text.split("\n").filter((line) => line.includes(id))
+  const value = (name: string, label = "") =>
+    own.filter((line) => line.startsWith(`quiesce_${name}{`) && line.includes(label)).map((line) =>
+      line.split(" ").at(-1)
+    )
+  expect(value("requests_cut_total", "client_received=\"503\"")).toEqual(["1"])
+  expect(value("background_lost_total")).toEqual(["1"])
+  expect(value("shutdown_duration_seconds_count")).toEqual(["1"])
+  expect(value("drain_duration_seconds_count")).toEqual(["1"])
+  expect(value("hook_duration_seconds_count", "hook=\"only here\"")).toEqual(["1"])
+  expect(value("requests_in_flight")).toEqual(["0"])
 })
