@@ -13,15 +13,18 @@ import type { RawClient } from "../support/rawClient.js"
 import {
   answer,
   client,
+  ended,
   get,
   launch,
   limit,
   reportOf,
+  responses,
   type Running,
   send,
   serving,
   until,
-  untilPhase
+  untilPhase,
+  untilStates
 } from "../support/running.js"
 import { waitFor } from "../support/wait.js"
 
@@ -342,6 +345,72 @@ describe("event streams", () => {
         assert.strictEqual((yield* answer(readers[1]!)).body, "data: 1\n\nretry: 3000\n")
         const { endedStreams, outcome } = yield* reportOf(running.server.closed)
         assert.deepStrictEqual([outcome, endedStreams.length], ["Drained", 2])
+      }))
+
+    const reading = (running: Pick<Running, "target">) =>
+      Effect.forEach([0, 1], () =>
+        Effect.gen(function*() {
+          const reader = yield* client(running.target)
+          yield* send(reader, get("/events"))
+          yield* Effect.promise(() => reader.untilText("data: 1", limit))
+          return reader
+        }))
+
+    it.scoped(`${which}, read again over a connection that has had its turn, end in a turn of their own`, () =>
+      Effect.gen(function*() {
+        const running = yield* start({ lameDuck: "8 seconds", spread: "8 seconds", idleGrace: "20 seconds" })
+        const readers = yield* reading(running)
+        yield* begin(running)
+        for (const reader of readers) {
+          yield* answer(reader)
+          yield* send(reader, get("/events"))
+          yield* Effect.promise(() => reader.untilText(/data: 1[^]*connection: close[^]*data: 1/i, limit))
+          assert.strictEqual(yield* running.server.phase.get, "LameDuck")
+          yield* TestClock.adjust("4 seconds")
+        }
+        yield* untilPhase(running.server, "Draining")
+        yield* responses(readers[0]!, 2)
+        yield* TestClock.adjust("3999 millis")
+        assert.lengthOf(readers[1]!.parsed().responses.filter(({ complete }) => complete), 1)
+        yield* TestClock.adjust("1 millis")
+        yield* responses(readers[1]!, 2)
+        const { endedStreams, outcome } = yield* reportOf(running.server.closed)
+        assert.deepStrictEqual([outcome, endedStreams.length], ["Drained", 4])
+      }))
+
+    it.scoped(`${which} that end in a lame duck have their connections closed behind them`, () =>
+      Effect.gen(function*() {
+        const running = yield* start({ lameDuck: "8 seconds", spread: "8 seconds", idleGrace: "1 second" })
+        const [first, second] = yield* reading(running)
+        yield* begin(running)
+        yield* answer(first!)
+        yield* untilStates(running.server, "Idle", "Active")
+        yield* TestClock.adjust("999 millis")
+        yield* untilStates(running.server, "Idle", "Active")
+        yield* TestClock.adjust("1 millis")
+        yield* ended(first!)
+        assert.strictEqual(yield* running.server.phase.get, "LameDuck")
+        yield* TestClock.adjust("7 seconds")
+        yield* ended(second!)
+        // and not by the timeout of Node
+        const { connections, outcome } = yield* reportOf(running.server.closed)
+        assert.deepStrictEqual([outcome, connections.idleClosed], ["Drained", 2])
+      }))
+
+    it.scoped(`${which}, read again while the server drains, end at once, and their connections with them`, () =>
+      Effect.gen(function*() {
+        const running = yield* start({ spread: "4 seconds", idleGrace: "20 seconds" })
+        const [first, second] = yield* reading(running)
+        yield* running.drain
+        yield* answer(first!)
+        yield* send(first!, get("/events"))
+        const [, again] = yield* responses(first!, 2)
+        assert.deepStrictEqual([again?.body.toString(), again?.headers["connection"]], ["data: 1\n\n", "close"])
+        assert.lengthOf(second!.parsed().responses.filter(({ complete }) => complete), 0)
+        yield* TestClock.adjust("2 seconds")
+        yield* responses(second!, 1)
+        yield* TestClock.adjust("20 seconds")
+        assert.strictEqual((yield* reportOf(running.server.closed)).outcome, "Drained")
       }))
   }
 })

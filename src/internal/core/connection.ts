@@ -6,7 +6,7 @@ import type * as Net from "node:net"
 import type { Connection, ConnectionState } from "../model/connection.js"
 import type { Exchange } from "./exchange.js"
 import type { ExchangeList } from "./exchangeList.js"
-import type { Lifecycle } from "./lifecycle.js"
+import type { Grace, Lifecycle } from "./lifecycle.js"
 import { type GoingAway, lingerMillis, type Protocol } from "./protocol.js"
 
 /** A request that was lost without a deadline: other code in the process has cut it, or no handler was there for it. */
@@ -69,6 +69,7 @@ export class TrackedConnection {
   #isClosing = false
   #lingersUntil: number | undefined = undefined
   #hasTurn = false
+  #turnGrace: Grace | undefined = undefined
   #onTurn: Set<() => void> | undefined = undefined
   #fibers = 0
   #onReleased: (() => void) | undefined = undefined
@@ -135,12 +136,28 @@ export class TrackedConnection {
     return takesTurns && lifecycle.isStopping && !lifecycle.isAborting && !this.endsLongLived
   }
 
-  /** It is the one that leaves now. */
-  takeTurn(): void {
+  /** How long it may stay with no exchange: as all may, or since its turn in a lame duck. */
+  get grace(): Grace | undefined {
+    return this.registry.lifecycle.grace ?? this.#turnGrace
+  }
+
+  /** It is the one that leaves now: within that grace, where none is in force. */
+  takeTurn(grace?: Grace): void {
     this.#hasTurn = true
+    this.#turnGrace = grace
     const listeners = this.#onTurn
     this.#onTurn = undefined
     for (const listener of listeners ?? []) listener()
+  }
+
+  /**
+   * It is used again. In a lame duck, another turn comes while the server drains: what never ends by itself ends in that,
+   * and not with that of all others.
+   */
+  awaitNextTurn(): void {
+    if (this.registry.lifecycle.grace !== undefined) return
+    this.#hasTurn = false
+    this.#turnGrace = undefined
   }
 
   /** Calls `listener` when its turn has come, once. What is returned takes it off. */
@@ -209,8 +226,7 @@ export class TrackedConnection {
 
   /** What it was awaited for is over: it is closed now, or when its grace is over. */
   closeIfDue(): void {
-    const { registry } = this
-    const { grace } = registry.lifecycle
+    const { grace, registry } = this
     if (grace === undefined) return
     const until = this.#protocol.keepUntil(grace)
     if (until <= registry.now()) this.closeIdle()

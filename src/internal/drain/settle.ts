@@ -59,24 +59,29 @@ export const closeIdleConnections = Effect.fnUntraced(
     if (registry.lifecycle.grace === first) {
       registry.advance({ to: "KeepAlivesOff", grace: { ...first, newConnection: Number.POSITIVE_INFINITY } })
     }
-    while (true) {
-      woken.unsafeClose()
-      const next = yield* closeDue(registry)
-      yield* Effect.raceFirst(woken.await, until(next - registry.now()))
-      yield* nextMacrotask
-    }
+    yield* closeAsDue(registry, woken)
   }
 )
 
+/** While the server still accepts: closes connections as their graces run out, until interrupted. */
+export const closeAsDue = Effect.fnUntraced(function*(registry: ConnectionRegistry, woken: Effect.Latch) {
+  while (true) {
+    woken.unsafeClose()
+    const next = yield* closeDue(registry)
+    yield* Effect.raceFirst(woken.await, until(next - registry.now()))
+    yield* nextMacrotask
+  }
+})
+
 /** Closes every connection that is owed nothing and whose grace is over; returns when the next grace will be. */
 const closeDue = Effect.fnUntraced(function*(registry: ConnectionRegistry) {
-  const { grace } = registry.lifecycle
   let next = Number.POSITIVE_INFINITY
-  if (grace === undefined) return next
   registry.prune()
   registry.parserCache = new Map()
   let now = registry.now()
   yield* inBatches(registry.connections, (connection) => {
+    const { grace } = connection
+    if (grace === undefined) return false
     const stays = connection.protocol.keepUntil(grace)
     if (stays > now) next = Math.min(next, stays)
     else if (!connection.socket.destroyed) {

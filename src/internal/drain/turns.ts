@@ -9,7 +9,7 @@ import type { Grace } from "../core/lifecycle.js"
 import * as RealTime from "../effect/realTime.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
 import type { ServerContext } from "./serverContext.js"
-import { inBatches } from "./settle.js"
+import { closeAsDue, inBatches } from "./settle.js"
 import { pauseBeforeRest, type Spread, spreadOfRest, turnAt, turnsUntil } from "./spread.js"
 
 /** Those whose turns are nearer to each other than this have them together: each wake-up of a process costs. */
@@ -21,7 +21,10 @@ export interface Turns {
   nextAt: number
 }
 
-/** During a lame duck: its last part, so that load balancers have noticed by then. */
+/**
+ * During a lame duck: its last part, so that load balancers have noticed by then. A stream that ends has not said that its
+ * connection closes: that is closed behind it, when its grace is over. Goes on until interrupted.
+ */
 export const takeTurnsInLameDuck = Effect.fnUntraced(function*(server: ServerContext, turns: Turns, lameDuck: number) {
   const { policy: { idleGrace, spread, webSocket }, registry } = server
   if (spread === 0) return
@@ -31,7 +34,13 @@ export const takeTurnsInLameDuck = Effect.fnUntraced(function*(server: ServerCon
   turns.spread = { count: all.length, millis: spread }
   // it still accepts: a connection that has sent nothing is about to
   const lameDuckGrace = { newConnection: Number.POSITIVE_INFINITY, idle: idleGrace, since }
-  yield* takeTurns(server, all, { spread: turns.spread, grace: webSocket.grace, lameDuckGrace, turns })
+  yield* Effect.raceFirst(
+    Effect.zipRight(
+      takeTurns(server, all, { spread: turns.spread, grace: webSocket.grace, lameDuckGrace, turns }),
+      Effect.never
+    ),
+    closeAsDue(registry, server.woken)
+  )
 })
 
 /** While draining: all that have not had theirs. `room` is how long that may take, in milliseconds. */
@@ -96,8 +105,8 @@ const leaveInBatches = Effect.fnUntraced(function*(
   // what is in the middle of a message is looked up once for all
   registry.parserCache = new Map()
   yield* inBatches(connections, (connection) => {
-    const isTold = leave(registry, connection)
-    return closeIfIdle(registry, connection, lameDuck) || isTold
+    const isTold = leave(registry, connection, lameDuck)
+    return closeIfIdle(registry, connection) || isTold
   }, () => {
     registry.parserCache = new Map()
   })
@@ -105,9 +114,9 @@ const leaveInBatches = Effect.fnUntraced(function*(
 })
 
 /** What never ends by itself is ended on it; true where its peer has been told something. */
-export const leave = (registry: ConnectionRegistry, connection: TrackedConnection): boolean => {
+export const leave = (registry: ConnectionRegistry, connection: TrackedConnection, lameDuck?: Grace): boolean => {
   let ended = 0
-  connection.takeTurn()
+  connection.takeTurn(lameDuck)
   if (registry.endsEventStreams && connection.exchanges.size > 0) {
     // what a handler does when it sees its client leave may be anything
     for (const exchange of Array.from(connection.exchanges)) {
@@ -119,12 +128,8 @@ export const leave = (registry: ConnectionRegistry, connection: TrackedConnectio
 }
 
 /** One that is idle, and has kept us waiting for its turn, is closed if its grace is over; else that closes it. */
-const closeIfIdle = (
-  registry: ConnectionRegistry,
-  connection: TrackedConnection,
-  lameDuck: Grace | undefined
-): boolean => {
-  const grace = registry.lifecycle.grace ?? lameDuck
+const closeIfIdle = (registry: ConnectionRegistry, connection: TrackedConnection): boolean => {
+  const { grace } = connection
   if (grace === undefined || connection.state !== "Idle" || connection.socket.destroyed) return false
   const until = connection.protocol.keepUntil(grace)
   if (until <= registry.now()) {

@@ -55,10 +55,10 @@ const endingInTurn = (connection: TrackedConnection, response: Response, request
 
 const encoder = new TextEncoder()
 
-/** What begins when those that were there have been ended is ended at once. */
+/** What begins when the turn of its connection is over is ended at once. */
 const turnOf = (connection: TrackedConnection): Effect.Effect<void> =>
   Effect.async<void>((resume) => {
-    if (connection.registry.lifecycle.endsLongLived) return resume(Effect.void)
+    if (connection.endsLongLived) return resume(Effect.void)
     const off = connection.onTurn(() => resume(Effect.void))
     return Effect.sync(off)
   })

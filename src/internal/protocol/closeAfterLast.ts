@@ -30,9 +30,9 @@ export const closeAfterLast = (connection: TrackedConnection, inFlight: InFlight
     connection.startClosing()
     return true
   }
-  // an event stream that begins when those that were there have been ended: what comes with its head goes out first
+  // an event stream that begins when the turn of its connection is over: what comes with its head goes out first
   const onHead = () => {
-    if (!registry.lifecycle.endsLongLived || !registry.endsEventStreams) return
+    if (!connection.endsLongLived || !registry.endsEventStreams) return
     if (isEventStreamHead(wholeHeadOf(response))) {
       setImmediate(() => inFlight.find(response)?.endEventStream(registry.goingAway.lastLine))
     }

@@ -274,7 +274,10 @@ export class Http1 implements Protocol, Pipelined {
     const { registry } = connection
     const { asksToLeave } = registry.lifecycle
     this.#add(exchange)
-    if (asksToLeave) registry.lastUse = exchange.since
+    if (asksToLeave) {
+      registry.lastUse = exchange.since
+      if (connection.state === "Idle") connection.awaitNextTurn()
+    }
     if (connection.state !== "Active") connection.become("Active", exchange.since)
     response.on("close", onResponseClose)
     if (asksToLeave) {
