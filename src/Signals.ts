@@ -69,7 +69,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as EffectRuntime from "effect/Runtime"
-import * as Os from "node:os"
 import { defects, failuresAsDefects } from "./internal/effect/causes.js"
 import { monotonicMillis } from "./internal/effect/clock.js"
 import { inheritFiberRefs, unsafeInterrupt } from "./internal/effect/fibers.js"
@@ -82,7 +81,7 @@ import { logFailures, programEnded } from "./internal/signals/lateFailures.js"
 import { isUnderRunMain } from "./internal/signals/otherListeners.js"
 import { begins, endWith, goesOn, isOver, settle } from "./internal/signals/processEnd.js"
 import { Program, ProgramService } from "./internal/signals/program.js"
-import { invalid, isKnown, listen } from "./internal/signals/signals.js"
+import { exitCodeOf, invalid, isKnown, listen } from "./internal/signals/signals.js"
 import type { InvalidPolicy } from "./Shutdown.js"
 
 /**
@@ -142,7 +141,7 @@ export class Forced extends Data.TaggedError("Forced")<{ readonly signal: NodeJS
   }
   /** What a shell says of a process that this signal has ended: 128 and the signal's number. */
   get exitCode(): number {
-    return 128 + Os.constants.signals[this.signal]
+    return exitCodeOf(this.signal)
   }
 }
 

@@ -26,6 +26,8 @@
  * - Nothing is installed on `process` unless `signals` says so, and nothing calls `process.exit` unless a signal has
  *   asked for the end, all is over, and something still keeps the process alive a second later; and never where others
  *   in the process handle that signal, too (see {@link Options.signals}).
+ * - {@link kubernetes}, {@link docker} and {@link systemd} are policies that fit the kill timeouts of these:
+ *   `quiesce(server, { ...kubernetes(), signals: true })`.
  *
  * @since 0.1.0
  * @module
@@ -82,7 +84,7 @@ import * as Uncaught from "./internal/promise/uncaught.js"
 import * as internal from "./internal/server/make.js"
 import { begins, isOver, settle } from "./internal/signals/processEnd.js"
 import { Program, ProgramService } from "./internal/signals/program.js"
-import { listen } from "./internal/signals/signals.js"
+import { exitCodeOf, listen } from "./internal/signals/signals.js"
 import { viewOf } from "./internal/telemetry/telemetry.js"
 import { ListenError } from "./Listener.js"
 import { make, type ServerService } from "./Server.js"
@@ -110,6 +112,8 @@ export type {
   Target,
   Worker
 }
+
+export { development, docker, kubernetes, systemd } from "./internal/policy/presets.js"
 
 export {
   FinallyTimedOut,
@@ -252,6 +256,9 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
 
   const view = viewOf(server)
   if (view === undefined) throw new Error("a server of `make` that cannot be watched")
+  // nobody takes a hook or a health check back: probes are answered until `finally` is done, and a scope that has closed
+  // would wait for a hook that is registered after that
+  const open = Effect.runSync(Scope.make())
   // they answer until `finally` is done, and are drained by nobody
   const asides = wanted && asidesOf(sync(Scope.extend(apart, Effect.runSync(Scope.make()))))
   const asked = HealthAndMetrics.make({
@@ -260,7 +267,7 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
     agentCheck: agentCheckOf,
     health,
     view,
-    register: (check) => throwing(Runtime.runSyncExit(runtime)(Scope.extend(check, scope))),
+    register: (check) => throwing(Runtime.runSyncExit(runtime)(Scope.extend(check, open))),
     run,
     server
   })
@@ -277,12 +284,16 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
   begin(Effect.zipRight(server.shuttingDown, Effect.sync(beginsToStop)))
 
   const clock = sync(Effect.clock)
+  let forcedBy: NodeJS.Signals | undefined
   const listening = listen(names, {
     now: monotonicMillis(clock),
     run: begin,
     log: begin,
     servers: () => [server],
     begin: () => begin(server.shutdown),
+    forced: (signal) => {
+      forcedBy = signal
+    },
     raised: settle
   })
   const uncaught = takesUncaught === true
@@ -321,6 +332,7 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
         ...await failuresOf([{ name: "`finally`", run: () => afterwards?.(report, reason()) }], limit, warn)
       )
       process.off("beforeExit", unfinished)
+      if (forcedBy !== undefined) process.exitCode ||= exitCodeOf(forcedBy)
       if (
         (listening.first() !== undefined || hasHandedOver()) &&
         (failures.length > 0 || report.cut.length > 0 || report.background.some(isLost))
@@ -345,8 +357,6 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
   // whoever waits for it hears of a failure; the log says it to those who do not
   void closed.then(over, over)
 
-  // nobody takes a hook back; a scope that has closed would wait for one that is registered after that
-  const open = Effect.runSync(Scope.make())
   const register: Server["onShutdown"] = (name, hook, options) => {
     validateHook(name, hook, options)
     throwing(Runtime.runSyncExit(runtime)(Scope.extend(server.onShutdown(name, effectOf(hook), options), open)))

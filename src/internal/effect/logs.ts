@@ -3,12 +3,13 @@
  * keeps both in the context of the fiber. Levels are objects on Effect 3, and words on Effect 4.
  */
 import type * as Cause from "effect/Cause"
+import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as FiberRefs from "effect/FiberRefs"
 import * as HashMap from "effect/HashMap"
 import * as HashSet from "effect/HashSet"
-import type * as Layer from "effect/Layer"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
@@ -89,6 +90,10 @@ export const silent: Layer.Layer<never> = Logger.remove(Logger.defaultLogger)
 
 /** For people. */
 export const pretty: Layer.Layer<never> = Logger.pretty
+
+/** The same, on a console of one's own. */
+export const prettyOn = (console: globalThis.Console): Layer.Layer<never> =>
+  Layer.provideMerge(pretty, Console.setConsole({ ...Effect.runSync(Effect.console), unsafe: console }))
 
 /** That logger, in place of Effect's own. */
 export const replaceDefaultLogger = (logger: AnyLogger): Layer.Layer<never> =>

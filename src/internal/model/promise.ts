@@ -189,7 +189,8 @@ export interface Options extends Policy {
    * ends by itself, and where something (a timer, a pool of connections) still keeps it alive a second later, the log
    * names it and `process.exit` is called, when stdout and stderr have been written. (The channel to a parent process,
    * as under PM2 and `node:cluster`, is no such thing.) What else is to be done before the end belongs in `finally`. The
-   * exit code is 1 when requests were cut, or `finally` failed, and else `process.exitCode`, or 0.
+   * exit code is 128 + n when a further signal has closed the server (130 for SIGINT, 143 for SIGTERM), 1 when requests
+   * were cut, or `finally` failed, and else `process.exitCode`, or 0.
    *
    * Where the signal has other listeners, the log names them when it comes, and they decide when the process ends: it is
    * left to end by itself, and the log says again and again what keeps it alive. One that sends the signal again is done,

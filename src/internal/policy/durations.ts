@@ -29,7 +29,7 @@ export const millisOf = (value: unknown): number => {
 }
 
 const remedy = (infinite: boolean) =>
-  `a duration of 0 or more${infinite ? " (Duration.infinity: no deadline)" : ", and finite"}, `
+  `a duration of 0 or more${infinite ? " (Infinity: no deadline)" : ", and finite"}, `
   + `such as "5 seconds" or a number of milliseconds`
 
 /** Looks at one duration. */

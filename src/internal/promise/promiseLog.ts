@@ -9,10 +9,13 @@ import * as Logs from "../effect/logs.js"
 import type { Options } from "../model/promise.js"
 import { inOwnContext } from "../node/asyncContext.js"
 
-/** What the function returns is returned: it may be asynchronous, and reject. */
-export const logging = (logger: Options["logger"]): Layer.Layer<never> => {
+/**
+ * What the function returns is returned: it may be asynchronous, and reject. Where there is none, lines go to `own`, or
+ * else to what the global `console` is by then.
+ */
+export const logging = (logger: Options["logger"], own?: Console): Layer.Layer<never> => {
   if (logger === false) return Logs.silent
-  if (logger === undefined) return Logs.pretty
+  if (logger === undefined) return own === undefined ? Logs.pretty : Logs.prettyOn(own)
   const write = inOwnContext(logger)
   return Logs.replaceDefaultLogger(Logger.make(({ cause, logLevel, message }): unknown => {
     const text = (Array.isArray(message) ? message : [message]).map((part) => String(part)).join(" ")

@@ -12,7 +12,7 @@ import { setImmediate } from "../node/timers.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
 import { type Others, othersFor } from "../signals/otherListeners.js"
 import { begins, flushed, isOver } from "../signals/processEnd.js"
-import { listen, type Listening } from "../signals/signals.js"
+import { exitCodeOf, listen, type Listening } from "../signals/signals.js"
 import * as EarlySignals from "./earlySignals.js"
 import * as HeldSignals from "./heldSignals.js"
 import { obeyPm2 } from "./pm2.js"
@@ -32,6 +32,8 @@ export class Program {
   /** Since the signal came. */
   #hasCut = false
   #hasTold = false
+  /** The further signal that has closed what was open. */
+  #forcedBy: NodeJS.Signals | undefined
 
   constructor(policy: Policy, resolved: ResolvedPolicy, runtime: Runtime.Runtime<never>) {
     this.#runtime = runtime
@@ -81,6 +83,9 @@ export class Program {
       log: run,
       servers: () => [...open, ...this.#threads.open()],
       begin: () => this.#begin(),
+      forced: (signal) => {
+        this.#forcedBy = signal
+      },
       givesUp: (signal) => this.#tell(signal, othersFor(signal)),
       othersWait: true
     })
@@ -91,6 +96,7 @@ export class Program {
     begins(this)
     this.#hasCut = false
     this.#hasTold = false
+    this.#forcedBy = undefined
     this.#releaseOutputs = holdOutputs()
     for (const server of this.#servers.open) this.#servers.run(server.shutdown)
     this.#threads.shutdown()
@@ -110,6 +116,7 @@ export class Program {
   }
 
   #ended(signal: NodeJS.Signals): void {
+    if (this.#forcedBy !== undefined) process.exitCode ||= exitCodeOf(this.#forcedBy)
     if (this.#hasCut) process.exitCode ||= 1
     const others = othersFor(signal)
     this.#tell(signal, others)

@@ -5,9 +5,11 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { Console } from "node:console"
 import type * as Net from "node:net"
 import { isMainThread } from "node:worker_threads"
 import * as RealTime from "../effect/realTime.js"
+import { InvalidPolicy } from "../model/errors.js"
 import type { Policy } from "../model/policy.js"
 import { resolve, type ResolvedPolicy } from "../policy/policy.js"
 import { config } from "../policy/policyConfig.js"
@@ -15,6 +17,9 @@ import { logging } from "../promise/promiseLog.js"
 import { Program } from "./program.js"
 import { ThreadProgram } from "./threadProgram.js"
 import type { Thread } from "./threads.js"
+
+/** Programs replace what `console` has, to be quiet or to log elsewhere; this log is not theirs. */
+const ownConsole = new Console({ stdout: process.stdout, stderr: process.stderr })
 
 export interface Takeover {
   /** A server that listens. One that the program has given to this package itself is left alone. */
@@ -27,9 +32,17 @@ export interface Takeover {
 
 /** Throws what is wrong with the environment. */
 export const makeTakeover = (): Takeover => {
+  assertOn()
   const { policy, resolved } = policyOf()
-  const runtime = Effect.runSync(Effect.provide(RealTime.runtime, logging(undefined)))
+  const runtime = Effect.runSync(Effect.provide(RealTime.runtime, logging(undefined, ownConsole)))
   return isMainThread ? new Program(policy, resolved, runtime) : new ThreadProgram(policy, runtime)
+}
+
+/** That it is off has been looked at before this was loaded. */
+const assertOn = (): void => {
+  const value = process.env["QUIESCE"]?.trim() ?? ""
+  if (/^(on|true|yes|1|)$/i.test(value)) return
+  throw new InvalidPolicy({ field: "QUIESCE", value, expected: `"off", or "on", which is what it is when left out` })
 }
 
 const policyOf = (): { readonly policy: Policy; readonly resolved: ResolvedPolicy } => {

@@ -43,6 +43,9 @@ export const invalid = (
   return undefined
 }
 
+/** What a shell says of a process that this signal has ended: 128 and the signal's number. */
+export const exitCodeOf = (signal: NodeJS.Signals): number => 128 + Os.constants.signals[signal]
+
 /** Windows has fewer. */
 export const isKnown = (name: NodeJS.Signals): boolean => Object.hasOwn(Os.constants.signals, name)
 
@@ -201,7 +204,7 @@ class Signals implements Listening {
     process.kill(process.pid, name)
     // the kernel drops a signal that the init of a container has no listener for
     // oxlint-disable-next-line no-process-exit -- the signal would have done it
-    if (process.pid === 1) process.exit(128 + Os.constants.signals[name])
+    if (process.pid === 1) process.exit(exitCodeOf(name))
   }
 
   #isEcho(): boolean {

@@ -134,7 +134,7 @@ export const cuts = (server: WatchedServer, handlers: number): Effect.Effect<voi
     ...(progress.inFlight > 0 ? [`${count(progress.inFlight, "request")} in flight`] : []),
     ...(handlers > 0 ? [`${count(handlers, "handler")} interrupted`] : [])
   ]
-  if (!server.background.idle) parts.push(`${count(server.background.size, "background task")} interrupted`)
+  if (!server.background.idle) parts.push(`${count(server.background.size, "background task")} not done`)
   if (parts.length === 0) return Effect.void
   return say(
     server,
@@ -204,7 +204,7 @@ const plain = ({ age, clientReceived, by, method, path, remoteAddress }: CutRequ
 const ended = (server: WatchedServer, report: Report) => {
   const level = isFailure(report)
     ? LogLevel.Error
-    : report.handlers.abandoned > 0
+    : report.handlers.abandoned > 0 || report.cut.length > 0
     ? LogLevel.Warning
     : server.telemetry.infoLevel
   const message = `Shut down in ${printDuration(report.duration)} (${report.outcome}): ${inWords(report).join("; ")}`

@@ -55,7 +55,7 @@ it(
   "a child process that is no server ends by the signal, as before",
   { timeout: 90_000 },
   () =>
-    withChild(new URL("fixtures/withChild.cjs", import.meta.url), [], async (child) => {
+    withChild(new URL("fixtures/withChild.mjs", import.meta.url), [], async (child) => {
       await child.listening()
       release(child)
       expect(await child.line("child ended", limit)).toMatchObject({ code: null, signal: "SIGTERM" })

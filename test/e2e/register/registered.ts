@@ -24,6 +24,8 @@ export interface Options {
   readonly listens?: boolean
   readonly alive?: boolean
   readonly probes?: boolean
+  /** It has replaced what `console` has by functions that do nothing. */
+  readonly quiet?: boolean
   /** It sends itself a SIGTERM at once when it listens. */
   readonly stopsItself?: boolean
   readonly reopens?: "the same" | "another"

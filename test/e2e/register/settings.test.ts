@@ -12,6 +12,7 @@ describe.concurrent("a program is not started", { timeout: 90_000 }, () => {
         { SHUTDOWN_TIMEOUTT: "1 second" },
         /SHUTDOWN_TIMEOUTT.*did you mean SHUTDOWN_TIMEOUT/
       ],
+      ["with a switch that says neither", { QUIESCE: "of" }, /QUIESCE is "of", and must be "off", or "on"/],
       [
         "with values that do not go together",
         { SHUTDOWN_TIMEOUT: "10", SHUTDOWN_IDLE_GRACE: "keepAliveTimeout" },
@@ -27,6 +28,18 @@ describe.concurrent("a program is not started", { timeout: 90_000 }, () => {
       }, { env }))
   }
 })
+
+it(
+  "a program that has silenced its console has silenced its own lines alone",
+  { timeout: 90_000 },
+  () =>
+    withProgram({ quiet: true }, async (child) => {
+      await child.listening()
+      child.signal("SIGTERM")
+      expect(await child.exit(limit)).toMatchObject({ code: 0, signal: null })
+      expect(child.stdout()).toContain("Shutting down: draining for up to 8s;")
+    })
+)
 
 it("the policy is taken from it", { timeout: 90_000 }, () =>
   withProgram({}, async (child) => {

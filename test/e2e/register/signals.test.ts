@@ -96,14 +96,14 @@ describe.concurrent("without a listener of the program's own", { timeout: 90_000
       expect(child.stdout()).toContain("cut GET /slow from 127.0.0.1")
     }, { env: { SHUTDOWN_TIMEOUT: "100", SHUTDOWN_KILL_TIMEOUT: "100" } }))
 
-  it("the second signal closes at once", () =>
+  it("the second signal closes at once, and the exit code is that of its name", () =>
     withRequest({ alive: true }, async (child) => {
       child.signal("SIGTERM")
       await untilLogged(child, "SIGTERM: shutting down")
       await afterDuplicateWindow()
       child.signal("SIGINT")
       await untilLogged(child, "Another SIGINT: closing at once")
-      expect(await child.exit(limit)).toMatchObject({ code: 1, signal: null })
+      expect(await child.exit(limit)).toMatchObject({ code: 130, signal: null })
     }, { env: { SHUTDOWN_TIMEOUT: "infinity" } }))
 
   it("two within half a second are one", () =>

@@ -82,7 +82,7 @@ describe("track", () => {
     expect(report.outcome).toBe("DeadlineExceeded")
     expect(short(report)).toEqual([["late", "Completed", 1], ["orders", "Abandoned", 1]])
     expect(lines).toEqual(expect.arrayContaining([
-      "warn: The deadline has passed: 2 background tasks interrupted",
+      "warn: The deadline has passed: 2 background tasks not done",
       expect.stringMatching(/^warn: Background work "orders" Abandoned after \d+ms$/),
       expect.stringMatching(/^error: Shut down in \d+ms \(DeadlineExceeded\): .*; 1 background task lost$/)
     ]))

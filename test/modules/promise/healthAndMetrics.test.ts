@@ -122,6 +122,27 @@ describe("health", () => {
     expect((await server.probe("startup")).checks.map(({ name }) => name)).toEqual(["ping", "is well"])
   })
 
+  it("is what it was until `finally` is done: a check that asks meanwhile is not cut off", async () => {
+    const asked = deferred()
+    const told: Array<unknown> = []
+    const { release, server } = await started({
+      finally: async () => {
+        asked.resolve()
+        told.push(await server.probe("live"), await server.probe("ready"))
+      }
+    })
+    server.check("database", () => true, { on: ["live", "ready"], cache: 0 })
+    server.check("slow", () => asked.promise, { on: ["live"], cache: 0, timeout: "1 minute" })
+    const across = server.probe("live")
+    release()
+    await server.shutdown()
+    expect(await across).toMatchObject({ passed: true })
+    expect(told).toMatchObject([
+      { passed: true, checks: [{ name: "ping" }, { name: "database" }, { name: "slow" }] },
+      { passed: false, checks: [{ name: "ping" }, { name: "database", outcome: "Passed" }, { name: "shutdown" }] }
+    ])
+  })
+
   it("is not ready from the first moment of a shutdown, says so to Envoy, and is alive", async () => {
     const { node, release, server } = await started({ lameDuck: "1 minute" })
     const headers = async (path: string) => (await fetch(`http://127.0.0.1:${portOf(node)}${path}`)).headers

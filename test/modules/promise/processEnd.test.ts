@@ -27,7 +27,7 @@ describe.concurrent("the end of the process", { timeout: 60_000 }, () => {
   )
 
   it(
-    "comes with the exit code of a shutdown that cut, also after the second signal",
+    "comes with the exit code of the second signal, which has closed the server",
     withServer(
       { signals: true, held: true, timeout: "1 minute" },
       (child) =>
@@ -39,9 +39,9 @@ describe.concurrent("the end of the process", { timeout: 60_000 }, () => {
             await child.line("draining", limit)
             await pace(700)
             child.signal("SIGTERM")
-            expect(await child.exit(limit)).toMatchObject({ code: 1 })
+            expect(await child.exit(limit)).toMatchObject({ code: 143 })
             expect(child.linesOf("finally")).toMatchObject([{ outcome: "Closed" }])
-            expect(warning.exec(child.stdout())?.[2]).toBe("1")
+            expect(warning.exec(child.stdout())?.[2]).toBe("143")
           })
         )
     )

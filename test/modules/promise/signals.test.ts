@@ -41,14 +41,14 @@ describe.concurrent("signals", { timeout: 60_000 }, () => {
   )
 
   it(
-    "closes at once on the second signal, and exits with 1 since a request was cut",
+    "closes at once on the second signal, and exits with the code of that",
     withRequest({ signals: true, timeout: "1 minute" }, async (child, client) => {
       child.signal("SIGTERM")
       await child.line("draining", limit)
       await pace(700)
       child.signal("SIGTERM")
       expect(await responseOf(client)).toMatchObject({ status: 503 })
-      expect(await child.exit(limit)).toMatchObject({ code: 1 })
+      expect(await child.exit(limit)).toMatchObject({ code: 143 })
       expect(ending(child)).toEqual({ finally: ["Closed"], closed: 1, listeners: [0] })
     })
   )
@@ -76,7 +76,7 @@ describe.concurrent("signals", { timeout: 60_000 }, () => {
       await pace(700)
       child.signal("SIGTERM")
       expect(await responseOf(client)).toMatchObject({ status: 503 })
-      expect(await child.exit(limit)).toMatchObject({ code: 1 })
+      expect(await child.exit(limit)).toMatchObject({ code: 143 })
       expect(ending(child)).toEqual({ finally: ["Closed"], closed: 1, listeners: [0] })
     })
   )

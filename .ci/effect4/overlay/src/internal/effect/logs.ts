@@ -1,7 +1,8 @@
 import type * as Cause from "effect/Cause"
+import * as Console from "effect/Console"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Layer from "effect/Layer"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
@@ -75,6 +76,9 @@ export const logUnhandled = (cause: Cause.Cause<unknown>, message: string): Effe
 export const silent: Layer.Layer<never> = Logger.layer([])
 
 export const pretty: Layer.Layer<never> = Logger.layer([Logger.consolePretty()])
+
+export const prettyOn = (console: globalThis.Console): Layer.Layer<never> =>
+  Layer.merge(pretty, Layer.succeed(Console.Console, console))
 
 export const replaceDefaultLogger = (logger: AnyLogger): Layer.Layer<never> => Logger.layer([logger])
 
