@@ -11,7 +11,7 @@ const withServer = (options: object, use: (child: Child) => Promise<void>) => ()
     await use(child)
   })
 
-const warning = /WARN.* keeps the process alive \(([^)]*)\): ending it with exit code (\d)/
+const warning = /WARN.* keeps the process alive \(([^)]*)\): ending it with exit code (\d+)/
 
 describe.concurrent("the end of the process", { timeout: 60_000 }, () => {
   it(
