@@ -38,6 +38,7 @@
  * - A lame duck has to be longer than `agent-inter`, or HAProxy does not hear of it.
  * - HAProxy needs a health check (`check`) besides: that an agent cannot be reached changes nothing for it. One that asks
  *   `/readyz` fails in a lame duck, too, and takes the clients away that `drain` leaves: ask `/livez`.
+ * - A check that has not answered in 4 seconds, whatever its `timeout`, is `down`.
  * - HAProxy keeps what it was told. What starts at this address next must have an agent check, too, as only `up ready` ends
  *   a `drain` or `stopped`.
  * - `ready` also ends a DRAIN or MAINT that somebody has set by hand: `disable agent app/a` on HAProxy's socket comes first.

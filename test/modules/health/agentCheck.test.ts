@@ -13,6 +13,9 @@ import { refused } from "../../support/example.js"
 import { makeApp } from "../../support/handlers.js"
 import { listenOnLoopback } from "../../support/nodeServer.js"
 import { client, get, launch, responses, send, targetOf, untilPhase } from "../../support/running.js"
+import { waitFor } from "../../support/wait.js"
+
+const limit = 10_000
 
 /** What HAProxy reads: all that comes until it is hung up on. */
 const line = async (port: number, sent?: string): Promise<string> => {
@@ -102,6 +105,62 @@ describe("HAProxy's agent check", () => {
       expect(yield* failure({ prot: 0 } as AgentCheck.Options)).toContain("did you mean \"port\"?")
       expect(yield* failure({ port: agent })).toContain("This process listens there itself")
     }))
+
+  it("says `drain` to HAProxy, whoever else is connected and stays", async () => {
+    const server = quiesce(await listenOnLoopback(createServer()), {
+      agentCheck: 0,
+      lameDuck: "1 hour",
+      logger: false
+    })
+    const { port } = (await server.agentCheck)!
+    const places = 64
+    // these have their line, and keep their side open
+    const holders = Array.from(
+      { length: places },
+      () => Net.connect({ allowHalfOpen: true, host: "127.0.0.1", port }).resume().on("error", () => {})
+    )
+    await waitFor("their lines", Promise.all(holders.map((socket) => once(socket, "end"))), limit)
+    expect(await line(port)).toBe("up ready\n")
+    // these wait for a check that does not answer
+    server.check("database", () => new Promise(() => {}), { timeout: "1 minute" })
+    let refused = 0
+    const waiting = Array.from(
+      { length: 2 * places },
+      () => Net.connect(port, "127.0.0.1").resume().on("error", () => {}).once("close", () => void refused++)
+    )
+    await waitFor("the oldest of them to be hung up on", () => refused === places, limit)
+    const asked = line(port)
+    await waitFor("the next", () => refused === places + 1, limit)
+    void server.shutdown()
+    expect(await asked).toBe("drain\n")
+    expect(await line(port)).toBe("drain\n")
+    for (const socket of [...holders, ...waiting]) socket.destroy()
+    await server.close()
+  })
+
+  it("hangs up on a client that has its line", async () => {
+    const server = quiesce(await listenOnLoopback(createServer()), { agentCheck: 0, logger: false })
+    const { port } = (await server.agentCheck)!
+    const socket = Net.connect({ allowHalfOpen: true, host: "127.0.0.1", port })
+    socket.resume()
+    await waitFor("the line", once(socket, "end"), limit)
+    const told = performance.now()
+    // it hears of it when it speaks
+    const reset = once(socket, "error")
+    const speaks = setInterval(() => void socket.write("x"), 20)
+    await waitFor("a reset", reset, limit)
+    clearInterval(speaks)
+    expect(performance.now() - told).toBeLessThan(2500)
+    await server.close()
+  })
+
+  it("says `down` in time of a check that takes longer", async () => {
+    const server = quiesce(await listenOnLoopback(createServer()), { agentCheck: 0, logger: false })
+    server.check("database", () => new Promise(() => {}), { timeout: "30 seconds" })
+    const { port } = (await server.agentCheck)!
+    expect(await line(port)).toBe("down # not ready: no answer of its checks in 4s\n")
+    await server.close()
+  })
 
   it("is an option of quiesce/promise, until `finally` is done", async () => {
     let seen = ""
