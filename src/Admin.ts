@@ -46,7 +46,7 @@
  * - A counter that may go down (`incremental` is false, which is Effect's default) is a gauge to Prometheus. Others end in
  *   `_total`, and a frequency is a counter with the label `key`.
  * - It is no part of the shutdown that it reports. A request to it that is still running when the traffic has drained gets
- *   another second.
+ *   another second, which all listeners beside one server have in common.
  *
  * @since 0.1.0
  * @module

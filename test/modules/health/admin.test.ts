@@ -285,6 +285,47 @@ describe("the admin listener", () => {
       yield* refuses(admin)
     }).pipe(Effect.provide(silently)))
 
+  it.scoped("those beside one server have one second in common for their last answers", () =>
+    Effect.gen(function*() {
+      const { app } = makeApp()
+      const actions = { port: 0, actions: true }
+      const addresses: Array<Target> = []
+      const beside = Layer.scopedDiscard(
+        Effect.tap(Admin.make(actions), ({ address }) => Effect.sync(() => void addresses.push(targetOf(address))))
+      )
+      const running = yield* launch(
+        HttpServer.serve(app).pipe(
+          Layer.provide(beside),
+          Layer.provide(Layer.fresh(beside)),
+          Layer.provideMerge(Health.layer),
+          Layer.provideMerge(NodeHttpServer.layer(() => createServer(), { host: "127.0.0.1", port: 0 }))
+        ),
+        (context) => targetOf(Context.get(context, HttpServer.HttpServer).address)
+      )
+      // what is built last closes first
+      const [below, above] = addresses as [Target, Target]
+      const half = (target: Target) =>
+        Effect.tap(client(target), (one) =>
+          send(one, "POST /drain HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\nx"))
+      const first = yield* half(above)
+      const second = yield* half(below)
+      // they have been read by then
+      for (const target of [above, below]) {
+        yield* ask(target, "/livez")
+      }
+      yield* running.interrupt
+      yield* refuses(above)
+      yield* TestClock.adjust("900 millis")
+      yield* ask(below, "/livez")
+      expect(first.endedAt).toBeUndefined()
+      yield* TestClock.adjust("100 millis")
+      yield* ended(first)
+      yield* refuses(below)
+      yield* TestClock.adjust("100 millis")
+      yield* ended(second)
+      expect((yield* running.report).outcome).toBe("Drained")
+    }))
+
   it.scoped("a check that is slow, stuck or dead: both probes answer in their bound and say why", () =>
     Effect.gen(function*() {
       const { app } = makeApp()
