@@ -134,7 +134,7 @@ describe.concurrent("a request in flight in a worker thread", { timeout: 90_000 
       await afterDuplicateWindow()
       child.signal("SIGTERM")
       await untilLogged(child, "Another SIGTERM: closing at once")
-      expect(await child.exit(limit)).toMatchObject({ code: 1, signal: null })
+      expect(await child.exit(limit)).toMatchObject({ code: 143, signal: null })
     }, { env: { SHUTDOWN_LAME_DUCK: "1 minute", SHUTDOWN_TIMEOUT: "infinity" } }))
 })
 
