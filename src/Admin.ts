@@ -71,6 +71,7 @@ import { appOf, type Route, routerOf, untraced } from "./internal/effect/routing
 import * as App from "./internal/http/dispatch.js"
 import { actionRouteOf, eventsRouteOf, responseWith, routeOf } from "./internal/http/pageRoutes.js"
 import { invalidOption, wrongListenOption } from "./internal/listener/listenErrors.js"
+import { InvalidPolicy } from "./internal/model/errors.js"
 import { onLoopback } from "./internal/policy/onLoopback.js"
 import { assertNames, listenNames } from "./internal/policy/optionNames.js"
 import { beside } from "./internal/server/beside.js"
@@ -209,6 +210,8 @@ const routes = (
   own: { readonly actions: boolean; readonly ended: Effect.Effect<void, never, Server> }
 ): ReadonlyArray<Route<Health.Health | Server>> => {
   assertNames("options", options, routerOptionNames)
+  const wrong = notBoolean(options)
+  if (wrong !== undefined) throw new InvalidPolicy({ field: wrong[0], value: wrong[1], expected: "true, or false" })
   const { reasons = true, showQuery = false } = options
   const { actions, events, pages } = adminRoutes(Health.Health, { ...own, reasons, showQuery })
   return [...pages.map(routeOf), eventsRouteOf(events), ...actions.map(actionRouteOf)]
@@ -220,8 +223,12 @@ const routerOptionNames = Object.keys(
 
 const optionNames = [...listenNames, ...routerOptionNames, "actions", "allowedHosts"]
 
-/** A program without types may pass anything. */
-const wrongOption = ({ actions, allowedHosts }: Options): Listener.ListenError | undefined => {
+/** The first that is neither, with its name. A program without types may pass anything. */
+const notBoolean = ({ actions, reasons, showQuery }: Pick<Options, "actions" | "reasons" | "showQuery">) =>
+  Object.entries({ actions, reasons, showQuery }).find(([, value]) => value !== undefined && typeof value !== "boolean")
+
+const wrongOption = (options: Options): Listener.ListenError | undefined => {
+  const { actions, allowedHosts } = options
   if (!isAllowedHosts(allowedHosts)) {
     return invalidOption(
       "allowedHosts",
@@ -230,8 +237,9 @@ const wrongOption = ({ actions, allowedHosts }: Options): Listener.ListenError |
       `Pass "all", or names, such as ["admin.internal"].`
     )
   }
-  if (actions !== undefined && typeof actions !== "boolean") {
-    return invalidOption("actions", actions, "it is neither true nor false", "Pass true, or leave it out.")
+  const wrong = notBoolean(options)
+  if (wrong !== undefined) {
+    return invalidOption(wrong[0], wrong[1], "it is neither true nor false", "Pass true or false, or leave it out.")
   }
   return actions === true && allowedHosts === "all"
     ? invalidOption(

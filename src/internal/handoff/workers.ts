@@ -21,7 +21,7 @@ import { listen as listenForStops, type Listening } from "../signals/signals.js"
 import { chosen, isEcho, listen } from "./handoffSignals.js"
 import { WorkerPool } from "./workerPool.js"
 
-const optionNames = Object.keys(
+export const optionNames = Object.keys(
   { killAfter: true, signals: true, timeout: true, workers: true } satisfies {
     readonly [K in keyof WorkersOptions]-?: true
   }

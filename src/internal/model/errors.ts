@@ -5,7 +5,7 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Inspectable from "effect/Inspectable"
 import { type BackgroundReport, clientHasReceived, isLost, type Report } from "./report.js"
-import { clip, printDuration } from "./text.js"
+import { clip, formatted, printDuration } from "./text.js"
 
 /**
  * A field of a {@link Policy} (or the limit of a hook) has a value that it cannot have. The message names the field,
@@ -105,7 +105,7 @@ export const printValue = (value: unknown): string =>
   typeof value === "string"
     ? JSON.stringify(value)
     : Duration.isDuration(value)
-    ? Duration.format(value)
+    ? formatted(value)
     : typeof value === "function"
     ? "a function"
     : typeof value === "bigint"

@@ -28,8 +28,14 @@ const pathLimit = 200
 export const clip = (text: string, limit = pathLimit): string =>
   escaped(text.length <= limit ? text : `${text.slice(0, limit - 1)}…`)
 
+/** `Duration.format` throws where the nanoseconds are more than a number can be. */
+export const formatted = (duration: Duration.Duration): string => {
+  const millis = Duration.toMillis(duration)
+  return Number.isFinite(millis) && millis > Number.MAX_SAFE_INTEGER ? `${millis}ms` : Duration.format(duration)
+}
+
 /** `Duration.format` says "0" of nothing, and goes down to the nanosecond. */
 export const printMillis = (n: number): string =>
-  Math.round(n) === 0 ? "0ms" : Duration.format(Duration.millis(Math.round(n)))
+  Math.round(n) === 0 ? "0ms" : formatted(Duration.millis(Math.round(n)))
 
 export const printDuration = (duration: Duration.Duration): string => printMillis(Duration.toMillis(duration))

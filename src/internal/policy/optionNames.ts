@@ -108,6 +108,15 @@ const slips = 2
 export const unknownOption = (options: object, known: ReadonlyArray<string>) =>
   Object.entries(options).map(([name, value]) => ({ name, value })).find(({ name }) => !known.includes(name))
 
+/** What is of a class, such as a `Date` or a `Map`, is no object of options, unless it has some. */
+const isOptions = (options: unknown): options is object => {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) return false
+  const prototype: unknown = Object.getPrototypeOf(options)
+  // that of another realm has none either
+  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null
+  return isPlain || Object.keys(options).length > 0
+}
+
 /** The first name of `options` that is not among `known`, as an error with the nearest names. */
 export const wrongName = (
   field: string,
@@ -115,7 +124,7 @@ export const wrongName = (
   known: ReadonlyArray<string>,
   of = ""
 ): InvalidPolicy | undefined => {
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+  if (!isOptions(options)) {
     return new InvalidPolicy({
       field,
       value: options,

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { InvalidPolicy } from "../model/errors.js"
 import type { Policy } from "../model/policy.js"
+import { formatted } from "../model/text.js"
 import { defaultPolicy } from "./defaults.js"
 import { duration } from "./durations.js"
 import { type ResolvedWebSocket, resolveWebSocket } from "./webSocket.js"
@@ -96,4 +97,4 @@ const fitsInTime = ({ lameDuck, spread, timeout, webSocket: { grace } }: Resolve
   })
 }
 
-const print = (millis: number): string => millis === 0 ? "0s" : Duration.format(Duration.millis(Math.floor(millis)))
+const print = (millis: number): string => millis === 0 ? "0s" : formatted(Duration.millis(Math.floor(millis)))

@@ -5,6 +5,7 @@
 import * as Duration from "effect/Duration"
 import { InvalidPolicy } from "../model/errors.js"
 import type { Policy } from "../model/policy.js"
+import { formatted } from "../model/text.js"
 import { millisOf } from "./durations.js"
 import { assertNames } from "./optionNames.js"
 
@@ -159,7 +160,7 @@ export const development: Policy = {
   idleGrace: 0
 }
 
-const print = (millis: number): string => millis === 0 ? "0s" : Duration.format(Duration.millis(millis))
+const print = (millis: number): string => millis === 0 ? "0s" : formatted(Duration.millis(millis))
 
 /** What was left out is the default; `null` is a mistake. */
 const finite = (field: string, value: Duration.DurationInput | undefined, byDefault: number): number => {

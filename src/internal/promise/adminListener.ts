@@ -33,11 +33,13 @@ const optionNames = Object.keys(
 export const adminOptions = (admin: Options["admin"]): AdminOptions | undefined => {
   if (admin === undefined) return undefined
   const options = portOptions<AdminOptions>("admin", admin, 9000, optionNames)
-  const { actions, allowedHosts } = options
+  const { actions, allowedHosts, reasons, showQuery } = options
   if (!isAllowedHosts(allowedHosts)) {
     throw invalid("admin.allowedHosts", allowedHosts, `"all", or names, such as ["admin.internal"]`)
   }
-  if (actions !== undefined && typeof actions !== "boolean") throw invalid("admin.actions", actions, "true, or false")
+  for (const [name, value] of Object.entries({ actions, reasons, showQuery })) {
+    if (value !== undefined && typeof value !== "boolean") throw invalid(`admin.${name}`, value, "true, or false")
+  }
   if (actions === true && allowedHosts === "all") {
     throw invalid(
       "admin.allowedHosts",

@@ -7,10 +7,11 @@ import * as Exit from "effect/Exit"
 import * as Runtime from "effect/Runtime"
 import { unsafeInterrupt } from "../effect/fibers.js"
 import * as RealTime from "../effect/realTime.js"
-import { launchWorkers } from "../handoff/workers.js"
+import { launchWorkers, optionNames } from "../handoff/workers.js"
 import * as Line from "../log/line.js"
 import type { PlainWorkersOptions } from "../model/promise.js"
 import { machineMillis } from "../node/timers.js"
+import { assertNames } from "../policy/optionNames.js"
 import { begins, isOver, settle } from "../signals/processEnd.js"
 import { Program, ProgramService } from "../signals/program.js"
 import { listen } from "../signals/signals.js"
@@ -18,6 +19,8 @@ import { logging } from "./promiseLog.js"
 import { validateLogger } from "./promiseOptions.js"
 
 export const launch = async (options: PlainWorkersOptions): Promise<void> => {
+  // a program without types may pass none
+  assertNames("options", options, [...optionNames, "logger"])
   const { logger, ...workers } = options
   validateLogger(logger)
   const runtime = Effect.runSync(Effect.provide(RealTime.runtime, logging(logger)))

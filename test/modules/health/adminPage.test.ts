@@ -270,6 +270,24 @@ it.scopedLive("where an app has mounted it, a page that is watched does not hold
     expect((yield* running.report).outcome).toBe("Drained")
   }).pipe(Effect.provide(silent)))
 
+it.scopedLive("what is shown is asked for with true or false, and nothing else", () =>
+  Effect.gen(function*() {
+    const { app } = makeApp()
+    for (const field of ["actions", "reasons", "showQuery"]) {
+      const options = { [field]: "false" as unknown as boolean }
+      expect(yield* Effect.flip(launchWithHealth(app, { admin: { port: 0, ...options } }))).toMatchObject({
+        reason: "InvalidOption",
+        field,
+        value: "false"
+      })
+    }
+    for (const field of ["reasons", "showQuery"]) {
+      expect(() => Admin.router({ [field]: "false" as unknown as boolean })).toThrow(
+        `${field} is "false", and must be true, or false`
+      )
+    }
+  }).pipe(Effect.provide(silent)))
+
 it.scopedLive("actions do not go with every host", () =>
   Effect.gen(function*() {
     const { app } = makeApp()

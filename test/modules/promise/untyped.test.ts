@@ -1,7 +1,7 @@
 /** What programs without types may pass. */
 import * as Http from "node:http"
 import { expect, it } from "vitest"
-import { InvalidPolicy, type Options, quiesce } from "../../../src/promise.js"
+import { InvalidPolicy, launchWorkers, type Options, quiesce } from "../../../src/promise.js"
 
 const refused = (f: () => unknown): InvalidPolicy => {
   try {
@@ -36,7 +36,19 @@ const cases: ReadonlyArray<readonly [options: unknown, field: string, message: R
   [{ logger: console }, "logger", /^logger is .{1,250}, and must be false, or a function.* => console\[level\]/s],
   [{ signals: null }, "signals", /^signals is null, and must be true, false, or a list/],
   [{ uncaught: "drain" }, "uncaught", /^uncaught is "drain", and must be true, or false$/],
-  [{ timeout: null }, "timeout", /^timeout is null, /]
+  [{ timeout: null }, "timeout", /^timeout is null, /],
+  [{ admin: { port: 0, actions: 1 } }, "admin.actions", /^admin.actions is 1, and must be true, or false$/],
+  [{ admin: { port: 0, reasons: null } }, "admin.reasons", /^admin.reasons is null, and must be true, or false$/],
+  [
+    { admin: { port: 0, showQuery: "false" } },
+    "admin.showQuery",
+    /^admin.showQuery is "false", and must be true, or false$/
+  ],
+  [{ webSocket: new Date(0) }, "webSocket", /^webSocket is .*, and must be an object of options/],
+  [{ webSocket: new Map() }, "webSocket", /^webSocket is .*, and must be an object of options/],
+  [new Date(0), "options", /^options is .*, and must be an object of options/],
+  [{ spread: 1e308 }, "spread", /^spread is 1e\+308ms, and must be 4s at the most/],
+  [{ lameDuck: 1e306, spread: 1e308 }, "spread", /^spread is 1e\+308ms, and must be 1e\+306ms at the most/]
 ]
 
 for (const [options, field, message] of cases) {
@@ -49,6 +61,33 @@ for (const [options, field, message] of cases) {
     expect(quiesce(node, { logger: false }).phase()).toBe("Serving")
   })
 }
+
+it("takes options without a prototype, and those of a class of the program's", async () => {
+  class Options {
+    readonly code = 1012
+  }
+  for (const webSocket of [Object.assign(Object.create(null), { code: 1012 }), new Options(), {}]) {
+    await quiesce(Http.createServer(), { logger: false, webSocket }).shutdown()
+  }
+})
+
+it("refuses to launch workers without options, and with others than there are", async () => {
+  const wrong: ReadonlyArray<readonly [options: unknown, field: string]> = [
+    [undefined, "options"],
+    [null, "options"],
+    [2, "options"],
+    [{ workers: 2, timout: 1 }, "timout"],
+    [{ workers: 0 }, "workers"]
+  ]
+  for (const [options, field] of wrong) {
+    const error = await launchWorkers(options as Parameters<typeof launchWorkers>[0]).then(
+      () => undefined,
+      (error: unknown) => error
+    )
+    expect(error, field).toBeInstanceOf(InvalidPolicy)
+    expect(error).toMatchObject({ field })
+  }
+})
 
 it("names all options there are", () => {
   const { expected } = refused(() => quiesce(Http.createServer(), { zzz: 1 } as Options))
