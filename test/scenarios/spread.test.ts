@@ -254,6 +254,51 @@ describe("what a WebSocket is told", () => {
       assert.deepStrictEqual([told.map(([nth]) => nth), said], [[0, 1, 2, 3], ["0 bye", "1 bye", "2 bye", "3 bye"]])
       yield* reportOf(running.server.closed)
     }))
+
+  const lasting = { lameDuck: "4 seconds", spread: "4 seconds" } as const
+
+  it.scoped("comes once, and no grace begins anew where the lame duck is over before its end", () =>
+    Effect.gen(function*() {
+      const { running } = yield* plain({ ...lasting, webSocket: { ...policy, grace: "3 seconds" } })
+      const said: Array<string> = []
+      const told = yield* connect(running, 2, said)
+      yield* begin(running)
+      yield* untilTold(said, 1)
+      yield* TestClock.adjust("2 seconds")
+      yield* untilTold(said, 2)
+      const late = yield* connect(running, 1, said)
+      yield* TestClock.adjust("1 seconds")
+      yield* untilTold(told, 1)
+      yield* TestClock.adjust("1 seconds")
+      yield* untilPhase(running.server, "Draining")
+      // who has come meanwhile is told in the next turn, and has a grace of its own
+      yield* untilTold(said, 3)
+      yield* TestClock.adjust("999 millis")
+      assert.lengthOf(told, 1)
+      yield* TestClock.adjust("1 millis")
+      yield* untilTold(told, 2)
+      yield* TestClock.adjust("1999 millis")
+      assert.lengthOf(late, 0)
+      yield* TestClock.adjust("1 millis")
+      yield* untilTold(late, 1)
+      assert.deepStrictEqual(said, ["0 bye", "1 bye", "0 bye"])
+      assert.strictEqual((yield* reportOf(running.server.closed)).outcome, "Drained")
+    }))
+
+  it.scoped("may be nothing, and its grace begins with its turn in the lame duck all the same", () =>
+    Effect.gen(function*() {
+      const { running } = yield* plain({ ...lasting, webSocket: { grace: "3 seconds" } })
+      const told = yield* connect(running, 2)
+      yield* begin(running)
+      yield* untilPhase(running.server, "LameDuck")
+      yield* TestClock.adjust("3 seconds")
+      yield* untilTold(told, 1)
+      yield* TestClock.adjust("1 seconds")
+      yield* untilPhase(running.server, "Draining")
+      yield* TestClock.adjust("1 seconds")
+      yield* untilTold(told, 2)
+      assert.strictEqual((yield* reportOf(running.server.closed)).outcome, "Drained")
+    }))
 })
 
 describe("idle connections", () => {

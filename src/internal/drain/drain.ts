@@ -10,14 +10,14 @@ import { endLongLived } from "./longLived.js"
 import { countsOf, reportOf } from "./report.js"
 import type { ServerContext } from "./serverContext.js"
 import { awaitDrained, hasSettled, inBatches, isQuiescent } from "./settle.js"
-import { takeTurnsInLameDuck, type Turns } from "./turns.js"
+import { noTurns, takeTurnsInLameDuck, type Turns } from "./turns.js"
 
 export const drain = Effect.fnUntraced(function*(server: ServerContext) {
   const { hooks, listeners, observer, policy, registry } = server
   const { now } = registry
   const startedAt = now()
   const before = countsOf(registry)
-  const turns: Turns = { spread: undefined, nextAt: 0 }
+  const turns = noTurns()
 
   recallCut(registry)
   const lameDuck = server.lameDuck()
