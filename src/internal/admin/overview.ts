@@ -45,7 +45,11 @@ export interface Seen {
   readonly groups: ReadonlyArray<Group>
   readonly progress: Progress
   readonly hooks: ReadonlyArray<HookState>
+  /** How many hooks are not listed. */
+  readonly moreHooks: number
   readonly background: ReadonlyArray<BackgroundWork>
+  /** How much background work runs in all. */
+  readonly backgroundRunning: number
   /** Milliseconds since the shutdown began. */
   readonly stoppingMillis: number | undefined
   readonly report: Report | undefined
@@ -65,6 +69,7 @@ export const overview = (show: (path: string) => string): Effect.Effect<Overview
 const seenOf = (view: WatchedServer, show: (path: string) => string): Seen => {
   const { background, hooks, listeners, policy, registry, telemetry } = view
   const progress = progressOf(view, listed)
+  const states = hooks.progress
   return {
     listeners: Array.from(listeners, ({ address }) => clip(printAddress(address))).slice(0, listed),
     policy,
@@ -72,8 +77,13 @@ const seenOf = (view: WatchedServer, show: (path: string) => string): Seen => {
     accepted: registry.accepted,
     groups: groupsOf(view),
     progress: { ...progress, oldest: progress.oldest.map((request) => ({ ...request, path: show(request.path) })) },
-    hooks: hooks.progress.slice(0, listed).map(({ name, ...hook }) => ({ name: clip(name, 64), ...hook })),
-    background: Array.from(background.running, ([name, count]) => ({ name: clip(name, 64), count })).slice(0, listed),
+    moreHooks: Math.max(0, states.length - listed),
+    hooks: states.slice(0, listed).map(({ name, ...hook }) => ({ name: clip(name, 64), ...hook })),
+    background: Array.from(background.running).slice(0, listed).map(([name, count]) => ({
+      name: clip(name, 64),
+      count
+    })),
+    backgroundRunning: background.size,
     stoppingMillis: telemetry.startedAt === undefined ? undefined : registry.now() - telemetry.startedAt,
     report: telemetry.lastReport === undefined ? undefined : reportOf(telemetry.lastReport, show)
   }

@@ -123,13 +123,12 @@ const bound = ({ killTimeout, lameDuck, timeout }: Seen["policy"]): string =>
     }${age(timeout)} to drain, ${age(killTimeout)} to interrupt what is left.`
     : "A shutdown has no deadline."
 
-const numbers = ({ accepted, background, progress, report, served }: Seen): Html => {
-  const running = background.reduce((all, { count }) => all + count, 0)
+const numbers = ({ accepted, backgroundRunning, progress, report, served }: Seen): Html => {
   const now = report === undefined
     ? [
       ["Connections", progress.connections],
       ["Requests in flight", progress.inFlight],
-      ["Background work", running]
+      ["Background work", backgroundRunning]
     ] as const
     : [["Connections since the start", accepted] as const]
   const all = [...now, ["Answered since the start", served] as const]
@@ -166,10 +165,12 @@ const requests = ({ progress }: Seen): Html => {
         html`<span class="t">${age(ageMillis)}</span>`
       ])
     )
-  }${more > 0 ? html`<p>And ${more.toLocaleString("en")} more.</p>` : nothing}`
+  }${andMore(more)}`
 }
 
-const hooks = ({ hooks }: Seen): Html =>
+const andMore = (more: number): Html => more > 0 ? html`<p>And ${more.toLocaleString("en")} more.</p>` : nothing
+
+const hooks = ({ hooks, moreHooks }: Seen): Html =>
   hooks.length === 0 ? nothing : html`<h2>Hooks</h2>${
     table(
       "What runs when draining starts",
@@ -180,13 +181,13 @@ const hooks = ({ hooks }: Seen): Html =>
         html`<span class="t">${state === "Waiting" ? "" : age(millis)}</span>`
       ])
     )
-  }`
+  }${andMore(moreHooks)}`
 
-const background = ({ background }: Seen): Html =>
+const background = ({ background, backgroundRunning }: Seen): Html =>
   background.length === 0 ? nothing : html`<h2>Background work</h2>${
     table(
       "A shutdown waits for it",
       ["Work", "Running"],
       background.map(({ count, name }) => [name, count])
     )
-  }`
+  }${andMore(background.reduce((rest, { count }) => rest - count, backgroundRunning))}`

@@ -22,14 +22,11 @@ import {
 } from "../model/report.js"
 import { clip, printDuration, printMillis } from "../model/text.js"
 import { saysIfFrozen } from "./frozenClock.js"
-import { connections, count, otherWork, type Progress, progressOf, request, timeLeft } from "./progress.js"
+import { connections, count, named, otherWork, type Progress, progressOf, request, timeLeft } from "./progress.js"
 import type { WatchedServer } from "./telemetry.js"
 
 /** A line a second at first, then fewer. */
 const rhythm = exponentialUpTo("1 second", "10 seconds", 1.5)
-
-/** How many requests, or hooks, a line names. */
-const named = 5
 
 /** How many its annotations list. */
 const listed = 20
@@ -282,7 +279,7 @@ const seen = (progress: Progress) => ({
   ...(progress.inFlight === 0 ? undefined : { inFlight: progress.inFlight, requests: progress.oldest }),
   ...(progress.handlers > progress.inFlight ? { handlers: progress.handlers } : undefined),
   ...(progress.background.length === 0 ? undefined : { background: progress.background }),
-  ...(progress.hooks.length === 0 ? undefined : { hooks: progress.hooks.slice(0, listed) })
+  ...(progress.hooks.length === 0 ? undefined : { hooks: progress.hooks })
 })
 
 /** A line about a server, with the addresses that it listens on. */

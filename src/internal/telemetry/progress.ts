@@ -31,10 +31,14 @@ export interface Progress {
   readonly handlers: number
   /** Finalizers of connections' scopes that still run, and close frames that are on their way. */
   readonly finalizers: number
-  /** Hooks that still run. */
+  /** Hooks that still run, the first of them. */
   readonly hooks: ReadonlyArray<string>
-  /** How much background work is waited for, by name. */
+  /** How many run in all. */
+  readonly hooksRunning: number
+  /** How much background work is waited for, by name: the first names. */
   readonly background: ReadonlyArray<BackgroundWork>
+  /** How many names there are in all. */
+  readonly backgroundNames: number
   /** Milliseconds that the phase has left: until the lame duck is over, or until the deadline. `Infinity`: no end. */
   readonly left: number
   /** Milliseconds that are left after the lame duck, while it lasts. */
@@ -61,6 +65,9 @@ export const progressOf = (server: WatchedServer, limit: number): Progress => {
     }
   }
   const { phase, phaseSince } = telemetry
+  // a lame duck waits for neither
+  const hooksRunning = phase === "Draining" ? hooks.running : []
+  const running = phase === "Draining" ? Array.from(background.running) : []
   const isLameDuck = phase === "LameDuck"
   return {
     connections: registry.connections.size,
@@ -74,11 +81,10 @@ export const progressOf = (server: WatchedServer, limit: number): Progress => {
     inFlight,
     handlers: handlers.fibers.size,
     finalizers: handlers.backgroundFibers,
-    hooks: phase === "Draining" ? hooks.running : [],
-    // a lame duck does not wait for it
-    background: phase === "Draining"
-      ? Array.from(background.running, ([name, count]) => ({ name: clip(name, 64), count })).slice(0, limit)
-      : [],
+    hooks: hooksRunning.slice(0, limit).map((name) => clip(name, 64)),
+    hooksRunning: hooksRunning.length,
+    background: running.slice(0, limit).map(([name, count]) => ({ name: clip(name, 64), count })),
+    backgroundNames: running.length,
     left: isLameDuck || phase === "Draining"
       ? (isLameDuck ? phaseSince + policy.lameDuck : Math.max(phaseSince, server.boundedSince()) + policy.timeout) - now
       : Number.POSITIVE_INFINITY,
@@ -99,13 +105,23 @@ export const connections = ({ byState, connections }: Pick<Progress, "byState" |
 export const request = ({ ageMillis, method, path, remoteAddress }: InFlight, print = printMillis): string =>
   `${method} ${path} from ${remoteAddress} (${print(ageMillis)})`
 
+/** How many requests, hooks, or names of background work a line names. */
+export const named = 5
+
 /** What is waited for apart from requests. */
-export const otherWork = ({ background, finalizers, handlers, hooks, inFlight }: Progress): ReadonlyArray<string> => [
+export const otherWork = (
+  { background, backgroundNames, finalizers, handlers, hooks, hooksRunning, inFlight }: Progress
+): ReadonlyArray<string> => [
   ...(handlers > inFlight ? [count(handlers, "handler")] : []),
   ...(finalizers > 0 ? [`${count(finalizers, "finalizer")} of connections' scopes`] : []),
-  ...(hooks.length > 0 ? [`${hooks.length === 1 ? "hook" : "hooks"}: ${hooks.join(", ")}`] : []),
-  ...(background.length > 0 ? [`background work: ${background.map(work).join(", ")}`] : [])
+  ...(hooks.length > 0 ? [`${hooksRunning === 1 ? "hook" : "hooks"}: ${namesOf(hooks, hooksRunning)}`] : []),
+  ...(background.length > 0 ? [`background work: ${namesOf(background.map(work), backgroundNames)}`] : [])
 ]
+
+const namesOf = (names: ReadonlyArray<string>, all: number): string => {
+  const shown = names.slice(0, named)
+  return `${shown.join(", ")}${all > shown.length ? `, and ${all - shown.length} more` : ""}`
+}
 
 const work = ({ count, name }: BackgroundWork): string => count === 1 ? name : `${name} (${count})`
 
