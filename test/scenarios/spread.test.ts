@@ -203,6 +203,23 @@ describe("WebSockets", () => {
       yield* untilTold(told, 4)
       assert.deepStrictEqual(told.map(([, code]) => code), [1001, 1001, 1001, 1001])
     }))
+
+  const before = {
+    "in a lame duck": (running: Pick<Running, "server">) =>
+      Effect.zipRight(begin(running), untilPhase(running.server, "LameDuck")),
+    "of a server that serves": () => Effect.void
+  }
+  for (const [when, reach] of Object.entries(before)) {
+    it.scoped(`are told when \`close\` is called ${when}`, () =>
+      Effect.gen(function*() {
+        const { running } = yield* plain({ lameDuck: "20 seconds" })
+        const told = yield* connect(running, 4)
+        yield* reach(running)
+        yield* running.server.close
+        yield* untilTold(told, 4)
+        assert.deepStrictEqual(told.map(([, code]) => code), [1001, 1001, 1001, 1001])
+      }))
+  }
 })
 
 describe("what a WebSocket is told", () => {

@@ -39,10 +39,13 @@ export const endLongLived = Effect.fnUntraced(function*(server: ServerContext, t
 
 /** The time is up, or `close` was called, before a drain has come to that: upgraded peers are told why they are cut. */
 export const sayGoingAway = Effect.fnUntraced(function*(registry: ConnectionRegistry) {
-  if (registry.lifecycle.grace === undefined || registry.lifecycle.endsLongLived) return
+  const { endsLongLived, grace } = registry.lifecycle
+  if (endsLongLived) return
   registry.advance({ to: "EndLongLived" })
   let count = 0
   yield* inBatches(registry.connections, (connection) => {
+    // before a drain has begun, whatever was not upgraded hears of it as it is cut
+    if (grace === undefined && connection.state !== "Hijacked") return false
     if (!connection.protocol.gracefulClose()) return false
     count++
     return true

@@ -169,17 +169,21 @@ it.scoped("F8: one that does not leave is awaited until the deadline, and then c
     expect(app.history.of()).toBe("New,Active,Hijacked,Closed")
   }))
 
-it.scoped("F8: close cuts it at once", () =>
+it.scoped("F8: close tells it why, and cuts it at once", () =>
   Effect.gen(function*() {
     const running = yield* echoing()
     const seen = yield* webSocket(running.target)
     yield* until("the upgrade", () => seen.socket.readyState === WebSocket.OPEN)
+    // it does not answer
+    seen.socket.pause()
     expect(yield* real("close", running.server.close)).toMatchObject({
       outcome: "Closed",
       cut: [],
       forceClosed: [{ state: "Hijacked" }]
     })
+    seen.socket.resume()
     yield* until("its close", () => seen.closed !== undefined)
+    expect(seen.closed).toBe(1001)
   }))
 
 it.scoped("F9: a defect after the takeover is logged, the peer is closed in good order, and a shutdown need not wait", () => {
