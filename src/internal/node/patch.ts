@@ -363,6 +363,17 @@ export const parserPause = (parser: Parser | undefined): Restore =>
 export const socketWrite = (socket: Net.Socket, write: (...args: ReadonlyArray<unknown>) => boolean): Restore =>
   replace(socket, "write", write)
 
+/**
+ * The same, of what a handler ends it with: Node does not call `write` for that.
+ *
+ * - Replaces: `end` of a socket
+ * - For: as long as it may be a WebSocket that no library which we know has made
+ * - Where Node has it not: there is no such Node
+ * - Pinned by: `test/scenarios/upgrades/proxied.test.ts`
+ */
+export const socketEnd = (socket: Net.Socket, end: (...args: ReadonlyArray<unknown>) => unknown): Restore =>
+  replace(socket, "end", end)
+
 // Messages
 
 /**

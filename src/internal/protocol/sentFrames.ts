@@ -25,7 +25,7 @@ type State = "head" | "frames" | "closed" | "unknown"
 export class SentFrames {
   readonly #socket: Net.Socket
   readonly #send: (args: Args) => boolean
-  readonly #restore: Patch.Restore
+  readonly #restores: ReadonlyArray<Patch.Restore>
   readonly #reader = new FrameReader()
   #state: State = "head"
   #head = ""
@@ -33,10 +33,13 @@ export class SentFrames {
   #farewell: Buffer | undefined = undefined
 
   constructor(socket: Net.Socket) {
-    const { write } = socket
+    const { end, write } = socket
     this.#socket = socket
     this.#send = (args) => Reflect.apply(write, socket, args) as boolean
-    this.#restore = Patch.socketWrite(socket, (...args) => this.#write(args))
+    this.#restores = [
+      Patch.socketWrite(socket, (...args) => this.#write(args)),
+      Patch.socketEnd(socket, (...args) => Reflect.apply(end, socket, this.#writeLast(args)))
+    ]
   }
 
   /** Closes it, now or when the frame that is being sent has ended; false where it is not known to be a WebSocket. */
@@ -64,6 +67,13 @@ export class SentFrames {
     const goesOn = this.#send(callback === undefined ? [bytes.subarray(0, end)] : [bytes.subarray(0, end), callback])
     this.#sayFarewell(this.#farewell)
     return goesOn
+  }
+
+  /** Writes what it is ended with; returns what is left to end it with. */
+  #writeLast(args: Args): Args {
+    if (bytesOf(args) === undefined) return args
+    this.#write(args.filter((arg) => typeof arg !== "function"))
+    return args.filter((arg) => typeof arg === "function")
   }
 
   /** Where in the piece the close frame is to go, if it is to. */
@@ -95,7 +105,7 @@ export class SentFrames {
   #release(): void {
     this.#state = "unknown"
     this.#head = ""
-    this.#restore()
+    for (const restore of this.#restores) restore()
   }
 }
 

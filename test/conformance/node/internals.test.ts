@@ -418,6 +418,10 @@ const replaced: { readonly [Name in keyof typeof Patch]: () => unknown } = {
     expect(told).toEqual(["final", "destroy"])
     return socket.destroyed
   },
+  socketEnd: () => {
+    const socket = new Net.Socket()
+    return isReplaced(socket, "end", () => Patch.socketEnd(socket, () => socket))
+  },
   socketWrite: () => {
     const socket = new Net.Socket()
     return isReplaced(socket, "write", () => Patch.socketWrite(socket, () => true))

@@ -3,6 +3,7 @@
  * told by a close frame between two frames.
  */
 import { assert, describe, it } from "@effect/vitest"
+import { createHash } from "node:crypto"
 import * as Http from "node:http"
 import * as Https from "node:https"
 import * as Net from "node:net"
@@ -13,7 +14,7 @@ import { certificate } from "../../support/certificate.js"
 import { portOf } from "../../support/nodeServer.js"
 import { pace, waitFor } from "../../support/wait.js"
 
-// Pins internal/node: socketWrite
+// Pins internal/node: socketEnd, socketWrite
 
 const limit = 15_000
 
@@ -141,6 +142,62 @@ describe("what is in the middle of a frame", () => {
     assert.deepStrictEqual([await peer.closed(), sizes, peer.errors], [goingAway, [200_000], []])
     await waitFor("all writes to be called back", () => written.length === 6, limit)
     assert.strictEqual((await stopped).outcome, "Drained")
+  })
+})
+
+describe("what a handler ends it with", () => {
+  const accepted = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+  const text = (payload: string) => Buffer.concat([Buffer.from([0x81, payload.length]), Buffer.from(payload)])
+  const accepting = (handle: (socket: Net.Socket) => void) => (request: Http.IncomingMessage, socket: Net.Socket) => {
+    const key = `${request.headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`
+    const accept = createHash("sha1").update(key).digest("base64")
+    socket.write(accepted.replace(/\r\n$/, `Sec-WebSocket-Accept: ${accept}\r\n\r\n`))
+    handle(socket)
+  }
+  const closing = Buffer.from([0x88, 2, 0x03, 0xe8])
+
+  it.each([["text", text("late")], ["its own close frame", closing]])(
+    "is dropped where that comes behind the close frame: %s",
+    async (_, last) => {
+      let isEnded = false
+      const answering = accepting((socket) =>
+        socket.once("data", () =>
+          socket.end(last, () => {
+            isEnded = true
+          }))
+      )
+      const { port, stop } = await inFront(Http.createServer(), answering)
+      const own = Net.connect(port, "127.0.0.1")
+      opened.push(() => own.destroy())
+      const bytes: Array<Buffer> = []
+      own.on("data", (data) => bytes.push(data)).on("error", () => {})
+      const received = () => Buffer.concat(bytes).toString("latin1")
+      own.write(
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+          + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+      )
+      await waitFor("the answer", () => received().includes("\r\n\r\n"), limit)
+      const ended = new Promise((resolve) => own.once("end", resolve))
+      const stopped = stop()
+      await waitFor("the close frame", () => received().endsWith(goingAway[1]), limit)
+      own.write(Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9]))
+      await waitFor("the end", ended, limit)
+      assert.isTrue(received().endsWith(goingAway[1]), received())
+      await waitFor("end to be called back", () => isEnded, limit)
+      assert.strictEqual((await stopped).outcome, "Drained")
+    }
+  )
+
+  it("is sent before that, in whatever encoding", async () => {
+    const ending = accepting((socket) => {
+      const hello = text("hello")
+      socket.write(hello.subarray(0, 4))
+      socket.end(Buffer.concat([hello.subarray(4), closing]).toString("latin1"), "latin1")
+    })
+    const { port, stop } = await inFront(Http.createServer(), ending)
+    const peer = await connect(`ws://127.0.0.1:${port}`)
+    assert.deepStrictEqual([await peer.closed(), peer.heard, peer.errors], [[1000, ""], ["hello"], []])
+    assert.strictEqual((await stop()).outcome, "Drained")
   })
 })
 
