@@ -30,7 +30,7 @@ describe.concurrent("a signal that the process sends to itself", { timeout: 90_0
         child.signal("SIGTERM")
         expect(await answer(client)).toMatchObject({ status: 503 })
         expect(timesLogged(child, "Another SIGTERM: closing at once")).toBe(1)
-        expect(await child.exit(limit)).toMatchObject({ code: api === "effect" ? 143 : 1 })
+        expect(await child.exit(limit)).toMatchObject({ code: 143 })
       }, { ownGroup: true }))
   }
 
