@@ -12,6 +12,9 @@ import { closeFrame, FrameReader } from "./webSocketFrames.js"
 /** A head that is longer than that is none. */
 const headBytes = 65_536
 
+/** The answer that makes it a WebSocket (RFC 6455 §4.2.2), and not another protocol that its client has offered. */
+const accepted = /^HTTP\/1\.1 101 [^]*\r\nupgrade:[ \t]*websocket[ \t]*\r\n/i
+
 type Args = ReadonlyArray<unknown>
 
 /**
@@ -96,7 +99,7 @@ export class SentFrames {
       if (this.#head.length > headBytes) this.#release()
       return bytes.length
     }
-    if (this.#head.startsWith("HTTP/1.1 101 ")) this.#state = "frames"
+    if (accepted.test(this.#head)) this.#state = "frames"
     else this.#release()
     this.#head = ""
     return end + 4 - before

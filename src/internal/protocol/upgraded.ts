@@ -59,7 +59,7 @@ export class Upgraded implements Protocol {
 
   /** A handler of the user's own answers: where no library that we know takes it over, its peer is told by a frame. */
   watchFrames(): void {
-    if (this.name === "websocket") this.#frames = new SentFrames(this.#connection.socket)
+    if (offersWebSocket(this.name)) this.#frames = new SentFrames(this.#connection.socket)
   }
 
   /** It has been asked before it had anything to do; now it has, and is asked again. */
@@ -159,6 +159,9 @@ export class Upgraded implements Protocol {
     return this.name === "tcp" && socket.bytesRead === 0 && socket.bytesWritten === 0
   }
 }
+
+/** A client may offer several protocols (RFC 9110 §7.8); the answer says which of them it is. */
+const offersWebSocket = (upgrade: string): boolean => upgrade.split(",").some((name) => name.trim() === "websocket")
 
 /** The connection is no longer Node's: its request is answered by the upgrade itself. */
 export const hijack = (connection: TrackedConnection, name: string): Upgraded => {

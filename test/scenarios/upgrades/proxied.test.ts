@@ -201,6 +201,38 @@ describe("what a handler ends it with", () => {
   })
 })
 
+describe("one of several protocols that its client offers", () => {
+  const offered = async (port: number) => {
+    const socket = Net.connect(port, "127.0.0.1")
+    opened.push(() => socket.destroy())
+    let text = ""
+    socket.on("data", (data) => (text += data.toString("latin1"))).on("error", () => {})
+    socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: other, WebSocket\r\n\r\n")
+    await waitFor("the answer", () => text.includes("\r\n\r\n"), limit)
+    return { socket, frames: () => text.slice(text.indexOf("\r\n\r\n") + 4) }
+  }
+  const speaking = (protocol: string) => (_: Http.IncomingMessage, socket: Net.Socket) => {
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`)
+    socket.once("data", () => socket.end())
+  }
+
+  it("is told, where it is a WebSocket", async () => {
+    const { port, stop } = await inFront(Http.createServer(), speaking("websocket"))
+    const { frames, socket } = await offered(port)
+    const stopped = stop()
+    await waitFor("the close frame", () => frames().endsWith(goingAway[1]), limit)
+    socket.write(Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9]))
+    assert.strictEqual((await stopped).outcome, "Drained")
+  })
+
+  it("is not, where it is none", async () => {
+    const { port, stop } = await inFront(Http.createServer(), speaking("other"), { timeout: 300 })
+    const { frames } = await offered(port)
+    assert.lengthOf((await stop()).forceClosed, 1)
+    assert.strictEqual(frames(), "")
+  })
+})
+
 describe("what is not to be told", () => {
   it("an answer that declines the upgrade, and a protocol that is none", async () => {
     const { port, stop } = await inFront(Http.createServer(), (request: Http.IncomingMessage, socket: Net.Socket) => {
