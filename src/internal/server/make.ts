@@ -26,8 +26,9 @@ import { serverClosed } from "../signals/lateFailures.js"
 import { isUnderRunMain } from "../signals/otherListeners.js"
 import { Program } from "../signals/program.js"
 import { warnAboutNpm } from "../supervisor/npm.js"
+import { backgroundFailed, moreFailed } from "../telemetry/backgroundLog.js"
 import * as KeepAliveGrace from "../telemetry/keepAliveGrace.js"
-import { backgroundFailed, hookEnded } from "../telemetry/log.js"
+import { hookEnded } from "../telemetry/log.js"
 import { Telemetry, withView } from "../telemetry/telemetry.js"
 import { background as runInBackground } from "./background.js"
 import * as Events from "./events.js"
@@ -86,7 +87,9 @@ export const make = <A extends App | undefined>(
     })
     const background = new Background(now, wake, (name, cause) => {
       events.emit({ _tag: "BackgroundFailed", name, cause })
-      run(backgroundFailed(shutdown.server, name, cause))
+      const { server } = shutdown
+      const isPrinted = telemetry.failures.isPrinted(name, () => void run(moreFailed(server)))
+      if (isPrinted) run(backgroundFailed(server, name, cause))
     })
     const app = yield* options.app(handlers)
     const keepAliveGrace = KeepAliveGrace.make(policy)

@@ -1,15 +1,12 @@
 /**
  * What a server says about its shutdown, through Effect's own logger.
  */
-import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import { exponentialUpTo } from "../effect/schedules.js"
-import * as Line from "../log/line.js"
-import { printAddress } from "../model/listener.js"
 import type { Phase } from "../model/policy.js"
 import {
   clientHasReceived,
@@ -21,15 +18,14 @@ import {
   type Report
 } from "../model/report.js"
 import { clip, printDuration, printMillis } from "../model/text.js"
+import { moreFailed } from "./backgroundLog.js"
 import { saysIfFrozen } from "./frozenClock.js"
 import { connections, count, named, otherWork, type Progress, progressOf, request, timeLeft } from "./progress.js"
+import { listed, say } from "./say.js"
 import type { WatchedServer } from "./telemetry.js"
 
 /** A line a second at first, then fewer. */
 const rhythm = exponentialUpTo("1 second", "10 seconds", 1.5)
-
-/** How many its annotations list. */
-const listed = 20
 
 /** Says that a shutdown begins, what it waits for while it lasts, and how it ended. */
 export const withShutdownLog = (server: WatchedServer) => (drain: Effect.Effect<Report>): Effect.Effect<Report> =>
@@ -45,6 +41,7 @@ export const withShutdownLog = (server: WatchedServer) => (drain: Effect.Effect<
     const frozen = yield* Effect.fork(saysIfFrozen(server))
     const report = yield* drain
     yield* Fiber.interruptAll([progress, frozen])
+    yield* moreFailed(server)
     yield* backgroundEnded(server, report)
     yield* ended(server, report)
     return report
@@ -152,13 +149,6 @@ export const hookEnded = (server: WatchedServer, { cause, duration, name, outcom
     // that it was interrupted is said by its outcome
     outcome === "TimedOut" ? undefined : Option.getOrUndefined(cause)
   )
-
-export const backgroundFailed = (
-  server: WatchedServer,
-  name: string,
-  cause: Cause.Cause<unknown>
-): Effect.Effect<void> =>
-  say(server, LogLevel.Error, "BackgroundFailed", `Background work "${clip(name)}" failed`, { name }, cause)
 
 /** What has failed was said as it failed. */
 const backgroundEnded = (server: WatchedServer, { background }: Report): Effect.Effect<void> =>
@@ -281,19 +271,3 @@ const seen = (progress: Progress) => ({
   ...(progress.background.length === 0 ? undefined : { background: progress.background }),
   ...(progress.hooks.length === 0 ? undefined : { hooks: progress.hooks })
 })
-
-/** A line about a server, with the addresses that it listens on. */
-const say = (
-  { listeners }: WatchedServer,
-  level: LogLevel.LogLevel,
-  event: string,
-  message: string,
-  data: Line.Data,
-  failure?: unknown
-): Effect.Effect<void> =>
-  Line.log(
-    level,
-    message,
-    { event, listeners: Array.from(listeners, ({ address }) => printAddress(address)), ...data },
-    failure
-  )

@@ -118,7 +118,8 @@ export const otherWork = (
   ...(background.length > 0 ? [`background work: ${namesOf(background.map(work), backgroundNames)}`] : [])
 ]
 
-const namesOf = (names: ReadonlyArray<string>, all: number): string => {
+/** The first, and how many more there are. */
+export const namesOf = (names: ReadonlyArray<string>, all: number): string => {
   const shown = names.slice(0, named)
   return `${shown.join(", ")}${all > shown.length ? `, and ${all - shown.length} more` : ""}`
 }

@@ -8,6 +8,7 @@ import type { ServerContext } from "../drain/serverContext.js"
 import type { Phase } from "../model/policy.js"
 import type { Report } from "../model/report.js"
 import type { ServerService } from "../model/server.js"
+import { Failures } from "./failures.js"
 
 let named = 0
 
@@ -26,6 +27,8 @@ export class Telemetry {
   statusShown = false
   /** The step in which the hooks start. */
   draining: Tracer.AnySpan | undefined = undefined
+  /** Of background work, to the log. */
+  readonly failures = new Failures()
   /** What the shutdown has said at its end. */
   lastReport: Report | undefined = undefined
   /** Called with the report before anybody else has it. */

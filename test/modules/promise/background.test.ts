@@ -24,6 +24,37 @@ const draining = (server: { readonly phase: () => string }) =>
   waitFor("the drain", () => server.phase() === "Draining", limit)
 
 describe("track", () => {
+  it("that fails by thousands is printed five times, and counted", async () => {
+    const { lines, server } = await started()
+    const fail: Array<(error: Error) => void> = []
+    for (const [name, times] of [["orders", 2000], ["mails", 5], ["calls", 6]] as const) {
+      for (let nth = 0; nth < times; nth++) {
+        server.track(name, new Promise((_, reject) => void fail.push(reject)))
+      }
+    }
+    const closed = server.shutdown()
+    await draining(server)
+    for (const reject of fail) reject(new Error("connection terminated"))
+    const report = await closed
+    expect(short(report)).toEqual([["orders", "Failed", 2000], ["mails", "Failed", 5], ["calls", "Failed", 6]])
+    const failures = lines.filter((line) => line.includes("failed"))
+    const full = (name: string) => failures.filter((line) => line.startsWith(`error: Background work "${name}" failed`))
+    expect([full("orders"), full("mails"), full("calls")].map(({ length }) => length)).toEqual([5, 5, 5])
+    expect(failures.slice(15)).toEqual([`error: Background work failed 1996 times more: "orders" (1995), "calls" (1)`])
+  })
+
+  it("that goes on failing is said again in the next second, also while the server serves", async () => {
+    const { lines, server } = await started()
+    for (let nth = 0; nth < 30; nth++) server.track(`work ${nth}`, Promise.reject(new Error("no")))
+    const more = `error: Background work failed 10 times more: `
+      + `"work 20" (1), "work 21" (1), "work 22" (1), "work 23" (1), "work 24" (1), and 5 more`
+    await waitFor("the rest", () => lines.includes(more), limit)
+    expect(lines.filter((line) => line.includes("failed"))).toHaveLength(21)
+    server.track("work 29", Promise.reject(new Error("again")))
+    await waitFor("a further failure", () => lines.some((line) => line.includes(`"work 29" failed`)), limit)
+    await server.close()
+  })
+
   it("is waited for, before `finally` closes what the work uses", async () => {
     const [first, second] = [deferred(), deferred()]
     const order: Array<string> = []
