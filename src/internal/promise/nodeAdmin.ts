@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type * as Http from "node:http"
+import type * as Net from "node:net"
 import type { AdminRoutes } from "../admin/pages.js"
 import {
   type ActionRoute,
@@ -62,11 +63,19 @@ const sent = (response: Http.ServerResponse, text: string): Effect.Effect<void> 
     return Effect.sync(() => response.off("drain", drained))
   })
 
-const gone = (response: Http.ServerResponse): Effect.Effect<void> =>
+/** Its connection has closed: up to Node 22 a response that waits behind another one never says so itself. */
+const gone = ({ req: { socket } }: Http.ServerResponse): Effect.Effect<void> =>
   Effect.async<void>((resume) => {
-    if (response.closed) resume(Effect.void)
-    else response.once("close", () => resume(Effect.void))
+    if (socket.destroyed) return resume(Effect.void)
+    const leave = () => resume(Effect.void)
+    const all = waiting.get(socket) ?? new Set()
+    if (!waiting.has(socket)) socket.once("close", () => all.forEach((leave) => leave()))
+    waiting.set(socket, all.add(leave))
+    return Effect.sync(() => void all.delete(leave))
   })
+
+/** What is to hear that a connection has closed. Node warns of many listeners, and a client may ask often. */
+const waiting = new WeakMap<Net.Socket, Set<() => void>>()
 
 const act = (
   { act }: ActionRoute<Server>,

@@ -209,6 +209,17 @@ for (const [api, start] of [["Effect", ofEffect], ["quiesce/promise", ofPromises
         site.finish()
       }).pipe(Effect.provide(silent)))
 
+    it.scopedLive("one client that asks for all of them at once, and leaves, makes room", () =>
+      Effect.gen(function*() {
+        const site = yield* start({})
+        const greedy = yield* client({ port: site.port })
+        yield* send(greedy, "GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(33))
+        yield* Effect.promise(() => greedy.untilText("Serving", limit))
+        greedy.leave()
+        yield* Effect.promise(() => waitFor("room for another one", untilWatched(site.port), limit))
+        site.finish()
+      }).pipe(Effect.provide(silent)))
+
     it.scopedLive("the button is for the page alone", () =>
       Effect.gen(function*() {
         const site = yield* start({ actions: true })
