@@ -29,6 +29,7 @@ export const events = (
     if (viewers.count >= viewersLimit) return undefined
     let last: PageState | undefined
     let isOver = false
+    let isCounted = false
     const over = Effect.zipRight(
       ended,
       Effect.sync(() => {
@@ -36,17 +37,22 @@ export const events = (
       })
     )
     const next = Effect.gen(function*() {
-      if (last === undefined) viewers.count++
-      else yield* untilNext(last.phase === "Serving", over)
+      if (last !== undefined) yield* untilNext(last.phase === "Serving", over)
+      // others have begun since it was let in
+      else if (viewers.count >= viewersLimit) return `${first}\n`
+      else {
+        viewers.count++
+        isCounted = true
+      }
       const state = stateOf(yield* overview(show), isOver)
       const text = written(last, state)
       last = state
       return text
     }).pipe(Effect.provide(context))
     return Stream.repeatEffect(next).pipe(
-      Stream.takeUntil(() => isOver),
+      Stream.takeUntil(() => isOver || !isCounted),
       Stream.ensuring(Effect.sync(() => {
-        if (last !== undefined) viewers.count--
+        if (isCounted) viewers.count--
       }))
     )
   })

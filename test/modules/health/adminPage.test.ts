@@ -3,16 +3,19 @@ import * as HttpServer from "@effect/platform/HttpServer"
 import { assert, describe, expect, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
 import * as Http from "node:http"
-import { Admin, Health, NodeHttpServer } from "../../../src/index.js"
+import { Admin, Health, NodeHttpServer, Server } from "../../../src/index.js"
+import { events } from "../../../src/internal/admin/live.js"
 import { quiesce } from "../../../src/promise.js"
 import * as HttpRouter from "../../support/effect/httpRouter.js"
 import { makeApp } from "../../support/handlers.js"
 import { listenOnLoopback, portOf } from "../../support/nodeServer.js"
-import { client, get, launch, limit, send, silent, targetOf } from "../../support/running.js"
+import { client, get, launch, limit, send, silent, targetOf, until } from "../../support/running.js"
 import { deferred, waitFor } from "../../support/wait.js"
 import { launchWithHealth } from "./appWithHealth.js"
 
@@ -316,3 +319,29 @@ it.scopedLive("actions do not go with every host", () =>
       expect(() => quiesce(node, { admin })).toThrow(message)
     }
   }).pipe(Effect.provide(silent)))
+
+describe("the event stream of the page", () => {
+  it.scoped("is watched by 32 at the most, also where more were let in before one of them began", () =>
+    Effect.gen(function*() {
+      const server = yield* Server.make()
+      const viewers = { count: 0 }
+      const asked = events(viewers, (path) => path, Effect.never)
+      const streams = yield* Effect.provideService(
+        Effect.all(Array.from({ length: 40 }, () => asked)),
+        Server.Server,
+        server
+      )
+      expect(streams.every((stream) => stream !== undefined)).toBe(true)
+      const closed = yield* Scope.make()
+      const began: Array<string> = []
+      for (const stream of streams) {
+        if (stream === undefined) continue
+        yield* Effect.forkIn(Stream.runForEach(stream, (text) => Effect.sync(() => began.push(text))), closed)
+      }
+      yield* until("all to have begun", () => began.length === 40)
+      expect(began.filter((text) => text.includes("data:"))).toHaveLength(32)
+      expect(viewers.count).toBe(32)
+      yield* Scope.close(closed, Exit.void)
+      expect(viewers.count).toBe(0)
+    }))
+})
