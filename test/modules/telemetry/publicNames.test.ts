@@ -79,8 +79,8 @@ describe("the names in docs/operating.md", () => {
   })
 
   it("are all events of the log", () => {
-    const log = readFileSync(`${root}src/internal/telemetry/log.ts`, "utf8")
-    const said = log.split(/\bsay\(\s*server,/).slice(1).flatMap((call) =>
+    const log = ["log", "backgroundLog"].map((name) => readFileSync(`${root}src/internal/telemetry/${name}.ts`, "utf8"))
+    const said = log.join("\n").split(/\bsay\(\s*server,/).slice(1).flatMap((call) =>
       found(call.split("`")[0] ?? "", /(?<!=== )"([A-Z]\w+)"/g)
     ).filter((word) => !levels.includes(word))
     expect(sorted([...said, ...found(sources, /\bevent: "([A-Z]\w+)"/g)])).toEqual(sorted(events.keys()))
