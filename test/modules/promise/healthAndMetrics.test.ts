@@ -323,18 +323,18 @@ it("the page and the log count all hooks and background work, and name the first
   for (let nth = 0; nth < 25; nth++) {
     for (const promise of [released.promise, released.promise]) server.track(`work ${nth}`, promise)
   }
-  for (let nth = 0; nth < 2001; nth++) {
+  for (let nth = 0; nth < 31; nth++) {
     server.onShutdown(nth === 0 ? "x".repeat(1000) : `hook ${nth}`, () => released.promise)
   }
   const page = async () => (await get(port, "/", { accept: "text/html" })).body
   const serving = await page()
   expect(serving).toContain("<dt>Background work</dt><dd>50</dd>")
   expect(serving.match(/<th scope="row">work \d+</g)).toHaveLength(20)
-  expect(serving.match(/And [\d,]+ more\./g)).toEqual(["And 1,981 more.", "And 10 more."])
+  expect(serving.match(/And [\d,]+ more\./g)).toEqual(["And 11 more.", "And 10 more."])
   const stopped = server.shutdown()
   const waits = await waitFor("a line of progress", () => lines.find((line) => line.includes("waiting for")), limit)
   expect(waits).toContain(
-    `hooks: ${"x".repeat(63)}…, hook 1, hook 2, hook 3, hook 4, and 1996 more; `
+    `hooks: ${"x".repeat(63)}…, hook 1, hook 2, hook 3, hook 4, and 26 more; `
       + "background work: work 0 (2), work 1 (2), work 2 (2), work 3 (2), work 4 (2), and 20 more; "
   )
   expect(await page()).toContain("<dt>Background work</dt><dd>50</dd>")
