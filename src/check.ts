@@ -1,6 +1,6 @@
 /**
- * What becomes of the clients of an HTTP server when it is stopped: any server, in any language. It is started anew for
- * each scenario, its clients do something, it gets its signal, and what each of them got is the verdict. This is
+ * What becomes of the clients of an HTTP server when it is stopped, whatever it is written in. It is started anew for each
+ * scenario, its clients do something, it gets its signal, and what each of them got is the verdict. This is
  * `quiesce check` as a function, for a test of one's own:
  *
  * ```ts

@@ -63,7 +63,7 @@ export class ThreadServers {
 
   #ask(thread: Threads.Thread): void {
     // the program may have unreferenced it, and everything else be over
-    Threads.keepAlive()
+    Threads.ref()
     thread.ask("Shutdown")
     if (this.#limit === undefined && this.#limitMillis < longestMillis) {
       this.#limit = setTimeout(() => this.#look(), this.#limitMillis)
@@ -82,7 +82,7 @@ export class ThreadServers {
   #closed(thread: Threads.Thread, { hasCut, isLost }: Threads.ThreadEnd): void {
     this.#open.delete(thread)
     if (this.#open.size === 0) {
-      Threads.letGo()
+      Threads.unref()
       clearTimeout(this.#limit)
       this.#limit = undefined
     }

@@ -59,7 +59,7 @@ export const unreached = (): ReadonlyArray<number> =>
   Array.from(running).flatMap(([thread, { isLoaded }]) => isLoaded ? [] : [thread])
 
 /** While one drains, the process is not over. */
-export const keepAlive = (): void => channel?.ref()
+export const ref = (): void => channel?.ref()
 
 /** Those whose event loop runs say something. */
 export const askWho = (): void => {
@@ -67,7 +67,7 @@ export const askWho = (): void => {
   channel?.post({ asks: "Who" } satisfies Asked)
 }
 
-export const letGo = (): void => channel?.unref()
+export const unref = (): void => channel?.unref()
 
 /** Nothing is there before the program has started a thread. */
 export const watchThreads = (heard: Heard): void =>

@@ -151,7 +151,7 @@ class UndrainedCalls implements Rpc.SocketWatch<Running> {
     }
   }
 
-  /** The deadline has passed: what runs now is cut as any other request. */
+  /** The deadline has passed: what runs now is cut like every other request. */
   #await(): void {
     if (this.#asked) return
     for (const [fiber, running] of this.#running) {

@@ -10,7 +10,9 @@ import { describe, expect, it } from "vitest"
 import { NodeHttpServer } from "../../../src/index.js"
 import { quiesce } from "../../../src/promise.js"
 import { certificate } from "../../support/certificate.js"
-import { canListenOn, portOf } from "../../support/nodeServer.js"
+import { describeUnless } from "../../support/describeWith.js"
+import { noIpv6 } from "../../support/ipv6.js"
+import { portOf } from "../../support/nodeServer.js"
 import { connect, type Target } from "../../support/rawClient.js"
 import { waitFor } from "../../support/wait.js"
 import { limit, onLeave } from "./sharedServer.js"
@@ -49,26 +51,28 @@ const slow = () => {
   return { node, release: () => release() }
 }
 
-const places: Record<
-  string,
-  { readonly first: Net.ListenOptions; readonly next: Net.ListenOptions; readonly host: string }
-> = {
+interface Place {
+  readonly first: Net.ListenOptions
+  readonly next: Net.ListenOptions
+  readonly host: string
+}
+
+const places: Readonly<Record<string, Place>> = {
   "an address": { first: { host: "127.0.0.1" }, next: { host: "127.0.0.1" }, host: "127.0.0.1" },
   "a name": { first: { host: "localhost" }, next: { host: "localhost" }, host: "localhost" },
   "all addresses": { first: {}, next: {}, host: "127.0.0.1" },
   "all of IPv4": { first: { host: "0.0.0.0" }, next: { host: "0.0.0.0" }, host: "127.0.0.1" },
-  "IPv6": { first: { host: "::1" }, next: { host: "0:0:0:0:0:0:0:1" }, host: "::1" },
   "all addresses, and then one": { first: {}, next: { host: "127.0.0.1" }, host: "127.0.0.1" },
   "one, and then all addresses": { first: { host: "127.0.0.1" }, next: {}, host: "127.0.0.1" },
   "all of IPv4, and then all": { first: { host: "0.0.0.0" }, next: {}, host: "127.0.0.1" }
 }
 
-const hasIpv6 = await canListenOn("::1")
+const ofIpv6 = { first: { host: "::1" }, next: { host: "0:0:0:0:0:0:0:1" }, host: "::1" }
 
 for (const [lameDuck, moment] of [[0, "a shutdown"], [300, "a lame duck"]] as const) {
   describe(`in the turn in which ${moment} begins`, () => {
-    for (const [what, { first, host, next }] of Object.entries(places)) {
-      it.skipIf(host === "::1" && !hasIpv6)(`${what} can be listened on again`, async () => {
+    const again = (what: string, { first, host, next }: Place) =>
+      it(`${what} can be listened on again`, async () => {
         const { node: old, release } = slow()
         await listening(old, { port: 0, ...first })
         const port = portOf(old)
@@ -85,7 +89,8 @@ for (const [lameDuck, moment] of [[0, "a shutdown"], [300, "a lame duck"]] as co
         expect(await shutdown).toMatchObject({ outcome: "Drained", served: 1 })
         expect(await ask({ host, port })).toBe("new")
       })
-    }
+    for (const [what, place] of Object.entries(places)) again(what, place)
+    describeUnless(noIpv6, "with IPv6", () => void again("an address", ofIpv6))
 
     it("a path can be listened on again", async () => {
       const path = join(tmpdir(), `quiesce-again-${process.pid}-${lameDuck}.sock`)

@@ -5,18 +5,16 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, LogLevel } from "effect"
 import { createServer, type Server as NodeServer } from "node:http"
 import { NodeHttpServer, Server } from "../../../src/index.js"
-import { canListenOn, portOf } from "../../support/nodeServer.js"
+import { describeUnless } from "../../support/describeWith.js"
+import { noIpv6 } from "../../support/ipv6.js"
+import { portOf } from "../../support/nodeServer.js"
 import { collectLog } from "../telemetry/collectLog.js"
-
-const hasIpv6 = await canListenOn("::")
-
-const hosts = [["0.0.0.0", "0.0.0.0"], ...(hasIpv6 ? [["::", "[::]"], ["::1", "[::1]"]] as const : [])] as const
 
 /** The port is written as `port`. */
 const text = (node: NodeServer, address: Parameters<typeof HttpServer.formatAddress>[0]) =>
   HttpServer.formatAddress(address).replace(String(portOf(node)), "port")
 
-describe.each(hosts)("a server that listens on %s", (host, written) => {
+const listeningOn = (host: string, written: string) => () => {
   it.scoped("is called by that in its log, and its address is Node's own", () => {
     const log = collectLog(LogLevel.Debug)
     return Effect.gen(function*() {
@@ -44,4 +42,10 @@ describe.each(hosts)("a server that listens on %s", (host, written) => {
       const stock = yield* Stock.make(() => theirs, { host, port: 0 })
       assert.strictEqual(text(ours, server.address), text(theirs, stock.address))
     }))
+}
+
+describe("a server that listens on 0.0.0.0", listeningOn("0.0.0.0", "0.0.0.0"))
+describeUnless(noIpv6, "with IPv6", () => {
+  describe("a server that listens on ::", listeningOn("::", "[::]"))
+  describe("a server that listens on ::1", listeningOn("::1", "[::1]"))
 })
