@@ -90,7 +90,9 @@ for (const [lameDuck, moment] of [[0, "a shutdown"], [300, "a lame duck"]] as co
         expect(await ask({ host, port })).toBe("new")
       })
     for (const [what, place] of Object.entries(places)) again(what, place)
-    describeUnless(noIpv6, "with IPv6", () => void again("an address", ofIpv6))
+    describeUnless(noIpv6, "with IPv6", () => {
+      again("an address", ofIpv6)
+    })
 
     it("a path can be listened on again", async () => {
       const path = join(tmpdir(), `quiesce-again-${process.pid}-${lameDuck}.sock`)
