@@ -8,6 +8,7 @@
  * | `/events` | what changes of that page, as an event stream |
  * | `/livez` `/readyz` `/startupz` | as `Health`, and why a check fails |
  * | `/metrics` | Effect's metrics, for Prometheus (text 0.0.4, or OpenMetrics 1.0 for those who accept it) |
+ * | `/status` | where the server is, and what it waits for: hooks, background work, the time that is left: JSON ({@link AdminStatus}) |
  * | `/connections` | who is connected, doing what, since when: JSON |
  * | `/requests` | the requests in flight, the oldest first: JSON |
  *
@@ -64,6 +65,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Http from "node:http"
 import * as Health from "./Health.js"
+import { oneServer } from "./internal/admin/administered.js"
 import { isAllowedHosts, isOwnHost, misdirected } from "./internal/admin/hosts.js"
 import { adminRoutes } from "./internal/admin/pages.js"
 import { toPlatformAddress } from "./internal/effect/address.js"
@@ -78,6 +80,8 @@ import { beside } from "./internal/server/beside.js"
 import type * as Listener from "./Listener.js"
 import { Server } from "./Server.js"
 import type { Phase } from "./Shutdown.js"
+
+export type { AdminStatus } from "./internal/model/adminStatus.js"
 
 /**
  * Where to listen: `port` (and `host`, default `127.0.0.1`), or `path` for a Unix socket, or `fd`.
@@ -112,7 +116,7 @@ export interface Options extends Listener.Options, RouterOptions {
 export interface RouterOptions {
   /** Say why a check has failed. Default: true, here. */
   readonly reasons?: boolean | undefined
-  /** Show the query of each path in `/connections` and `/requests`. It may hold secrets. Default: false. */
+  /** Show the query of each path. It may hold secrets. Default: false. */
   readonly showQuery?: boolean | undefined
 }
 
@@ -213,7 +217,11 @@ const routes = (
   const wrong = notBoolean(options)
   if (wrong !== undefined) throw new InvalidPolicy({ field: wrong[0], value: wrong[1], expected: "true, or false" })
   const { reasons = true, showQuery = false } = options
-  const { actions, events, pages } = adminRoutes(Health.Health, { ...own, reasons, showQuery })
+  const { actions, events, pages } = adminRoutes(Effect.map(Server, oneServer), Health.Health, {
+    ...own,
+    reasons,
+    showQuery
+  })
   return [...pages.map(routeOf), eventsRouteOf(events), ...actions.map(actionRouteOf)]
 }
 

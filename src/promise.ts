@@ -46,6 +46,7 @@ import * as RealTime from "./internal/effect/realTime.js"
 import * as Health from "./internal/health/health.js"
 import * as Line from "./internal/log/line.js"
 import { holdOutputs } from "./internal/log/outputs.js"
+import type { AdminStatus } from "./internal/model/adminStatus.js"
 import { FinallyTimedOut } from "./internal/model/finallyTimedOut.js"
 import type { Successor } from "./internal/model/handoff.js"
 import { HandoffFailed } from "./internal/model/handoffFailed.js"
@@ -75,7 +76,6 @@ import * as HandingOver from "./internal/promise/handingOver.js"
 import { asidesOf, handoffOptions } from "./internal/promise/handingOver.js"
 import * as HealthAndMetrics from "./internal/promise/healthAndMetrics.js"
 import { failuresOf, type LastTask } from "./internal/promise/lastTasks.js"
-import { plainReport } from "./internal/promise/plainReport.js"
 import * as Workers from "./internal/promise/plainWorkers.js"
 import { logging } from "./internal/promise/promiseLog.js"
 import { finallyLimit, look, signalNames, validateHook } from "./internal/promise/promiseOptions.js"
@@ -85,6 +85,7 @@ import * as internal from "./internal/server/make.js"
 import { begins, isOver, settle } from "./internal/signals/processEnd.js"
 import { Program, ProgramService } from "./internal/signals/program.js"
 import { exitCodeOf, listen } from "./internal/signals/signals.js"
+import { plainReport } from "./internal/telemetry/plainReport.js"
 import { viewOf } from "./internal/telemetry/telemetry.js"
 import { ListenError } from "./Listener.js"
 import { make, type ServerService } from "./Server.js"
@@ -94,6 +95,7 @@ import * as Systemd from "./Systemd.js"
 
 export type {
   AdminOptions,
+  AdminStatus,
   AgentCheckOptions,
   Answer,
   CheckOptions,

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto"
 import * as Line from "../log/line.js"
 import { type Page, type Posted, textPage } from "../model/page.js"
-import { Server } from "../model/server.js"
+import type { Administered } from "./administered.js"
 
 export const makeToken = (): string => randomBytes(18).toString("base64url")
 
@@ -30,7 +30,7 @@ const digest = (text: string) => createHash("sha256").update(text).digest()
 const isSame = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b))
 
 /** Starts draining, and sends the browser back to the page. */
-export const drainNow = (posted: Posted, token: string): Effect.Effect<Page, never, Server> => {
+export const drainNow = (of: Administered, posted: Posted, token: string): Effect.Effect<Page> => {
   const why = refusal(posted, token)
   const { remoteAddress } = posted
   if (why !== undefined) {
@@ -40,12 +40,11 @@ export const drainNow = (posted: Posted, token: string): Effect.Effect<Page, nev
     )
   }
   return Effect.gen(function*() {
-    const server = yield* Server
     yield* Line.info(`Draining now, as ${remoteAddress} has asked for on the admin page`, {
       event: "DrainRequested",
       remoteAddress
     })
-    yield* server.drainNow
+    yield* of.drainNow
     return { ...textPage(303, "Draining.\n"), headers: { "cache-control": "no-store", location: "./" } }
   })
 }

@@ -4,7 +4,7 @@
 import * as Effect from "effect/Effect"
 import { createHash } from "node:crypto"
 import type { Asked, Page } from "../model/page.js"
-import { Server } from "../model/server.js"
+import type { Administered } from "./administered.js"
 import { type Html, html, nothing, raw } from "./html.js"
 import { type Overview, overview } from "./overview.js"
 import { pageScript } from "./pageScript.js"
@@ -15,6 +15,7 @@ const pages = [
   ["livez", "is the process alive"],
   ["readyz", "may traffic be sent to it"],
   ["startupz", "has it started"],
+  ["status", "where it is, and what it waits for: hooks, background work, the time that is left"],
   ["metrics", "metrics, for Prometheus"],
   ["connections", "who is connected, doing what, since when"],
   ["requests", "the requests in flight, the oldest first"]
@@ -44,21 +45,22 @@ const headers = {
 }
 
 export interface IndexOptions {
+  readonly of: Administered
   readonly show: (path: string) => string
   /** The token of the actions, where they are allowed. */
   readonly token: string | undefined
 }
 
 /** HTML to a browser, and lines to whoever does not ask for it. */
-export const index = ({ show, token }: IndexOptions) => ({ accept, url }: Asked): Effect.Effect<Page, never, Server> =>
+export const index = ({ of, show, token }: IndexOptions) => ({ accept, url }: Asked): Effect.Effect<Page> =>
   accept.includes("text/html")
-    ? Effect.map(overview(show), (seen) => ({
+    ? Effect.map(overview(of, show), (seen) => ({
       status: 200,
       contentType: "text/html; charset=utf-8",
       headers,
       body: document(seen, baseOf(url), token)
     }))
-    : Effect.map(Effect.flatMap(Server, ({ phase }) => phase.get), (phase) => ({
+    : Effect.map(of.phase, (phase) => ({
       status: 200,
       contentType: "text/plain",
       headers,

@@ -3,8 +3,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { Server } from "../model/server.js"
 import { clearTimeout, setTimeout } from "../node/timers.js"
+import type { Administered } from "./administered.js"
 import { overview } from "./overview.js"
 import { type PageState, partIds, stateOf } from "./parts.js"
 
@@ -21,11 +21,12 @@ export interface Viewers {
 
 /** What the page gets; `undefined`: too many watch. `ended` suspends until the listener answers no more. */
 export const events = (
+  of: Administered,
   viewers: Viewers,
   show: (path: string) => string,
-  ended: Effect.Effect<void, never, Server>
-): Effect.Effect<Stream.Stream<string> | undefined, never, Server> =>
-  Effect.map(Effect.context<Server>(), (context) => {
+  ended: Effect.Effect<void>
+): Effect.Effect<Stream.Stream<string> | undefined> =>
+  Effect.sync(() => {
     if (viewers.count >= viewersLimit) return undefined
     let last: PageState | undefined
     let isOver = false
@@ -37,18 +38,18 @@ export const events = (
       })
     )
     const next = Effect.gen(function*() {
-      if (last !== undefined) yield* untilNext(last.phase === "Serving", over)
+      if (last !== undefined) yield* untilNext(of, last.phase === "Serving", over)
       // others have begun since it was let in
       else if (viewers.count >= viewersLimit) return `${first}\n`
       else {
         viewers.count++
         isCounted = true
       }
-      const state = stateOf(yield* overview(show), isOver)
+      const state = stateOf(yield* overview(of, show), isOver)
       const text = written(last, state)
       last = state
       return text
-    }).pipe(Effect.provide(context))
+    })
     return Stream.repeatEffect(next).pipe(
       Stream.takeUntil(() => isOver || !isCounted),
       Stream.ensuring(Effect.sync(() => {
@@ -58,15 +59,18 @@ export const events = (
   })
 
 /** In a handler that nothing interrupts, too: the racers must be. */
-const untilNext = (isServing: boolean, over: Effect.Effect<void, never, Server>): Effect.Effect<void, never, Server> =>
-  Effect.flatMap(Server, ({ shuttingDown }) =>
+const untilNext = (
+  { shuttingDown }: Administered,
+  isServing: boolean,
+  over: Effect.Effect<void>
+): Effect.Effect<void> =>
+  Effect.raceFirst(
+    Effect.interruptible(pause(isServing ? servingMillis : stoppingMillis)),
     Effect.raceFirst(
-      Effect.interruptible(pause(isServing ? servingMillis : stoppingMillis)),
-      Effect.raceFirst(
-        Effect.interruptible(over),
-        Effect.interruptible(isServing ? shuttingDown : Effect.never)
-      )
-    ))
+      Effect.interruptible(over),
+      Effect.interruptible(isServing ? shuttingDown : Effect.never)
+    )
+  )
 
 /** Whoever looks on keeps no process alive. */
 const pause = (millis: number): Effect.Effect<void> =>

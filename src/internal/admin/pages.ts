@@ -1,5 +1,6 @@
 /**
- * What an admin listener shows of a server: its connections, the requests in flight, and its metrics.
+ * What an admin listener shows of a server, or of all those of a process: where it is, its connections, the requests in
+ * flight, and its metrics.
  */
 import * as Effect from "effect/Effect"
 import { monotonicMillis } from "../effect/clock.js"
@@ -8,13 +9,15 @@ import { healthPages } from "../health/healthPages.js"
 import type { Connection } from "../model/connection.js"
 import type { HealthService } from "../model/health.js"
 import type { ActionRoute, Asked, EventsRoute, Page, PageRoute } from "../model/page.js"
-import { Server } from "../model/server.js"
+import type { ServerService } from "../model/server.js"
 import { clip } from "../model/text.js"
 import * as Prometheus from "../telemetry/prometheus.js"
 import { viewOf } from "../telemetry/telemetry.js"
+import type { Administered } from "./administered.js"
 import { drainNow, makeToken } from "./drainAction.js"
 import { index } from "./indexPage.js"
 import { events, type Viewers } from "./live.js"
+import { status } from "./statusPage.js"
 
 /** Without the query: it may be a secret, and a label is kept for as long as the metrics are. */
 const pathname = (path: string): string => path.split("?", 1)[0] ?? path
@@ -56,36 +59,47 @@ const inFlight = (connections: ReadonlyArray<Connection>, now: number): Readonly
 const unlisted = (connections: ReadonlyArray<Connection>): number =>
   connections.reduce((all, { moreInFlight = 0 }) => all + moreInFlight, 0)
 
-const connections = (showQuery: boolean) =>
+/** Tells the servers of one process apart, where there are several. */
+const serverLabel = (of: Administered, server: ServerService): { readonly server?: string } => {
+  const name = viewOf(server)?.telemetry.name
+  return name === undefined || of.servers().length === 1 ? {} : { server: name }
+}
+
+const connections = (of: Administered, show: (path: string) => string) =>
   Effect.gen(function*() {
-    const show = shown(showQuery)
-    const server = yield* Server
     const now = yield* currentTime
-    return json({
-      phase: yield* server.phase.get,
-      connections: (yield* server.connections).map(({ connectedAt, inFlight, stateSince, ...connection }) => ({
-        ...connection,
-        ageMillis: now - connectedAt,
-        stateMillis: now - stateSince,
-        inFlight: inFlight.map(({ path, since, ...request }) => ({
-          ...request,
-          path: show(path),
-          ageMillis: now - since
-        }))
-      }))
-    })
+    const connections = yield* Effect.forEach(of.servers(), (server) =>
+      Effect.map(server.connections, (connections) =>
+        connections.map(({ connectedAt, inFlight, stateSince, ...connection }) => ({
+          ...serverLabel(of, server),
+          ...connection,
+          ageMillis: now - connectedAt,
+          stateMillis: now - stateSince,
+          inFlight: inFlight.map(({ path, since, ...request }) => ({
+            ...request,
+            path: show(path),
+            ageMillis: now - since
+          }))
+        }))))
+    return json({ phase: yield* of.phase, connections: connections.flat() })
   })
 
-const requests = (showQuery: boolean) =>
+const requests = (of: Administered, show: (path: string) => string) =>
   Effect.gen(function*() {
-    const show = shown(showQuery)
-    const server = yield* Server
     const now = yield* currentTime
-    const connections = yield* server.connections
-    const more = unlisted(connections)
+    const all = yield* Effect.forEach(of.servers(), (server) =>
+      Effect.map(server.connections, (connections) => ({
+        requests: inFlight(connections, now).map((request) => ({
+          ...serverLabel(of, server),
+          ...request,
+          path: show(request.path)
+        })),
+        more: unlisted(connections)
+      })))
+    const more = all.reduce((sum, { more }) => sum + more, 0)
     return json({
-      phase: yield* server.phase.get,
-      requests: inFlight(connections, now).map((request) => ({ ...request, path: show(request.path) })),
+      phase: yield* of.phase,
+      requests: all.flatMap(({ requests }) => requests).sort((a, b) => b.ageMillis - a.ageMillis),
       ...(more > 0 ? { more } : undefined)
     })
   })
@@ -116,47 +130,55 @@ const oldestOfEach = (oldestFirst: ReadonlyArray<InFlight>): ReadonlyArray<InFli
 }
 
 /** The requests that a shutdown waits for. In the registry, each would leave its labels behind for ever. */
-const waitedFor = Effect.gen(function*() {
-  const server = yield* Server
-  const phase = yield* server.phase.get
-  if (phase === "Serving") return []
-  const connections = yield* server.connections
-  const requests = inFlight(connections, yield* currentTime)
-  const name = viewOf(server)?.telemetry.name
-  const own = name === undefined ? [] : [["server", name]] as const
-  return [
-    Prometheus.gauge(
-      "quiesce_shutdown_waiting_requests",
-      "Requests in flight that the shutdown waits for",
-      [{ labels: own, value: requests.length + unlisted(connections) }]
-    ),
-    Prometheus.gauge(
-      "quiesce_shutdown_waiting_request_age_seconds",
-      `Age of the requests in flight that the shutdown waits for, the ${named} oldest`,
-      oldestOfEach(requests).slice(0, named).map(({ ageMillis, connection, method, path, remoteAddress, stream }) => ({
-        labels: [
-          ...own,
-          ["connection", String(connection)],
-          ...(stream === undefined ? [] : [["stream", String(stream)]] as const),
-          ["method", methodLabel(method)],
-          ["path", clip(pathname(path), pathLimit)],
-          ["remote_address", remoteAddress]
-        ],
-        value: ageMillis / 1000
-      }))
-    )
-  ]
-})
-
-/** All metrics of the process, as text. */
-export const metricsText = (format: Prometheus.Format): Effect.Effect<string, never, Server> =>
+const waitedFor = (of: Administered) =>
   Effect.gen(function*() {
-    return Prometheus.render([...Prometheus.ofRegistry(yield* registrySnapshot), ...yield* waitedFor], format)
+    if ((yield* of.phase) === "Serving") return []
+    const now = yield* currentTime
+    const all = yield* Effect.forEach(of.servers(), (server) =>
+      Effect.map(server.connections, (connections) => {
+        const name = viewOf(server)?.telemetry.name
+        return {
+          own: name === undefined ? [] : [["server", name]] as const,
+          requests: inFlight(connections, now),
+          more: unlisted(connections)
+        }
+      }))
+    return [
+      Prometheus.gauge(
+        "quiesce_shutdown_waiting_requests",
+        "Requests in flight that the shutdown waits for",
+        all.map(({ more, own, requests }) => ({ labels: own, value: requests.length + more }))
+      ),
+      Prometheus.gauge(
+        "quiesce_shutdown_waiting_request_age_seconds",
+        `Age of the requests in flight that the shutdown waits for, the ${named} oldest`,
+        all.flatMap(({ own, requests }) => oldestOfEach(requests).map((request) => ({ own, request })))
+          .sort((a, b) => b.request.ageMillis - a.request.ageMillis)
+          .slice(0, named)
+          .map(({ own, request: { ageMillis, connection, method, path, remoteAddress, stream } }) => ({
+            labels: [
+              ...own,
+              ["connection", String(connection)],
+              ...(stream === undefined ? [] : [["stream", String(stream)]] as const),
+              ["method", methodLabel(method)],
+              ["path", clip(pathname(path), pathLimit)],
+              ["remote_address", remoteAddress]
+            ],
+            value: ageMillis / 1000
+          }))
+      )
+    ]
   })
 
-const metrics = ({ accept }: Asked): Effect.Effect<Page, never, Server> => {
+/** All metrics of the process, as text. */
+export const metricsText = (of: Administered, format: Prometheus.Format): Effect.Effect<string> =>
+  Effect.gen(function*() {
+    return Prometheus.render([...Prometheus.ofRegistry(yield* registrySnapshot), ...yield* waitedFor(of)], format)
+  })
+
+const metrics = (of: Administered, { accept }: Asked): Effect.Effect<Page> => {
   const format = /\bapplication\/openmetrics-text\b/i.test(accept) ? "openmetrics" : "text"
-  return Effect.map(metricsText(format), (body) => ({
+  return Effect.map(metricsText(of, format), (body) => ({
     status: 200,
     contentType: Prometheus.contentType[format],
     headers: {},
@@ -165,35 +187,50 @@ const metrics = ({ accept }: Asked): Effect.Effect<Page, never, Server> => {
 }
 
 export interface AdminRoutes<R> {
-  readonly pages: ReadonlyArray<PageRoute<R | Server>>
-  readonly events: EventsRoute<Server>
-  readonly actions: ReadonlyArray<ActionRoute<Server>>
+  readonly pages: ReadonlyArray<PageRoute<R>>
+  readonly events: EventsRoute<R>
+  readonly actions: ReadonlyArray<ActionRoute<R>>
 }
 
-export interface AdminRoutesOptions {
+export interface AdminRoutesOptions<R> {
   readonly actions: boolean
   readonly reasons: boolean
   readonly showQuery: boolean
   /** Suspends until these pages are answered no more. */
-  readonly ended: Effect.Effect<void, never, Server>
+  readonly ended: Effect.Effect<void, never, R>
 }
 
-export const adminRoutes = <R>(
-  health: Effect.Effect<HealthService, never, R>,
-  { actions, ended, reasons, showQuery }: AdminRoutesOptions
-): AdminRoutes<R> => {
+export const adminRoutes = <R1, R2>(
+  administered: Effect.Effect<Administered, never, R1>,
+  health: Effect.Effect<Pick<HealthService, "probe">, never, R2>,
+  { actions, ended, reasons, showQuery }: AdminRoutesOptions<R1>
+): AdminRoutes<R1 | R2> => {
   const token = actions ? makeToken() : undefined
   const viewers: Viewers = { count: 0 }
   const show = shown(showQuery)
+  const page =
+    (page: (of: Administered, asked: Asked) => Effect.Effect<Page>) => (asked: Asked): Effect.Effect<Page, never, R1> =>
+      Effect.flatMap(administered, (of) => page(of, asked))
   return {
     pages: [
       ...healthPages(health, { reasons }),
-      { path: "/", page: index({ show, token }) },
-      { path: "/metrics", page: metrics },
-      { path: "/connections", page: () => connections(showQuery) },
-      { path: "/requests", page: () => requests(showQuery) }
+      { path: "/", page: page((of, asked) => index({ of, show, token })(asked)) },
+      { path: "/status", page: page((of) => Effect.map(status(of, show), json)) },
+      { path: "/metrics", page: page(metrics) },
+      { path: "/connections", page: page((of) => connections(of, show)) },
+      { path: "/requests", page: page((of) => requests(of, show)) }
     ],
-    events: { path: "/events", events: events(viewers, show, ended) },
-    actions: token === undefined ? [] : [{ path: "/drain", act: (posted) => drainNow(posted, token) }]
+    events: {
+      path: "/events",
+      events: Effect.flatMap(
+        administered,
+        (of) =>
+          Effect.flatMap(Effect.context<R1>(), (context) => events(of, viewers, show, Effect.provide(ended, context)))
+      )
+    },
+    actions: token === undefined ? [] : [{
+      path: "/drain",
+      act: (posted) => Effect.flatMap(administered, (of) => drainNow(of, posted, token))
+    }]
   }
 }

@@ -12,7 +12,7 @@ const probes = [["live", "livez"], ["ready", "readyz"], ["startup", "startupz"]]
 const routeOptionNames = Object.keys({ reasons: true } satisfies { readonly [K in keyof RouteOptions]-?: true })
 
 export const healthPages = <R>(
-  health: Effect.Effect<HealthService, never, R>,
+  health: Effect.Effect<Pick<HealthService, "probe">, never, R>,
   options: RouteOptions
 ): ReadonlyArray<PageRoute<R>> => {
   assertNames("options", options, routeOptionNames)
@@ -31,7 +31,7 @@ export const healthPages = <R>(
 }
 
 const answerAll = (
-  health: HealthService,
+  health: Pick<HealthService, "probe">,
   probe: Probe,
   name: string,
   reasons: boolean,
@@ -50,7 +50,12 @@ const answerAll = (
   })
 }
 
-const answerOne = (health: HealthService, probe: Probe, name: string, reasons: boolean): Effect.Effect<Page> =>
+const answerOne = (
+  health: Pick<HealthService, "probe">,
+  probe: Probe,
+  name: string,
+  reasons: boolean
+): Effect.Effect<Page> =>
   Effect.map(health.probe(probe, { only: [name] }), ({ checks: [check] }) => {
     if (check === undefined) return textPage(404, "404 page not found\n")
     const page = announced([check])

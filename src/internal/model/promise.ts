@@ -98,7 +98,7 @@ export interface AdminOptions {
   readonly actions?: boolean | undefined
   /** Say why a check has failed. Default: true. */
   readonly reasons?: boolean | undefined
-  /** Show the query of each path in `/connections` and `/requests`. It may hold secrets. Default: false. */
+  /** Show the query of each path. It may hold secrets. Default: false. */
   readonly showQuery?: boolean | undefined
 }
 

@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { oneServer } from "../admin/administered.js"
 import { adminRoutes, metricsText } from "../admin/pages.js"
 import { noLabels, withLabels } from "../effect/metrics.js"
 import { agentLine } from "../health/agentCheck.js"
@@ -11,7 +12,7 @@ import * as Line from "../log/line.js"
 import type { InvalidPolicy } from "../model/errors.js"
 import type { HealthService } from "../model/health.js"
 import type { AdminOptions, AgentCheckOptions, Server as PlainServer } from "../model/promise.js"
-import { Server, type ServerService } from "../model/server.js"
+import type { ServerService } from "../model/server.js"
 import * as Given from "../policy/validateFunction.js"
 import { Sampler } from "../telemetry/sampler.js"
 import type { WatchedServer } from "../telemetry/telemetry.js"
@@ -43,6 +44,7 @@ export const make = ({ admin, agentCheck, health, listen, view, register, run, s
 }): HealthAndMetrics => {
   const sample = sampling(view)
   const given = Effect.succeed(health)
+  const administered = oneServer(server)
   const aside = listen ?? Admin.alone((error) => {
     const message =
       "The system could not accept a connection to the admin listener or the agent check; the server goes on"
@@ -52,13 +54,12 @@ export const make = ({ admin, agentCheck, health, listen, view, register, run, s
   const listener = admin === undefined ? undefined : Admin.listen(
     admin,
     answerAdmin(
-      adminRoutes(given, {
+      adminRoutes(Effect.succeed(administered), given, {
         actions: admin.actions ?? false,
         ended: ended.await,
         reasons: admin.reasons ?? true,
         showQuery: admin.showQuery ?? false
       }),
-      server,
       sample,
       run
     ),
@@ -78,7 +79,7 @@ export const make = ({ admin, agentCheck, health, listen, view, register, run, s
     },
     probe: (probe) => run(health.probe(probe)),
     health: answerWith(healthPages(given, { reasons: false }), run),
-    metrics: () => run(Effect.zipRight(sample, Effect.provideService(metricsText("text"), Server, server))),
+    metrics: () => run(Effect.zipRight(sample, metricsText(administered, "text"))),
     admin: listener?.address,
     agentCheck: agent?.address,
     stop: () => {

@@ -16,35 +16,32 @@ import {
   tooManyWatch
 } from "../model/page.js"
 import type { PlainHandler } from "../model/promise.js"
-import { Server, type ServerService } from "../model/server.js"
 import { answerWith, failed, type Run, write } from "./nodePages.js"
 
 export const answerAdmin = (
   { actions, events, pages }: AdminRoutes<never>,
-  server: ServerService,
   /** Goes before each page. */
   before: Effect.Effect<void>,
   run: Run
 ): PlainHandler => {
-  const provided = <A>(effect: Effect.Effect<A, never, Server>) => Effect.provideService(effect, Server, server)
   const answerPage = answerWith(
     pages.map(({ page, path }) => ({
       path,
-      page: (asked) => Effect.zipRight(before, provided(page(asked)))
+      page: (asked) => Effect.zipRight(before, page(asked))
     })),
     run
   )
   return (request, response) => {
     const [path] = (request.url ?? "").split("?", 1)
     const action = actions.find((action) => request.method === "POST" && action.path === path)
-    if (action !== undefined) return void run(provided(act(action, request, response)))
-    if (request.method === "GET" && events.path === path) return void run(provided(tell(events, response)))
+    if (action !== undefined) return void run(act(action, request, response))
+    if (request.method === "GET" && events.path === path) return void run(tell(events, response))
     return answerPage(request, response)
   }
 }
 
 /** Until it ends, or the client leaves. */
-const tell = ({ events }: EventsRoute<Server>, response: Http.ServerResponse): Effect.Effect<void, never, Server> =>
+const tell = ({ events }: EventsRoute<never>, response: Http.ServerResponse): Effect.Effect<void> =>
   Effect.flatMap(events, (stream) => {
     if (stream === undefined) return Effect.sync(() => write(response, tooManyWatch))
     response.writeHead(200, { ...eventStream.headers, "content-type": eventStream.contentType })
@@ -78,10 +75,10 @@ const gone = ({ req: { socket } }: Http.ServerResponse): Effect.Effect<void> =>
 const waiting = new WeakMap<Net.Socket, Set<() => void>>()
 
 const act = (
-  { act }: ActionRoute<Server>,
+  { act }: ActionRoute<never>,
   request: Http.IncomingMessage,
   response: Http.ServerResponse
-): Effect.Effect<void, never, Server> => {
+): Effect.Effect<void> => {
   const length = Number(request.headers["content-length"] ?? Number.NaN)
   if (!(length <= formLimit)) return Effect.sync(() => write(response, formTooLong))
   // a socket that has gone has none

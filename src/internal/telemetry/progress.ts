@@ -4,6 +4,7 @@
  */
 import { remoteAddressOf, type TrackedConnection } from "../core/connection.js"
 import type { Exchange } from "../core/exchange.js"
+import type { Phase } from "../model/policy.js"
 import { clip, printMillis } from "../model/text.js"
 import type { WatchedServer } from "./telemetry.js"
 
@@ -43,6 +44,8 @@ export interface Progress {
   readonly left: number
   /** Milliseconds that are left after the lame duck, while it lasts. */
   readonly then: number | undefined
+  /** That of the server. */
+  readonly phase: Phase
 }
 
 /** Looks at all connections, and at the oldest `limit` requests more closely. */
@@ -88,7 +91,33 @@ export const progressOf = (server: WatchedServer, limit: number): Progress => {
     left: isLameDuck || phase === "Draining"
       ? (isLameDuck ? phaseSince + policy.lameDuck : Math.max(phaseSince, server.boundedSince()) + policy.timeout) - now
       : Number.POSITIVE_INFINITY,
-    then: isLameDuck ? policy.timeout : undefined
+    then: isLameDuck ? policy.timeout : undefined,
+    phase
+  }
+}
+
+/** What several servers do, as one: their time is that of those which are in `phase`. */
+export const allProgress = (all: ReadonlyArray<Progress>, phase: Phase, limit: number): Progress => {
+  const sum = (of: (progress: Progress) => number) => all.reduce((sum, progress) => sum + of(progress), 0)
+  const byState: Record<string, number> = {}
+  for (const [state, n] of all.flatMap((progress) => Object.entries(progress.byState))) {
+    byState[state] = (byState[state] ?? 0) + n
+  }
+  const inPhase = all.filter((progress) => progress.phase === phase)
+  return {
+    connections: sum(({ connections }) => connections),
+    byState,
+    oldest: all.flatMap(({ oldest }) => oldest).sort((a, b) => b.ageMillis - a.ageMillis).slice(0, limit),
+    inFlight: sum(({ inFlight }) => inFlight),
+    handlers: sum(({ handlers }) => handlers),
+    finalizers: sum(({ finalizers }) => finalizers),
+    hooks: all.flatMap(({ hooks }) => hooks).slice(0, limit),
+    hooksRunning: sum(({ hooksRunning }) => hooksRunning),
+    background: all.flatMap(({ background }) => background).slice(0, limit),
+    backgroundNames: sum(({ backgroundNames }) => backgroundNames),
+    left: inPhase.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...inPhase.map(({ left }) => left)),
+    then: inPhase.find(({ then }) => then !== undefined)?.then,
+    phase
   }
 }
 

@@ -139,7 +139,7 @@ describe("the index", () => {
       const plain = yield* ask(admin, "/", "Host: localhost")
       expect(plain.status).toBe(200)
       const paths = [...plain.body.matchAll(/^\/(\w+): /gm)].map(([, path]) => path)
-      expect(paths).toEqual(["livez", "readyz", "startupz", "metrics", "connections", "requests"])
+      expect(paths).toEqual(["livez", "readyz", "startupz", "status", "metrics", "connections", "requests"])
       expect(plain.body).toMatch(/^Serving\n/)
       for (const path of paths) expect(yield* ask(admin, `/${path}`, "Host: localhost")).toMatchObject({ status: 200 })
 

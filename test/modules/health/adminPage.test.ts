@@ -10,6 +10,7 @@ import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
 import * as Http from "node:http"
 import { Admin, Health, NodeHttpServer, Server } from "../../../src/index.js"
+import { oneServer } from "../../../src/internal/admin/administered.js"
 import { events } from "../../../src/internal/admin/live.js"
 import { quiesce } from "../../../src/promise.js"
 import * as HttpRouter from "../../support/effect/httpRouter.js"
@@ -325,12 +326,8 @@ describe("the event stream of the page", () => {
     Effect.gen(function*() {
       const server = yield* Server.make()
       const viewers = { count: 0 }
-      const asked = events(viewers, (path) => path, Effect.never)
-      const streams = yield* Effect.provideService(
-        Effect.all(Array.from({ length: 40 }, () => asked)),
-        Server.Server,
-        server
-      )
+      const asked = events(oneServer(server), viewers, (path) => path, Effect.never)
+      const streams = yield* Effect.all(Array.from({ length: 40 }, () => asked))
       expect(streams.every((stream) => stream !== undefined)).toBe(true)
       const closed = yield* Scope.make()
       const began: Array<string> = []
