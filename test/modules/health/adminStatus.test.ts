@@ -58,13 +58,15 @@ describe("/status", () => {
         shutdownMillis: 5000
       })
 
-      yield* TestClock.adjust("15 seconds")
-      yield* untilPhase(server, "Draining")
+      yield* server.drainNow
+      yield* Effect.repeat(status(admin), {
+        until: ({ hooks, phase }) => phase === "Draining" && hooks[1]?.state === "Succeeded"
+      })
       yield* TestClock.adjust("3 seconds")
       expect(yield* status(admin)).toMatchObject({
         phase: "Draining",
         leftMillis: 57_000,
-        shutdownMillis: 23_000,
+        shutdownMillis: 8000,
         hooks: [
           { name: "flush", state: "Running", durationMillis: 3000 },
           { name: "notify", state: "Succeeded", durationMillis: 0 }
