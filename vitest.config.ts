@@ -11,6 +11,7 @@ const src = `${root}src/`
  * its process: such a file has the machine for itself. They run one after the other, after the rest.
  */
 const alone = [
+  "test/adversarial/http2/manySessions.test.ts",
   "test/adversarial/otherCode/oneCtrlC.test.ts",
   "test/adversarial/sharedSockets/passedOn.test.ts",
   "test/check/check.test.ts",

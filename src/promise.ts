@@ -41,7 +41,6 @@ import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
 import { setMaxListeners } from "node:events"
-import { monotonicMillis } from "./internal/effect/clock.js"
 import * as RealTime from "./internal/effect/realTime.js"
 import * as Health from "./internal/health/health.js"
 import * as Line from "./internal/log/line.js"
@@ -285,10 +284,8 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
   })
   begin(Effect.zipRight(server.shuttingDown, Effect.sync(beginsToStop)))
 
-  const clock = sync(Effect.clock)
   let forcedBy: NodeJS.Signals | undefined
   const listening = listen(names, {
-    now: monotonicMillis(clock),
     run: begin,
     log: begin,
     servers: () => [server],

@@ -6,8 +6,8 @@ import * as Exit from "effect/Exit"
 import { isMainThread } from "node:worker_threads"
 import * as Line from "../log/line.js"
 import type { InvalidPolicy } from "../model/errors.js"
-import { machineMillis } from "../node/timers.js"
-import { duplicateWindowMillis, invalid, isKnown } from "../signals/signals.js"
+import { DuplicateWindow } from "../signals/duplicates.js"
+import { invalid, isKnown } from "../signals/signals.js"
 import type { Upgrader } from "./upgrader.js"
 
 /** Those that were asked for, if a process can listen for them. */
@@ -35,7 +35,7 @@ export class HandoffSignals {
   #early: NodeJS.Signals | undefined = undefined
   /** Another hand-over follows the one that is under way. */
   #again = false
-  #countedAt = Number.NEGATIVE_INFINITY
+  readonly #duplicates = new DuplicateWindow()
 
   constructor(upgrader: Upgrader, isSuccessor: boolean, run: (effect: Effect.Effect<void>) => void) {
     this.#upgrader = upgrader
@@ -44,9 +44,8 @@ export class HandoffSignals {
   }
 
   heard(signal: NodeJS.Signals): void {
-    const now = machineMillis()
-    if (this.#upgrader.isUpgrading && isEcho(now, this.#countedAt)) return
-    this.#countedAt = now
+    if (this.#upgrader.isUpgrading && this.#duplicates.isOpen) return
+    this.#duplicates.open()
     if (this.#upgrader.isStarting && this.#isSuccessor) {
       if (this.#early === undefined) this.#run(Line.info(`${signal}: handing over once this process serves`))
       this.#early = signal
@@ -85,9 +84,6 @@ export class HandoffSignals {
     )
   }
 }
-
-/** The same wish, said twice: see {@link duplicateWindowMillis}. */
-export const isEcho = (now: number, countedAt: number): boolean => now - countedAt < duplicateWindowMillis
 
 const passOn = (signal: NodeJS.Signals, pid: number): Effect.Effect<void> =>
   Effect.try(() => process.kill(pid, signal)).pipe(

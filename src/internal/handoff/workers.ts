@@ -5,7 +5,6 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
-import { monotonicMillis } from "../effect/clock.js"
 import { yieldNow } from "../effect/fibers.js"
 import { hasHeardSignal } from "../effect/heardSignal.js"
 import * as RealTime from "../effect/realTime.js"
@@ -13,12 +12,12 @@ import * as Line from "../log/line.js"
 import { InvalidPolicy } from "../model/errors.js"
 import type { WorkersOptions } from "../model/handoff.js"
 import type { HandoffFailed } from "../model/handoffFailed.js"
-import { machineMillis } from "../node/timers.js"
 import { checkNames } from "../policy/optionNames.js"
 import { duration } from "../policy/policy.js"
+import { DuplicateWindow } from "../signals/duplicates.js"
 import { Program, type ProgramWorkers } from "../signals/program.js"
 import { listen as listenForStops, type Listening } from "../signals/signals.js"
-import { chosen, isEcho, listen } from "./handoffSignals.js"
+import { chosen, listen } from "./handoffSignals.js"
 import { WorkerPool } from "./workerPool.js"
 
 export const optionNames = Object.keys(
@@ -44,7 +43,7 @@ export const launchWorkers = (options: WorkersOptions): Effect.Effect<never, Han
     let state: "Starting" | "Serving" | "Ending" = "Starting"
     let rolling: Fiber.RuntimeFiber<void> | undefined
     let again: NodeJS.Signals | undefined
-    let countedAt = Number.NEGATIVE_INFINITY
+    const duplicates = new DuplicateWindow()
     const replace = (signal: NodeJS.Signals): void => {
       rolling = run(
         yieldNow.pipe(
@@ -64,9 +63,8 @@ export const launchWorkers = (options: WorkersOptions): Effect.Effect<never, Han
         const why = state === "Starting" ? "have not started yet" : "shut down"
         return void run(Line.error(`${signal}: not replaced, the workers ${why}`))
       }
-      const now = machineMillis()
-      if (rolling !== undefined && isEcho(now, countedAt)) return
-      countedAt = now
+      if (rolling !== undefined && duplicates.isOpen) return
+      duplicates.open()
       if (rolling === undefined) return replace(signal)
       // some may have been replaced by what is out of date by now
       if (again === undefined) run(Line.info(`${signal}: the workers are replaced once more after this`))
@@ -102,7 +100,6 @@ const stopSignals = ["SIGTERM", "SIGINT"] as const
 const listenForFurther = (workers: ProgramWorkers) =>
   Effect.gen(function*() {
     const program = yield* Program
-    const clock = yield* Effect.clock
     const runtime = yield* RealTime.runtime
     const run = (effect: Effect.Effect<void>) => void Runtime.runFork(runtime)(Effect.interruptible(effect))
     let listening: Listening | undefined
@@ -121,7 +118,6 @@ const listenForFurther = (workers: ProgramWorkers) =>
     return (exit: Exit.Exit<unknown, unknown>) => {
       if (program !== undefined) return
       listening ??= listenForStops(stopSignals, {
-        now: monotonicMillis(clock),
         run,
         log: run,
         servers: () => [],

@@ -10,7 +10,6 @@ import * as RealTime from "../effect/realTime.js"
 import { launchWorkers, optionNames } from "../handoff/workers.js"
 import * as Line from "../log/line.js"
 import type { PlainWorkersOptions } from "../model/promise.js"
-import { machineMillis } from "../node/timers.js"
 import { assertNames } from "../policy/optionNames.js"
 import { begins, isOver, settle } from "../signals/processEnd.js"
 import { Program, ProgramService } from "../signals/program.js"
@@ -31,7 +30,6 @@ export const launch = async (options: PlainWorkersOptions): Promise<void> => {
   )
   const shutdown = {}
   const listening = listen(["SIGTERM", "SIGINT"], {
-    now: machineMillis,
     run,
     log: run,
     servers: () => [],

@@ -1,10 +1,8 @@
 /**
  * A signal shuts down all servers of the process, and after that the program has its turn.
  */
-import * as Effect from "effect/Effect"
-import * as Runtime from "effect/Runtime"
+import type * as Runtime from "effect/Runtime"
 import type * as Net from "node:net"
-import { monotonicMillis } from "../effect/clock.js"
 import * as Line from "../log/line.js"
 import { holdOutputs } from "../log/outputs.js"
 import type { Policy } from "../model/policy.js"
@@ -25,7 +23,6 @@ import { ThreadServers } from "./threadServers.js"
 export class Program {
   readonly #servers: Servers
   readonly #threads: ThreadServers
-  readonly #runtime: Runtime.Runtime<never>
   #listening: Listening | undefined = undefined
   #releaseOutputs = () => {}
   #unwatch: ReadonlyArray<() => void> = []
@@ -36,7 +33,6 @@ export class Program {
   #forcedBy: NodeJS.Signals | undefined
 
   constructor(policy: Policy, resolved: ResolvedPolicy, runtime: Runtime.Runtime<never>) {
-    this.#runtime = runtime
     this.#servers = new Servers(policy, runtime, {
       opened: () => this.#listen(),
       isStopping: this.#isStopping,
@@ -78,7 +74,6 @@ export class Program {
       obeyPm2()
     ]
     this.#listening = listen(HeldSignals.signalNames, {
-      now: monotonicMillis(Runtime.runSync(this.#runtime)(Effect.clock)),
       run,
       log: run,
       servers: () => [...open, ...this.#threads.open()],

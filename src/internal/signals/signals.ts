@@ -8,18 +8,10 @@ import * as Line from "../log/line.js"
 import { InvalidPolicy } from "../model/errors.js"
 import type { Phase } from "../model/policy.js"
 import { watchOwnSignals } from "../node/ownSignals.js"
-import { clearTimeout, setTimeout } from "../node/timers.js"
+import { DuplicateWindow } from "./duplicates.js"
 import { dropRunMain, type Others, othersFor, warningAbout } from "./otherListeners.js"
 import { type Origin, receive, stayInstalled, stopReceiving } from "./processSignals.js"
 import { shared } from "./shared.js"
-
-/**
- * Another signal this soon, of the same name or not, is not meant. npm passes on the SIGINT that its child has had from
- * the terminal (90 ms later, measured), GNU `timeout` sends each signal to its child and to the child's group, and
- * `concurrently -k` sends SIGINT, then SIGTERM, for one Ctrl-C. A person who will not wait, or a supervisor, takes
- * longer.
- */
-export const duplicateWindowMillis = 500
 
 /** What is wrong with a list of signals. */
 export const invalid = (
@@ -57,7 +49,6 @@ export interface Stoppable {
 }
 
 export interface Stop {
-  readonly now: () => number
   readonly run: (effect: Effect.Effect<void>) => void
   readonly log: (line: Effect.Effect<void>) => void
   /** Those that a further signal may cut. */
@@ -84,7 +75,7 @@ export interface Listening {
   readonly first: () => NodeJS.Signals | undefined
   /** Others in the process that handle the signal, and have not sent it again since to say that they are done. */
   readonly others: () => Others
-  /** The shutdown is over: listens on only where others handle the signal, too, and for what is an echo. */
+  /** The shutdown is over: listens on only where others handle the signal, too, and for duplicates. */
   readonly stop: () => void
 }
 
@@ -101,7 +92,7 @@ class Signals implements Listening {
   readonly #names: ReadonlySet<NodeJS.Signals>
   readonly #stop: Stop
   #first: NodeJS.Signals | undefined
-  #countedAt: number
+  readonly #duplicates = new DuplicateWindow()
   /** A further one ends the process. */
   #isLast = false
   #isOver = false
@@ -110,14 +101,15 @@ class Signals implements Listening {
   #raised = 0
   #hasSaidOwn = false
   #unwatch: (() => void) | undefined
-  #echoOver: NodeJS.Timeout | undefined
 
   constructor(signals: ReadonlyArray<NodeJS.Signals>, stop: Stop) {
     this.#names = new Set(signals)
     this.#stop = stop
     this.#first = stop.begun === true ? signals[0] : undefined
-    this.#countedAt = this.#first === undefined ? Number.NEGATIVE_INFINITY : stop.now()
-    this.#unwatch = this.#first === undefined ? undefined : this.#watch()
+    if (this.#first !== undefined) {
+      this.#duplicates.open()
+      this.#unwatch = this.#watch()
+    }
     for (const name of this.#names) receive(name, this.#onSignal)
   }
 
@@ -135,25 +127,23 @@ class Signals implements Listening {
     if (this.#first === undefined || this.#stop.othersWait === true) return this.#unlisten()
     // until the process ends: another one, of theirs, would end it with the code of a signal
     if (this.#others.named.length > this.#raised) return
-    if (!this.#isEcho()) return this.#unlisten()
-    // something may hold the process that long
-    const rest = duplicateWindowMillis - (this.#stop.now() - this.#countedAt)
-    this.#echoOver = setTimeout(this.#unlisten, rest).unref()
+    // something may hold the process until then
     process.once("beforeExit", this.#unlisten)
+    this.#duplicates.whenClosed(this.#unlisten)
   }
 
   readonly #onSignal = (name: NodeJS.Signals, origin: Origin): void => {
     if (this.#first === undefined) return this.#begins(name)
     if (origin !== "Outside") return this.#isOwn(name, origin)
-    if (this.#isEcho()) return
-    this.#countedAt = this.#stop.now()
+    if (this.#duplicates.isOpen) return
+    this.#duplicates.open()
     if (this.#isLast || this.#isOver) return this.#endsProcess(name)
     this.#further(name)
   }
 
   #begins(name: NodeJS.Signals): void {
     this.#first = name
-    this.#countedAt = this.#stop.now()
+    this.#duplicates.open()
     this.#unwatch = this.#watch()
     if (this.#stop.othersWait !== true) this.#others = othersFor(name)
     this.#stop.log(Line.info(`${name}: shutting down`, received(name, "ShutDown")))
@@ -207,10 +197,6 @@ class Signals implements Listening {
     if (process.pid === 1) process.exit(exitCodeOf(name))
   }
 
-  #isEcho(): boolean {
-    return this.#stop.now() - this.#countedAt < duplicateWindowMillis
-  }
-
   #warn(name: NodeJS.Signals, action: Action, message: string): void {
     this.#stop.log(Line.warning(`Another ${name}: ${message}`, received(name, action)))
   }
@@ -222,7 +208,7 @@ class Signals implements Listening {
   readonly #unlisten = (): void => {
     for (const name of this.#names) stopReceiving(name, this.#onSignal)
     this.#unwatch?.()
-    clearTimeout(this.#echoOver)
+    this.#duplicates.dispose()
     process.off("beforeExit", this.#unlisten)
   }
 }

@@ -9,7 +9,7 @@ import { answer, limit, pathOf, register, release, whole, withRequest } from "./
 // Pins internal/node: processEmit
 
 /** The same signal sooner than this is an echo. */
-const afterDuplicateWindow = () => pace(700)
+const afterDuplicateWindow = () => pace(1_000)
 
 describe.concurrent("the program's own listener for a signal", { timeout: 90_000 }, () => {
   for (

@@ -53,7 +53,7 @@ const withRequests = (
   }, start)
 
 /** The same signal sooner than this is an echo. */
-const afterDuplicateWindow = () => pace(700)
+const afterDuplicateWindow = () => pace(1_000)
 
 const draining = "Shutting down: draining for up to 8s; 1 connection open (1 Active)"
 

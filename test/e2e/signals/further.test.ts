@@ -227,6 +227,20 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
   )
 })
 
+describe.concurrent("a duplicate", { timeout: 60_000 }, () => {
+  it(
+    "is one where it came in time, and the process could not read it until later",
+    withRequest("/slow", { policy: minute, busy: true, teardown: true }, async (child, client) => {
+      child.signal("SIGTERM")
+      await child.line("hook", limit)
+      await afterDuplicateWindow()
+      release(child)
+      expect(await answer(client)).toMatchObject({ status: 200, complete: true })
+      expect(await processEnd(child)).toMatchObject({ code: 0, outcome: "Drained", released: ["above", "below"] })
+    })
+  )
+})
+
 describe.concurrent("a signal during start-up", { timeout: 60_000 }, () => {
   for (const signal of ["SIGTERM", "SIGQUIT"] as const) {
     it(

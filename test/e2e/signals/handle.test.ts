@@ -10,13 +10,13 @@ import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
-import * as TestClock from "effect/TestClock"
 import { execFileSync } from "node:child_process"
 import { Server, Shutdown, Signals } from "../../../src/index.js"
 import { processListeners } from "../../support/leaks.js"
 import { real, silent, until, untilPhase } from "../../support/running.js"
+import { afterDuplicateWindow } from "./signalledApp.js"
 
-// SIGUSR2 is nobody else's in a test process. Real signals, under the clock of the test.
+// SIGUSR2 is nobody else's in a test process. Real signals, in real time; the servers have the clock of the test.
 
 const signal = "SIGUSR2"
 const handled = Signals.handle({ signals: [signal] })
@@ -134,10 +134,9 @@ describe("handle", () => {
       const { fiber, server } = yield* launched({ lameDuck: "1 minute" })
       yield* send
       yield* untilPhase(server, "LameDuck")
-      yield* TestClock.adjust("499 millis")
       yield* send
       expect(yield* server.phase.get).toBe("LameDuck")
-      yield* TestClock.adjust("1 millis")
+      yield* Effect.promise(afterDuplicateWindow)
       yield* send
       const report = yield* real("the launch", Fiber.join(fiber))
       expect(report).toMatchObject({ outcome: "Drained" })
@@ -169,14 +168,14 @@ describe("handle", () => {
       // in the order of their scopes
       yield* untilPhase(servers[1]!, "Draining")
       expect(yield* servers[0]!.phase.get).toBe("Serving")
-      yield* TestClock.adjust("1 second")
+      yield* Effect.promise(afterDuplicateWindow)
       yield* send
       const exit = yield* real("the program", Fiber.await(fiber))
       expect(codeOf(exit)).toBe(128 + 12)
       for (const server of servers) expect(yield* server.closed).toMatchObject({ outcome: "Closed" })
     }).pipe(Effect.provide(silent)))
 
-  it.scoped("listens on for an echo of its signal when all is over, and not for longer", () =>
+  it.scoped("listens on for a duplicate of its signal when all is over, and not for longer", () =>
     Effect.gen(function*() {
       let atTheEnd: number | undefined
       const fiber = yield* Effect.fork(Effect.ensuring(

@@ -7,8 +7,8 @@ import type { Options } from "./fixtures/app.js"
 /** Of every wait that takes no time of its own; the machine may be busy. */
 export const limit = 15_000
 
-/** The same signal sooner than this is an echo. */
-export const afterDuplicateWindow = () => pace(700)
+/** The same signal sooner than this is a duplicate. */
+export const afterDuplicateWindow = () => pace(1_000)
 
 export const withApp = (options: Options, use: (child: Child) => Promise<void>) => () =>
   withChild(new URL("fixtures/app.ts", import.meta.url), [JSON.stringify(options)], use)
