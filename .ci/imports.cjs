@@ -22,7 +22,20 @@ const rooms = {
   admin: ["effect", "health", "log", "model", "node", "telemetry"],
   sockets: ["core", "drain", "effect", "log", "model", "node", "policy", "protocol", "server"],
   http: ["core", "drain", "effect", "listener", "log", "model", "node", "protocol", "sockets"],
-  promise: ["admin", "effect", "handoff", "health", "listener", "log", "model", "node", "policy", "signals", "telemetry"],
+  promise: [
+    "admin",
+    "effect",
+    "handoff",
+    "health",
+    "listener",
+    "log",
+    "model",
+    "node",
+    "policy",
+    "server",
+    "signals",
+    "telemetry"
+  ],
   check: ["node"],
   register: ["core", "effect", "listener", "log", "model", "node", "policy", "promise", "server", "signals"]
 }

@@ -33,18 +33,9 @@
  * @module
  */
 
-import * as Cause from "effect/Cause"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
-import { setMaxListeners } from "node:events"
-import * as RealTime from "./internal/effect/realTime.js"
-import * as Health from "./internal/health/health.js"
-import * as Line from "./internal/log/line.js"
-import { holdOutputs } from "./internal/log/outputs.js"
 import type { AdminStatus } from "./internal/model/adminStatus.js"
 import { FinallyTimedOut } from "./internal/model/finallyTimedOut.js"
 import type { Successor } from "./internal/model/handoff.js"
@@ -65,29 +56,19 @@ import type {
   Target,
   Worker
 } from "./internal/model/promise.js"
-import { isLost } from "./internal/model/report.js"
 import { Server as ServerTag } from "./internal/model/server.js"
-import { inOwnContext } from "./internal/node/asyncContext.js"
-import { adminOptions } from "./internal/promise/adminListener.js"
-import { agentCheckOptions } from "./internal/promise/agentCheckListener.js"
 import * as Background from "./internal/promise/background.js"
+import { ending } from "./internal/promise/ending.js"
 import * as HandingOver from "./internal/promise/handingOver.js"
-import { asidesOf, handoffOptions } from "./internal/promise/handingOver.js"
 import * as HealthAndMetrics from "./internal/promise/healthAndMetrics.js"
-import { failuresOf, type LastTask } from "./internal/promise/lastTasks.js"
+import * as PlainServer from "./internal/promise/plainServer.js"
 import * as Workers from "./internal/promise/plainWorkers.js"
-import { logging } from "./internal/promise/promiseLog.js"
-import { finallyLimit, look, signalNames, validateHook } from "./internal/promise/promiseOptions.js"
-import { adoptLater, sorted } from "./internal/promise/promiseTargets.js"
-import * as Uncaught from "./internal/promise/uncaught.js"
-import * as internal from "./internal/server/make.js"
-import { begins, isOver, settle } from "./internal/signals/processEnd.js"
-import { Program, ProgramService } from "./internal/signals/program.js"
-import { exitCodeOf, listen } from "./internal/signals/signals.js"
+import { settingsOf } from "./internal/promise/promiseOptions.js"
+import { Reasons } from "./internal/promise/reasons.js"
+import { stopping } from "./internal/promise/stopping.js"
 import { plainReport } from "./internal/telemetry/plainReport.js"
-import { viewOf } from "./internal/telemetry/telemetry.js"
 import { ListenError } from "./Listener.js"
-import { make, type ServerService } from "./Server.js"
+import type { ServerService } from "./Server.js"
 import { InvalidPolicy, type Phase, type Report, ServerClosed } from "./Shutdown.js"
 import * as Supervisor from "./Supervisor.js"
 import * as Systemd from "./Systemd.js"
@@ -214,157 +195,40 @@ export const plain = (report: Report): PlainReport => plainReport(report)
  * @category constructors
  */
 export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Options = {}): Server => {
-  look(options)
-  const {
-    admin,
-    agentCheck,
-    finally: afterwards,
-    finallyTimeout,
-    handoff,
-    logger,
-    onShutdown,
-    signals,
-    uncaught: takesUncaught,
-    ...policy
-  } = options
-  const { frameworks, nodeServers } = sorted(targets)
-  const wanted = handoffOptions(handoff, nodeServers.length)
-  const names = signalNames(signals === undefined ? wanted !== undefined : signals)
-  const limit = finallyLimit(finallyTimeout)
-  const adminOf = adminOptions(admin)
-  const agentCheckOf = agentCheckOptions(agentCheck)
+  const settings = settingsOf(targets, options)
+  const running = PlainServer.make(settings)
+  const { begin, health, register, run, server, sync, view } = running
+  const onShutdown = PlainServer.hooksOf(running)
 
-  const scope = Effect.runSync(Scope.make())
-  const program = wanted && new ProgramService((effect) => begin(effect))
-  const made = Effect.runSyncExit(
-    Effect.gen(function*() {
-      const server = yield* Effect.provideService(make(policy), Program, program)
-      if (wanted === undefined) { for (const nodeServer of nodeServers) yield* server.adopt(nodeServer) }
-      const health = yield* Effect.provideService(Health.make, ServerTag, server)
-      return { health, server, runtime: yield* RealTime.runtime }
-    }).pipe(Scope.extend(scope), Effect.provide(logging(logger)))
-  )
-  if (Exit.isFailure(made)) {
-    Effect.runFork(Scope.close(scope, made))
-    throw Cause.squash(made.cause)
-  }
-  const { health, runtime, server } = made.value
-  const begin = (effect: Effect.Effect<unknown, unknown>) => void Runtime.runFork(runtime)(effect)
-  const run = Runtime.runPromise(runtime)
-  const sync = Runtime.runSync(runtime)
-
-  for (const framework of frameworks) adoptLater(framework, (node) => begin(Scope.extend(server.adopt(node), scope)))
-
-  const view = viewOf(server)
-  if (view === undefined) throw new Error("a server of `make` that cannot be watched")
-  // nobody takes a hook or a health check back: probes are answered until `finally` is done, and a scope that has closed
-  // would wait for a hook that is registered after that
-  const open = Effect.runSync(Scope.make())
   // they answer until `finally` is done, and are drained by nobody
-  const asides = wanted && asidesOf(sync(Scope.extend(apart, Effect.runSync(Scope.make()))))
+  const asides = settings.handoff && HandingOver.asidesOf(PlainServer.apart(running))
+  const { admin, agentCheck } = settings
   const asked = HealthAndMetrics.make({
     listen: asides?.listen,
-    admin: adminOf,
-    agentCheck: agentCheckOf,
+    admin,
+    agentCheck,
     health,
     view,
-    register: (check) => throwing(Runtime.runSyncExit(runtime)(Scope.extend(check, open))),
+    register,
     run,
     server
   })
-  const stopping = new AbortController()
-  setMaxListeners(0, stopping.signal)
   const background = Background.make(view.background)
-  let releaseOutputs = () => {}
-  const beginsToStop = inOwnContext(() => {
-    releaseOutputs = holdOutputs()
-    begins(stopping)
-    stopping.abort()
-    background.stop()
-  })
-  begin(Effect.zipRight(server.shuttingDown, Effect.sync(beginsToStop)))
-
-  let forcedBy: NodeJS.Signals | undefined
-  const listening = listen(names, {
-    run: begin,
-    log: begin,
-    servers: () => [server],
-    begin: () => begin(server.shutdown),
-    forced: (signal) => {
-      forcedBy = signal
-    },
-    raised: settle
-  })
-  const uncaught = takesUncaught === true
-    ? Uncaught.listen((error, origin, isFirst) => {
-      const what = origin === "unhandledRejection"
-        ? "A rejection that nobody handles"
-        : "An exception that nobody has caught"
-      const then = isFirst ? "shutting down" : "the shutdown goes on"
-      sync(Line.error(`${what}: ${then}`, { event: "Uncaught", origin }, Cause.die(error)))
-      begin(server.shutdown)
-    })
-    : Uncaught.ignore
-  const handing = wanted && program && asides
-    && HandingOver.start({ ...wanted, asides, nodeServers, program, runtime, scope, server })
-  const hasHandedOver = () => handing?.hasHandedOver() === true
-  const reason = (): Reason => ({
-    signal: listening.first(),
-    ...uncaught.first(),
-    ...(hasHandedOver() ? { handedOver: true } : undefined)
-  })
-  const warn = (message: string) => sync(Line.warning(message))
-  // Node ends a process that has nothing left to do, and says nothing of promises that wait for nothing
-  const unfinished = () => {
-    process.exitCode ||= 1
-    const message =
-      "`finally` has not finished, and nothing is left that it could wait for: the process ends without it"
-    sync(Line.error(message))
-  }
-  const closed = run(reportOf(server))
-    .then(async (report) => {
-      // it fails with what was cut, which the report says
-      await run(Effect.exit(Scope.close(scope, Exit.void)))
-      const failures = await failuresOf(frameworks.map(closing), limit, warn)
-      process.once("beforeExit", unfinished)
-      failures.push(
-        ...await failuresOf([{ name: "`finally`", run: () => afterwards?.(report, reason()) }], limit, warn)
-      )
-      process.off("beforeExit", unfinished)
-      if (forcedBy !== undefined) process.exitCode ||= exitCodeOf(forcedBy)
-      if (
-        (listening.first() !== undefined || hasHandedOver()) &&
-        (failures.length > 0 || report.cut.length > 0 || report.background.some(isLost))
-      ) process.exitCode ||= 1
-      for (const failure of failures) {
-        // a failure that cannot be printed must not hide the others
-        await run(Line.error("Failed after the shutdown", {}, Cause.fail(failure)))
-      }
-      if (failures.length > 0) throw failures[0]
-      return report
-    })
-    .finally(() => listening.stop())
-  const over = () => {
-    releaseOutputs()
-    uncaught.stop()
+  const { over, signal } = stopping(running, () => reasons.begins(), background.stop)
+  const reasons = new Reasons(running, settings, () => handing.hasHandedOver())
+  const handing = HandingOver.start(running, settings, asides)
+  const closed = ending(running, settings, reasons)
+  const isOver = () => {
+    over()
     asked.stop()
     if (asides !== undefined) begin(asides.close)
-    const signal = listening.first()
-    const isAsked = signal !== undefined || uncaught.first() !== undefined || hasHandedOver()
-    isOver(stopping, isAsked ? { signal, warn, others: () => listening.others(), exits: true } : undefined)
+    reasons.isOver()
   }
   // whoever waits for it hears of a failure; the log says it to those who do not
-  void closed.then(over, over)
-
-  const register: Server["onShutdown"] = (name, hook, options) => {
-    validateHook(name, hook, options)
-    throwing(Runtime.runSyncExit(runtime)(Scope.extend(server.onShutdown(name, effectOf(hook), options), open)))
-  }
-  if (onShutdown !== undefined) register("onShutdown", onShutdown)
+  void closed.then(isOver, isOver)
+  if (settings.onShutdown !== undefined) onShutdown("onShutdown", settings.onShutdown)
 
   let told: Promise<void> | undefined
-  const ready = () => told ??= run(Effect.asVoid(Scope.extend(supervised(server), scope)))
-
   return {
     shutdown: () => {
       begin(server.shutdown)
@@ -375,21 +239,21 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
       return closed
     },
     closed,
-    signal: stopping.signal,
+    signal,
     phase: () => sync(server.phase.get),
     connections: () => sync(server.connections),
-    onShutdown: register,
+    onShutdown,
     track: background.track,
     worker: background.worker,
-    ready,
+    ready: () => told ??= run(Effect.asVoid(Scope.extend(supervised(server), running.scope))),
     check: asked.check,
     probe: asked.probe,
     health: asked.health,
     metrics: asked.metrics,
     admin: asked.admin,
     agentCheck: asked.agentCheck,
-    listening: handing?.listening,
-    upgrade: handing?.upgrade ?? (() => Promise.reject(withoutHandoff))
+    listening: handing.listening,
+    upgrade: handing.upgrade
   }
 }
 
@@ -420,20 +284,6 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
  */
 export const launchWorkers = (options: PlainWorkersOptions): Promise<void> => Workers.launch(options)
 
-/** A server of its own, of which no log tells. */
-const apart: Effect.Effect<ServerService, never, Scope.Scope> = internal.make(
-  { timeout: Duration.infinity, killTimeout: 0, newConnectionGrace: 0, idleGrace: 0 },
-  { quiet: true, app: () => Effect.succeed(undefined) }
-).pipe(Effect.orDie, Effect.withTracerEnabled(false), Effect.map(({ service }) => service))
-
-const withoutHandoff = new HandoffFailed({
-  reason: "NotServing",
-  explanation: "The server has no `handoff`: pass quiesce where it listens, { handoff: { listen: { port: 3000 } } }"
-})
-
-const effectOf = (hook: Hook): Effect.Effect<unknown, unknown> =>
-  Effect.tryPromise({ try: async (signal) => hook(signal), catch: (error) => error })
-
 /** Tells the supervisors that there are, from now on and until the end. */
 const supervised = (server: ServerService): Effect.Effect<unknown, never, Scope.Scope> =>
   Supervisor.pm2(Systemd.service()(Layer.empty)).pipe(
@@ -441,15 +291,3 @@ const supervised = (server: ServerService): Effect.Effect<unknown, never, Scope.
     Layer.build,
     Effect.orDie
   )
-
-const throwing = (exit: Exit.Exit<unknown, unknown>): void => {
-  if (Exit.isFailure(exit)) throw Cause.squash(exit.cause)
-}
-
-const reportOf = (server: ServerService): Effect.Effect<Report> =>
-  Effect.catchTag(server.closed, "DeadlineExceeded", ({ report }) => Effect.succeed(report))
-
-const closing = (framework: Framework): LastTask => ({
-  name: "`close` of the framework",
-  run: () => framework.close()
-})

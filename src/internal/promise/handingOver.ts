@@ -11,39 +11,25 @@ import * as Scope from "effect/Scope"
 import * as Net from "node:net"
 import { unsafeInterrupt } from "../effect/fibers.js"
 import { launch } from "../handoff/handoff.js"
-import { InvalidPolicy } from "../model/errors.js"
 import { Handoff, type HandoffService, type Successor } from "../model/handoff.js"
-import { notServing } from "../model/handoffFailed.js"
-import type { Address, NodeServer, Options as ListenOptions } from "../model/listener.js"
-import type { HandoffOptions, Options } from "../model/promise.js"
+import { HandoffFailed, notServing } from "../model/handoffFailed.js"
+import type { Address, Options as ListenOptions } from "../model/listener.js"
 import type { ServerService } from "../model/server.js"
-import { Program, type ProgramService } from "../signals/program.js"
+import { Program } from "../signals/program.js"
+import type { RunningServer } from "./plainServer.js"
+import type { Settings } from "./promiseOptions.js"
 
-/** What is passed on to `launch`, and where each Node server listens. */
-export interface Wanted {
-  readonly places: ReadonlyArray<ListenOptions>
-  readonly options: Omit<HandoffOptions, "listen">
-}
-
-/** What a program without types may have passed is looked at before anything is touched; `launch` looks at the rest. */
-export const handoffOptions = (handoff: Options["handoff"], targets: number): Wanted | undefined => {
-  if (handoff === undefined) return undefined
-  const expected = "an object that says where to listen: { listen: { port: 3000 } }"
-  if (typeof handoff !== "object" || handoff === null) {
-    throw new InvalidPolicy({ field: "handoff", value: handoff, expected })
-  }
-  const { listen, ...options } = handoff
-  const places = (Array.isArray(listen) ? listen : [listen]) as ReadonlyArray<ListenOptions>
-  if (places.length !== targets || places.some((place) => typeof place !== "object" || place === null)) {
-    throw new InvalidPolicy({
-      field: "handoff.listen",
-      value: listen,
-      expected: targets === 1
-        ? "where the server listens, which is not made to listen before: { port: 3000 }"
-        : `a list of ${targets} places, one for each server, in their order: [{ port: 3000 }, …]`
-    })
-  }
-  return { places, options }
+const none: HandingOver = {
+  listening: undefined,
+  upgrade: () =>
+    Promise.reject(
+      new HandoffFailed({
+        reason: "NotServing",
+        explanation:
+          "The server has no `handoff`: pass quiesce where it listens, { handoff: { listen: { port: 3000 } } }"
+      })
+    ),
+  hasHandedOver: () => false
 }
 
 /** Listeners beside those of the traffic, which are handed over with them: they listen when these do. */
@@ -80,27 +66,21 @@ export const asidesOf = (server: ServerService): Asides => {
 }
 
 export interface HandingOver {
-  /** Where each server listens. */
-  readonly listening: Promise<ReadonlyArray<Address>>
+  /** Where each server listens, where it is listened for here. */
+  readonly listening: Promise<ReadonlyArray<Address>> | undefined
   readonly upgrade: () => Promise<Successor>
   /** A successor accepts. */
   readonly hasHandedOver: () => boolean
 }
 
-interface Parts extends Wanted {
-  readonly asides: Asides
-  readonly nodeServers: ReadonlyArray<NodeServer>
-  readonly program: ProgramService
-  readonly runtime: Runtime.Runtime<never>
-  /** That of the server. */
-  readonly scope: Scope.Scope
-  readonly server: ServerService
-}
-
 /** Listens, and hands over when a signal says so. A shutdown of the server ends it, and a hand-over begins one. */
-export const start = (parts: Parts): HandingOver => {
-  const { asides, nodeServers, options, places, program, runtime, scope, server } = parts
-  const fork = (effect: Effect.Effect<unknown>) => void Runtime.runFork(runtime)(effect)
+export const start = (
+  { begin, program, run, runtime, scope, server }: RunningServer,
+  { handoff, targets: { nodeServers } }: Pick<Settings, "handoff" | "targets">,
+  asides: Asides | undefined
+): HandingOver => {
+  if (handoff === undefined || program === undefined || asides === undefined) return none
+  const { options, places } = handoff
   let upgrade: HandoffService["upgrade"] = notServing
   let handedOver = false
   const whole = (resolve: (addresses: ReadonlyArray<Address>) => void) =>
@@ -119,14 +99,14 @@ export const start = (parts: Parts): HandingOver => {
     fiber.addObserver((exit) => {
       if (Exit.isSuccess(exit)) return
       reject(Cause.squash(exit.cause))
-      fork(Effect.ignore(server.close))
+      begin(Effect.ignore(server.close))
     })
     // a successor that has not taken over yet is not wanted any more
-    fork(Effect.zipRight(server.shuttingDown, Effect.sync(() => unsafeInterrupt(fiber))))
+    begin(Effect.zipRight(server.shuttingDown, Effect.sync(() => unsafeInterrupt(fiber))))
   })
   return {
     listening: bound,
-    upgrade: () => plainly(Runtime.runPromise(runtime)(Effect.exit(Effect.suspend(() => upgrade)))),
+    upgrade: () => plainly(run(Effect.exit(Effect.suspend(() => upgrade)))),
     hasHandedOver: () => handedOver
   }
 }

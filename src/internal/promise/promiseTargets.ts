@@ -10,8 +10,14 @@ import { serverBindingsOf } from "../node/internals.js"
 import * as Patch from "../node/patch.js"
 import * as Given from "../policy/validateFunction.js"
 
+export interface Targets {
+  readonly nodeServers: ReadonlyArray<NodeServer>
+  /** Those that close themselves when their servers are drained. */
+  readonly frameworks: ReadonlyArray<Framework>
+}
+
 /** Looks at all of them before one is touched. */
-export const sorted = (targets: Target | ReadonlyArray<Target>) => {
+export const sorted = (targets: Target | ReadonlyArray<Target>): Targets => {
   const nodeServers: Array<NodeServer> = []
   const frameworks: Array<Framework> = []
   if (Array.isArray(targets) && targets.length === 0) throw whyNotAdopt(targets)
