@@ -47,7 +47,7 @@ const check = (name, problems) => {
 check("types", typeErrors(tree))
 check("exports and options of the platform's server", differences(tree))
 if (broken.length === 0) {
-  buildPackage(tree)
+  await buildPackage(tree)
   console.log("build: as before")
 }
 console.log(broken.length === 0 ? "nothing broke" : `broken: ${broken.join(", ")}`)

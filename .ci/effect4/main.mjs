@@ -16,6 +16,6 @@ if (missing.length > 0) {
   process.exit(1)
 }
 if (tellDrift()) process.exit(1)
-const built = buildPackage(out)
+const built = await buildPackage(out)
 console.log(`The sources for Effect 4 are in ${Path.relative(root, out)}, and their types are right`)
 console.log(`The package for Effect 4 is in ${Path.relative(root, built)}`)

@@ -10,7 +10,7 @@ import { out, root, writeAll } from "./tree.mjs"
 writeAll()
 const directory = Path.resolve(process.argv[2] ?? Path.join(root, ".out"))
 const packed = execFileSync("npm", ["pack", "--json", "--pack-destination", directory], {
-  cwd: buildPackage(out),
+  cwd: await buildPackage(out),
   encoding: "utf8"
 })
 console.log(Path.join(directory, JSON.parse(packed)[0].filename))

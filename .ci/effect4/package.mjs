@@ -1,9 +1,9 @@
 /**
  * The package of the line for Effect 4, as it is packed: in `package`, beside the tree that it is made from.
  */
-import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import { build } from "../build.mjs"
 import { manifest } from "./manifest.mjs"
 import { portedDocument, root, walk } from "./port.mjs"
 import { withoutMap } from "./sourceMap.mjs"
@@ -11,7 +11,7 @@ import { withoutMap } from "./sourceMap.mjs"
 const json = (file) => JSON.parse(Fs.readFileSync(Path.join(root, file), "utf8"))
 
 /** Writes it, compiles it, and says where it is. */
-export const buildPackage = (tree) => {
+export const buildPackage = async (tree) => {
   const out = Path.join(tree, "package")
   Fs.rmSync(out, { recursive: true, force: true })
   const described = manifest()
@@ -32,7 +32,6 @@ export const buildPackage = (tree) => {
   const { paths: _, plugins: __, ...options } = json("tsconfig.json").compilerOptions
   const compilerOptions = { ...options, ...json("tsconfig.build.json").compilerOptions }
   Fs.writeFileSync(Path.join(out, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["src"] }, null, 2))
-  const tsc = Path.join(root, "node_modules/typescript/bin/tsc")
-  execFileSync(process.execPath, [tsc, "-p", out], { stdio: "inherit" })
+  await build(out, "tsconfig.json")
   return out
 }
