@@ -20,6 +20,7 @@ const rooms = {
   server: ["core", "drain", "effect", "listener", "log", "model", "node", "policy", "signals", "supervisor", "telemetry"],
   health: ["effect", "log", "model", "node", "policy"],
   admin: ["effect", "health", "log", "model", "node", "telemetry"],
+  systemd: ["effect", "log", "model", "supervisor", "telemetry"],
   sockets: ["core", "drain", "effect", "log", "model", "node", "policy", "protocol", "server"],
   http: ["core", "drain", "effect", "listener", "log", "model", "node", "protocol", "sockets"],
   promise: [
@@ -37,7 +38,23 @@ const rooms = {
     "telemetry"
   ],
   check: ["node"],
-  register: ["core", "effect", "listener", "log", "model", "node", "policy", "promise", "server", "signals"]
+  register: [
+    "admin",
+    "core",
+    "effect",
+    "health",
+    "listener",
+    "log",
+    "model",
+    "node",
+    "policy",
+    "promise",
+    "server",
+    "signals",
+    "supervisor",
+    "systemd",
+    "telemetry"
+  ]
 }
 
 const among = (names) => `^src/internal/(${names.join("|")})/`

@@ -132,7 +132,8 @@ export const make = (
   Effect.gen(function*() {
     const problem = wrongListenOption(options)
     if (problem !== undefined) return yield* problem
-    const line = internal.agentLine(yield* Server, yield* Health)
+    const { phase, shuttingDown } = yield* Server
+    const line = internal.agentLine({ phase: phase.get, shuttingDown }, yield* Health)
     const runtime = yield* RealTime.runtime
     const { own, scope } = yield* beside(() => Effect.succeed(undefined))
     const { address } = yield* own.service.listen(

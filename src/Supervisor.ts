@@ -20,8 +20,8 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
-import * as Line from "./internal/log/line.js"
 import { deliver } from "./internal/signals/processSignals.js"
+import { isReady } from "./internal/supervisor/pm2.js"
 import { Server } from "./Server.js"
 
 /**
@@ -65,16 +65,5 @@ export const pm2 = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R |
       Effect.sync(() => process.on("message", heard)),
       () => Effect.sync(() => process.off("message", heard))
     )
-    return Layer.tap(layer, () => ready)
+    return Layer.tap(layer, () => isReady)
   }))
-
-const ready = Effect.async<void>((resume) => {
-  const told = (error: Error | null) =>
-    resume(
-      error === null
-        ? Effect.void
-        : Line.warning("The parent process could not be told that this one is ready; it goes on", {}, error)
-    )
-  if (process.send === undefined || !process.connected) return resume(Effect.void)
-  process.send("ready", undefined, undefined, told)
-})

@@ -54,30 +54,19 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as RealTime from "./internal/effect/realTime.js"
 import { CurrentHandover, type Handover } from "./internal/handoff/handover.js"
-import * as Line from "./internal/log/line.js"
 import { printDuration } from "./internal/model/text.js"
 import { checkNames } from "./internal/policy/optionNames.js"
 import { duration } from "./internal/policy/policy.js"
-import { sender } from "./internal/supervisor/sdNotify.js"
-import { connections, count, progressOf, request, timeLeft } from "./internal/telemetry/progress.js"
+import * as internal from "./internal/systemd/notify.js"
+import type { State } from "./internal/systemd/notify.js"
+import { isReady, stops } from "./internal/systemd/stopping.js"
 import { viewOf } from "./internal/telemetry/telemetry.js"
 import { Server, type ServerService } from "./Server.js"
 import type { InvalidPolicy } from "./Shutdown.js"
 
 export { NotActivated, type Socket, socket, sockets } from "./internal/supervisor/socketActivation.js"
 
-/**
- * What a notification may say (`sd_notify(3)`): the names and values are systemd's own.
- *
- * @since 0.1.0
- * @category models
- */
-export type State = { readonly [name: string]: string | number }
-
-/** A notification at a time, in the order in which they were made. */
-const one = Effect.unsafeMakeSemaphore(1)
-
-let hasFailed = false
+export type { State } from "./internal/systemd/notify.js"
 
 /**
  * Notifies systemd, as `sd_notify(3)` does, and waits until that is done. It does nothing where `NOTIFY_SOCKET` is not
@@ -101,21 +90,7 @@ let hasFailed = false
  * @since 0.1.0
  * @category notifications
  */
-export const notify = (state: State): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    const send = sender(process.env, process.pid)
-    if (send === undefined) return Effect.void
-    const lines = Object.entries(state).map(([name, value]) => `${name}=${String(value).replaceAll(/\p{Cc}+/gu, " ")}`)
-    return one.withPermits(1)(send(lines.join("\n"))).pipe(
-      Effect.catchAll((error) =>
-        Effect.suspend(() => {
-          const log = hasFailed ? Line.debug : Line.warning
-          hasFailed = true
-          return log(`systemd could not be notified; the service goes on: ${error.message}`)
-        })
-      )
-    )
-  })
+export const notify = (state: State): Effect.Effect<void> => internal.notify(state)
 
 /**
  * What a service tells of itself.
@@ -131,9 +106,6 @@ export interface ServiceOptions {
    */
   readonly extendTimeout?: Duration.DurationInput | undefined
 }
-
-/** How often the status is brought up to date while the server stops. */
-const statusMillis = 5000
 
 /** How long the last notification may take. */
 const lastMillis = 2000
@@ -209,33 +181,17 @@ const life = (
       )
       if (isStopped) return
     }
-    yield* notify({ READY: 1, STATUS: "Serving" })
+    yield* isReady
     yield* server.shuttingDown
     // what shuts down is not the service: its successor is
     if (handover?.handedOver === true) return
-    const extend: State = extendMillis > 0 && Number.isFinite(extendMillis)
-      ? { EXTEND_TIMEOUT_USEC: Math.round(extendMillis * 1000) }
-      : {}
-    const pause = Duration.millis(extendMillis > 0 ? Math.min(statusMillis, extendMillis / 3) : statusMillis)
-    yield* notify({ STOPPING: 1, STATUS: status(server), ...extend })
-    const closed = Effect.exit(server.closed)
-    while ((yield* server.phase.get) !== "Closed") {
-      yield* Effect.raceFirst(closed, RealTime.sleep(pause))
-      if ((yield* server.phase.get) !== "Closed") yield* notify({ STATUS: status(server), ...extend })
-    }
-    const report = yield* Effect.catchAll(server.closed, ({ report }) => Effect.succeed(report))
-    yield* notify({ STATUS: `Shut down in ${printDuration(report.duration)} (${report.outcome})`, ...extend })
+    const view = viewOf(server)
+    const views = view === undefined ? [] : [view]
+    yield* stops({ phase: server.phase.get, closed: ended(server), views: () => views }, extendMillis)
   })
 
-/** One line of it: `systemctl status` has no room for more. */
-const status = (server: ServerService): string => {
-  const view = viewOf(server)
-  if (view === undefined) return "Shutting down"
-  const progress = progressOf(view, 1)
-  const left = timeLeft(progress)
-  const oldest = progress.oldest.map((each) => request(each))
-  return [
-    `${view.telemetry.phase}${left === undefined ? "" : `, ${left}`}: ${connections(progress)}`,
-    ...(progress.inFlight > 0 ? [`${count(progress.inFlight, "request")} in flight, the oldest ${oldest.join()}`] : [])
-  ].join("; ")
-}
+const ended = (server: ServerService): Effect.Effect<string> =>
+  Effect.map(
+    Effect.catchAll(server.closed, ({ report }) => Effect.succeed(report)),
+    ({ duration, outcome }) => `Shut down in ${printDuration(duration)} (${outcome})`
+  )

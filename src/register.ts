@@ -11,7 +11,9 @@
  * code 0, or with 1 if requests had to be cut.
  *
  * The policy comes from the environment, by the names of `Shutdown.config` (`SHUTDOWN_TIMEOUT`, …). `QUIESCE=off` turns
- * all of it off.
+ * all of it off. `SHUTDOWN_ADMIN_PORT` (or `SHUTDOWN_ADMIN_PATH`) starts the admin listener, and
+ * `SHUTDOWN_AGENT_CHECK_PORT` HAProxy's agent check. systemd and PM2 are told that the first server listens and that a
+ * shutdown begins, where they want to know, unless `SHUTDOWN_NOTIFY` is `false`.
  *
  * **Gotchas**
  *

@@ -6,7 +6,6 @@ import * as Net from "node:net"
 import * as RealTime from "../effect/realTime.js"
 import type { Answer, HealthService } from "../model/health.js"
 import type { Phase } from "../model/policy.js"
-import type { ServerService } from "../model/server.js"
 import { printMillis } from "../model/text.js"
 import { clearTimeout, setTimeout } from "../node/timers.js"
 import { isDraining } from "./health.js"
@@ -29,15 +28,18 @@ const lines = {
 const namesShown = 5
 
 /** The line for a server as it is now. Its checks are asked while it serves only, and then it may begin to stop. */
-export const agentLine = (server: ServerService, health: HealthService): Effect.Effect<string> =>
-  Effect.flatMap(server.phase.get, (phase) => {
-    const line = lineIn(phase)
+export const agentLine = (
+  { phase, shuttingDown }: { readonly phase: Effect.Effect<Phase>; readonly shuttingDown: Effect.Effect<void> },
+  health: Pick<HealthService, "probe">
+): Effect.Effect<string> =>
+  Effect.flatMap(phase, (now) => {
+    const line = lineIn(now)
     if (line !== undefined) return Effect.succeed(line)
     const checked = Effect.map(health.probe("ready"), lineOf)
     const late = Effect.as(RealTime.sleep(checksMillis), lines.late)
     // it enters its phase a moment later
     const stops = Effect.map(
-      Effect.zipRight(server.shuttingDown, server.phase.get),
+      Effect.zipRight(shuttingDown, phase),
       (phase) => lineIn(phase) ?? lines.lameDuck
     )
     return Effect.raceFirst(

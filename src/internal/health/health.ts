@@ -50,11 +50,18 @@ const shutdownCheck = (
     yield* Effect.addFinalizer(() => Effect.zipRight(stop, Effect.sync(() => unsafeInterrupt(watcher))))
     const isStopping = Effect.sync(() => stopping)
     // a shutdown that has just begun is known to its watcher one yield later, and it is not ready from its first moment
-    return Effect.map(Effect.zipRight(yieldNow, isStopping), (stopping): CheckResult =>
-      stopping
-        ? { name: "shutdown", outcome: "Failed", reason: "the server is shutting down" }
-        : passed("shutdown"))
+    return Effect.map(Effect.zipRight(yieldNow, isStopping), shutdownResult)
   })
+
+const shutdownResult = (isStopping: boolean): CheckResult =>
+  isStopping
+    ? { name: "shutdown", outcome: "Failed", reason: "the server is shutting down" }
+    : passed("shutdown")
+
+/** The probes of a program that has no checks of its own. */
+export const probesOf = (isStopping: Effect.Effect<boolean>): Pick<HealthService, "probe"> => ({
+  probe: probeOf(new Checks(() => 0, () => {}), Effect.map(isStopping, shutdownResult))
+})
 
 const registerIn = (checks: Checks): HealthService["check"] =>
   Effect.fnUntraced(function*<A, E, R>(

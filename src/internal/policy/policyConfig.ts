@@ -54,7 +54,7 @@ import { misspelt } from "./settingNames.js"
  */
 export const config = (defaults: Policy = {}): Config.Config<Policy> => {
   assertNames("defaults", defaults, policyNames)
-  return Config.map(Config.all([noSlip, fields(defaults)]), ([_, policy]) => policy)
+  return Config.map(Config.all([noSlip(), fields(defaults)]), ([_, policy]) => policy)
 }
 
 const fields = (defaults: Policy): Config.Config<Policy> =>
@@ -86,13 +86,15 @@ const webSocket = (defaults: WebSocketPolicy | undefined): Config.Config<WebSock
     (set) => Object.values(set).some((value) => value !== undefined) ? { ...defaults, ...set } : defaults
   )
 
-const noSlip = rejectIf(
-  misspelt,
-  (slip) =>
-    slip === undefined
-      ? undefined
-      : { name: slip.name, message: `there is no such setting: did you mean ${slip.meant}?` }
-)
+/** Fails where a name looks like one of the policy, or of `others`, and is none. */
+export const noSlip = (others?: ReadonlyArray<string>): Config.Config<void> =>
+  rejectIf(
+    misspelt(others),
+    (slip) =>
+      slip === undefined
+        ? undefined
+        : { name: slip.name, message: `there is no such setting: did you mean ${slip.meant}?` }
+  )
 
 const example = `a duration of 0 or more, such as "5 seconds" or a number of milliseconds`
 

@@ -8,7 +8,7 @@ import { slipOf } from "./optionNames.js"
 
 const prefix = "SHUTDOWN"
 
-const known = [
+const policySettings: ReadonlyArray<string> = [
   "LAME_DUCK",
   "TIMEOUT",
   "KILL_TIMEOUT",
@@ -31,7 +31,7 @@ export interface Misspelt {
 }
 
 /** The first of the names that is one of ours but for a letter or two, or but for a unit. */
-const find = (names: ReadonlyArray<string>): Misspelt | undefined => {
+const find = (names: ReadonlyArray<string>, known: ReadonlyArray<string>): Misspelt | undefined => {
   for (const name of names) {
     const upper = name.toUpperCase()
     if (!upper.startsWith(prefix)) continue
@@ -46,12 +46,13 @@ const find = (names: ReadonlyArray<string>): Misspelt | undefined => {
 /** How many segments the longest of the names has, and one that is too many. */
 const depth = 4
 
-/** The setting that is misspelt, if there is one. */
-export const misspelt: Config.Config<Misspelt | undefined> = Config.map(
-  Config.all([
-    // one segment, as in a map or a file
-    listNames(1),
-    Config.map(listNames(depth, prefix), (names) => names.map((name) => `${prefix}_${name}`))
-  ]),
-  ([flat, nested]) => find([...flat, ...nested])
-)
+/** The setting that is misspelt, if there is one: a name of the policy, or one of `others`, which have no prefix here. */
+export const misspelt = (others: ReadonlyArray<string> = []): Config.Config<Misspelt | undefined> =>
+  Config.map(
+    Config.all([
+      // one segment, as in a map or a file
+      listNames(1),
+      Config.map(listNames(depth, prefix), (names) => names.map((name) => `${prefix}_${name}`))
+    ]),
+    ([flat, nested]) => find([...flat, ...nested], [...policySettings, ...others])
+  )

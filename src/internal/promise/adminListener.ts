@@ -5,6 +5,7 @@
 import * as Http from "node:http"
 import type * as Net from "node:net"
 import { isAllowedHosts, isOwnHost, misdirected } from "../admin/hosts.js"
+import { asides } from "../listener/asides.js"
 import { InvalidPolicy } from "../model/errors.js"
 import type { AdminOptions, Options, PlainHandler } from "../model/promise.js"
 import { setTimeout } from "../node/timers.js"
@@ -80,13 +81,9 @@ export const listen = (
   answer: PlainHandler,
   aside: Aside
 ): AdminListener => {
-  const isOwn = allowedHosts === "all" ? () => true : isOwnHost([host, ...allowedHosts])
-  const node = Http.createServer((request, response) => {
-    if (isOwn(request.headers.host)) answer(request, response)
-    else write(response, misdirected)
-  })
+  const node = adminServer(allowedHosts === "all" ? "all" : [host, ...allowedHosts], answer)
   return {
-    address: withoutHold(node, aside, { host, port }),
+    address: aside(node, { host, port }),
     close: () => {
       node.close()
       node.closeIdleConnections()
@@ -95,11 +92,23 @@ export const listen = (
   }
 }
 
-/** It keeps no process alive. */
-export const withoutHold = (node: Net.Server, aside: Aside, where: Parameters<Aside>[1]): Promise<Net.AddressInfo> => {
+/** Answers those who ask by one of these names. */
+export const adminServer = (hosts: "all" | ReadonlyArray<string>, answer: PlainHandler): Http.Server => {
+  const isOwn = hosts === "all" ? () => true : isOwnHost(hosts)
+  return withoutHold(
+    Http.createServer((request, response) => {
+      if (isOwn(request.headers.host)) answer(request, response)
+      else write(response, misdirected)
+    })
+  )
+}
+
+/** It keeps no process alive, and nobody drains it. */
+export const withoutHold = <Server extends Net.Server>(node: Server): Server => {
+  asides.add(node)
   node.on("connection", (socket) => socket.unref())
   node.unref()
-  return aside(node, where)
+  return node
 }
 
 /** Listens by itself. That the system cannot accept a connection ends no process. */

@@ -16,6 +16,6 @@ export const listen = (
   ask: () => Promise<string>,
   aside: Aside
 ): AdminListener => {
-  const node = agentServer(ask)
-  return { address: withoutHold(node, aside, { host, port }), close: () => void node.close() }
+  const node = withoutHold(agentServer(ask))
+  return { address: aside(node, { host, port }), close: () => void node.close() }
 }

@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { oneServer } from "../admin/administered.js"
+import { type Administered, oneServer } from "../admin/administered.js"
 import { adminRoutes, metricsText } from "../admin/pages.js"
 import { noLabels, withLabels } from "../effect/metrics.js"
 import { agentLine } from "../health/agentCheck.js"
@@ -11,7 +11,7 @@ import { healthPages } from "../health/healthPages.js"
 import * as Line from "../log/line.js"
 import type { InvalidPolicy } from "../model/errors.js"
 import type { HealthService } from "../model/health.js"
-import type { AdminOptions, AgentCheckOptions, Server as PlainServer } from "../model/promise.js"
+import type { AdminOptions, AgentCheckOptions, PlainHandler, Server as PlainServer } from "../model/promise.js"
 import type { ServerService } from "../model/server.js"
 import * as Given from "../policy/validateFunction.js"
 import { Sampler } from "../telemetry/sampler.js"
@@ -51,21 +51,9 @@ export const make = ({ admin, agentCheck, health, listen, view, register, run, s
     void run(Line.warning(message, {}, error))
   })
   const ended = Effect.unsafeMakeLatch(false)
-  const listener = admin === undefined ? undefined : Admin.listen(
-    admin,
-    answerAdmin(
-      adminRoutes(Effect.succeed(administered), given, {
-        actions: admin.actions ?? false,
-        ended: ended.await,
-        reasons: admin.reasons ?? true,
-        showQuery: admin.showQuery ?? false
-      }),
-      sample,
-      run
-    ),
-    aside
-  )
-  const agent = agentCheck && AgentCheck.listen(agentCheck, () => run(agentLine(server, health)), aside)
+  const listener = admin &&
+    Admin.listen(admin, administer(admin, { administered, ended: ended.await, health, run, sample }), aside)
+  const agent = agentCheck && AgentCheck.listen(agentCheck, () => run(agentLine(administered, health)), aside)
   return {
     check: (name, check, options) => {
       Given.aFunction(`health check "${name}"`, check, `a function: check("${name}", () => …)`)
@@ -90,11 +78,29 @@ export const make = ({ admin, agentCheck, health, listen, view, register, run, s
   }
 }
 
+/** What an admin listener answers. */
+export const administer = (
+  { actions = false, reasons = true, showQuery = false }: Pick<AdminOptions, "actions" | "reasons" | "showQuery">,
+  { administered, ended, health, run, sample }: {
+    readonly administered: Administered
+    /** Suspends until it answers no more. */
+    readonly ended: Effect.Effect<void>
+    readonly health: Pick<HealthService, "probe">
+    readonly run: Run
+    readonly sample: Effect.Effect<void>
+  }
+): PlainHandler =>
+  answerAdmin(
+    adminRoutes(Effect.succeed(administered), Effect.succeed(health), { actions, ended, reasons, showQuery }),
+    sample,
+    run
+  )
+
 /**
  * Metrics are read off the server when somebody asks for them, and off the report at its end. Whoever asks first in
  * `finally` comes after the report.
  */
-const sampling = (view: WatchedServer): Effect.Effect<void> => {
+export const sampling = (view: WatchedServer): Effect.Effect<void> => {
   let sampler: Sampler | undefined
   return Effect.sync(() => {
     if (sampler === undefined) {

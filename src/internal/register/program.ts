@@ -1,28 +1,43 @@
 /**
  * A signal shuts down all servers of the process, and after that the program has its turn.
  */
-import type * as Runtime from "effect/Runtime"
+import type * as Fiber from "effect/Fiber"
+import * as Runtime from "effect/Runtime"
 import type * as Net from "node:net"
 import * as Line from "../log/line.js"
 import { holdOutputs } from "../log/outputs.js"
 import type { Policy } from "../model/policy.js"
-import { setImmediate } from "../node/timers.js"
+import { setImmediate, setTimeout } from "../node/timers.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
 import { type Others, othersFor } from "../signals/otherListeners.js"
 import { begins, flushed, isOver } from "../signals/processEnd.js"
-import { exitCodeOf, listen, type Listening } from "../signals/signals.js"
+import { deliver } from "../signals/processSignals.js"
+import { exitCodeOf, listen, type Listening, type Stoppable } from "../signals/signals.js"
+import { AllServers } from "./allServers.js"
 import * as EarlySignals from "./earlySignals.js"
 import * as HeldSignals from "./heldSignals.js"
+import type { Operators } from "./operators.js"
 import { obeyPm2 } from "./pm2.js"
 import { watchPrimary } from "./primary.js"
 import { watchExit } from "./programExit.js"
 import { Servers } from "./servers.js"
+import { isAsked, type Settings } from "./settings.js"
+import { tellSupervisors } from "./supervisors.js"
 import type { Thread } from "./threads.js"
 import { ThreadServers } from "./threadServers.js"
+
+/** How long the last notification may take. */
+const lastMillis = 2000
 
 export class Program {
   readonly #servers: Servers
   readonly #threads: ThreadServers
+  readonly #runtime: Runtime.Runtime<never>
+  readonly #settings: Settings
+  readonly #all: AllServers
+  #operators: Operators | undefined
+  #hasListened = false
+  #telling: Fiber.RuntimeFiber<void> | undefined
   #listening: Listening | undefined = undefined
   #releaseOutputs = () => {}
   #unwatch: ReadonlyArray<() => void> = []
@@ -32,11 +47,19 @@ export class Program {
   /** The further signal that has closed what was open. */
   #forcedBy: NodeJS.Signals | undefined
 
-  constructor(policy: Policy, resolved: ResolvedPolicy, runtime: Runtime.Runtime<never>) {
+  constructor(policy: Policy, resolved: ResolvedPolicy, settings: Settings, runtime: Runtime.Runtime<never>) {
+    this.#runtime = runtime
+    this.#settings = settings
     this.#servers = new Servers(policy, runtime, {
-      opened: () => this.#listen(),
+      opened: (service) => {
+        this.#all.add(service)
+        this.#listen()
+      },
       isStopping: this.#isStopping,
-      closed: (_, report) => this.#cuts(report.cut.length > 0),
+      closed: (_, report) => {
+        this.#cuts(report.cut.length > 0)
+        this.#all.forgetClosed()
+      },
       settled: () => this.settle()
     })
     this.#threads = new ThreadServers(resolved, this.#servers.say, {
@@ -46,6 +69,15 @@ export class Program {
         this.settle()
       }
     })
+    this.#all = new AllServers({
+      open: () => this.#open(),
+      isStopping: this.#isStopping,
+      drainNow: () => this.#drainNow()
+    })
+  }
+
+  #open(): ReadonlyArray<Stoppable> {
+    return [...this.#servers.open, ...this.#threads.open()]
   }
 
   take(node: Net.Server): void {
@@ -76,7 +108,7 @@ export class Program {
     this.#listening = listen(HeldSignals.signalNames, {
       run,
       log: run,
-      servers: () => [...open, ...this.#threads.open()],
+      servers: () => this.#open(),
       begin: () => this.#begin(),
       forced: (signal) => {
         this.#forcedBy = signal
@@ -85,6 +117,23 @@ export class Program {
       othersWait: true
     })
     EarlySignals.stop()
+    if (this.#hasListened) return
+    this.#hasListened = true
+    if (this.#settings.notify) this.#telling = Runtime.runFork(this.#runtime)(tellSupervisors(this.#all))
+    if (isAsked(this.#settings)) void this.#operate()
+  }
+
+  /** Few programs have an admin listener, and all others do not load it. */
+  async #operate(): Promise<void> {
+    const { Operators } = await import("./operators.js")
+    this.#operators = new Operators(this.#all, Runtime.runPromise(this.#runtime), this.#servers.say)
+    this.#operators.listen(this.#settings)
+  }
+
+  /** As on SIGTERM, so that the program's own listeners for it have their turn, but without a lame duck. */
+  #drainNow(): void {
+    if (!this.#isStopping()) deliver("SIGTERM")
+    for (const { drainNow } of this.#open()) this.#servers.run(drainNow)
   }
 
   #begin(): void {
@@ -93,6 +142,7 @@ export class Program {
     this.#hasTold = false
     this.#forcedBy = undefined
     this.#releaseOutputs = holdOutputs()
+    this.#all.begins()
     for (const server of this.#servers.open) this.#servers.run(server.shutdown)
     this.#threads.shutdown()
   }
@@ -107,13 +157,29 @@ export class Program {
     listening?.stop()
     for (const unwatch of this.#unwatch) unwatch()
     const signal = listening?.first()
-    if (signal !== undefined) this.#ended(signal)
+    if (signal === undefined) return
+    this.#all.ends()
+    this.#afterTold(() => this.#ended(signal))
+  }
+
+  /** The process may end at once after `then`, in the middle of what its supervisor is told. */
+  #afterTold(then: () => void): void {
+    const telling = this.#telling
+    if (telling === undefined || telling.unsafePoll() !== null) return then()
+    let isOver = false
+    const once = () => {
+      if (!isOver) then()
+      isOver = true
+    }
+    telling.addObserver(once)
+    setTimeout(once, lastMillis).unref()
   }
 
   #ended(signal: NodeJS.Signals): void {
     if (this.#forcedBy !== undefined) process.exitCode ||= exitCodeOf(this.#forcedBy)
     if (this.#hasCut) process.exitCode ||= 1
     const others = othersFor(signal)
+    if (others.named.length === 0 && !others.runMain) this.#operators?.end()
     this.#tell(signal, others)
     this.#releaseOutputs()
     isOver(this, {

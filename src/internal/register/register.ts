@@ -5,6 +5,7 @@
  */
 import type * as Net from "node:net"
 import { isMainThread } from "node:worker_threads"
+import { asides } from "../listener/asides.js"
 import * as Patch from "../node/patch.js"
 import { bun } from "../node/runtime.js"
 import { nextTick, setImmediate } from "../node/timers.js"
@@ -49,7 +50,7 @@ const awaited = new WeakSet<Net.Server>()
 let undecided = 0
 
 const beforeListening = (server: Net.Server): void => {
-  if (awaited.has(server)) return
+  if (awaited.has(server) || asides.has(server)) return
   awaited.add(server)
   server.prependOnceListener("listening", () => {
     awaited.delete(server)

@@ -15,6 +15,7 @@ import { resolve, type ResolvedPolicy } from "../policy/policy.js"
 import { config } from "../policy/policyConfig.js"
 import { logging } from "../promise/promiseLog.js"
 import { Program } from "./program.js"
+import { type Settings, settings as readSettings } from "./settings.js"
 import { ThreadProgram } from "./threadProgram.js"
 import type { Thread } from "./threads.js"
 
@@ -33,9 +34,9 @@ export interface Takeover {
 /** Throws what is wrong with the environment. */
 export const makeTakeover = (): Takeover => {
   assertOn()
-  const { policy, resolved } = policyOf()
+  const { policy, resolved, settings } = environment()
   const runtime = Effect.runSync(Effect.provide(RealTime.runtime, logging(undefined, ownConsole)))
-  return isMainThread ? new Program(policy, resolved, runtime) : new ThreadProgram(policy, runtime)
+  return isMainThread ? new Program(policy, resolved, settings, runtime) : new ThreadProgram(policy, runtime)
 }
 
 /** That it is off has been looked at before this was loaded. */
@@ -45,10 +46,19 @@ const assertOn = (): void => {
   throw new InvalidPolicy({ field: "QUIESCE", value, expected: `"off", or "on", which is what it is when left out` })
 }
 
-const policyOf = (): { readonly policy: Policy; readonly resolved: ResolvedPolicy } => {
+interface Environment {
+  readonly policy: Policy
+  readonly resolved: ResolvedPolicy
+  readonly settings: Settings
+}
+
+const environment = (): Environment => {
   // what the values are together is looked at when a server is made, and that is too late
-  const both = Effect.flatMap(config(), (policy) => Effect.map(resolve(policy), (resolved) => ({ policy, resolved })))
-  const exit = Effect.runSyncExit(both)
+  const all = Effect.gen(function*() {
+    const policy = yield* config()
+    return { policy, resolved: yield* resolve(policy), settings: yield* readSettings }
+  })
+  const exit = Effect.runSyncExit(all)
   if (Exit.isSuccess(exit)) return exit.value
   throw Cause.squash(exit.cause)
 }

@@ -63,8 +63,8 @@ export class ThreadProgram {
 
   #obey(demand: Demand["asks"]): void {
     const { run } = this.#servers
-    const { lameDucks, open } = stillOpen(this.#servers.open)
-    if (demand === "DrainNow") { for (const server of lameDucks) run(server.drainNow) }
+    const { open } = stillOpen(this.#servers.open)
+    if (demand === "DrainNow") { for (const server of open) run(server.drainNow) }
     else if (demand === "Close") { for (const server of open) run(Effect.asVoid(server.close)) }
     else {
       this.#isStopping = true

@@ -104,6 +104,7 @@ export const allProgress = (all: ReadonlyArray<Progress>, phase: Phase, limit: n
     byState[state] = (byState[state] ?? 0) + n
   }
   const inPhase = all.filter((progress) => progress.phase === phase)
+  const timed = inPhase.length > 0 ? inPhase : all
   return {
     connections: sum(({ connections }) => connections),
     byState,
@@ -115,8 +116,8 @@ export const allProgress = (all: ReadonlyArray<Progress>, phase: Phase, limit: n
     hooksRunning: sum(({ hooksRunning }) => hooksRunning),
     background: all.flatMap(({ background }) => background).slice(0, limit),
     backgroundNames: sum(({ backgroundNames }) => backgroundNames),
-    left: inPhase.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...inPhase.map(({ left }) => left)),
-    then: inPhase.find(({ then }) => then !== undefined)?.then,
+    left: Math.max(...timed.map(({ left }) => left)),
+    then: timed.find(({ then }) => then !== undefined)?.then,
     phase
   }
 }

@@ -24,6 +24,9 @@ describe.concurrent("a request is answered, and one shutdown is logged", { timeo
         await child.line("request", limit)
         child.signal("SIGTERM")
         await untilLogged(child, "Shutting down: draining for up to")
+        // its admin listener is not drained with it
+        const { port } = await child.line("admin", limit)
+        expect((await fetch(`http://127.0.0.1:${Number(port)}/livez`)).status).toBe(200)
         release(child)
         expect(await answer(client)).toEqual(whole)
         expect(await child.exit(limit)).toMatchObject({ code: 0, signal: null })

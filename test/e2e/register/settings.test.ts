@@ -13,6 +13,22 @@ describe.concurrent("a program is not started", { timeout: 90_000 }, () => {
         /SHUTDOWN_TIMEOUTT.*did you mean SHUTDOWN_TIMEOUT/
       ],
       ["with a switch that says neither", { QUIESCE: "of" }, /QUIESCE is "of", and must be "off", or "on"/],
+      ["with a port that is none", { SHUTDOWN_ADMIN_PORT: "65536" }, /SHUTDOWN_ADMIN_PORT.*"65536" is not a port/],
+      [
+        "with a setting of the admin listener that is misspelt",
+        { SHUTDOWN_ADMIN_PROT: "9000" },
+        /SHUTDOWN_ADMIN_PROT.*did you mean SHUTDOWN_ADMIN_PORT/
+      ],
+      [
+        "with two places for one listener",
+        { SHUTDOWN_ADMIN_PORT: "0", SHUTDOWN_ADMIN_PATH: "/tmp/admin.sock" },
+        /SHUTDOWN_ADMIN_PATH.*there is one admin listener/
+      ],
+      [
+        "with actions for every host",
+        { SHUTDOWN_ADMIN_PORT: "0", SHUTDOWN_ADMIN_ACTIONS: "true", SHUTDOWN_ADMIN_ALLOWED_HOSTS: "all" },
+        /SHUTDOWN_ADMIN_ALLOWED_HOSTS.*DNS rebinding/
+      ],
       [
         "with values that do not go together",
         { SHUTDOWN_TIMEOUT: "10", SHUTDOWN_IDLE_GRACE: "keepAliveTimeout" },

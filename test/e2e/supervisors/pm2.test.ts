@@ -128,7 +128,12 @@ describe("PM2 and quiesce/register", () => {
 
   const withProgram = async (
     env: NodeJS.ProcessEnv,
-    use: (child: ChildProcess, out: () => string, ended: Promise<unknown>) => Promise<void>
+    use: (
+      child: ChildProcess,
+      out: () => string,
+      ended: Promise<unknown>,
+      messages: ReadonlyArray<unknown>
+    ) => Promise<void>
   ): Promise<void> => {
     const child = fork(program, [], {
       env: { ...process.env, ...env },
@@ -139,11 +144,13 @@ describe("PM2 and quiesce/register", () => {
     child.stdout?.setEncoding("utf8").on("data", (text: string) => {
       out += text
     })
+    const messages: Array<unknown> = []
+    child.on("message", (message) => messages.push(message))
     const ended = new Promise<unknown>((resolve) => {
       child.once("close", (code, signal) => resolve(code ?? signal))
     })
     try {
-      await use(child, () => out, ended)
+      await use(child, () => out, ended, messages)
     } finally {
       child.kill("SIGKILL")
       await ended
@@ -154,7 +161,7 @@ describe("PM2 and quiesce/register", () => {
     "the message \"shutdown\" drains a program that knows nothing of it",
     { timeout: 120_000 },
     () =>
-      withProgram({ pm_id: "0" }, async (child, out, ended) => {
+      withProgram({ pm_id: "0" }, async (child, out, ended, messages) => {
         const [, port] = await waitFor(() => `the port in: ${out()}`, () => /"port":(\d+)/.exec(out()), startLimit)
         await withClient({ port: Number(port) }, async (client) => {
           await client.write(get("/slow"))
@@ -167,8 +174,42 @@ describe("PM2 and quiesce/register", () => {
         })
         expect(await waitFor(() => `the end: ${out()}`, ended, limit)).toBe(0)
         expect(out()).toContain("(Drained)")
+        expect(messages).toEqual([])
       })
   )
+
+  it(
+    "with `wait_ready`, PM2 is told once that the program listens",
+    { timeout: 120_000 },
+    () =>
+      withProgram({ pm_id: "0", wait_ready: "true" }, async (child, out, ended, messages) => {
+        await waitFor(() => `"ready" after: ${out()}`, () => messages.length > 0, startLimit)
+        expect(out()).toMatch(/"port":(\d+)/)
+        child.kill("SIGINT")
+        expect(await waitFor(() => `the end: ${out()}`, ended, limit)).toBe(0)
+        expect(messages).toEqual(["ready"])
+      })
+  )
+
+  for (
+    const [what, env] of [["SHUTDOWN_NOTIFY", { SHUTDOWN_NOTIFY: "off" }], ["QUIESCE", { QUIESCE: "off" }]] as const
+  ) {
+    it(
+      `it is not told with ${what}=off`,
+      { timeout: 120_000 },
+      () =>
+        withProgram({ pm_id: "0", wait_ready: "true", ...env }, async (child, out, ended, messages) => {
+          const [, port] = await waitFor(() => `the port in: ${out()}`, () => /"port":(\d+)/.exec(out()), startLimit)
+          await withClient({ port: Number(port) }, async (client) => {
+            await client.write(get("/"))
+            expect(await body(client)).toBe("ok")
+          })
+          child.kill("SIGINT")
+          await waitFor(() => `the end: ${out()}`, ended, limit)
+          expect(messages).toEqual([])
+        })
+    )
+  }
 
   it(
     "and means nothing to one whose parent is another",
