@@ -38,6 +38,7 @@ const rooms = {
     "telemetry"
   ],
   check: ["node"],
+  plan: ["core", "effect", "model", "policy"],
   register: [
     "admin",
     "core",
@@ -98,7 +99,23 @@ module.exports = {
       comment: "quiesce check judges any server: it knows nothing of ours, loads nothing but Node, and nobody else loads it",
       severity: "error",
       from: { path: "^src/(internal/check/|check[.]ts|bin/)" },
-      to: { path: "^(src/|(node_modules/)?@?effect/)", pathNot: "^src/(internal/check/|internal/node/timers[.]ts)" }
+      to: {
+        path: "^(src/|(node_modules/)?@?effect/)",
+        pathNot: "^src/(internal/check/|internal/node/timers[.]ts|internal/plan/cli/main[.]ts)"
+      }
+    },
+    {
+      name: "check-without-plan",
+      comment: "quiesce plan needs the policy, and so Effect: only its command loads it, when it is called",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/(internal/plan/|bin/)" },
+      to: { path: "^src/internal/plan/" }
+    },
+    {
+      name: "each-command-by-itself",
+      severity: "error",
+      from: { path: "^src/bin/" },
+      to: { path: "^src/", dependencyTypesNot: ["dynamic-import"] }
     },
     {
       name: "only-the-command-loads-check",

@@ -3,20 +3,10 @@
  */
 import type * as Http from "node:http"
 import type { TrackedConnection } from "../core/connection.js"
+import { announcedMillis, idleUntil as untilOf } from "../core/idleGrace.js"
 import type { Grace } from "../core/lifecycle.js"
 import { lingerMillis } from "../core/protocol.js"
 import { activeParsers, parserOf, serverOf } from "../node/internals.js"
-
-/**
- * How long a connection that was idle when draining started is given at the least: its next request may be on the
- * wire, in a kernel buffer or behind a busy event loop. Each request that comes on another connection shows that such
- * requests are still coming, and each answer may make its client ask again, on any connection of its pool: they give the
- * rest as long again, for `idleGrace` at the most.
- */
-const crossingMillis = 50
-
-/** Node's own allowance on top of the keep-alive timeout that it announces, for the time on the wire. */
-const keepAliveBufferMillis = 1000
 
 /** The rest of a request that has been answered, and how far its client had come with it when it was looked at last. */
 interface Rest {
@@ -54,9 +44,7 @@ export const keepUntil = (connection: TrackedConnection, grace: Grace, last: Las
 const idleUntil = (connection: TrackedConnection, grace: Grace, last: LastAnswer | undefined): number => {
   const { registry, since } = connection
   if (connection.awaitsTurn) return Number.POSITIVE_INFINITY
-  const until = grace.idle === "keepAliveTimeout"
-    ? since + keepAliveMillis(connection, last?.head) + keepAliveBufferMillis
-    : Math.max(since + grace.idle, crossing(registry.lastUse, grace.since, grace.idle))
+  const until = untilOf(grace, since, registry.lastUse, () => keepAliveMillis(connection, last?.head))
   // asked last, for it costs the most
   return until <= registry.now() && isMidMessage(connection) ? restUntil(connection, last?.rest, until) : until
 }
@@ -78,7 +66,7 @@ const restUntil = ({ registry, socket }: TrackedConnection, rest: Rest | undefin
 const keepAliveMillis = ({ socket }: TrackedConnection, head = ""): number => {
   const announced = /^keep-alive:.*?timeout=(\d+)/im.exec(head)?.[1]
   if (announced !== undefined) return Number(announced) * 1000
-  return Math.floor((serverOf(socket)?.keepAliveTimeout ?? 0) / 1000) * 1000
+  return announcedMillis(serverOf(socket)?.keepAliveTimeout ?? 0)
 }
 
 /**
@@ -97,6 +85,3 @@ export const isMidMessage = ({ registry: { parserCache }, socket }: TrackedConne
   parserCache.set(server, all)
   return all.has(parser)
 }
-
-const crossing = (lastUse: number, since: number, idleGrace: number): number =>
-  Math.min(since + idleGrace, Math.max(since, lastUse) + crossingMillis)
