@@ -14,6 +14,8 @@ export interface LoadOptions {
   readonly shortest: number
   readonly longest: number
   readonly getShare: number
+  /** Clients send one request on a connection. */
+  readonly fresh: boolean
   readonly seed: number
 }
 
@@ -25,10 +27,10 @@ export interface Sent {
   millis: number
 }
 
-const { getShare, longest, perSecond, port, seed, shortest } = JSON.parse(process.argv[2] ?? "{}") as LoadOptions
+const { fresh, getShare, longest, perSecond, port, seed, shortest } = JSON.parse(process.argv[2] ?? "{}") as LoadOptions
 const random = seeded(seed)
-// HAProxy sends the first request of a client on a connection of its own: clients keep theirs, and close them first
-const agent = new Http.Agent({ keepAlive: true, timeout: 4000 })
+// clients that keep their connections close them before the proxy does
+const agent = new Http.Agent({ keepAlive: !fresh, timeout: 4000 })
 const sent: Array<Sent> = []
 let waiting = 0
 let isStopping = false

@@ -56,6 +56,11 @@ interface Trial {
   readonly name: string
   readonly proxy: "haproxy" | "nginx"
   readonly withoutRetry?: boolean
+  /**
+   * Clients send one request on a connection. HAProxy sends the first request of a client on a connection of its own, so
+   * that it uses none again.
+   */
+  readonly fresh?: boolean
   readonly policy?: Policy
 }
 
@@ -80,10 +85,10 @@ const trials: ReadonlyArray<Trial> = [
 const confidence = 1 - 0.05 / trials.length
 
 const predicted = (
-  { policy, proxy, withoutRetry }: Trial,
+  { fresh, policy, proxy, withoutRetry }: Trial,
   { awayMillis, durations, endMillis, perSecond }: Rolled
 ): number => {
-  const known = proxy === "haproxy" ? haproxy : nginx
+  const known = proxy === "nginx" ? nginx : fresh === true ? { ...haproxy, idleTimeout: 0 } : haproxy
   const stop: Stop = policy === undefined
     ? { _tag: "Exit", takes: endMillis }
     : { _tag: "Drain", policy: Effect.runSync(resolve(policy)) }
@@ -119,7 +124,7 @@ const run = async (trial: Trial) => {
     restarts,
     away,
     pause,
-    load
+    load: { ...load, fresh: trial.fresh === true }
   }
   const rolled = await rollOnce(options)
   const seen = meanInterval(rolled.lostByRestart, confidence)
