@@ -4,6 +4,7 @@
  *
  *   npm run recipes                    all of them
  *   npm run recipes -- nest bullmq     those
+ *   npm run recipes -- pm2             `pm2 reload` under load
  *
  * bullmq wants a Redis (`apt-get install redis-server`).
  */
@@ -15,16 +16,18 @@ import { copy, install, run } from "../servers/prepare.js"
 import * as Programs from "../support/program.js"
 import { acceptedJobs } from "./acceptedJobs.js"
 import { answeredCall, grpcCall } from "./calls.js"
+import { pm2Faults } from "./pm2.js"
 import { folder, type Recipe, recipes } from "./recipes.js"
 import { startRedis } from "./redis.js"
 
 const { positionals } = parseArgs({ allowPositionals: true })
-const unknown = positionals.filter((name) => !recipes.some((recipe) => recipe.name === name))
+const names = [...recipes.map(({ name }) => name), "pm2"]
+const unknown = positionals.filter((name) => !names.includes(name))
 if (unknown.length > 0) {
-  console.error(`There is no recipe ${unknown.join(", ")}: they are ${recipes.map(({ name }) => name).join(", ")}`)
+  console.error(`There is no recipe ${unknown.join(", ")}: they are ${names.join(", ")}`)
   process.exit(2)
 }
-const chosen = recipes.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
+const isChosen = (name: string): boolean => positionals.length === 0 || positionals.includes(name)
 
 const prepare = async (): Promise<void> => {
   await install(folder)
@@ -69,8 +72,12 @@ const faultsOf = async (recipe: Recipe): Promise<ReadonlyArray<string>> => {
 
 let failed = 0
 await prepare()
-for (const recipe of chosen) {
-  const faults = await faultsOf(recipe)
+const chosen = [
+  ...recipes.filter(({ name }) => isChosen(name)).map((recipe) => () => faultsOf(recipe)),
+  ...isChosen("pm2") ? [pm2Faults] : []
+]
+for (const check of chosen) {
+  const faults = await check()
   for (const fault of faults) console.log(`  ${fault}`)
   if (faults.length > 0) failed++
 }
