@@ -69,12 +69,16 @@ export class Background {
     // left behind, or ended before
     if (!this.#tasks.delete(task)) return
     task.onGone()
-    if (end._tag === "Failed") {
-      this.failed++
-      this.#onFailed(task.name, end.cause)
-    }
-    if (end._tag !== "Withdrawn") this.#count(task, end._tag, end._tag === "Failed" ? end.cause : undefined)
+    if (end._tag === "Failed") this.#fail(task, end.cause)
+    else if (end._tag !== "Withdrawn") this.#count(task, end._tag)
     if (this.#tasks.size === 0) this.#wake()
+  }
+
+  #fail(task: Task, cause: Cause.Cause<unknown>): void {
+    this.failed++
+    this.#onFailed(task.name, cause)
+    // what fails as it drops what it has, drops it all the same: lost is what its interruption has ended
+    this.#count(task, task.isInterrupted ? "Interrupted" : "Failed", cause)
   }
 
   #count({ name, since }: Task, outcome: Outcome, cause?: Cause.Cause<unknown>): void {
@@ -87,6 +91,7 @@ export class Background {
     else {
       sum.count++
       sum.longest = Math.max(sum.longest, millis)
+      if (Option.isNone(sum.cause)) sum.cause = Option.fromNullable(cause)
     }
   }
 

@@ -3,7 +3,10 @@
  */
 import type * as Cause from "effect/Cause"
 
-/** How a task ends. `Withdrawn`: its owner has ended it, and it is nobody's loss. */
+/**
+ * How a task ends. `Withdrawn`: its owner has ended it, and it is nobody's loss. One that was asked to end, and has
+ * `Failed`, is reported as interrupted, with its cause.
+ */
 export type BackgroundEnd =
   | { readonly _tag: "Completed" | "Interrupted" | "Withdrawn" }
   | { readonly _tag: "Failed"; readonly cause: Cause.Cause<unknown> }

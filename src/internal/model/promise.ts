@@ -342,8 +342,9 @@ export interface Server {
    * uses is to be closed in `finally`, which runs after it.
    *
    * How it ended is in the report (`background`). One that was left behind was accepted and is lost: the outcome of the
-   * shutdown is `"DeadlineExceeded"`, and with `signals` the exit code is 1. One that rejects is logged and counted, at
-   * any time, and is no unhandled rejection; it fails no shutdown.
+   * shutdown is `"DeadlineExceeded"`, and with `signals` the exit code is 1. So
+   * is one that rejects after the deadline (`"Interrupted"`); one that resolves then is not. One that rejects is logged
+   * and counted, at any time, and is no unhandled rejection; before the deadline it fails no shutdown.
    *
    * `name` says what kind of work it is, and not which: reports and metrics add up what has one name.
    *
@@ -374,7 +375,7 @@ export interface Server {
    * at the deadline, or by `close`: it has `killTimeout` to drop what it has; after that it is left behind.
    *
    * How it ended is in the report, as with {@link Server.track}; one that ends only after the deadline is
-   * `"Interrupted"`. One that rejects is not started again. Throws as `track` does.
+   * `"Interrupted"`, whether it resolves or rejects. One that rejects is not started again. Throws as `track` does.
    *
    * ```ts
    * import { once } from "node:events"

@@ -94,16 +94,16 @@ export interface HookReport {
 export interface BackgroundReport {
   readonly name: string
   /**
-   * `"Completed"`; `"Failed"`; `"Interrupted"` (at the deadline, or by `close`); `"Abandoned"` (it went on after that,
-   * and was left behind). The last two are work that is lost: with them, `outcome` of the report is
-   * `"DeadlineExceeded"`.
+   * `"Completed"`; `"Failed"`; `"Interrupted"` (at the deadline, or by `close`; what fails after that is, too);
+   * `"Abandoned"` (it went on after that, and was left behind). The last two are work that is lost: with them, `outcome`
+   * of the report is `"DeadlineExceeded"`.
    */
   readonly outcome: "Completed" | "Failed" | "Interrupted" | "Abandoned"
   /** How many of that name ended so. */
   readonly count: number
   /** How long the shutdown has waited for the longest of them. */
   readonly duration: Duration.Duration
-  /** Why the first of them failed. */
+  /** Why the first of them failed that did. */
   readonly cause: Option.Option<Cause.Cause<unknown>>
 }
 

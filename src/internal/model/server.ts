@@ -164,8 +164,9 @@ export interface ServerService {
    * own, which closes when it has ended.
    *
    * How it ended is in the report (`background`). One that is interrupted then, or left behind, is work that was
-   * accepted and lost: the outcome of the shutdown is `DeadlineExceeded`, and the process exits with 1. One that fails is
-   * logged and counted, at any time; it fails no shutdown. One that somebody else interrupts is nobody's loss.
+   * accepted and lost: the outcome of the shutdown is `DeadlineExceeded`, and the process exits with 1. So is one that
+   * fails after it was interrupted; one that succeeds all the same is not. One that fails is logged and counted, at any
+   * time; before the deadline it fails no shutdown. One that somebody else interrupts is nobody's loss.
    *
    * `name` says what kind of work it is, and not which: reports and metrics add up what has one name.
    *

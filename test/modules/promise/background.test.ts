@@ -3,7 +3,7 @@ import { once } from "node:events"
 import * as Http from "node:http"
 import { setInterval } from "node:timers/promises"
 import { describe, expect, it } from "vitest"
-import { InvalidPolicy, type Options, quiesce, type Report, ServerClosed } from "../../../src/promise.js"
+import { InvalidPolicy, type Options, plain, quiesce, type Report, ServerClosed } from "../../../src/promise.js"
 import { listenOnLoopback } from "../../support/nodeServer.js"
 import { deferred, waitFor } from "../../support/wait.js"
 
@@ -119,6 +119,19 @@ describe("track", () => {
     ]))
   })
 
+  it("that rejects after the deadline is lost", async () => {
+    const { lines, server } = await started({ timeout: 50, killTimeout: "5 seconds" })
+    const late = deferred()
+    server.track("orders", late.promise.then(() => Promise.reject(new Error("out of stock"))))
+    const closed = server.shutdown()
+    await waitFor("the deadline", () => lines.some((line) => line.includes("The deadline has passed")), limit)
+    late.resolve()
+    const report = await closed
+    expect(report.outcome).toBe("DeadlineExceeded")
+    expect(short(report)).toEqual([["orders", "Interrupted", 1]])
+    expect(lines).toContain(`error: Background work "orders" failed: Error: out of stock`)
+  })
+
   it("throws when all is over, and for what is no promise", async () => {
     const { server } = await started()
     const untyped = server as unknown as { readonly track: (...args: ReadonlyArray<unknown>) => void }
@@ -179,17 +192,31 @@ describe("worker", () => {
     server.worker("rejects", async (_, deadline) => {
       for await (const _ of setInterval(5, undefined, { signal: deadline }));
     })
-    server.worker("fails", async (_, deadline) => {
-      await once(deadline, "abort")
-      throw new Error("a failure")
-    })
     const report = await server.shutdown()
     expect(dropped).toBe(true)
     expect(report.outcome).toBe("DeadlineExceeded")
     expect(Duration.toMillis(report.killing)).toBeLessThan(5000)
     expect(new Set(short(report).map(String))).toEqual(
-      new Set(["fails,Failed,1", "rejects,Interrupted,1", "returns,Interrupted,1"])
+      new Set(["rejects,Interrupted,1", "returns,Interrupted,1"])
     )
+  })
+
+  it("that fails as it drops what it has is lost, and the log and the report have why", async () => {
+    const { lines, server } = await started({ timeout: 50, killTimeout: "5 seconds" })
+    server.worker("orders", async (_, deadline) => {
+      await once(deadline, "abort")
+      throw new Error("dropped 5 jobs")
+    })
+    const report = await server.shutdown()
+    expect(report.outcome).toBe("DeadlineExceeded")
+    expect(plain(report).background).toMatchObject([
+      { name: "orders", outcome: "Interrupted", count: 1, error: new Error("dropped 5 jobs") }
+    ])
+    expect(lines).toEqual(expect.arrayContaining([
+      `error: Background work "orders" failed: Error: dropped 5 jobs`,
+      expect.stringMatching(/^warn: Background work "orders" Interrupted after \d+ms$/),
+      expect.stringMatching(/^error: Shut down in \d+ms \(DeadlineExceeded\): .*; 1 background task lost$/)
+    ]))
   })
 
   it("that is started after the beginning of a shutdown finds its signal aborted", async () => {

@@ -123,6 +123,19 @@ describe("background work", () => {
       expect(short(ended)).toEqual([["tidies up", "Interrupted", 1, 11_000], ["stuck", "Abandoned", 1, 12_000]])
     }))
 
+  it.scoped("that fails as it is interrupted is lost, too, and its cause is in the report", () =>
+    Effect.gen(function*() {
+      const { drain, report, server } = yield* serving(makeApp().app, policy)
+      yield* server.background("orders", Effect.onInterrupt(Effect.never, () => Effect.die("dropped 5 jobs")))
+      yield* drain
+      yield* TestClock.adjust("10 seconds")
+      const ended = yield* report
+      expect(ended.outcome).toBe("DeadlineExceeded")
+      expect(short(ended)).toEqual([["orders", "Interrupted", 1, 10_000]])
+      const [orders] = ended.background
+      expect(Option.map(orders?.cause ?? Option.none(), Cause.squash)).toEqual(Option.some("dropped 5 jobs"))
+    }))
+
   it.scoped("that fails has its cause in the report, in an event and in the log, and fails no shutdown", () => {
     const log = collectLog()
     return Effect.gen(function*() {
