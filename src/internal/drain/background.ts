@@ -69,16 +69,18 @@ export class Background {
     // left behind, or ended before
     if (!this.#tasks.delete(task)) return
     task.onGone()
-    if (end._tag === "Failed") this.#fail(task, end.cause)
-    else if (end._tag !== "Withdrawn") this.#count(task, end._tag)
+    if (end._tag === "Failed") {
+      this.fail(task.name, end.cause)
+      // what fails as it drops what it has, drops it all the same
+      this.#count(task, task.isInterrupted ? "Interrupted" : "Failed", end.cause)
+    } else if (end._tag !== "Withdrawn") this.#count(task, end._tag)
     if (this.#tasks.size === 0) this.#wake()
   }
 
-  #fail(task: Task, cause: Cause.Cause<unknown>): void {
+  /** Logs and counts it, also where it was not taken in. */
+  fail(name: string, cause: Cause.Cause<unknown>): void {
     this.failed++
-    this.#onFailed(task.name, cause)
-    // what fails as it drops what it has, drops it all the same: lost is what its interruption has ended
-    this.#count(task, task.isInterrupted ? "Interrupted" : "Failed", cause)
+    this.#onFailed(name, cause)
   }
 
   #count({ name, since }: Task, outcome: Outcome, cause?: Cause.Cause<unknown>): void {

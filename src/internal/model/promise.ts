@@ -342,15 +342,15 @@ export interface Server {
    * uses is to be closed in `finally`, which runs after it.
    *
    * How it ended is in the report (`background`). One that was left behind was accepted and is lost: the outcome of the
-   * shutdown is `"DeadlineExceeded"`, and with `signals` the exit code is 1. So
-   * is one that rejects after the deadline (`"Interrupted"`); one that resolves then is not. One that rejects is logged
-   * and counted, at any time, and is no unhandled rejection; before the deadline it fails no shutdown.
+   * shutdown is `"DeadlineExceeded"`, and with `signals` the exit code is 1. So is one that rejects after the deadline
+   * (`"Interrupted"`); one that resolves then is not. One that rejects is logged and counted, at any time, and is no
+   * unhandled rejection; before the deadline it fails no shutdown.
    *
    * `name` says what kind of work it is, and not which: reports and metrics add up what has one name.
    *
    * Throws `ServerClosed` once nothing is awaited any more: after the deadline, after `close`, and when the drain is over.
-   * While the server drains it does not, since requests in flight may start some. Throws `InvalidPolicy` where it is given
-   * no promise.
+   * While the server drains it does not, since requests in flight may start some. The promise is logged where it rejects
+   * then, too. Throws `InvalidPolicy` where it is given no promise.
    *
    * ```ts
    * import { createServer } from "node:http"

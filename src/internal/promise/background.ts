@@ -10,6 +10,8 @@ import * as Given from "../policy/validateFunction.js"
 /** What keeps it. */
 export interface Tasks {
   readonly add: (name: string, interrupt: () => void) => BackgroundTask | undefined
+  /** It fails, and was not taken in. */
+  readonly fail: (name: string, cause: Cause.Cause<unknown>) => void
 }
 
 export interface PlainBackground extends Pick<Server, "track" | "worker"> {
@@ -20,26 +22,24 @@ export interface PlainBackground extends Pick<Server, "track" | "worker"> {
 export const make = (tasks: Tasks): PlainBackground => {
   const workers = new Set<AbortController>()
   let isStopping = false
-  const add = (name: string, interrupt: () => void): BackgroundTask => {
-    const task = tasks.add(name, interrupt)
-    if (task === undefined) throw new ServerClosed({ operation: `background work "${name}"` })
-    return task
-  }
   return {
     track: (name, promise) => {
       validateName("track", name)
       validatePromise(name, promise)
-      const task = add(name, () => {})
+      const task = tasks.add(name, () => {})
+      // it has begun, and nobody else may look at it: refused or not, it is no unhandled rejection
       Promise.resolve(promise).then(
-        () => task.end({ _tag: "Completed" }),
-        (error: unknown) => task.end(failed(error))
+        () => task?.end({ _tag: "Completed" }),
+        (error: unknown) => task === undefined ? tasks.fail(name, Cause.fail(error)) : task.end(failed(error))
       )
+      if (task === undefined) throw refused(name)
     },
     worker: (name, run) => {
       validateName("worker", name)
       Given.aFunction(`worker "${name}"`, run, `a function: worker("${name}", async (signal, deadline) => …)`)
       const [stopping, deadline] = [new AbortController(), new AbortController()]
-      const task = add(name, () => deadline.abort())
+      const task = tasks.add(name, () => deadline.abort())
+      if (task === undefined) throw refused(name)
       if (isStopping) stopping.abort()
       workers.add(stopping)
       const end = (end: BackgroundEnd) => {
@@ -68,6 +68,8 @@ export const make = (tasks: Tasks): PlainBackground => {
 
 const started = async (run: Worker, signal: AbortSignal, deadline: AbortSignal): Promise<unknown> =>
   run(signal, deadline)
+
+const refused = (name: string): ServerClosed => new ServerClosed({ operation: `background work "${name}"` })
 
 const failed = (error: unknown): BackgroundEnd => ({ _tag: "Failed", cause: Cause.fail(error) })
 

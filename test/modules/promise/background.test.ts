@@ -4,7 +4,8 @@ import * as Http from "node:http"
 import { setInterval } from "node:timers/promises"
 import { describe, expect, it } from "vitest"
 import { InvalidPolicy, type Options, plain, quiesce, type Report, ServerClosed } from "../../../src/promise.js"
-import { listenOnLoopback } from "../../support/nodeServer.js"
+import { listenOnLoopback, portOf } from "../../support/nodeServer.js"
+import { withClient } from "../../support/rawClient.js"
 import { deferred, waitFor } from "../../support/wait.js"
 
 // Work that outlives its request, in a program without Effect.
@@ -142,6 +143,40 @@ describe("track", () => {
     await server.shutdown()
     expect(() => server.track("orders", Promise.resolve())).toThrow(ServerClosed)
     expect(() => server.worker("orders", () => {})).toThrow(ServerClosed)
+  })
+
+  it("that comes after the deadline and rejects is logged, and is no unhandled rejection", async () => {
+    const lines: Array<string> = []
+    const refusals: Array<unknown> = []
+    const late = deferred()
+    const node = await listenOnLoopback(Http.createServer((_, response) => {
+      response.on("close", () => {
+        const work = late.promise.then(() => Promise.reject(new Error("out of stock")))
+        try {
+          server.track("orders", work)
+        } catch (error) {
+          refusals.push(error)
+        }
+        late.resolve()
+      })
+      response.write("accepted")
+    }))
+    const server = quiesce(node, {
+      timeout: 50,
+      killTimeout: 50,
+      logger: (level, message) => void lines.push(`${level}: ${message.split("\n")[0]}`)
+    })
+    await withClient({ port: portOf(node) }, async (client) => {
+      await client.write("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+      await client.untilText("accepted", limit)
+      expect((await server.shutdown()).background).toEqual([])
+    })
+    await waitFor(
+      "the line",
+      () => lines.includes(`error: Background work "orders" failed: Error: out of stock`),
+      limit
+    )
+    expect(refusals).toEqual([expect.any(ServerClosed)])
   })
 })
 

@@ -70,6 +70,17 @@ describe.concurrent("the end of the process", { timeout: 60_000 }, () => {
   )
 
   it(
+    "is none of work that `finally` begins, and that comes too late to be waited for",
+    withServer({ signals: true, finallyTracks: true }, async (child) => {
+      child.signal("SIGTERM")
+      expect(await child.exit(limit)).toMatchObject({ code: 0 })
+      expect(child.linesOf("refused")).toMatchObject([{ isClosed: true }])
+      expect(child.linesOf("finally is done")).toHaveLength(1)
+      expect(child.stdout()).toMatch(/ERROR.*Background work "mails" failed/)
+    })
+  )
+
+  it(
     "is no success where `finally` has not finished",
     withServer({ signals: true, finallyForgets: true }, async (child) => {
       child.signal("SIGTERM")
