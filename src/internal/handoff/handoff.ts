@@ -26,14 +26,22 @@ const optionNames = Object.keys(
   { command: true, pidFile: true, signals: true, timeout: true } satisfies { readonly [K in keyof Options]-?: true }
 )
 
-export const launch = (options: Options, tag: typeof Handoff) =>
-<A, E, R>(
-  layer: Layer.Layer<A, E, R>
-): Effect.Effect<void, E | HandoffFailed | InvalidPolicy | ListenError, Exclude<R, Handoff>> =>
+/** What the options say, looked at before anything is touched. */
+export const settingsOf = (options: Options) =>
   Effect.gen(function*() {
     yield* checkNames("options", options, optionNames)
     const signals = yield* chosen(options.signals)
     const timeout = yield* duration("timeout", options.timeout ?? "1 minute")
+    return { signals, timeout }
+  })
+
+/** `accepts` is called when this process does, which for a successor is when its predecessor has let go. */
+export const launch = (options: Options, tag: typeof Handoff, accepts: () => void = () => {}) =>
+<A, E, R>(
+  layer: Layer.Layer<A, E, R>
+): Effect.Effect<void, E | HandoffFailed | InvalidPolicy | ListenError, Exclude<R, Handoff>> =>
+  Effect.gen(function*() {
+    const { signals, timeout } = yield* settingsOf(options)
     const predecessor = yield* Conversation.inherited
     const runtime = yield* RealTime.runtime
     const run: Run = (effect) => Runtime.runFork(runtime)(Effect.interruptible(effect))
@@ -67,6 +75,7 @@ export const launch = (options: Options, tag: typeof Handoff) =>
         Scope.extend(outer)
       )
       yield* Effect.uninterruptibleMask((restore) => begin(restore, handover, predecessor, options.pidFile))
+      accepts()
       yield* ClusterWorker.sayReady(program)
       yield* upgrader.serve(outer)
       onSignal.serves()

@@ -481,9 +481,10 @@ export interface Server {
    */
   readonly agentCheck: Promise<Net.AddressInfo> | undefined
   /**
-   * Where each server listens, in their order; `undefined` without `handoff`. Rejects where one cannot, with `ListenError`,
-   * `HandoffFailed` or `InvalidPolicy`; then the server is closed. If nobody handles that, the process ends, as with a Node
-   * server that cannot listen.
+   * Where each server listens, in their order, as soon as this process accepts; `undefined` without `handoff`. Rejects with
+   * `ListenError` where one cannot listen, and with `HandoffFailed` where this process cannot take over; then the server
+   * is closed. If nobody handles that, the process ends, as with a Node server that cannot listen. Rejects with
+   * `ServerClosed` where a shutdown came before; nobody has to handle that.
    *
    * @since 0.3.0
    */

@@ -11,6 +11,8 @@ import * as Scope from "effect/Scope"
 import * as Net from "node:net"
 import { unsafeInterrupt } from "../effect/fibers.js"
 import { launch } from "../handoff/handoff.js"
+import * as Line from "../log/line.js"
+import { ServerClosed } from "../model/errors.js"
 import { Handoff, type HandoffService, type Successor } from "../model/handoff.js"
 import { HandoffFailed, notServing } from "../model/handoffFailed.js"
 import type { Address, Options as ListenOptions } from "../model/listener.js"
@@ -83,7 +85,16 @@ export const start = (
   const { options, places } = handoff
   let upgrade: HandoffService["upgrade"] = notServing
   let handedOver = false
-  const whole = (resolve: (addresses: ReadonlyArray<Address>) => void) =>
+  let addresses: ReadonlyArray<Address> = []
+  let isAccepting = false
+  let accepts = () => {}
+  const accepted = new Promise<void>((resolve) => {
+    accepts = () => {
+      isAccepting = true
+      resolve()
+    }
+  })
+  const fiber = Runtime.runFork(runtime)(
     Layer.scopedDiscard(Effect.gen(function*() {
       upgrade = (yield* Handoff).upgrade
       yield* Effect.addFinalizer((exit) => {
@@ -92,24 +103,46 @@ export const start = (
       })
       const listeners = yield* Effect.forEach(nodeServers, (node, nth) => server.listen(() => node, places[nth] ?? {}))
         .pipe(Effect.tap(() => asides.all), Scope.extend(scope))
-      resolve(listeners.map(({ address }) => address))
-    })).pipe(launch(options, Handoff), Effect.provideService(Program, program), Effect.interruptible)
-  const bound = new Promise<ReadonlyArray<Address>>((resolve, reject) => {
-    const fiber = Runtime.runFork(runtime)(whole(resolve))
-    fiber.addObserver((exit) => {
-      if (Exit.isSuccess(exit)) return
-      reject(Cause.squash(exit.cause))
-      begin(Effect.ignore(server.close))
-    })
-    // a successor that has not taken over yet is not wanted any more
-    begin(Effect.zipRight(server.shuttingDown, Effect.sync(() => unsafeInterrupt(fiber))))
+      addresses = listeners.map(({ address }) => address)
+    })).pipe(
+      launch(options, Handoff, () => accepts()),
+      Effect.provideService(Program, program),
+      Effect.interruptible
+    )
+  )
+  // a successor that has not taken over yet is not wanted any more
+  begin(Effect.zipRight(server.shuttingDown, Effect.sync(() => unsafeInterrupt(fiber))))
+  const ended = new Promise<Exit.Exit<void, unknown>>((resolve) => fiber.addObserver(resolve)).then((exit) => {
+    if (Exit.isSuccess(exit)) return
+    begin(Effect.ignore(server.close))
+    if (!isStopped(exit.cause)) {
+      if (isAccepting) begin(failedLate(exit.cause))
+      throw Cause.squash(exit.cause)
+    }
+    // whoever stops a server before it listens knows that it does not
+    listening.catch(() => {})
+    throw new ServerClosed({ operation: "listen" })
   })
+  const listening = Promise.race([accepted, ended]).then(() => addresses)
   return {
-    listening: bound,
+    listening,
     upgrade: () => plainly(run(Effect.exit(Effect.suspend(() => upgrade)))),
     hasHandedOver: () => handedOver
   }
 }
+
+/** By a shutdown: that is no failure. */
+const isStopped = (cause: Cause.Cause<unknown>): boolean =>
+  Cause.isInterruptedOnly(cause) || Cause.squash(cause) instanceof ServerClosed
+
+/** Nobody awaits `listening` any more. */
+const failedLate = (cause: Cause.Cause<unknown>): Effect.Effect<void> =>
+  Effect.zipRight(
+    Effect.sync(() => {
+      process.exitCode ||= 1
+    }),
+    Line.error("Handing over has failed, and the server is closed", {}, cause)
+  )
 
 /** Rejects with what it has failed with, and not with Effect's wrapping of it. */
 const plainly = async <A>(running: Promise<Exit.Exit<A, unknown>>): Promise<A> => {

@@ -1,6 +1,10 @@
 /**
  * The options of a program without Effect, which may be without types, too: each is looked at before anything is touched.
  */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { settingsOf as handoffSettings } from "../handoff/handoff.js"
 import { InvalidPolicy } from "../model/errors.js"
 import type { Options as ListenOptions } from "../model/listener.js"
 import type { Policy } from "../model/policy.js"
@@ -163,5 +167,7 @@ const handoffOptions = (handoff: Options["handoff"], targets: number): Wanted | 
         : `a list of ${targets} places, one for each server, in their order: [{ port: 3000 }, …]`
     })
   }
+  const settings = Effect.runSyncExit(handoffSettings(options))
+  if (Exit.isFailure(settings)) throw Cause.squash(settings.cause)
   return { places, options }
 }

@@ -103,7 +103,10 @@ describe("a hand-over without Effect", { timeout: 240_000 }, () => {
     const wrong: ReadonlyArray<readonly [string, unknown, RegExp]> = [
       ["nothing", null, /handoff is null/],
       ["no place", {}, /handoff\.listen/],
-      ["too many places", { listen: [{ port: 0 }, { port: 0 }] }, /handoff\.listen/]
+      ["too many places", { listen: [{ port: 0 }, { port: 0 }] }, /handoff\.listen/],
+      ["a misspelt option", { listen: { port: 0 }, timout: 1 }, /timout.*timeout/],
+      ["a time that cannot be", { listen: { port: 0 }, timeout: -1 }, /timeout is -1/],
+      ["a signal that there is not", { listen: { port: 0 }, signals: ["SIGFOO"] }, /SIGFOO/]
     ]
     for (const [what, handoff, message] of wrong) {
       const call = () => quiesce(node(), { handoff: handoff as NonNullable<Policy["handoff"]> })
@@ -119,13 +122,30 @@ describe("a hand-over without Effect", { timeout: 240_000 }, () => {
     }
     await expect(listening({ listen: { host: "127.0.0.1", port }, signals: [] })).rejects
       .toMatchObject({ _tag: "ListenError", reason: "AddressInUse" })
-    await expect(listening({ listen: { port: 0 }, timeout: -1, signals: [] })).rejects
-      .toMatchObject({ _tag: "InvalidPolicy", field: "timeout" })
     const alone = quiesce(taken, { logger: false })
     await expect(alone.upgrade()).rejects.toThrow(HandoffFailed)
     expect(alone.listening).toBeUndefined()
     await alone.close()
   })
+
+  it("rejects `listening` where it has bound, and cannot take over", async () => {
+    const folder = Fs.mkdtempSync(Path.join(Os.tmpdir(), "quiesce-plain-"))
+    const handoff = { listen: { host: "127.0.0.1", port: 0 }, pidFile: Path.join(folder, "none", "pid"), signals: [] }
+    const server = quiesce(Http.createServer(), { handoff, logger: false, signals: false })
+    try {
+      await expect(server.listening).rejects.toMatchObject({ _tag: "HandoffFailed", reason: "PidFile" })
+      expect((await server.closed).outcome).toBe("Closed")
+    } finally {
+      Fs.rmSync(folder, { recursive: true })
+    }
+  })
+
+  it("may be shut down before it listens", () =>
+    withProgram({ stopsAtOnce: true }, async (child) => {
+      expect(await child.exit(limit)).toMatchObject({ code: 0 })
+      expect(child.linesOf("finally")).toMatchObject([{ handedOver: false }])
+      expect(child.linesOf("stopped")).toMatchObject([{ outcome: "Drained" }])
+    }))
 })
 
 describe("workers without Effect", { timeout: 240_000 }, () => {
