@@ -125,6 +125,15 @@ describe("nginx.conf", () => {
   })
 })
 
+describe("apache.conf", () => {
+  it("it leaves the connections that it keeps before the app does", () => {
+    const server = createServer()
+    const kept = Array.from(read("apache.conf").matchAll(/ttl=(\S+)/g), ([, ttl]) => seconds(ttl) * 1000)
+    expect(kept).toHaveLength(2)
+    for (const millis of kept) expect(millis).toBeLessThan(server.keepAliveTimeout)
+  })
+})
+
 describe("app.service and app.socket", () => {
   const value = (unit: string, name: string) => new RegExp(`^${name}=(.*)$`, "m").exec(read(unit))?.[1]
 

@@ -5,12 +5,12 @@ import { cpus } from "node:os"
 import { parseArgs } from "node:util"
 import { Shutdown } from "../../../src/index.js"
 import { median, table } from "../../support/table.js"
-import { files, needed, type ProxyName, version } from "./proxy.js"
+import { fileOf, needed, type ProxyName, proxyNames, version } from "./proxy.js"
 import { type Restart, type Result, roll } from "./rolling.js"
 
 const usage = `npm run rolling -- [options]
 
-  --proxy haproxy|nginx   one of the two; default: both, one after the other
+  --proxy NAME            haproxy, nginx or apache; default: all, one after the other
   --restarts N            how many, of the two instances in turn; default: 50
   --lame-duck MS          default: 5000, that of Shutdown.kubernetes
   --without-lame-duck     the same as --lame-duck 0
@@ -41,10 +41,10 @@ const number = (name: "lame-duck" | "pause" | "restarts"): number => {
   return value
 }
 
-const isProxy = (name: string): name is ProxyName => name === "haproxy" || name === "nginx"
+const isProxy = (name: string): name is ProxyName => proxyNames.some((known) => known === name)
 
 const { "as-go": asGo, proxy, stock } = values
-const proxies: ReadonlyArray<string> = proxy === undefined ? ["haproxy", "nginx"] : [proxy]
+const proxies: ReadonlyArray<string> = proxy === undefined ? proxyNames : [proxy]
 const withoutRetry = values["without-retry"]
 const lameDuck = values["without-lame-duck"] ? 0 : number("lame-duck")
 const restarts = number("restarts")
@@ -100,7 +100,7 @@ if (values.help || !proxies.every(isProxy) || restarts === 0) {
   for (const name of proxies.filter(isProxy)) {
     const title = [
       `${name} ${version(name)}`,
-      `examples/deploy/${files[name]}`,
+      `examples/deploy/${fileOf(name)}`,
       ...(withoutRetry ? ["without retry"] : []),
       ...(pauseMs > 0 ? [`pause ${pauseMs} ms`] : []),
       stock ? "instances on @effect/platform-node" : asGo ? "no lame duck, no grace" : `lame duck ${lameDuck} ms`

@@ -5,13 +5,101 @@ import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { freePort } from "../../../src/internal/check/process/listening.js"
-import { haproxy, nginx, outputOf, type Program, start } from "../../support/program.js"
+import { apache, haproxy, nginx, outputOf, type Program, start } from "../../support/program.js"
 import { connect } from "../../support/rawClient.js"
 import { pace } from "../../support/wait.js"
 
-export const programs = { haproxy, nginx } as const satisfies Readonly<Record<string, Program>>
+/** What a proxy of `examples/deploy` is run as, and what of its file is said in another way for it. */
+interface Kind {
+  readonly program: Program
+  readonly file: string
+  readonly args: (file: string, directory: string) => ReadonlyArray<string>
+  readonly places: (options: ProxyOptions, port: number, directory: string) => Replacements
+  readonly withoutRetry: Replacements
+  /** How long a lame duck has to be at the least, and why. */
+  readonly needed: (number: (pattern: RegExp) => number) => { readonly ms: number; readonly because: string }
+}
 
-export type ProxyName = keyof typeof programs
+type Replacements = ReadonlyArray<readonly [from: string, to: string]>
+
+/** For one that asks no instance whether it is ready. */
+const untilForgotten = (name: string, setting: string, seconds: number) => ({
+  ms: (seconds + 1) * 1000,
+  because: `${name} leaves an instance when it is refused, and comes back to it ${setting} (${seconds} s, in whole `
+    + `seconds: up to ${seconds + 1}) later. The other one must accept until then`
+})
+
+const backendsOf = ({ backends: [a, b] }: ProxyOptions): Replacements => [
+  ["127.0.0.1:3001", `127.0.0.1:${a.port}`],
+  ["127.0.0.1:3002", `127.0.0.1:${b.port}`]
+]
+
+const kinds = {
+  haproxy: {
+    program: haproxy,
+    file: "haproxy.cfg",
+    args: (file) => ["-db", "-f", file],
+    places: ({ backends: [a, b] }, port) => [
+      ["bind :80", `bind 127.0.0.1:${port}`],
+      ["127.0.0.1:3001 port 9001", `127.0.0.1:${a.port} port ${a.admin}`],
+      ["127.0.0.1:3002 port 9002", `127.0.0.1:${b.port} port ${b.admin}`]
+    ],
+    withoutRetry: [["retries 3", "retries 0"], ["option redispatch 1", "no option redispatch"]],
+    needed: (number) => {
+      const [inter, fall] = [number(/\bcheck inter (\d+)s\b/), number(/\bfall (\d+)\b/)]
+      return {
+        ms: inter * fall * 1000,
+        because: `HAProxy leaves an instance after ${fall} checks, ${inter} s apart, that say "not ready"`
+      }
+    }
+  },
+  nginx: {
+    program: nginx,
+    file: "nginx.conf",
+    args: (
+      file,
+      directory
+    ) => ["-c", file, "-e", "stderr", "-g", `daemon off; pid ${Path.join(directory, "nginx.pid")};`],
+    places: (options, port, directory) => [
+      ["listen 80;", `listen 127.0.0.1:${port};`],
+      ...backendsOf(options),
+      // Debian's are of one nginx on the machine
+      [
+        "http {",
+        [
+          "http {",
+          ...["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((what) => `${what}_temp_path ${directory};`)
+        ]
+          .join("\n    ")
+      ]
+    ],
+    withoutRetry: [["proxy_next_upstream error timeout", "proxy_next_upstream off"]],
+    needed: (number) => untilForgotten("nginx", "fail_timeout", number(/\bfail_timeout=(\d+)s\b/))
+  },
+  apache: {
+    program: apache,
+    file: "apache.conf",
+    args: (file) => ["-d", "/usr/lib/apache2", "-f", file, "-DFOREGROUND"],
+    places: (options, port, directory) => [
+      ["Listen 80", `Listen 127.0.0.1:${port}`],
+      ["/run/app-apache.pid", Path.join(directory, "apache.pid")],
+      ["DefaultRuntimeDir /run", `DefaultRuntimeDir ${directory}`],
+      ...backendsOf(options)
+    ],
+    withoutRetry: [[`ProxyPass "/" "balancer://app/"`, `ProxyPass "/" "balancer://app/" maxattempts=0`]],
+    needed: (number) => untilForgotten("Apache", "retry", number(/\bretry=(\d+)\b/))
+  }
+} as const satisfies Readonly<Record<string, Kind>>
+
+export type ProxyName = keyof typeof kinds
+
+export const proxyNames = Object.keys(kinds) as ReadonlyArray<ProxyName>
+
+const kindOf = (name: ProxyName): Kind => kinds[name]
+
+export const programOf = (name: ProxyName): Program => kindOf(name).program
+
+export const fileOf = (name: ProxyName): string => kindOf(name).file
 
 export interface Backend {
   readonly port: number
@@ -34,82 +122,40 @@ export interface Proxy {
 
 const deploy = new URL("../../../examples/deploy/", import.meta.url)
 
-export const files: Readonly<Record<ProxyName, string>> = { haproxy: "haproxy.cfg", nginx: "nginx.conf" }
-
-const textOf = (name: ProxyName): string => Fs.readFileSync(new URL(files[name], deploy), "utf8")
-
-const number = (name: ProxyName, pattern: RegExp): number => {
-  const found = pattern.exec(textOf(name))?.[1]
-  if (found === undefined) throw new Error(`${files[name]} does not say ${pattern.source}`)
-  return Number(found)
-}
+const textOf = (name: ProxyName): string => Fs.readFileSync(new URL(fileOf(name), deploy), "utf8")
 
 /** How long a lame duck has to be at the least, and why. */
-export const needed = (name: ProxyName): { readonly ms: number; readonly because: string } => {
-  if (name === "haproxy") {
-    const inter = number(name, /\bcheck inter (\d+)s\b/)
-    const fall = number(name, /\bfall (\d+)\b/)
-    return {
-      ms: inter * fall * 1000,
-      because: `HAProxy leaves an instance after ${fall} checks, ${inter} s apart, that say "not ready"`
-    }
-  }
-  const timeout = number(name, /\bfail_timeout=(\d+)s\b/)
-  return {
-    ms: (timeout + 1) * 1000,
-    because: "nginx leaves an instance when it is refused, and each worker comes back to it fail_timeout "
-      + `(${timeout} s, in whole seconds: up to ${timeout + 1}) later. The other one must accept until then`
-  }
-}
+export const needed = (name: ProxyName): { readonly ms: number; readonly because: string } =>
+  kindOf(name).needed((pattern) => {
+    const found = pattern.exec(textOf(name))?.[1]
+    if (found === undefined) throw new Error(`${fileOf(name)} does not say ${pattern.source}`)
+    return Number(found)
+  })
 
 /** Fails where the configuration does not say what is replaced. */
-const replaced = (name: ProxyName, replacements: ReadonlyArray<readonly [string, string]>): string => {
+const replaced = (name: ProxyName, replacements: Replacements): string => {
   let text = textOf(name)
   for (const [from, to] of replacements) {
-    if (!text.includes(from)) throw new Error(`${files[name]} does not say ${JSON.stringify(from)}`)
+    if (!text.includes(from)) throw new Error(`${fileOf(name)} does not say ${JSON.stringify(from)}`)
     text = text.replace(from, () => to)
   }
   return text
 }
 
-const haproxyConfig = ({ backends: [a, b], withoutRetry }: ProxyOptions, port: number): string =>
-  replaced("haproxy", [
-    ["bind :80", `bind 127.0.0.1:${port}`],
-    ["127.0.0.1:3001 port 9001", `127.0.0.1:${a.port} port ${a.admin}`],
-    ["127.0.0.1:3002 port 9002", `127.0.0.1:${b.port} port ${b.admin}`],
-    ...(withoutRetry ? [["retries 3", "retries 0"], ["option redispatch 1", "no option redispatch"]] as const : [])
-  ])
-
-const nginxConfig = ({ backends: [a, b], withoutRetry }: ProxyOptions, port: number, directory: string): string =>
-  replaced("nginx", [
-    ["listen 80;", `listen 127.0.0.1:${port};`],
-    ["127.0.0.1:3001", `127.0.0.1:${a.port}`],
-    ["127.0.0.1:3002", `127.0.0.1:${b.port}`],
-    // Debian's are of one nginx on the machine
-    [
-      "http {",
-      [
-        "http {",
-        ...["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((what) => `${what}_temp_path ${directory};`)
-      ]
-        .join("\n    ")
-    ],
-    ...(withoutRetry ? [["proxy_next_upstream error timeout", "proxy_next_upstream off"]] as const : [])
-  ])
-
 export const startProxy = async (options: ProxyOptions): Promise<Proxy> => {
   const [port = 0] = await freePorts(1)
   const directory = Fs.mkdtempSync(Path.join(Os.tmpdir(), "quiesce-rolling-"))
   const file = Path.join(directory, "proxy.conf")
-  const [config, args] = options.name === "haproxy"
-    ? [haproxyConfig(options, port), ["-db", "-f", file]]
-    : [
-      nginxConfig(options, port, directory),
-      ["-c", file, "-e", "stderr", "-g", `daemon off; pid ${Path.join(directory, "nginx.pid")};`]
-    ]
-  Fs.writeFileSync(file, config)
+  const kind = kindOf(options.name)
+  Fs.writeFileSync(
+    file,
+    replaced(options.name, [
+      ...kind.places(options, port, directory),
+      ...(options.withoutRetry ? kind.withoutRetry : [])
+    ])
+  )
 
-  const { child, ran, stderr } = start(programs[options.name], args)
+  const { child, ran, stderr } = start(kind.program, kind.args(file, directory))
   const errors = () =>
     stderr().split("\n").filter((line) => line !== "" && !/connect\(\) failed|temporarily disabled/.test(line))
   const ended = () => child.exitCode !== null || child.signalCode !== null
@@ -134,7 +180,7 @@ export const startProxy = async (options: ProxyOptions): Promise<Proxy> => {
   return { port, errors, stop }
 }
 
-export const version = (name: ProxyName): string => /\d+\.\d+\.\d+/.exec(outputOf(programs[name], ["-v"]))?.[0] ?? ""
+export const version = (name: ProxyName): string => /\d+\.\d+\.\d+/.exec(outputOf(programOf(name), ["-v"]))?.[0] ?? ""
 
 /**
  * Ports that no outgoing connection takes by chance while an instance is away: those below the range that the system
