@@ -70,9 +70,10 @@ const trials: ReadonlyArray<Trial> = [
   { name: "ends at SIGTERM", proxy: "haproxy" },
   { name: "ends at SIGTERM, no retry", proxy: "haproxy", withoutRetry: true },
   {
-    name: "quiesce, no lame duck, no retry",
+    name: "quiesce, no lame duck, no retry, new connections",
     proxy: "haproxy",
     withoutRetry: true,
+    fresh: true,
     policy: kubernetes({ lameDuck: 0 })
   },
   { name: "quiesce, lame duck of 3 s", proxy: "haproxy", policy: kubernetes({ lameDuck: "3 seconds" }) },
