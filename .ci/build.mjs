@@ -1,6 +1,6 @@
 /**
  * npm run build: compiles `src` to `dist`. Declarations stay a file a module. Code is put together into a few files, since
- * what a program waits for when it starts is their number: with one for each module, 217 were read for `quiesce`.
+ * what a program waits for when it starts grows with their number.
  */
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
@@ -9,11 +9,8 @@ import { rollup } from "rollup"
 
 const root = Path.resolve(import.meta.dirname, "..")
 
-/**
- * What a module of these leads to is a file of its own, except what an earlier one leads to: so none loads what it does
- * not need, such as the platform packages, where it is there to load little.
- */
-const doors = ["register", "check", "promise", "index", "rpc"]
+/** What a module of these leads to is a file of its own, except what an earlier one leads to. */
+const doors = { register: "node", check: "check", promise: "core" }
 
 /** Compiles the package in `directory`, with the configuration of this name in it. */
 export const build = async (directory, configuration) => {
@@ -23,7 +20,9 @@ export const build = async (directory, configuration) => {
     cwd: directory,
     stdio: "inherit"
   })
-  const { bin, exports } = JSON.parse(Fs.readFileSync(Path.join(directory, "package.json"), "utf8"))
+  const { bin, exports, peerDependenciesMeta } = JSON.parse(
+    Fs.readFileSync(Path.join(directory, "package.json"), "utf8")
+  )
   const files = [...Object.values(exports).flatMap((each) => each?.default ?? []), ...Object.values(bin)]
     .filter((file) => file.endsWith(".js"))
   const input = Object.fromEntries(
@@ -37,6 +36,7 @@ export const build = async (directory, configuration) => {
       throw new Error(`rollup: ${warning.message}`)
     }
   })
+  const optional = Object.keys(peerDependenciesMeta).filter((name) => peerDependenciesMeta[name].optional)
   let chunks
   const { output } = await bundle.generate({
     dir: dist,
@@ -46,7 +46,7 @@ export const build = async (directory, configuration) => {
     hoistTransitiveImports: false,
     minifyInternalExports: false,
     chunkFileNames: "internal/[name].js",
-    manualChunks: (id, { getModuleInfo }) => (chunks ??= chunksOf(input, getModuleInfo)).get(id)
+    manualChunks: (id, { getModuleInfo }) => (chunks ??= chunksOf(input, optional, getModuleInfo)).get(id)
   })
   await bundle.close()
   for (const name of Fs.readdirSync(dist, { recursive: true })) {
@@ -64,15 +64,37 @@ const withSourceMaps = {
   load: (id) => ({ code: Fs.readFileSync(id, "utf8"), map: JSON.parse(Fs.readFileSync(`${id}.map`, "utf8")) })
 }
 
-/** The file of each module that a door leads to. A door is a file of its own: what it does when it is loaded is its own. */
-const chunksOf = (input, getModuleInfo) => {
+/**
+ * The file of each module. Beyond what the doors lead to, those are together that need the same optional packages, so that
+ * none is loaded with one that needs more. A door is a file of its own: what it does when it is loaded is its own.
+ */
+const chunksOf = (input, optional, getModuleInfo) => {
   const chunks = new Map()
-  const visit = (id, door) => {
+  const visit = (id, chunk) => {
     if (chunks.has(id) || getModuleInfo(id).isExternal) return
-    chunks.set(id, door)
-    for (const each of getModuleInfo(id).importedIds) visit(each, door)
+    chunks.set(id, chunk)
+    for (const each of getModuleInfo(id).importedIds) visit(each, chunk)
   }
-  for (const door of doors) for (const each of getModuleInfo(input[door]).importedIds) visit(each, door)
+  for (const [door, chunk] of Object.entries(doors)) {
+    for (const each of getModuleInfo(input[door]).importedIds) visit(each, chunk)
+  }
+  const needs = new Map()
+  const needsOf = (id) => {
+    if (needs.has(id)) return needs.get(id)
+    const { importedIds, isExternal } = getModuleInfo(id)
+    const found = new Set(isExternal ? optional.filter((name) => `${id}/`.startsWith(`${name}/`)) : [])
+    needs.set(id, found)
+    for (const each of importedIds) for (const name of needsOf(each)) found.add(name)
+    return found
+  }
+  const own = new Set(
+    Object.entries(input).flatMap(([name, id]) => name in doors || name.startsWith("bin/") ? [id] : [])
+  )
+  for (const id of Object.values(input)) needsOf(id)
+  for (const [id, names] of needs) {
+    if (chunks.has(id) || own.has(id) || getModuleInfo(id).isExternal) continue
+    chunks.set(id, ["effect", ...Array.from(names, (name) => Path.basename(name)).sort()].join("-"))
+  }
   return chunks
 }
 

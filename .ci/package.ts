@@ -248,8 +248,27 @@ const light = (install: string): void => {
   const strangers = [...packages].filter((name) => name.startsWith("@effect/") || name === "fast-check")
   if (!packages.has("effect") || !packages.has("quiesce")) throw new Error("the recorder has seen nothing")
   if (strangers.length > 0) throw new Error(`quiesce/promise loads ${strangers.join(", ")}`)
+  run(cwd, process.execPath, [
+    "--input-type=module",
+    "--eval",
+    plainModules.map((name) => `import "${name}"`).join("\n")
+  ])
   registered(cwd)
 }
+
+/** What else needs no platform package. */
+const plainModules = [
+  "AgentCheck",
+  "Handoff",
+  "Listener",
+  "Metrics",
+  "Server",
+  "Shutdown",
+  "Status",
+  "Supervisor",
+  "Systemd",
+  "check"
+].map((name) => `quiesce/${name}`)
 
 /** Runs a program, and says which packages it has loaded. */
 const loadedBy = (cwd: string, args: ReadonlyArray<string>) => {

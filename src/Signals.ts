@@ -31,7 +31,7 @@
  * | how the program ended | exit code |
  * | --- | --- |
  * | clean drain, a lame duck that was ended early, stopped before it listened | 0, or with {@link teardown} what the program has set as `process.exitCode` |
- * | requests were cut at the deadline | 1 |
+ * | requests were cut at the deadline, or background work was lost | 1 |
  * | failed to start: the port is in use, the policy is invalid, … | 1 |
  * | a further signal closed a server | 128 + the number of that signal with {@link teardown} (SIGINT 130, SIGQUIT 131, SIGTERM 143), otherwise 1 |
  * | a signal after that | ended by the signal: 128 + its number to a shell |
@@ -39,7 +39,8 @@
  * **Gotchas**
  *
  * - Another signal within half a second of one that counted does not count: npm sends its child two SIGINTs for each
- *   Ctrl-C, GNU `timeout` may send two SIGTERMs, and `concurrently -k` sends SIGINT, then SIGTERM.
+ *   Ctrl-C, GNU `timeout` may send two SIGTERMs, and `concurrently -k` sends SIGINT, then SIGTERM. Where the event loop is
+ *   busy, or the process was stopped, signals are read late: then it is up to 5 seconds.
  * - Nor does one that the process sends to itself after the first: NestJS, Apollo Server and many recipes do so when they
  *   have tidied up.
  * - Other listeners for the signal are named in the log when it comes. With {@link teardown} they decide when the process

@@ -214,9 +214,9 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
     server
   })
   const background = Background.make(view.background)
+  const reasons = new Reasons(running, settings)
   const { over, signal } = stopping(running, () => reasons.begins(), background.stop)
-  const reasons = new Reasons(running, settings, () => handing.hasHandedOver())
-  const handing = HandingOver.start(running, settings, asides)
+  const handing = HandingOver.start(running, settings, asides, () => reasons.handedOver())
   const closed = ending(running, settings, reasons)
   const isOver = () => {
     over()

@@ -181,7 +181,8 @@ export interface Options extends Policy {
   /**
    * The signals that shut the server down: `true` is SIGTERM and SIGINT. The first one begins the shutdown; the next one
    * ends a lame duck, or else closes at once what is still open; one more ends the process, as if nobody listened.
-   * Another one within half a second does not count: npm sends two for each Ctrl-C, GNU `timeout` may, and
+   * Another one within half a second does not count (within up to 5 seconds, where the event loop is busy and signals are
+   * read late): npm sends two for each Ctrl-C, GNU `timeout` may, and
    * `concurrently -k` sends SIGINT, then SIGTERM. Nor does one that the process sends to itself meanwhile, as NestJS,
    * Apollo Server and many recipes do when they have tidied up.
    *
@@ -190,7 +191,7 @@ export interface Options extends Policy {
    * names it and `process.exit` is called, when stdout and stderr have been written. (The channel to a parent process,
    * as under PM2 and `node:cluster`, is no such thing.) What else is to be done before the end belongs in `finally`. The
    * exit code is 128 + n when a further signal has closed the server (130 for SIGINT, 143 for SIGTERM), 1 when requests
-   * were cut, or `finally` failed, and else `process.exitCode`, or 0.
+   * were cut, background work was lost, or `finally` failed, and else `process.exitCode`, or 0.
    *
    * Where the signal has other listeners, the log names them when it comes, and they decide when the process ends: it is
    * left to end by itself, and the log says again and again what keeps it alive. One that sends the signal again is done,

@@ -30,8 +30,7 @@ const none: HandingOver = {
         explanation:
           "The server has no `handoff`: pass quiesce where it listens, { handoff: { listen: { port: 3000 } } }"
       })
-    ),
-  hasHandedOver: () => false
+    )
 }
 
 /** Listeners beside those of the traffic, which are handed over with them: they listen when these do. */
@@ -71,20 +70,21 @@ export interface HandingOver {
   /** Where each server listens, where it is listened for here. */
   readonly listening: Promise<ReadonlyArray<Address>> | undefined
   readonly upgrade: () => Promise<Successor>
-  /** A successor accepts. */
-  readonly hasHandedOver: () => boolean
 }
 
-/** Listens, and hands over when a signal says so. A shutdown of the server ends it, and a hand-over begins one. */
+/**
+ * Listens, and hands over when a signal says so. A shutdown of the server ends it, and a hand-over begins one:
+ * `handedOver` is called before.
+ */
 export const start = (
   { begin, program, run, runtime, scope, server }: RunningServer,
   { handoff, targets: { nodeServers } }: Pick<Settings, "handoff" | "targets">,
-  asides: Asides | undefined
+  asides: Asides | undefined,
+  handedOver: () => void
 ): HandingOver => {
   if (handoff === undefined || program === undefined || asides === undefined) return none
   const { options, places } = handoff
   let upgrade: HandoffService["upgrade"] = notServing
-  let handedOver = false
   let addresses: ReadonlyArray<Address> = []
   let isAccepting = false
   let accepts = () => {}
@@ -98,7 +98,7 @@ export const start = (
     Layer.scopedDiscard(Effect.gen(function*() {
       upgrade = (yield* Handoff).upgrade
       yield* Effect.addFinalizer((exit) => {
-        handedOver = Exit.isSuccess(exit)
+        if (Exit.isSuccess(exit)) handedOver()
         return Effect.ignore(server.shutdown)
       })
       const listeners = yield* Effect.forEach(nodeServers, (node, nth) => server.listen(() => node, places[nth] ?? {}))
@@ -126,8 +126,7 @@ export const start = (
   const listening = Promise.race([accepted, ended]).then(() => addresses)
   return {
     listening,
-    upgrade: () => plainly(run(Effect.exit(Effect.suspend(() => upgrade)))),
-    hasHandedOver: () => handedOver
+    upgrade: () => plainly(run(Effect.exit(Effect.suspend(() => upgrade))))
   }
 }
 

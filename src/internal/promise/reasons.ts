@@ -15,17 +15,12 @@ export class Reasons {
   readonly #running: RunningServer
   readonly #listening: Listening
   readonly #uncaught: Uncaught.Uncaught
-  readonly #hasHandedOver: () => boolean
+  #hasHandedOver = false
   #forcedBy: NodeJS.Signals | undefined
 
-  constructor(
-    running: RunningServer,
-    { signals, uncaught }: Pick<Settings, "signals" | "uncaught">,
-    hasHandedOver: () => boolean
-  ) {
+  constructor(running: RunningServer, { signals, uncaught }: Pick<Settings, "signals" | "uncaught">) {
     const { begin, server } = running
     this.#running = running
-    this.#hasHandedOver = hasHandedOver
     this.#listening = listen(signals, {
       run: begin,
       log: begin,
@@ -43,7 +38,7 @@ export class Reasons {
     return {
       signal: this.#listening.first(),
       ...this.#uncaught.first(),
-      ...(this.#hasHandedOver() ? { handedOver: true } : undefined)
+      ...(this.#hasHandedOver ? { handedOver: true } : undefined)
     }
   }
 
@@ -52,10 +47,15 @@ export class Reasons {
     begins(this)
   }
 
+  /** A successor accepts. */
+  handedOver(): void {
+    this.#hasHandedOver = true
+  }
+
   /** What the process is to exit with, where this end is the end of the program. */
   setExitCode(hasFailed: boolean): void {
     if (this.#forcedBy !== undefined) process.exitCode ||= exitCodeOf(this.#forcedBy)
-    const isEnd = this.#listening.first() !== undefined || this.#hasHandedOver()
+    const isEnd = this.#listening.first() !== undefined || this.#hasHandedOver
     if (isEnd && hasFailed) process.exitCode ||= 1
   }
 
@@ -64,7 +64,7 @@ export class Reasons {
     this.#listening.stop()
     this.#uncaught.stop()
     const signal = this.#listening.first()
-    const isAsked = signal !== undefined || this.#uncaught.first() !== undefined || this.#hasHandedOver()
+    const isAsked = signal !== undefined || this.#uncaught.first() !== undefined || this.#hasHandedOver
     const { warn } = this.#running
     isOver(this, isAsked ? { signal, warn, others: () => this.#listening.others(), exits: true } : undefined)
   }

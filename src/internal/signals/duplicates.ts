@@ -11,6 +11,9 @@ import { clearInterval, clearTimeout, machineMillis, setInterval, setTimeout } f
  */
 const duplicateWindowMillis = 500
 
+/** Whatever the event loop does, another signal after this is meant. */
+const longestMillis = 5000
+
 const tickMillis = 50
 
 /** The most that a turn of the event loop counts: one that takes longer has read no signal meanwhile. */
@@ -23,6 +26,7 @@ const longestTickMillis = 100
 export class DuplicateWindow {
   /** What is left of it at the last tick. */
   #left = 0
+  #openedAt = 0
   #tickedAt = 0
   #ticking: NodeJS.Timeout | undefined
   #closing: NodeJS.Timeout | undefined
@@ -30,19 +34,20 @@ export class DuplicateWindow {
   /** A signal counts: from now on, others are its duplicates. */
   open(): void {
     this.#left = duplicateWindowMillis
-    this.#tickedAt = machineMillis()
+    this.#openedAt = machineMillis()
+    this.#tickedAt = this.#openedAt
     this.#ticking ??= setInterval(this.#tick, tickMillis).unref()
   }
 
   get isOpen(): boolean {
-    return this.#rest > 0
+    return this.#remaining > 0
   }
 
   /** Calls once it is no longer open. Does not keep the process alive until then. */
   whenClosed(then: () => void): void {
     const look = () => {
       if (!this.isOpen) return then()
-      this.#closing = setTimeout(look, this.#rest).unref()
+      this.#closing = setTimeout(look, this.#remaining).unref()
     }
     look()
   }
@@ -55,12 +60,16 @@ export class DuplicateWindow {
     this.#left = 0
   }
 
-  get #rest(): number {
-    return this.#left - Math.min(machineMillis() - this.#tickedAt, longestTickMillis)
+  get #remaining(): number {
+    const now = machineMillis()
+    return Math.min(
+      this.#left - Math.min(now - this.#tickedAt, longestTickMillis),
+      longestMillis - (now - this.#openedAt)
+    )
   }
 
   readonly #tick = (): void => {
-    this.#left = this.#rest
+    this.#left = this.#remaining
     this.#tickedAt = machineMillis()
     if (this.#left > 0) return
     clearInterval(this.#ticking)
