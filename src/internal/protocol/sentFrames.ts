@@ -1,6 +1,6 @@
 /**
  * What goes out over a WebSocket that no library which we know has made, such as one that is piped to another server. Its
- * peer is asked to leave by a close frame of ours, between two of its frames and never within one. After that, nothing
+ * peer is asked to leave by a close frame of ours, between two of its messages and never within one. After that, nothing
  * else may be sent (RFC 6455 §5.5.1), and what the handler writes is dropped.
  */
 import type * as Net from "node:net"
@@ -32,7 +32,7 @@ export class SentFrames {
   readonly #reader = new FrameReader()
   #state: State = "head"
   #head = ""
-  /** It is to be closed as soon as a frame ends. */
+  /** It is to be closed as soon as a message ends. */
   #farewell: Buffer | undefined = undefined
 
   constructor(socket: Net.Socket) {
@@ -45,7 +45,7 @@ export class SentFrames {
     ]
   }
 
-  /** Closes it, now or when the frame that is being sent has ended; false where it is not known to be a WebSocket. */
+  /** Closes it, now or when the message that is being sent has ended; false where it is not known to be a WebSocket. */
   close(code: number, reason: string): boolean {
     if (this.#state === "closed" || this.#reader.hasClosed) return true
     if (this.#state !== "frames" || !this.#socket.writable) return false
@@ -79,15 +79,17 @@ export class SentFrames {
     return args.filter((arg) => typeof arg === "function")
   }
 
-  /** Where in the piece the close frame is to go, if it is to. */
+  /** Where in the piece the close frame is to go, if it is to: behind its last whole message. */
   #read(bytes: Uint8Array): number | undefined {
     let at = this.#state === "head" ? this.#readHead(bytes) : 0
+    let end: number | undefined
     while (this.#state === "frames" && at < bytes.length) {
       at = this.#reader.readFrame(bytes, at)
       if (this.#reader.isWrong) this.#release()
-      else if (this.#farewell !== undefined && this.#reader.isBetween && !this.#reader.hasClosed) return at
+      else if (this.#reader.isBetween) end = at
     }
-    return undefined
+    // these are no frames, or its own close frame comes behind them
+    return this.#state !== "frames" || this.#reader.hasClosed ? undefined : end
   }
 
   /** Reads on in the answer to the upgrade; returns where in the piece it ends. */

@@ -8,30 +8,59 @@ import { closeFrame, FrameReader } from "../../../src/internal/protocol/webSocke
 import { portOf } from "../../support/nodeServer.js"
 import { waitFor } from "../../support/wait.js"
 
+interface Frame {
+  /** The first byte: FIN, and the opcode. */
+  readonly first: number
+  readonly length: number
+  readonly isMasked: boolean
+}
+
 /** A frame with a payload of so many bytes, each of which could be a header of its own. */
-const frame = (opcode: number, length: number, isMasked: boolean): Buffer => {
+const frame = ({ first, isMasked, length }: Frame): Buffer => {
   const mask = isMasked ? 0x80 : 0
   const head = length < 126
-    ? Buffer.from([0x80 | opcode, mask | length])
+    ? Buffer.from([first, mask | length])
     : length < 65_536
-    ? Buffer.from([0x80 | opcode, mask | 126, length >> 8, length & 0xff])
-    : Buffer.from([0x80 | opcode, mask | 127, 0, 0, 0, 0, 0, length >> 16, (length >> 8) & 0xff, length & 0xff])
+    ? Buffer.from([first, mask | 126, length >> 8, length & 0xff])
+    : Buffer.from([first, mask | 127, 0, 0, 0, 0, 0, length >> 16, (length >> 8) & 0xff, length & 0xff])
   return Buffer.concat([head, Buffer.alloc(isMasked ? 4 : 0, 0x82), Buffer.alloc(length, 0x82)])
 }
 
-const frames = fc.array(
+const fin = 0x80
+
+const frameOf = (first: number) =>
   fc.record({
-    opcode: fc.constantFrom(0x0, 0x1, 0x2, 0x9, 0xa),
+    first: fc.constant(first),
     length: fc.constantFrom(0, 1, 125, 126, 127, 300, 65_535, 65_536),
     isMasked: fc.boolean()
-  }),
-  { minLength: 1, maxLength: 6 }
+  })
+
+const control = fc.constantFrom(fin | 0x9, fin | 0xa).chain(frameOf)
+
+/** A control frame, or a message of one to four fragments, with control frames between them (RFC 6455 §5.4). */
+const message = fc.oneof(
+  fc.tuple(control),
+  fc.record({
+    opcode: fc.constantFrom(0x1, 0x2),
+    between: fc.array(fc.array(control, { maxLength: 2 }), { maxLength: 3 })
+  }).chain(({ between, opcode }) =>
+    fc.tuple(
+      frameOf(between.length === 0 ? fin | opcode : opcode),
+      ...between.flatMap((controls, nth) => [
+        ...controls.map((each) => fc.constant(each)),
+        frameOf(nth === between.length - 1 ? fin : 0)
+      ])
+    )
+  )
 )
 
-it("every frame is found to end where it ends, however it is cut", () => {
+const messages = fc.array(message, { minLength: 1, maxLength: 5 })
+const cutting = fc.array(fc.integer({ min: 1, max: 9000 }), { minLength: 5 })
+
+it("every message is found to end where it ends, however it is fragmented and cut", () => {
   fc.assert(
-    fc.property(frames, fc.array(fc.integer({ min: 1, max: 9000 }), { minLength: 5 }), (all, cuts) => {
-      const each = all.map(({ isMasked, length, opcode }) => frame(opcode, length, isMasked))
+    fc.property(messages, cutting, (all, cuts) => {
+      const each = all.map((frames) => Buffer.concat(frames.map(frame)))
       const bytes = Buffer.concat(each)
       const ends = each.map((_, nth) => Buffer.concat(each.slice(0, nth + 1)).length)
       const reader = new FrameReader()
@@ -47,7 +76,7 @@ it("every frame is found to end where it ends, however it is cut", () => {
       expect(found).toEqual(ends)
       expect([reader.isWrong, reader.hasClosed]).toEqual([false, false])
     }),
-    { numRuns: 40 }
+    { numRuns: 60 }
   )
 })
 

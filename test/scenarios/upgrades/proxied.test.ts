@@ -1,6 +1,6 @@
 /**
  * WebSockets that no library which we know has made: a raw `upgrade` handler pipes them to another server. Their peers are
- * told by a close frame between two frames.
+ * told by a close frame between two messages.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { createHash } from "node:crypto"
@@ -112,10 +112,9 @@ describe("what is in the middle of a frame", () => {
   /** A message of 200,000 bytes, and one behind it. */
   const long = Buffer.concat([
     Buffer.from([0x82, 127, 0, 0, 0, 0, 0, 3, 0x0d, 0x40]),
-    Buffer.alloc(200_000, "a"),
-    Buffer.from([0x81, 4]),
-    Buffer.from("late")
+    Buffer.alloc(200_000, "a")
   ])
+  const late = Buffer.from([0x81, 4, ...Buffer.from("late")])
 
   it("is sent to the end of that frame; what comes behind it is dropped", async () => {
     const { port: to } = await upstream()
@@ -135,12 +134,61 @@ describe("what is in the middle of a frame", () => {
     await pace(100)
     assert.deepStrictEqual(sizes, [])
     const written: Array<string> = []
-    for (let at = 5; at < long.length; at += 40_000) {
-      const piece = long.subarray(at, at + 40_000)
-      socket?.write(piece, () => written.push("written"))
-    }
+    const pieces = Array.from({ length: 6 }, (_, nth) => long.subarray(5 + nth * 40_000, 5 + (nth + 1) * 40_000))
+    for (const piece of [...pieces, late]) socket?.write(piece, () => written.push("written"))
     assert.deepStrictEqual([await peer.closed(), sizes, peer.errors], [goingAway, [200_000], []])
-    await waitFor("all writes to be called back", () => written.length === 6, limit)
+    await waitFor("all writes to be called back", () => written.length === 7, limit)
+    assert.strictEqual((await stopped).outcome, "Drained")
+  })
+})
+
+describe("what is in the middle of a message", () => {
+  const frame = (first: number, payload: string) =>
+    Buffer.concat([Buffer.from([first, payload.length]), Buffer.from(payload)])
+
+  /** A peer whose server is written by hand, and a shutdown that has asked it to leave in the middle of `begun`. */
+  const askedAfter = async (begun: Buffer) => {
+    const { port: to } = await upstream()
+    const sockets: Array<Net.Socket> = []
+    const { port, stop } = await inFront(Http.createServer(), (request: Http.IncomingMessage, own: Net.Socket) => {
+      sockets.push(own)
+      const accepted = reconnected(request, to)
+      accepted.once("data", (head) => own.write(head))
+      own.pipe(accepted).on("close", () => own.end())
+    })
+    const peer = await connect(`ws://127.0.0.1:${port}`)
+    const [socket] = sockets
+    socket?.write(begun)
+    // connections are asked in the order in which they came
+    const next = await connect(`ws://127.0.0.1:${port}`)
+    const stopped = stop()
+    await next.closed()
+    return { peer, stopped, write: (...pieces: ReadonlyArray<Buffer>) => void socket?.write(Buffer.concat(pieces)) }
+  }
+
+  it("is sent to its last fragment, also where pings come between them", async () => {
+    const { peer, stopped, write } = await askedAfter(frame(0x01, "a mes"))
+    assert.deepStrictEqual(peer.heard, [])
+    write(frame(0x89, "ping"))
+    write(frame(0x00, "sage "))
+    write(frame(0x80, "whole"))
+    write(frame(0x81, "late"))
+    assert.deepStrictEqual([await peer.closed(), peer.heard, peer.errors], [goingAway, ["a message whole"], []])
+    assert.strictEqual((await stopped).outcome, "Drained")
+  })
+
+  it("is sent with those that are written with its end, but for one that does not end with them", async () => {
+    const { peer, stopped, write } = await askedAfter(frame(0x81, "one").subarray(0, 3))
+    write(frame(0x81, "one").subarray(3), frame(0x81, "two"), frame(0x01, "th"), frame(0x80, "ree"), frame(0x01, "fo"))
+    write(frame(0x80, "ur"))
+    assert.deepStrictEqual([await peer.closed(), peer.heard, peer.errors], [goingAway, ["one", "two", "three"], []])
+    assert.strictEqual((await stopped).outcome, "Drained")
+  })
+
+  it("is sent with its own close frame behind it, and none of ours", async () => {
+    const { peer, stopped, write } = await askedAfter(frame(0x01, "a mes"))
+    write(frame(0x80, "sage"), Buffer.from([0x88, 2, 0x0f, 0xa0]))
+    assert.deepStrictEqual([await peer.closed(), peer.heard, peer.errors], [[4000, ""], ["a message"], []])
     assert.strictEqual((await stopped).outcome, "Drained")
   })
 })
