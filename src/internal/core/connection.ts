@@ -30,7 +30,7 @@ export interface ConnectionOwner {
   readonly goingAway: GoingAway
   /** Keep the head of each response: the policy waits for what it promised. */
   readonly keepHeads: boolean
-  /** What protocols have found out about all connections in this turn of the event loop, while all are looked at. */
+  /** What protocols have found out about all connections, while many are looked at with nothing read in between. */
   readonly parserCache: Map<unknown, unknown> | undefined
   /** Requests that were lost during a shutdown, and not by its deadline. */
   readonly cutElsewhere: Map<Exchange, CutElsewhere>

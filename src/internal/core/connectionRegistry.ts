@@ -147,6 +147,16 @@ export class ConnectionRegistry implements ConnectionOwner {
     return received
   }
 
+  /** What is in the middle of a message is looked up once for all in it: nothing is read before it returns. */
+  readonly withParserCache = <A>(look: () => A): A => {
+    this.parserCache = new Map()
+    try {
+      return look()
+    } finally {
+      this.parserCache = undefined
+    }
+  }
+
   /** Those whose sockets somebody has taken by hand, of which nobody tells. */
   prune(): void {
     for (const connection of this.connections) if (isTaken(connection.socket)) this.release(connection)

@@ -77,8 +77,7 @@ export const closeAsDue = Effect.fnUntraced(function*(registry: ConnectionRegist
 const closeDue = Effect.fnUntraced(function*(registry: ConnectionRegistry) {
   let next = Number.POSITIVE_INFINITY
   registry.prune()
-  registry.parserCache = new Map()
-  let now = registry.now()
+  let now = 0
   yield* inBatches(registry.connections, (connection) => {
     const { grace } = connection
     if (grace === undefined) return false
@@ -89,28 +88,36 @@ const closeDue = Effect.fnUntraced(function*(registry: ConnectionRegistry) {
       return true
     }
     return false
-  }, () => {
+  }, (visitBatch) => {
     now = registry.now()
-    registry.parserCache = new Map()
+    return registry.withParserCache(visitBatch)
   })
-  registry.parserCache = undefined
   registry.nextSweepAt = next
   return next
 })
 
 /**
  * Visits all, with a turn of the event loop after every batch: closing a connection takes some sixteen times as long
- * as looking at it.
+ * as looking at it. What holds for a batch, and for none of those turns, is put around it.
  */
 export const inBatches = Effect.fnUntraced(
-  function*<A>(all: Iterable<A>, visit: (a: A) => boolean, afterTurn = () => {}) {
-    let work = 0
-    for (const a of all) {
-      work += visit(a) ? 16 : 1
-      if (work < batch * 16) continue
-      work = 0
-      yield* nextMacrotask
-      afterTurn()
-    }
+  function*<A>(
+    all: Iterable<A>,
+    visit: (a: A) => boolean,
+    aroundBatch: (visitBatch: () => boolean) => boolean = (visitBatch) => visitBatch()
+  ) {
+    const rest = all[Symbol.iterator]()
+    const visitBatch = () => visitSome(rest, visit)
+    while (aroundBatch(visitBatch)) yield* nextMacrotask
   }
 )
+
+/** True where it has stopped before the end. */
+const visitSome = <A>(rest: Iterator<A>, visit: (a: A) => boolean): boolean => {
+  let work = 0
+  for (let next = rest.next(); next.done !== true; next = rest.next()) {
+    work += visit(next.value) ? 16 : 1
+    if (work >= batch * 16) return true
+  }
+  return false
+}

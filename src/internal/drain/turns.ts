@@ -127,21 +127,15 @@ const until = (all: ReadonlyArray<Turn>, from: number, isLater: (turn: Turn) => 
 const connectionsOf = (turns: ReadonlyArray<Turn>): ReadonlyArray<TrackedConnection> =>
   turns.map(({ connection }) => connection)
 
-const leaveInBatches = Effect.fnUntraced(function*(
+const leaveInBatches = (
   registry: ConnectionRegistry,
   connections: ReadonlyArray<TrackedConnection>,
   lameDuck: Grace | undefined
-) {
-  // what is in the middle of a message is looked up once for all
-  registry.parserCache = new Map()
-  yield* inBatches(connections, (connection) => {
+): Effect.Effect<void> =>
+  inBatches(connections, (connection) => {
     const isTold = leave(registry, connection, lameDuck)
     return closeIfIdle(registry, connection) || isTold
-  }, () => {
-    registry.parserCache = new Map()
-  })
-  registry.parserCache = undefined
-})
+  }, registry.withParserCache)
 
 /** What never ends by itself is ended on it; true where its peer has been told something. */
 export const leave = (registry: ConnectionRegistry, connection: TrackedConnection, lameDuck?: Grace): boolean => {

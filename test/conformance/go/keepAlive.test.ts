@@ -4,8 +4,19 @@ import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
 import * as Http from "node:http"
 import type { RawClient } from "../../support/rawClient.js"
-import { answer, client, ended, get, responses, send, until, untilStates } from "../../support/running.js"
-import { hijack, holding, serve, untilStopsListening, upgrade } from "./harness.js"
+import {
+  answer,
+  client,
+  ended,
+  get,
+  reportOf,
+  responses,
+  send,
+  until,
+  untilPhase,
+  untilStates
+} from "../../support/running.js"
+import { hijack, holding, serve, untilRead, untilStopsListening, upgrade } from "./harness.js"
 
 // Pins internal/node: disableKeepAlive, writeHead
 
@@ -246,6 +257,36 @@ it.scoped("C10: turned on again, they keep connections, and none is closed for b
     expect(yield* ask(kept, 2)).toBe("keep-alive")
     expect(yield* ask(silent)).toBe("keep-alive")
     yield* untilStates(app.server, "Idle", "Idle")
+  }))
+
+it.scoped("C8: what was found while many were closed is not believed after a shutdown has interrupted that", () =>
+  Effect.gen(function*() {
+    const { handler, held, release } = holding()
+    const app = yield* serve((request, response) => {
+      if (request.url === "/hold") handler(request, response)
+      else response.end("ok")
+    }, { lameDuck: "1 minute" })
+    // more than are closed at once
+    yield* Effect.forEach(Array.from({ length: 100 }), () => Effect.flatMap(client(app.target), (one) => ask(one)), {
+      concurrency: 20
+    })
+    const peer = yield* client(app.target)
+    yield* send(peer, get("/hold"))
+    yield* until("the request", () => held.length === 1)
+    yield* Effect.zipRight(app.server.setKeepAlives(false), Effect.forkDaemon(app.server.shutdown))
+    yield* untilPhase(app.server, "LameDuck")
+    const idle = () => Effect.runSync(app.server.connections).filter(({ state }) => state === "Idle").length
+    yield* until("the first batch to be closed", () => idle() < 100)
+    expect(idle()).toBeGreaterThan(0)
+    const next = get("/")
+    yield* send(peer, next.slice(0, 10))
+    yield* untilRead(app, peer)
+    release()
+    yield* responses(peer, 1)
+    yield* send(peer, next.slice(10))
+    expect((yield* responses(peer, 2)).map(({ headers }) => headers["connection"])).toEqual(["keep-alive", "close"])
+    yield* app.server.drainNow
+    expect(yield* reportOf(app.server.closed)).toMatchObject({ outcome: "Drained", cut: [] })
   }))
 
 it.scoped("T23: turning keep-alives off closes the idle connection of a client", () =>
