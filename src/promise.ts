@@ -42,20 +42,14 @@ import type { Successor } from "./internal/model/handoff.js"
 import { HandoffFailed } from "./internal/model/handoffFailed.js"
 import type { Answer, CheckOptions, CheckResult, Probe } from "./internal/model/health.js"
 import type { PlainReport } from "./internal/model/plainReport.js"
+import type { Framework, Hook, PlainHandler, Reason, Server, Target, Worker } from "./internal/model/promise.js"
 import type {
   AdminOptions,
   AgentCheckOptions,
-  Framework,
   HandoffOptions,
-  Hook,
   Options,
-  PlainHandler,
-  PlainWorkersOptions,
-  Reason,
-  Server,
-  Target,
-  Worker
-} from "./internal/model/promise.js"
+  PlainWorkersOptions
+} from "./internal/model/promiseOptions.js"
 import { Server as ServerTag } from "./internal/model/server.js"
 import * as Background from "./internal/promise/background.js"
 import { ending } from "./internal/promise/ending.js"

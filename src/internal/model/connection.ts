@@ -28,8 +28,8 @@ export interface Connection {
   readonly id: number
   readonly state: ConnectionState
   /**
-   * `"http/1.1"`; `"h2"`, over TLS or not; `"tls"` while it is shaking hands; once a handler has taken it over, what it was upgraded to,
-   * such as `"websocket"`; `"tcp"` where its server speaks no HTTP.
+   * `"http/1.1"`; `"h2"`, over TLS or not; `"tls"` while it is shaking hands; once a handler has taken it over, what it
+   * was upgraded to, such as `"websocket"`; `"tcp"` where its server speaks no HTTP.
    */
   readonly protocol: string
   /** Over TLS. */

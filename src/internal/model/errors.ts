@@ -25,9 +25,10 @@ export class InvalidPolicy extends Data.TaggedError("InvalidPolicy")<{
 }
 
 /**
- * Requests were cut, or background work was lost, at the deadline; or requests were lost without one, as other code in the
- * process has cut them or no handler was there for them (then `report.outcome` is `"Cut"`). They are in `report.cut`, and in `report.background`. `shutdown` fails with it, and the
- * finalizer of the server dies with it, so that a process under `NodeRuntime.runMain` exits with 1.
+ * Requests were cut, or background work was lost, at the deadline; or requests were lost without one, as other code in
+ * the process has cut them or no handler was there for them (then `report.outcome` is `"Cut"`). They are in
+ * `report.cut`, and in `report.background`. `shutdown` fails with it, and the finalizer of the server dies with it, so
+ * that a process under `NodeRuntime.runMain` exits with 1.
  *
  * **Example**
  *

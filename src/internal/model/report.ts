@@ -118,8 +118,8 @@ export interface Report {
    * `"Drained"`: every request got its whole response, unless its client left or its own handler gave it up.
    * `"DeadlineExceeded"`: those in `cut` did not, before the deadline. `"Cut"` (since 0.2.0): those in `cut` did not,
    * since other code in this process has destroyed their connections, RPC runs without `withDrain`, or no handler was
-   * there for them (`by`). `"Closed"`: `close` was called, by choice; what it cut is in `cut` too. Background work that was interrupted at the deadline, or left behind, makes it
-   * `"DeadlineExceeded"`, too (since 0.3.0).
+   * there for them (`by`). `"Closed"`: `close` was called, by choice; what it cut is in `cut` too. Background work that
+   * was interrupted at the deadline, or left behind, makes it `"DeadlineExceeded"`, too (since 0.3.0).
    */
   readonly outcome: "Drained" | "DeadlineExceeded" | "Cut" | "Closed"
   /** When the shutdown began, in milliseconds since the epoch. */

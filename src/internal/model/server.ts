@@ -135,11 +135,11 @@ export interface ServerService {
     server: NodeServer
   ) => Effect.Effect<Listener, ListenError | ServerClosed, Scope.Scope>
   /**
-   * Runs `hook` once when draining starts, together with all others (Go's `RegisterOnShutdown`,
-   * [rule D9](../../../docs/go-rules.md#d-shutdown), awaited). It may take until the deadline, or until its own `timeout`; then it is
-   * interrupted. How it ended is in the report: a hook that fails or hangs never stops the shutdown, nor makes it fail.
-   * Registered after the start, it runs at once. When the scope closes before a shutdown has begun, the hook is taken
-   * back; after that, the scope waits for the hook to end.
+   * Runs `hook` once when draining starts, together with all others (Go's `RegisterOnShutdown`, [rule
+   * D9](../../../docs/go-rules.md#d-shutdown), awaited). It may take until the deadline, or until its own `timeout`;
+   * then it is interrupted. How it ended is in the report: a hook that fails or hangs never stops the shutdown, nor
+   * makes it fail. Registered after the start, it runs at once. When the scope closes before a shutdown has begun, the
+   * hook is taken back; after that, the scope waits for the hook to end.
    *
    * ```ts
    * import { Effect } from "effect"
@@ -245,9 +245,9 @@ export interface ServerService {
   /** Who is connected, doing what, since when. */
   readonly connections: Effect.Effect<ReadonlyArray<Connection>>
   /**
-   * Calls `observer` at each change of a connection's state, until the scope closes (Go's `ConnState`,
-   * [rules A1 to A10](../../../docs/go-rules.md#a-connection-states)). It is called synchronously and must be quick; what it throws is
-   * logged. Each connection is seen `New` once and `Closed` once, and `Closed` before the report is there.
+   * Calls `observer` at each change of a connection's state, until the scope closes (Go's `ConnState`, [rules A1 to
+   * A10](../../../docs/go-rules.md#a-connection-states)). It is called synchronously and must be quick; what it throws
+   * is logged. Each connection is seen `New` once and `Closed` once, and `Closed` before the report is there.
    */
   readonly observe: (observer: (connection: Connection) => void) => Effect.Effect<void, never, Scope.Scope>
   /**

@@ -3,8 +3,8 @@
  * does. What is replaced or written is in `patch.ts`.
  *
  * Each says what it reads; on which versions of Node it is there, if not on all that are supported; what becomes of us
- * where it is not; and which test would fail. `test/conformance/node/internals.test.ts` reads these comments, and tries each function
- * on the Node that runs it.
+ * where it is not; and which test would fail. `test/conformance/node/internals.test.ts` reads these comments, and tries
+ * each function on the Node that runs it.
  */
 import { executionAsyncResource } from "node:async_hooks"
 import type * as Http from "node:http"

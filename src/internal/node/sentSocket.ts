@@ -3,7 +3,8 @@
  * nobody. The object that is left is neither destroyed nor closed, ever.
  *
  * On its way Node calls `_setupWorker` of the server that has accepted it, the first time for each child, and then
- * `setTimeout(0)` of each socket, which is where we hear of it. So a server that sends none pays for nothing, and one that does for each connection.
+ * `setTimeout(0)` of each socket, which is where we hear of it. So a server that sends none pays for nothing, and one
+ * that does for each connection.
  */
 import type * as Net from "node:net"
 import { hasNoHandle } from "./internals.js"

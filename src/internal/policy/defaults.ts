@@ -6,9 +6,9 @@ import { exponentialUpTo, withJitter } from "../effect/schedules.js"
 import type { Policy } from "../model/policy.js"
 
 /**
- * Go's poll law (`net/http` `Server.Shutdown`, [rule D2](../../../docs/go-rules.md#d-shutdown)): 1 ms, doubling, capped at 500 ms,
- * each plus up to 10 % jitter, in whole milliseconds. Without the jitter the checks fall at 0, 1, 3, 7, 15, 31, 63,
- * 127, 255, 511, 1011 … ms.
+ * Go's poll law (`net/http` `Server.Shutdown`, [rule D2](../../../docs/go-rules.md#d-shutdown)): 1 ms, doubling, capped
+ * at 500 ms, each plus up to 10 % jitter, in whole milliseconds. Without the jitter the checks fall at 0, 1, 3, 7, 15,
+ * 31, 63, 127, 255, 511, 1011 … ms.
  *
  * **Example**
  *

@@ -72,8 +72,9 @@ export const kubernetes = (options: {
 
 /**
  * For a container under `docker stop` or Compose: its 10 seconds (`--time`, `stop_grace_period`) in their parts. No
- * lame duck, unless asked for: nobody is told to send elsewhere; `killTimeout` 1 second, 1 second for the release of everything else,
- * and `timeout` what is left: 8 seconds. Throws `InvalidPolicy` where the time is less than 2 seconds and the lame duck.
+ * lame duck, unless asked for: nobody is told to send elsewhere; `killTimeout` 1 second, 1 second for the release of
+ * everything else, and `timeout` what is left: 8 seconds. Throws `InvalidPolicy` where the time is less than 2 seconds
+ * and the lame duck.
  *
  * **Example**
  *

@@ -3,7 +3,7 @@
  * alive.
  */
 import { agentServer } from "../health/agentCheck.js"
-import type { AgentCheckOptions, Options } from "../model/promise.js"
+import type { AgentCheckOptions, Options } from "../model/promiseOptions.js"
 import { type AdminListener, type Aside, portOptions, withoutHold } from "./adminListener.js"
 
 const optionNames = Object.keys({ host: 0, port: 0 } satisfies { [K in keyof AgentCheckOptions]-?: unknown })

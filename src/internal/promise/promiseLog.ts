@@ -6,7 +6,7 @@ import type * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Causes from "../effect/causes.js"
 import * as Logs from "../effect/logs.js"
-import type { Options } from "../model/promise.js"
+import type { Options } from "../model/promiseOptions.js"
 import { inOwnContext } from "../node/asyncContext.js"
 
 /**
