@@ -220,7 +220,10 @@ export interface ServerService {
   readonly close: Effect.Effect<Report>
   /** Suspends until the server has shut down, and starts nothing. Fails like `shutdown`. */
   readonly closed: Effect.Effect<Report, DeadlineExceeded>
-  /** The current phase (`phase.get`), and its changes (`phase.changes`, which begins with the current one). */
+  /**
+   * The current phase (`phase.get`), and its changes (`phase.changes`, which begins with the current one, and ends with
+   * `"Closed"`).
+   */
   readonly phase: Current<Phase>
   /**
    * Suspends until a shutdown begins. A stream that never ends by itself ends in time with

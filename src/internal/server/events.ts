@@ -2,6 +2,7 @@
  * What a server tells of itself: its phase, its events, and each change of its connections.
  */
 import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import { changesOf, fromPush } from "../effect/streams.js"
@@ -26,7 +27,11 @@ export const make = (registry: ConnectionRegistry): Effect.Effect<ServerEvents> 
         for (const reader of readers) reader(event)
       },
       setPhase: (next) => SubscriptionRef.set(phase, next),
-      phase: { get: SubscriptionRef.get(phase), changes: changesOf(phase) },
+      phase: {
+        get: SubscriptionRef.get(phase),
+        // whoever follows it to its end is not kept waiting for another one
+        changes: Stream.takeUntil(changesOf(phase), (phase) => phase === "Closed")
+      },
       observe: (observer) =>
         Effect.acquireRelease(
           Effect.sync(() => {

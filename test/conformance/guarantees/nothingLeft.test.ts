@@ -3,9 +3,12 @@ import * as Effect from "effect/Effect"
 import * as TestClock from "effect/TestClock"
 import * as Http from "node:http"
 import { Server } from "../../../src/index.js"
+import * as RealTime from "../../../src/internal/effect/realTime.js"
+import { ThreadProgram } from "../../../src/internal/register/threadProgram.js"
 import { FiberCount } from "../../support/effect/fibers.js"
 import { makeApp, servingHeld } from "../../support/handlers.js"
 import { processListeners, snapshot, untilNoGrowth } from "../../support/leaks.js"
+import { listenOnLoopback } from "../../support/nodeServer.js"
 import {
   answer,
   client,
@@ -104,6 +107,19 @@ describe("rule 4", () => {
       expect((yield* running.server.close).outcome).toBe("Closed")
       for (const raw of [...raws, held]) yield* ended(raw)
       yield* running.stop
+    })).pipe(Effect.provide(silent)))
+
+  it.live("rule 4: nothing is left of the servers of a worker thread", () =>
+    leavingNothing(Effect.gen(function*() {
+      const watching = process.listenerCount("exit")
+      const program = new ThreadProgram({}, yield* RealTime.runtime)
+      for (let nth = 0; nth < 10; nth++) {
+        const node = yield* Effect.promise(() => listenOnLoopback(Http.createServer()))
+        program.take(node)
+        expect(process.listenerCount("exit")).toBe(watching + 1)
+        node.close()
+        yield* until("the end of its server", () => process.listenerCount("exit") === watching)
+      }
     })).pipe(Effect.provide(silent)))
 
   it.scoped("rule 4: a Node server is given back as it came", () =>
