@@ -4,7 +4,7 @@ import { Cause, Duration, Effect, Exit, Fiber, Layer, Logger, Option, Scope, Str
 import { NodeSocketServer, type Shutdown } from "../../../src/index.js"
 import { labelOf } from "../../support/effect/logs.js"
 import { client as raw, ended, send, silent, until, untilPhase } from "../../support/running.js"
-import { Backend, call, client, protocols, serving, Work } from "./rpcServer.js"
+import { Backend, call, client, idlePeer, protocols, serving, Work } from "./rpcServer.js"
 
 /** How a call failed, for its client: by an error that it can retry on, and not by an interruption that is not its own. */
 const failure = (exit: Exit.Exit<unknown, unknown>) =>
@@ -242,10 +242,12 @@ describe.each(["sockets", "WebSockets of ws", "WebSockets of an HttpApp"] as con
         const running = yield* serving(protocol, backend, { timeout: "30 seconds" })
         const peer = yield* Effect.promise(() => call(protocol, running, "Gated", "abandoned"))
         yield* until("the call to begin", () => backend.begun.length === 1)
+        const asked = yield* idlePeer(protocol, running)
         yield* running.interrupt
-        yield* untilPhase(running.server, "Draining")
-        // it would have been asked to leave by now, were it not for its call
-        yield* Effect.sleep("600 millis")
+        // who has connected before it would have been as well, were it not for its call
+        yield* asked
+        const [connection] = yield* running.server.connections
+        expect(connection).toMatchObject({ inFlight: [{ method: "RPC", path: "Gated" }] })
         yield* Effect.sync(() => ending === "closes" ? peer.close() : peer.destroy())
         const report = yield* running.report
         expect(report).toMatchObject({ outcome: "Drained", cut: [], handlers: { interrupted: 0, abandoned: 0 } })

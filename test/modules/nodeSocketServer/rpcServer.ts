@@ -12,7 +12,7 @@ import { WebSocket } from "ws"
 import { NodeHttpServer, NodeSocketServer, Server, type Shutdown } from "../../../src/index.js"
 import { withDrain } from "../../../src/rpc.js"
 import { served, servedBeside } from "../../support/routed.js"
-import { launch, type Running, targetOf } from "../../support/running.js"
+import { launch, real, type Running, targetOf, until } from "../../support/running.js"
 import { deferred } from "../../support/wait.js"
 
 export class Work extends RpcGroup.make(
@@ -159,6 +159,36 @@ export const call = async (protocol: Exclude<Protocol, "HTTP">, running: Running
   await once(socket, "open")
   socket.send(message)
   return { close: () => socket.close(), destroy: () => socket.terminate() }
+}
+
+/** Connects, and calls nothing. Returns what suspends until it has been asked to leave. */
+export const idlePeer = (
+  protocol: Exclude<Protocol, "HTTP">,
+  running: Running
+): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const before = (yield* running.server.connections).length
+    const { close, ended } = yield* Effect.acquireRelease(
+      Effect.sync(() => protocol === "sockets" ? silentSocket(running) : silentWebSocket(protocol, running)),
+      ({ close }) => Effect.sync(close)
+    )
+    yield* until("an idle peer to connect", () => Effect.runSync(running.server.connections).length > before)
+    return real("an idle peer to be asked to leave", Effect.promise(() => ended)).pipe(
+      Effect.ensuring(Effect.sync(close))
+    )
+  })
+
+const silentSocket = (running: Running) => {
+  const socket = Net.connect(portOf(running), "127.0.0.1").on("error", () => {}).resume()
+  return { ended: new Promise<void>((resolve) => socket.once("end", resolve)), close: () => void socket.destroy() }
+}
+
+const silentWebSocket = (protocol: Protocol, running: Running) => {
+  const socket = new WebSocket(urlOf(protocol, running)).on("error", () => {})
+  return {
+    ended: new Promise<void>((resolve) => socket.once("close", () => resolve())),
+    close: () => socket.terminate()
+  }
 }
 
 /** Else a client of RPC waits for ever for the result in a 503. */
