@@ -266,8 +266,8 @@ it.scoped("C8: what was found while many were closed is not believed after a shu
       if (request.url === "/hold") handler(request, response)
       else response.end("ok")
     }, { lameDuck: "1 minute" })
-    // more than are closed at once
-    yield* Effect.forEach(Array.from({ length: 100 }), () => Effect.flatMap(client(app.target), (one) => ask(one)), {
+    // so many that closing them takes turns: on Effect 4 it is another turn in which the shutdown begins
+    yield* Effect.forEach(Array.from({ length: 300 }), () => Effect.flatMap(client(app.target), (one) => ask(one)), {
       concurrency: 20
     })
     const peer = yield* client(app.target)
@@ -276,7 +276,7 @@ it.scoped("C8: what was found while many were closed is not believed after a shu
     yield* Effect.zipRight(app.server.setKeepAlives(false), Effect.forkDaemon(app.server.shutdown))
     yield* untilPhase(app.server, "LameDuck")
     const idle = () => Effect.runSync(app.server.connections).filter(({ state }) => state === "Idle").length
-    yield* until("the first batch to be closed", () => idle() < 100)
+    yield* until("the first batch to be closed", () => idle() < 300)
     expect(idle()).toBeGreaterThan(0)
     const next = get("/")
     yield* send(peer, next.slice(0, 10))
