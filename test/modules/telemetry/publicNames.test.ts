@@ -126,7 +126,7 @@ describe("the names in docs/operating.md", () => {
       yield* gate.untilStarted(1)
 
       const shown = JSON.parse(yield* ask("/connections"))
-      const optional = ["moreInFlight", "stream", "more"]
+      const optional = ["moreInFlight", "stream", "more", "server"]
       const listed = (name: string) => fields.get(name)!.filter((field) => !optional.includes(field))
       expect(sorted(Object.keys(shown.connections[0]))).toEqual(sorted(listed("connections")))
       expect(sorted(Object.keys(shown.connections[0].inFlight[0]))).toEqual(sorted(listed("connections › inFlight")))
