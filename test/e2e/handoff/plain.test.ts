@@ -134,7 +134,7 @@ describe("a hand-over without Effect", { timeout: 240_000 }, () => {
     const server = quiesce(Http.createServer(), { handoff, logger: false, signals: false })
     try {
       await expect(server.listening).rejects.toMatchObject({ _tag: "HandoffFailed", reason: "PidFile" })
-      expect((await server.closed).outcome).toBe("Closed")
+      expect((await server.closed).outcome).toBe("Drained")
     } finally {
       Fs.rmSync(folder, { recursive: true })
     }
