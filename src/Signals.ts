@@ -71,6 +71,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as EffectRuntime from "effect/Runtime"
 import { defects, failuresAsDefects } from "./internal/effect/causes.js"
+import { monotonicMillis } from "./internal/effect/clock.js"
 import { inheritFiberRefs, unsafeInterrupt } from "./internal/effect/fibers.js"
 import * as RealTime from "./internal/effect/realTime.js"
 import { interruptedIsClean, withExitCode } from "./internal/effect/teardown.js"
@@ -184,6 +185,7 @@ export const handle =
 
         goesOn()
         const fiber = yield* Effect.withFiberRuntime<Fiber.RuntimeFiber<unknown, unknown>>(Effect.succeed)
+        const clock = yield* Effect.clock
         const runtime = yield* RealTime.runtime
         const around = new ProgramService((effect) => void EffectRuntime.runFork(runtime)(Effect.interruptible(effect)))
         const warn = (message: string) => around.log(Line.warning(message))
@@ -198,6 +200,7 @@ export const handle =
         let runner: typeof fiber | undefined
         let finalizing: { readonly stop: () => void } | undefined
         const listening = listen(signals, {
+          now: monotonicMillis(clock),
           run: (effect) => around.run(effect),
           log: (line) => around.log(line),
           servers: () => around.servers.keys(),

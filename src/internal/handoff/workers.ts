@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
+import { monotonicMillis } from "../effect/clock.js"
 import { yieldNow } from "../effect/fibers.js"
 import { hasHeardSignal } from "../effect/heardSignal.js"
 import * as RealTime from "../effect/realTime.js"
@@ -100,6 +101,7 @@ const stopSignals = ["SIGTERM", "SIGINT"] as const
 const listenForFurther = (workers: ProgramWorkers) =>
   Effect.gen(function*() {
     const program = yield* Program
+    const clock = yield* Effect.clock
     const runtime = yield* RealTime.runtime
     const run = (effect: Effect.Effect<void>) => void Runtime.runFork(runtime)(Effect.interruptible(effect))
     let listening: Listening | undefined
@@ -118,6 +120,7 @@ const listenForFurther = (workers: ProgramWorkers) =>
     return (exit: Exit.Exit<unknown, unknown>) => {
       if (program !== undefined) return
       listening ??= listenForStops(stopSignals, {
+        now: monotonicMillis(clock),
         run,
         log: run,
         servers: () => [],

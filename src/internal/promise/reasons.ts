@@ -3,6 +3,8 @@
  * successor.
  */
 import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import { monotonicMillis } from "../effect/clock.js"
 import * as Line from "../log/line.js"
 import type { Reason } from "../model/promise.js"
 import { begins, isOver, settle } from "../signals/processEnd.js"
@@ -19,9 +21,10 @@ export class Reasons {
   #forcedBy: NodeJS.Signals | undefined
 
   constructor(running: RunningServer, { signals, uncaught }: Pick<Settings, "signals" | "uncaught">) {
-    const { begin, server } = running
+    const { begin, server, sync } = running
     this.#running = running
     this.#listening = listen(signals, {
+      now: monotonicMillis(sync(Effect.clock)),
       run: begin,
       log: begin,
       servers: () => [server],

@@ -21,57 +21,72 @@ const longestTickMillis = 100
 
 /**
  * The time after a signal in which another one is its duplicate. A process that has been stopped, or whose event loop
- * was busy, reads late what came in time: so it is not the clock that counts, but the time in which signals were read.
+ * was busy, reads late what came in time: so the time in which no signal was read does not count.
  */
 export class DuplicateWindow {
-  /** What is left of it at the last tick. */
-  #left = 0
-  #openedAt = 0
+  readonly #now: () => number
+  #openedAt = Number.NEGATIVE_INFINITY
+  #openedAtMachine = Number.NEGATIVE_INFINITY
+  /** In which nothing was read, until the last tick. */
+  #stalled = 0
   #tickedAt = 0
   #ticking: NodeJS.Timeout | undefined
   #closing: NodeJS.Timeout | undefined
 
+  constructor(now: () => number = machineMillis) {
+    this.#now = now
+  }
+
   /** A signal counts: from now on, others are its duplicates. */
   open(): void {
-    this.#left = duplicateWindowMillis
-    this.#openedAt = machineMillis()
-    this.#tickedAt = this.#openedAt
+    this.#openedAt = this.#now()
+    this.#openedAtMachine = machineMillis()
+    this.#stalled = 0
+    this.#tickedAt = this.#openedAtMachine
     this.#ticking ??= setInterval(this.#tick, tickMillis).unref()
   }
 
   get isOpen(): boolean {
-    return this.#remaining > 0
+    return this.#remaining(this.#now() - this.#openedAt) > 0
   }
 
   /** Calls once it is no longer open. Does not keep the process alive until then. */
   whenClosed(then: () => void): void {
+    // no clock but the machine's is sure to move on
     const look = () => {
-      if (!this.isOpen) return then()
-      this.#closing = setTimeout(look, this.#remaining).unref()
+      const remaining = this.#remaining(machineMillis() - this.#openedAtMachine)
+      if (remaining <= 0) return then()
+      this.#closing = setTimeout(look, remaining).unref()
     }
     look()
   }
 
   /** Nobody asks any more. */
   dispose(): void {
-    clearInterval(this.#ticking)
+    this.#stopTicking()
     clearTimeout(this.#closing)
-    this.#ticking = undefined
-    this.#left = 0
+    this.#openedAt = Number.NEGATIVE_INFINITY
+    this.#openedAtMachine = Number.NEGATIVE_INFINITY
   }
 
-  get #remaining(): number {
-    const now = machineMillis()
-    return Math.min(
-      this.#left - Math.min(now - this.#tickedAt, longestTickMillis),
-      longestMillis - (now - this.#openedAt)
-    )
+  #remaining(elapsed: number): number {
+    return Math.min(duplicateWindowMillis - (elapsed - this.#stalledUntil(machineMillis())), longestMillis - elapsed)
+  }
+
+  #stalledUntil(at: number): number {
+    return this.#ticking === undefined
+      ? this.#stalled
+      : this.#stalled + Math.max(0, at - this.#tickedAt - longestTickMillis)
   }
 
   readonly #tick = (): void => {
-    this.#left = this.#remaining
-    this.#tickedAt = machineMillis()
-    if (this.#left > 0) return
+    const now = machineMillis()
+    this.#stalled = this.#stalledUntil(now)
+    this.#tickedAt = now
+    if (now - this.#openedAtMachine > longestMillis) this.#stopTicking()
+  }
+
+  #stopTicking(): void {
     clearInterval(this.#ticking)
     this.#ticking = undefined
   }

@@ -49,6 +49,8 @@ export interface Stoppable {
 }
 
 export interface Stop {
+  /** Default: the clock of the machine. */
+  readonly now?: () => number
   readonly run: (effect: Effect.Effect<void>) => void
   readonly log: (line: Effect.Effect<void>) => void
   /** Those that a further signal may cut. */
@@ -92,7 +94,7 @@ class Signals implements Listening {
   readonly #names: ReadonlySet<NodeJS.Signals>
   readonly #stop: Stop
   #first: NodeJS.Signals | undefined
-  readonly #duplicates = new DuplicateWindow()
+  readonly #duplicates: DuplicateWindow
   /** A further one ends the process. */
   #isLast = false
   #isOver = false
@@ -105,6 +107,7 @@ class Signals implements Listening {
   constructor(signals: ReadonlyArray<NodeJS.Signals>, stop: Stop) {
     this.#names = new Set(signals)
     this.#stop = stop
+    this.#duplicates = new DuplicateWindow(stop.now)
     this.#first = stop.begun === true ? signals[0] : undefined
     if (this.#first !== undefined) {
       this.#duplicates.open()

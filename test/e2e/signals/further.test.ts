@@ -232,6 +232,8 @@ describe.concurrent("a duplicate", { timeout: 60_000 }, () => {
     "is one where it came in time, and the process could not read it until later",
     withRequest("/slow", { policy: minute, busy: true, teardown: true }, async (child, client) => {
       child.signal("SIGTERM")
+      await child.line("blocked", limit)
+      child.signal("SIGINT")
       await child.line("hook", limit)
       await afterDuplicateWindow()
       release(child)

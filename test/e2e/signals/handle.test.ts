@@ -10,13 +10,13 @@ import * as FiberRef from "effect/FiberRef"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
+import * as TestClock from "effect/TestClock"
 import { execFileSync } from "node:child_process"
 import { Server, Shutdown, Signals } from "../../../src/index.js"
 import { processListeners } from "../../support/leaks.js"
 import { real, silent, until, untilPhase } from "../../support/running.js"
-import { afterDuplicateWindow } from "./signalledApp.js"
 
-// SIGUSR2 is nobody else's in a test process. Real signals, in real time; the servers have the clock of the test.
+// SIGUSR2 is nobody else's in a test process. Real signals, under the clock of the test.
 
 const signal = "SIGUSR2"
 const handled = Signals.handle({ signals: [signal] })
@@ -134,9 +134,11 @@ describe("handle", () => {
       const { fiber, server } = yield* launched({ lameDuck: "1 minute" })
       yield* send
       yield* untilPhase(server, "LameDuck")
+      yield* TestClock.adjust("499 millis")
       yield* send
       expect(yield* server.phase.get).toBe("LameDuck")
-      yield* Effect.promise(afterDuplicateWindow)
+      // what the sending of it has kept the event loop from reading counts, too
+      yield* TestClock.adjust("5 seconds")
       yield* send
       const report = yield* real("the launch", Fiber.join(fiber))
       expect(report).toMatchObject({ outcome: "Drained" })
@@ -168,7 +170,7 @@ describe("handle", () => {
       // in the order of their scopes
       yield* untilPhase(servers[1]!, "Draining")
       expect(yield* servers[0]!.phase.get).toBe("Serving")
-      yield* Effect.promise(afterDuplicateWindow)
+      yield* TestClock.adjust("5 seconds")
       yield* send
       const exit = yield* real("the program", Fiber.await(fiber))
       expect(codeOf(exit)).toBe(128 + 12)
