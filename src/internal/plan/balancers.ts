@@ -133,26 +133,26 @@ const google = (supervisor: SupervisorName, lag: number | undefined): Omit<Known
 }
 
 /** In a cluster, HAProxy and nginx are ingress controllers, and are told of endpoints. */
-const ingress = (lag: number | undefined) => ({
+const ingress = (lag: number | undefined, tries: Fact): Omit<KnownBalancer, "title"> => ({
   balancer: { ...layer7, views: 2, idleTimeout: 60_000, retries: 3, learns: told(200, 3000, lag) },
   sendsFor: lag ?? 3000,
   sendsToTheEnd: false,
-  settings: []
+  settings: [],
+  facts: [
+    {
+      says:
+        "it is an ingress controller. That it sends to a pod for up to 3 s after its endpoint was removed is assumed"
+    },
+    tries
+  ]
 })
-
-const controller: Fact = {
-  says: "it is an ingress controller. That it sends to a pod for up to 3 s after its endpoint was removed is assumed"
-}
 
 const haproxy = (supervisor: SupervisorName, lag: number | undefined): Omit<KnownBalancer, "title"> => {
   if (supervisors[supervisor].tellsBalancer) {
-    return {
-      ...ingress(lag),
-      facts: [controller, {
-        says: "it tries other pods where a connection is refused (retries 3, option redispatch)",
-        source: "https://docs.haproxy.org/2.6/configuration.html#4-option%20redispatch"
-      }]
-    }
+    return ingress(lag, {
+      says: "it tries other pods where a connection is refused (retries 3, option redispatch)",
+      source: "https://docs.haproxy.org/2.6/configuration.html#4-option%20redispatch"
+    })
   }
   return {
     balancer: {
@@ -185,14 +185,10 @@ const haproxy = (supervisor: SupervisorName, lag: number | undefined): Omit<Know
 
 const nginx = (supervisor: SupervisorName, lag: number | undefined): Omit<KnownBalancer, "title"> => {
   if (supervisors[supervisor].tellsBalancer) {
-    return {
-      ...ingress(lag),
-      facts: [controller, {
-        says: "it tries other pods where a connection is refused (proxy-next-upstream error timeout, 3 tries)",
-        source:
-          "https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/configmap/#proxy-next-upstream"
-      }]
-    }
+    return ingress(lag, {
+      says: "it tries other pods where a connection is refused (proxy-next-upstream error timeout, 3 tries)",
+      source: "https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/configmap/#proxy-next-upstream"
+    })
   }
   return {
     balancer: {
