@@ -409,10 +409,9 @@ const portTestConfig = (text) =>
       "isolate: false, maxWorkers: $1"
     )
     // there is no fast path to be without
-    .replace(
-      /,\n {6}\{\n {8}extends: true,\n {8}test: \{\n {10}name: "proofs-without-the-fast-path",[\s\S]*?\n {6}\}(?=\n)/,
-      ""
-    )
+    .replace(/^const withoutFastPath = \{\n[\s\S]*?^\}\n\n/m, "")
+    .replace(/,\n *\.\.\.\(isRelease \? \[withoutFastPath\] : \[\]\)/, "")
+    .replace(/^\/\*\*\n(?: \*.*\n)+(?=const bothWays = )const bothWays = .*\n\n/m, "")
     .replace(/^ {2}"(test\/[^"]+)",?\n/gm, (line, file) => isLeftOut(file) ? "" : line)
 
 /** What is written to a file, with where it comes from. */
