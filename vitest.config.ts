@@ -26,46 +26,39 @@ const alone = [
 
 /**
  * What is a proof rather than a test, and takes long: many rounds, random histories, floods, long stories, and whatever is
- * held against the stock server. `npm run test:proofs`, one file after the other.
+ * held against the stock server. `npm run test:proofs`, those of a line at once, and one line after the other.
  */
 const proofs = [
-  "test/adversarial/http1/onePipeline.test.ts",
-  "test/adversarial/http2/oneSession.test.ts",
-  "test/adversarial/resources/flood.test.ts",
-  "test/adversarial/resources/memory.test.ts",
-  "test/check/repeats.test.ts",
-  "test/check/scenarios.test.ts",
-  "test/conformance/guarantees/cycles.test.ts",
-  "test/conformance/stock/kept.test.ts",
-  "test/conformance/stock/sameAborts.test.ts",
-  "test/conformance/stock/sameAsStock.test.ts",
-  "test/conformance/stock/sameErrors.test.ts",
-  "test/conformance/stock/sameResponses.test.ts",
-  "test/conformance/stock/stock.test.ts",
-  "test/e2e/clients/adminPage.test.ts",
-  "test/e2e/examples/demo.test.ts",
-  "test/e2e/examples/prometheus.test.ts",
-  "test/e2e/handoff/failures.test.ts",
-  "test/e2e/handoff/lossless.test.ts",
-  "test/e2e/handoff/plain.test.ts",
-  "test/e2e/handoff/triggers.test.ts",
-  "test/e2e/handoff/workers.test.ts",
-  "test/e2e/handoff/workersSignals.test.ts",
-  "test/e2e/queue/accepted.test.ts",
-  "test/e2e/rolling/rolling.test.ts",
-  "test/property/model.test.ts",
-  "test/scenarios/connectionPerRequest.test.ts",
-  "test/scenarios/idleBurst.test.ts",
-  "test/scenarios/keepAlivePromise.test.ts",
-  "test/soak/company.test.ts",
-  "test/soak/soak.test.ts"
+  ["test/adversarial/http1/onePipeline.test.ts"],
+  ["test/adversarial/http2/oneSession.test.ts"],
+  ["test/adversarial/resources/flood.test.ts"],
+  ["test/adversarial/resources/memory.test.ts"],
+  ["test/check/repeats.test.ts"],
+  ["test/check/scenarios.test.ts"],
+  ["test/conformance/guarantees/cycles.test.ts"],
+  ["test/conformance/stock/sameAsStock.test.ts", "test/e2e/handoff/workersSignals.test.ts"],
+  ["test/conformance/stock/sameAborts.test.ts", "test/e2e/handoff/triggers.test.ts"],
+  ["test/conformance/stock/sameResponses.test.ts", "test/conformance/stock/stock.test.ts"],
+  ["test/conformance/stock/sameErrors.test.ts", "test/conformance/stock/kept.test.ts"],
+  ["test/e2e/clients/adminPage.test.ts", "test/e2e/handoff/plain.test.ts"],
+  ["test/e2e/examples/demo.test.ts"],
+  ["test/e2e/examples/prometheus.test.ts", "test/e2e/queue/accepted.test.ts"],
+  ["test/e2e/handoff/failures.test.ts", "test/e2e/handoff/workers.test.ts"],
+  ["test/e2e/handoff/lossless.test.ts"],
+  ["test/e2e/rolling/rolling.test.ts"],
+  ["test/property/model.test.ts"],
+  ["test/scenarios/connectionPerRequest.test.ts"],
+  ["test/scenarios/idleBurst.test.ts"],
+  ["test/scenarios/keepAlivePromise.test.ts"],
+  ["test/soak/company.test.ts"],
+  ["test/soak/soak.test.ts"]
 ]
 
 /** Proofs that CI has no time for: with `RELEASE=1`, as others then take more rounds. */
 const beforeRelease = ["test/check/scenarios.test.ts", "test/e2e/examples/demo.test.ts"]
 const isRelease = process.env["RELEASE"] !== undefined
 
-for (const file of [...alone, ...proofs]) {
+for (const file of [...alone, ...proofs.flat()]) {
   if (!existsSync(root + file)) throw new Error(`vitest.config.ts names ${file}, which is not there`)
 }
 
@@ -75,23 +68,25 @@ for (const file of [...alone, ...proofs]) {
  */
 const bothWays = ["conformance", "modules/nodeHttpServer", "scenarios"]
 
-/** Projects of one file each run one after the other: vitest has one pool for all that run at once. */
-const oneByOne = (kind: string, files: ReadonlyArray<string>, first: number) =>
-  files.map((file, nth) => ({
-    extends: true as const,
-    test: {
-      name: `${kind}-${file.replace(/^test\//, "").replace(/\.test\.ts$/, "").replaceAll("/", "-")}`,
-      include: [file],
-      sequence: { groupOrder: first + nth }
-    }
-  }))
+/** Projects of one file each: vitest has one pool for all of a group, and takes the groups in turn. */
+const inTurn = (kind: string, lines: ReadonlyArray<ReadonlyArray<string>>, first: number) =>
+  lines.flatMap((files, nth) =>
+    files.map((file) => ({
+      extends: true as const,
+      test: {
+        name: `${kind}-${file.replace(/^test\//, "").replace(/\.test\.ts$/, "").replaceAll("/", "-")}`,
+        include: [file],
+        sequence: { groupOrder: first + nth }
+      }
+    }))
+  )
 
 const withoutFastPath = {
   extends: true as const,
   test: {
     name: "proofs-without-the-fast-path",
     include: bothWays.map((folder) => `test/${folder}/**/*.test.ts`),
-    exclude: ["**/node_modules/**", ...alone, ...proofs],
+    exclude: ["**/node_modules/**", ...alone, ...proofs.flat()],
     env: { QUIESCE_FAST_PATH: "off" },
     sequence: { groupOrder: 300 }
   }
@@ -129,12 +124,12 @@ export default defineConfig({
         test: {
           name: "tests",
           include: ["test/**/*.test.ts"],
-          exclude: ["**/node_modules/**", ...alone, ...proofs],
+          exclude: ["**/node_modules/**", ...alone, ...proofs.flat()],
           sequence: { groupOrder: 0 }
         }
       },
-      ...oneByOne("alone", alone, 100),
-      ...oneByOne("proofs", proofs.filter((file) => isRelease || !beforeRelease.includes(file)), 200),
+      ...inTurn("alone", alone.map((file) => [file]), 100),
+      ...inTurn("proofs", proofs.map((line) => line.filter((file) => isRelease || !beforeRelease.includes(file))), 200),
       ...(isRelease ? [withoutFastPath] : [])
     ]
   }

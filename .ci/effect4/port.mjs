@@ -413,6 +413,10 @@ const portTestConfig = (text) =>
     .replace(/,\n *\.\.\.\(isRelease \? \[withoutFastPath\] : \[\]\)/, "")
     .replace(/^\/\*\*\n(?: \*.*\n)+(?=const bothWays = )const bothWays = .*\n\n/m, "")
     .replace(/^ {2}"(test\/[^"]+)",?\n/gm, (line, file) => isLeftOut(file) ? "" : line)
+    .replace(/^ {2}\[("test\/[^\]]+)\],?\n/gm, (_, line) => {
+      const files = line.split(", ").filter((file) => !isLeftOut(JSON.parse(file)))
+      return files.length === 0 ? "" : `  [${files.join(", ")}],\n`
+    })
 
 /** What is written to a file, with where it comes from. */
 const mapped = (to, path, text, edited) =>
