@@ -5,7 +5,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterEach, expect, it, vi } from "vitest"
 import { Systemd } from "../../../src/index.js"
-import { startLimit } from "../../support/child.js"
+import { type Child, startLimit } from "../../support/child.js"
 import { describeWith } from "../../support/describeWith.js"
 import { get } from "../../support/httpRequests.js"
 import { python, systemdActivate, type Under } from "../../support/program.js"
@@ -18,6 +18,9 @@ const activated = (path: string, name: string): Under => ({
   program: systemdActivate,
   args: [`--listen=${path}`, `--fdname=${name}`]
 })
+
+/** Its file is there before anybody may connect: that comes with `bind`, and a client that is quick is refused. */
+const accepts = (child: Child) => waitFor("the socket", () => child.stderr().includes("Listening on"), limit)
 
 const hello = async (client: RawClient): Promise<number> => {
   await client.write(get("/"))
@@ -32,7 +35,7 @@ describeWith(systemdActivate, () => {
     const under = activated(path, "http")
     try {
       await withApp({ socket: "http" }, { under }, async (child) => {
-        await waitFor("the socket", () => existsSync(path), limit)
+        await accepts(child)
         await pace(300)
         expect(child.stdout()).toBe("")
         await withClient({ path }, async (client) => {
@@ -54,7 +57,7 @@ describeWith(systemdActivate, () => {
     const under = activated(path, "admin")
     try {
       await withApp({ socket: "http" }, { under }, async (child) => {
-        await waitFor("the socket", () => existsSync(path), limit)
+        await accepts(child)
         await withClient({ path }, async () => {
           expect(await child.exit(startLimit)).toMatchObject({ code: 1 })
           expect(child.stdout() + child.stderr()).toContain(`none is named "http", but "admin"`)
