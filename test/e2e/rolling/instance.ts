@@ -14,6 +14,7 @@ import * as HttpRouter from "../../support/effect/httpRouter.js"
 import { printEvent } from "../../support/printEvent.js"
 
 export interface Options {
+  readonly host: string
   readonly port: number
   readonly admin: number
   readonly policy: Shutdown.Policy
@@ -21,7 +22,7 @@ export interface Options {
   readonly stock?: boolean
 }
 
-const { admin, policy, port, stock } = JSON.parse(process.argv[2] ?? "{}") as Options
+const { admin, host, policy, port, stock } = JSON.parse(process.argv[2] ?? "{}") as Options
 const say = (event: string, more: object = {}) => Effect.sync(() => printEvent(event, more))
 
 const app = HttpRouter.empty.pipe(
@@ -39,12 +40,12 @@ const app = HttpRouter.empty.pipe(
   HttpServer.serve()
 )
 
-const where = { host: "127.0.0.1", port }
+const where = { host, port }
 const listening = Layer.effectDiscard(say("listening", { port }))
 
 if (stock === true) {
   const { layer } = await import("@effect/platform-node/NodeHttpServer")
-  createServer((_, response) => response.end("ok")).listen(admin, "127.0.0.1")
+  createServer((_, response) => response.end("ok")).listen(admin, host)
   NodeRuntime.runMain(Layer.launch(listening.pipe(
     Layer.provide(app),
     Layer.provide(layer(() => createServer(), where))
@@ -53,7 +54,7 @@ if (stock === true) {
   NodeRuntime.runMain(
     Layer.launch(listening.pipe(
       Layer.provide(Health.startup("app")(app)),
-      Layer.provide(Admin.layer({ port: admin })),
+      Layer.provide(Admin.layer({ host, port: admin })),
       Layer.provide(Health.layer),
       Layer.provide(NodeHttpServer.layer(() => createServer(), { ...where, ...policy }))
     )),

@@ -10,7 +10,7 @@ import { type Restart, type Result, roll } from "./rolling.js"
 
 const usage = `npm run rolling -- [options]
 
-  --proxy NAME            haproxy, nginx or apache; default: all, one after the other
+  --proxy NAME            haproxy, nginx, apache or caddy; default: all, one after the other
   --restarts N            how many, of the two instances in turn; default: 50
   --lame-duck MS          default: 5000, that of Shutdown.kubernetes
   --without-lame-duck     the same as --lame-duck 0

@@ -5,7 +5,7 @@ import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { freePort } from "../../../src/internal/check/process/listening.js"
-import { apache, haproxy, nginx, outputOf, type Program, start } from "../../support/program.js"
+import { apache, caddy, haproxy, nginx, outputOf, type Program, start } from "../../support/program.js"
 import { connect } from "../../support/rawClient.js"
 import { pace } from "../../support/wait.js"
 
@@ -16,6 +16,10 @@ interface Kind {
   readonly args: (file: string, directory: string) => ReadonlyArray<string>
   readonly places: (options: ProxyOptions, port: number, directory: string) => Replacements
   readonly withoutRetry: Replacements
+  /** It asks all instances at one port whether they are ready: each has an address of its own. */
+  readonly onePort?: true
+  /** What it is asked for its version. */
+  readonly version?: string
   /** How long a lame duck has to be at the least, and why. */
   readonly needed: (number: (pattern: RegExp) => number) => { readonly ms: number; readonly because: string }
 }
@@ -88,6 +92,27 @@ const kinds = {
     ],
     withoutRetry: [[`ProxyPass "/" "balancer://app/"`, `ProxyPass "/" "balancer://app/" maxattempts=0`]],
     needed: (number) => untilForgotten("Apache", "retry", number(/\bretry=(\d+)\b/))
+  },
+  caddy: {
+    program: caddy,
+    file: "Caddyfile",
+    version: "version",
+    onePort: true,
+    args: (file) => ["run", "--config", file, "--adapter", "caddyfile"],
+    places: ({ backends: [a, b] }, port) => [
+      [":80 {", `:${port} {\n\tbind 127.0.0.1`],
+      ["127.0.0.1:3000 127.0.0.2:3000", `${a.host}:${a.port} ${b.host}:${b.port}`],
+      ["health_port 9000", `health_port ${a.admin}`]
+    ],
+    // it never tries another one
+    withoutRetry: [],
+    needed: (number) => {
+      const [interval, timeout] = [number(/\bhealth_interval (\d+)s\b/), number(/\bhealth_timeout (\d+)s\b/)]
+      return {
+        ms: (interval + timeout) * 1000,
+        because: `Caddy asks each instance ${interval} s after the last answer, and waits up to ${timeout} s for one`
+      }
+    }
   }
 } as const satisfies Readonly<Record<string, Kind>>
 
@@ -102,6 +127,7 @@ export const programOf = (name: ProxyName): Program => kindOf(name).program
 export const fileOf = (name: ProxyName): string => kindOf(name).file
 
 export interface Backend {
+  readonly host: string
   readonly port: number
   readonly admin: number
 }
@@ -180,7 +206,18 @@ export const startProxy = async (options: ProxyOptions): Promise<Proxy> => {
   return { port, errors, stop }
 }
 
-export const version = (name: ProxyName): string => /\d+\.\d+\.\d+/.exec(outputOf(programOf(name), ["-v"]))?.[0] ?? ""
+export const version = (name: ProxyName): string =>
+  /\d+\.\d+\.\d+/.exec(outputOf(programOf(name), [kindOf(name).version ?? "-v"]))?.[0] ?? ""
+
+/** Where the instances listen that it is in front of. */
+export const freeBackends = async (name: ProxyName): Promise<readonly [Backend, Backend]> => {
+  const [one = 0, oneAdmin = 0, two = 0, twoAdmin = 0] = await freePorts(4)
+  const first = { host: "127.0.0.1", port: one, admin: oneAdmin }
+  return [
+    first,
+    kindOf(name).onePort === true ? { ...first, host: "127.0.0.2" } : { ...first, port: two, admin: twoAdmin }
+  ]
+}
 
 /**
  * Ports that no outgoing connection takes by chance while an instance is away: those below the range that the system

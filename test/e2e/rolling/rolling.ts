@@ -6,7 +6,7 @@ import { type Child, type Exit, start, startLimit } from "../../support/child.js
 import { now, pace, waitFor } from "../../support/wait.js"
 import { type Account, type Clients, startClients } from "./clients.js"
 import type { Options as InstanceOptions } from "./instance.js"
-import { type Backend, freePorts, type Proxy, type ProxyName, startProxy } from "./proxy.js"
+import { freeBackends, type Proxy, type ProxyName, startProxy } from "./proxy.js"
 
 export interface Options {
   readonly proxy: ProxyName
@@ -97,8 +97,7 @@ class Instance {
 /** Does it, and leaves no process behind. */
 export const roll = async (options: Options): Promise<Result> => {
   const { graceMs = 30_000, onRestart, pauseMs = 0, policy, proxy: name, restarts, stock, withoutRetry } = options
-  const [one = 0, oneAdmin = 0, two = 0, twoAdmin = 0] = await freePorts(4)
-  const backends: readonly [Backend, Backend] = [{ port: one, admin: oneAdmin }, { port: two, admin: twoAdmin }]
+  const backends = await freeBackends(name)
   const instances = backends.map((backend) => new Instance({ ...backend, policy, stock: stock === true }))
   const proxies: Array<Proxy> = []
   try {

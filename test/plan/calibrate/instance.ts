@@ -8,6 +8,7 @@ import type { Policy } from "../../../src/Shutdown.js"
 import { printEvent } from "../../support/printEvent.js"
 
 export interface Options {
+  readonly host: string
   readonly port: number
   /** Where the proxy asks whether it is ready. */
   readonly admin: number
@@ -15,15 +16,15 @@ export interface Options {
   readonly policy?: Policy
 }
 
-const { admin, policy, port } = JSON.parse(process.argv[2] ?? "{}") as Options
+const { admin, host, policy, port } = JSON.parse(process.argv[2] ?? "{}") as Options
 
 const server = Http.createServer((request, response) => {
   const millis = Number(new URL(request.url ?? "/", "http://localhost").searchParams.get("millis"))
   request.resume().once("end", () => void setTimeout(() => response.end("ok"), millis))
 })
-server.listen(port, "127.0.0.1", () => {
+server.listen(port, host, () => {
   if (policy !== undefined) {
-    void quiesce(server, { ...policy, admin, signals: true, logger: false }).admin?.then(
+    void quiesce(server, { ...policy, admin: { host, port: admin }, signals: true, logger: false }).admin?.then(
       () => printEvent("listening", { port }),
       (cause) => {
         throw cause
@@ -31,7 +32,7 @@ server.listen(port, "127.0.0.1", () => {
     )
     return
   }
-  Http.createServer((_, response) => response.end("ok")).listen(admin, "127.0.0.1", () => {
+  Http.createServer((_, response) => response.end("ok")).listen(admin, host, () => {
     printEvent("listening", { port })
   })
 })

@@ -2,7 +2,7 @@
  * Two instances behind a real proxy, restarted in turn, and what was lost around each restart.
  */
 import type { Policy } from "../../../src/Shutdown.js"
-import { type Backend, freePorts, type ProxyName, startProxy } from "../../e2e/rolling/proxy.js"
+import { freeBackends, type ProxyName, startProxy } from "../../e2e/rolling/proxy.js"
 import { type Child, start, startLimit } from "../../support/child.js"
 import { median } from "../../support/table.js"
 import { now, pace } from "../../support/wait.js"
@@ -55,8 +55,7 @@ const requests = {
 
 export const rollOnce = async (options: RollOptions): Promise<Rolled> => {
   const { away, load, pause, policy, proxy: name, restarts, withoutRetry } = options
-  const [one = 0, oneAdmin = 0, two = 0, twoAdmin = 0] = await freePorts(4)
-  const backends: readonly [Backend, Backend] = [{ port: one, admin: oneAdmin }, { port: two, admin: twoAdmin }]
+  const backends = await freeBackends(name)
   const children: Array<Child> = []
   const launch = async (nth: number) => {
     const options: InstanceOptions = { ...backends[nth % 2 === 0 ? 0 : 1], ...(policy === undefined ? {} : { policy }) }
