@@ -125,7 +125,8 @@ for (const wire of wires) {
           }
         }
         expect(answered).toBe(on.work.executed - 1)
-      }))
+        // hundreds of streams, of clients in this process
+      }, { policy: { timeout: 20_000 } }))
 
     it("sends CONTINUATION without end is cut off, and disturbs nobody", () =>
       withAttackedServer(wire, async (on, onLeave) => {

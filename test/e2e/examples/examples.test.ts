@@ -6,6 +6,7 @@ import * as Path from "node:path"
 import { describe, expect, it } from "vitest"
 import { type Child, startLimit, withChild } from "../../support/child.js"
 import { describeWith } from "../../support/describeWith.js"
+import { afterDuplicateWindow } from "../../support/duplicateWindow.js"
 import { messages, position, refused, withExample } from "../../support/example.js"
 import { get } from "../../support/httpRequests.js"
 import { saysClose } from "../../support/httpResponses.js"
@@ -348,7 +349,7 @@ describe("npm start", { timeout: 60_000 }, () => {
         await client.write(get("/slow?seconds=30"))
         await pace(200)
         child.signal("SIGINT")
-        await pace(800)
+        await afterDuplicateWindow(child)
         child.signal("SIGINT")
         expect(await responseOf(client)).toMatchObject({ status: 503 })
       })

@@ -1,15 +1,13 @@
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { describe, expect, it } from "vitest"
+import { afterDuplicateWindow } from "../../support/duplicateWindow.js"
 import { isGone } from "../../support/isGone.js"
 import { withClient } from "../../support/rawClient.js"
-import { pace, waitFor } from "../../support/wait.js"
+import { waitFor } from "../../support/wait.js"
 import { ask, limit, withHandoffProcesses } from "./handoffProcesses.js"
 
 // What starts a hand-over, and what it meets.
-
-/** Sooner than this, another signal is the same wish. */
-const echo = 600
 
 const started = /"event":"started"/g
 
@@ -47,7 +45,7 @@ describe("triggers", { timeout: 120_000 }, () => {
       app.next("waits")
       app.child.signal("SIGUSR2")
       await app.child.line("starting", limit, 2)
-      await pace(echo)
+      await afterDuplicateWindow(app.child)
       app.child.signal("SIGUSR2")
       await app.logged(/SIGUSR2: a hand-over is under way, and another one follows it/)
       app.next("starts")
@@ -60,11 +58,11 @@ describe("triggers", { timeout: 120_000 }, () => {
 
   it(
     "a signal while a successor starts that fails starts another one",
-    withHandoffProcesses(() => ({ timeout: "3 seconds" }), async (app) => {
+    withHandoffProcesses(() => ({ timeout: "10 seconds" }), async (app) => {
       app.next("hangs")
       app.child.signal("SIGUSR2")
       await app.child.line("starting", limit, 2)
-      await pace(echo)
+      await afterDuplicateWindow(app.child)
       app.child.signal("SIGUSR2")
       await app.logged(/another one follows it/)
       app.next("starts")

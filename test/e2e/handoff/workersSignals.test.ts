@@ -1,15 +1,13 @@
 import { describe, expect, it } from "vitest"
 import { untilLogged } from "../../support/child.js"
+import { afterDuplicateWindow } from "../../support/duplicateWindow.js"
 import { isGone } from "../../support/isGone.js"
 import { codeOfFurtherSignal, codeOfInterrupted } from "../../support/runMain.js"
-import { pace, waitFor } from "../../support/wait.js"
+import { waitFor } from "../../support/wait.js"
 import { ask, limit } from "./handoffProcesses.js"
 import { portOf, untilWorkersServe, withWorkers, workerPids } from "./workerProcesses.js"
 
 // What the signals that a primary gets do, from its first worker's start to its last worker's end.
-
-/** Sooner than this, the same signal again is not meant. */
-const soon = 500
 
 /** Longer than the tests wait. */
 const long = "5 minutes"
@@ -59,7 +57,7 @@ describe("signals to the primary of workers", { timeout: 120_000 }, () => {
         child.signal("SIGTERM")
         await untilLogged(child, "Draining: waiting for 1 connection")
         await waitFor("the end of the idle worker", () => workerPids(child).length === 1, limit)
-        await pace(soon)
+        await afterDuplicateWindow(child)
         child.signal("SIGTERM")
         await untilLogged(child, `Another SIGTERM: 1 worker still drains: ${String(pid)}; passed on`)
         await cut
@@ -75,7 +73,7 @@ describe("signals to the primary of workers", { timeout: 120_000 }, () => {
         await untilWorkersServe(child)
         child.signal("SIGTERM")
         await untilLogged(child, "Shutting down: serving on")
-        await pace(soon)
+        await afterDuplicateWindow(child)
         const answer = ask({ port: await portOf(child) }, "GET", "/slow")
         await child.line("request", limit)
         child.signal("SIGTERM")
@@ -93,10 +91,10 @@ describe("signals to the primary of workers", { timeout: 120_000 }, () => {
         const { pid } = await child.line("request", limit)
         child.signal("SIGTERM")
         await waitFor("the end of the idle worker", () => workerPids(child).length === 1, limit)
-        await pace(soon)
+        await afterDuplicateWindow(child)
         child.signal("SIGTERM")
         await untilLogged(child, "Another SIGTERM: 1 worker still drains")
-        await pace(soon)
+        await afterDuplicateWindow(child)
         child.signal("SIGTERM")
         // it hears of nothing, and holds the pipes that the end of the primary is seen by
         await waitFor("the end of the primary", () => isGone(child.pid), limit)
@@ -116,7 +114,7 @@ describe("signals to the primary of workers", { timeout: 120_000 }, () => {
       next("slow")
       child.signal("SIGUSR2")
       await untilLogged(child, "SIGUSR2: replacing the workers one by one")
-      await pace(soon)
+      await afterDuplicateWindow(child)
       const replacements = new Set(workerPids(child))
       child.signal("SIGUSR2")
       await untilLogged(child, "SIGUSR2: the workers are replaced once more after this")

@@ -1,15 +1,12 @@
 import { constants } from "node:os"
 import { describe, expect, it } from "vitest"
 import { timesLogged, untilLogged } from "../../support/child.js"
+import { afterDuplicateWindow } from "../../support/duplicateWindow.js"
 import { get } from "../../support/httpRequests.js"
 import { withClient } from "../../support/rawClient.js"
-import { pace } from "../../support/wait.js"
 import { answer, limit, pathOf, register, release, whole, withRequest } from "./registered.js"
 
 // Pins internal/node: processEmit
-
-/** The same signal sooner than this is an echo. */
-const afterDuplicateWindow = () => pace(1_000)
 
 describe.concurrent("the program's own listener for a signal", { timeout: 90_000 }, () => {
   for (
@@ -57,7 +54,7 @@ describe.concurrent("the program's own listener for a signal", { timeout: 90_000
     withRequest({ handlers: ["exits"] }, async (child, client) => {
       child.signal("SIGTERM")
       await untilLogged(child, "SIGTERM: shutting down")
-      await afterDuplicateWindow()
+      await afterDuplicateWindow(child)
       child.signal("SIGTERM")
       await untilLogged(child, "Another SIGTERM: closing at once")
       expect(await child.exit(limit)).toMatchObject({ code: 3, signal: null })
@@ -100,7 +97,7 @@ describe.concurrent("without a listener of the program's own", { timeout: 90_000
     withRequest({ alive: true }, async (child) => {
       child.signal("SIGTERM")
       await untilLogged(child, "SIGTERM: shutting down")
-      await afterDuplicateWindow()
+      await afterDuplicateWindow(child)
       child.signal("SIGINT")
       await untilLogged(child, "Another SIGINT: closing at once")
       expect(await child.exit(limit)).toMatchObject({ code: 130, signal: null })

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest"
 import { type Child, type StartOptions, timesLogged, untilLogged, withChild } from "../../support/child.js"
+import { afterDuplicateWindow } from "../../support/duplicateWindow.js"
 import { get } from "../../support/httpRequests.js"
 import { type RawClient, withClient } from "../../support/rawClient.js"
-import { pace } from "../../support/wait.js"
 import { answer, limit, register, release, whole } from "./registered.js"
 
 // Pins internal/node: isInternalThread
@@ -51,9 +51,6 @@ const withRequests = (
     }
     await next([])
   }, start)
-
-/** The same signal sooner than this is an echo. */
-const afterDuplicateWindow = () => pace(1_000)
 
 const draining = "Shutting down: draining for up to 8s; 1 connection open (1 Active)"
 
@@ -127,11 +124,11 @@ describe.concurrent("a request in flight in a worker thread", { timeout: 90_000 
     withRequests(1, {}, async (child) => {
       child.signal("SIGTERM")
       await untilLogged(child, "serving on for 1m")
-      await afterDuplicateWindow()
+      await afterDuplicateWindow(child)
       child.signal("SIGTERM")
       await untilLogged(child, "Another SIGTERM: draining at once")
       await untilLogged(child, "Draining: waiting for 1 connection")
-      await afterDuplicateWindow()
+      await afterDuplicateWindow(child)
       child.signal("SIGTERM")
       await untilLogged(child, "Another SIGTERM: closing at once")
       expect(await child.exit(limit)).toMatchObject({ code: 143, signal: null })

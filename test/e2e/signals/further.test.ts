@@ -1,16 +1,8 @@
 import { describe, expect, it } from "vitest"
 import { untilLogged } from "../../support/child.js"
+import { afterDuplicateWindow } from "../../support/duplicateWindow.js"
 import { pace } from "../../support/wait.js"
-import {
-  afterDuplicateWindow,
-  answer,
-  limit,
-  processEnd,
-  release,
-  untilPhase,
-  withApp,
-  withRequest
-} from "./signalledApp.js"
+import { answer, limit, processEnd, release, untilPhase, withApp, withRequest } from "./signalledApp.js"
 
 // The signals after the first one, in every phase of the shutdown.
 
@@ -22,11 +14,11 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
     withRequest("/slow", { policy: { ...minute, lameDuck: "1 minute" }, teardown: true }, async (child, client) => {
       child.signal("SIGTERM")
       await untilPhase(child, "LameDuck")
-      await afterDuplicateWindow()
+      await afterDuplicateWindow(child)
       child.signal("SIGTERM")
       await untilPhase(child, "Draining")
       await child.line("hook", limit)
-      await afterDuplicateWindow()
+      await afterDuplicateWindow(child)
       child.signal("SIGTERM")
       expect(await answer(client)).toMatchObject({ status: 503 })
       expect(await processEnd(child)).toMatchObject({
@@ -46,10 +38,10 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
       async (child, client) => {
         child.signal("SIGTERM")
         await untilPhase(child, "LameDuck")
-        await afterDuplicateWindow()
+        await afterDuplicateWindow(child)
         child.signal("SIGINT")
         await untilPhase(child, "Draining")
-        await afterDuplicateWindow()
+        await afterDuplicateWindow(child)
         child.signal("SIGQUIT")
         expect(await answer(client)).toMatchObject({ status: 503 })
         await processEnd(child)
@@ -78,7 +70,7 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
     withRequest("/slow", { policy: { ...minute, lameDuck: "1 minute" }, teardown: true }, async (child, client) => {
       child.signal("SIGTERM")
       await untilPhase(child, "LameDuck")
-      await afterDuplicateWindow()
+      await afterDuplicateWindow(child)
       child.signal("SIGINT")
       await untilPhase(child, "Draining")
       release(child)
@@ -102,7 +94,7 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
       withRequest("/slow", { launch, teardown, policy: minute }, async (child, client) => {
         child.signal(signal)
         await child.line("hook", limit)
-        await afterDuplicateWindow()
+        await afterDuplicateWindow(child)
         child.signal(signal)
         expect(await answer(client)).toMatchObject({ status: 503 })
         expect(await processEnd(child)).toEqual({
@@ -123,7 +115,7 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
     withRequest("/slow", { policy: minute, teardown: true }, async (child) => {
       child.signal("SIGTERM")
       await child.line("hook", limit)
-      await afterDuplicateWindow()
+      await afterDuplicateWindow(child)
       child.signal("SIGINT")
       expect(await processEnd(child)).toMatchObject({ code: 130, outcome: "Closed", released: ["above", "below"] })
     })
@@ -134,7 +126,7 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
     withRequest("/deaf", { policy: { timeout: 100, killTimeout: "1 minute" }, teardown: true }, async (child) => {
       child.signal("SIGTERM")
       await child.line("interrupted", limit)
-      await afterDuplicateWindow()
+      await afterDuplicateWindow(child)
       child.signal("SIGTERM")
       await untilLogged(child, "closing at once")
       // a close gives handlers what is left of their `killTimeout`
@@ -155,7 +147,7 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
       await answer(client)
       child.signal("SIGTERM")
       await child.line("hook", limit)
-      await afterDuplicateWindow()
+      await afterDuplicateWindow(child)
       child.signal("SIGTERM")
       expect(await processEnd(child)).toMatchObject({ code: 143, outcome: "Closed", released: ["above", "below"] })
     })
@@ -168,7 +160,7 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
         await child.listening()
         child.signal("SIGTERM")
         await child.line("finalizing", limit)
-        await afterDuplicateWindow()
+        await afterDuplicateWindow(child)
         child.signal("SIGTERM")
         await untilLogged(child, "no server is open")
         release(child)
@@ -188,7 +180,7 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
       await child.listening()
       child.signal("SIGQUIT")
       await child.line("launched", limit)
-      await afterDuplicateWindow()
+      await afterDuplicateWindow(child)
       child.signal("SIGQUIT")
       expect(await processEnd(child)).toMatchObject({ code: 0, released: ["above", "below"], clean: true })
     })
@@ -199,10 +191,10 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
     withRequest("/slow", { policy: minute, finalizer: true, teardown: true }, async (child) => {
       child.signal("SIGTERM")
       await child.line("hook", limit)
-      await afterDuplicateWindow()
+      await afterDuplicateWindow(child)
       child.signal("SIGTERM")
       await child.line("finalizing", limit)
-      await afterDuplicateWindow()
+      await afterDuplicateWindow(child)
       child.signal("SIGTERM")
       expect(await processEnd(child)).toMatchObject({ code: "SIGTERM", outcome: "Closed", released: ["above"] })
     })
@@ -215,7 +207,7 @@ describe.concurrent("a further signal", { timeout: 60_000 }, () => {
       await pace(90)
       child.signal("SIGINT")
       await child.line("hook", limit)
-      await afterDuplicateWindow()
+      await afterDuplicateWindow(child)
       expect(child.linesOf("finalizing")).toEqual([])
       child.signal("SIGINT")
       await pace(90)
@@ -235,7 +227,7 @@ describe.concurrent("a duplicate", { timeout: 60_000 }, () => {
       await child.line("blocked", limit)
       child.signal("SIGINT")
       await child.line("hook", limit)
-      await afterDuplicateWindow()
+      await afterDuplicateWindow(child)
       release(child)
       expect(await answer(client)).toMatchObject({ status: 200, complete: true })
       expect(await processEnd(child)).toMatchObject({ code: 0, outcome: "Drained", released: ["above", "below"] })
@@ -277,7 +269,7 @@ describe.concurrent("a signal during start-up", { timeout: 60_000 }, () => {
     withApp({ slow: "below, uninterruptible", teardown: true }, async (child) => {
       await child.line("building", limit)
       child.signal("SIGTERM")
-      await afterDuplicateWindow()
+      await afterDuplicateWindow(child)
       child.signal("SIGTERM")
       expect(await processEnd(child)).toMatchObject({ code: 0, released: ["below"], clean: true })
       expect(child.linesOf("listening")).toEqual([])

@@ -1,14 +1,11 @@
 /** The fixture as a process, and what it says of its end. */
 import { type Child, withChild } from "../../support/child.js"
 import { type RawClient, withClient } from "../../support/rawClient.js"
-import { pace, waitFor } from "../../support/wait.js"
+import { waitFor } from "../../support/wait.js"
 import type { Options } from "./fixtures/app.js"
 
 /** Of every wait that takes no time of its own; the machine may be busy. */
 export const limit = 15_000
-
-/** The same signal sooner than this is a duplicate. */
-export const afterDuplicateWindow = () => pace(1_000)
 
 export const withApp = (options: Options, use: (child: Child) => Promise<void>) => () =>
   withChild(new URL("fixtures/app.ts", import.meta.url), [JSON.stringify(options)], use)

@@ -2,12 +2,12 @@ import { readFileSync } from "node:fs"
 import { expect, it } from "vitest"
 import { untilLogged, withChild } from "../../support/child.js"
 import { describeWith } from "../../support/describeWith.js"
+import { afterDuplicateWindow } from "../../support/duplicateWindow.js"
 import { get } from "../../support/httpRequests.js"
 import { underInit, unshare } from "../../support/program.js"
 import { withClient } from "../../support/rawClient.js"
 import { codeOfInterrupted } from "../../support/runMain.js"
 import { waitFor } from "../../support/wait.js"
-import { afterDuplicateWindow } from "../signals/signalledApp.js"
 import { body, limit, withApp } from "./supervisedApp.js"
 
 // As in a container: the process is the init of its own namespace, and gets its signals from outside.
@@ -61,10 +61,10 @@ describeWith(unshare, () => {
           const outside = await waitFor("its number outside", () => childOf(child.pid), limit)
           process.kill(outside, "SIGTERM")
           await child.line("finalizing", limit)
-          await afterDuplicateWindow()
+          await afterDuplicateWindow({ pid: outside })
           process.kill(outside, "SIGTERM")
           await untilLogged(child, "one more ends the process")
-          await afterDuplicateWindow()
+          await afterDuplicateWindow({ pid: outside })
           process.kill(outside, "SIGTERM")
           expect(await child.exit(limit)).toMatchObject({ code: 143 })
         },

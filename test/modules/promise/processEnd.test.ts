@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest"
 import { type Child, withChild } from "../../support/child.js"
+import { afterDuplicateWindow } from "../../support/duplicateWindow.js"
 import { withClient } from "../../support/rawClient.js"
 import { pace } from "../../support/wait.js"
 
@@ -37,7 +38,7 @@ describe.concurrent("the end of the process", { timeout: 60_000 }, () => {
             await child.line("request", limit)
             child.signal("SIGTERM")
             await child.line("draining", limit)
-            await pace(700)
+            await afterDuplicateWindow(child)
             child.signal("SIGTERM")
             expect(await child.exit(limit)).toMatchObject({ code: 143 })
             expect(child.linesOf("finally")).toMatchObject([{ outcome: "Closed" }])

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest"
 import { type Child, withChild } from "../../support/child.js"
+import { afterDuplicateWindow } from "../../support/duplicateWindow.js"
 import { saysClose } from "../../support/httpResponses.js"
 import { type RawClient, responseOf, withClient } from "../../support/rawClient.js"
 import { pace, waitFor } from "../../support/wait.js"
@@ -45,7 +46,7 @@ describe.concurrent("signals", { timeout: 60_000 }, () => {
     withRequest({ signals: true, timeout: "1 minute" }, async (child, client) => {
       child.signal("SIGTERM")
       await child.line("draining", limit)
-      await pace(700)
+      await afterDuplicateWindow(child)
       child.signal("SIGTERM")
       expect(await responseOf(client)).toMatchObject({ status: 503 })
       expect(await child.exit(limit)).toMatchObject({ code: 143 })
@@ -69,11 +70,11 @@ describe.concurrent("signals", { timeout: 60_000 }, () => {
     withRequest({ signals: true, timeout: "1 minute", lameDuck: "1 minute" }, async (child, client) => {
       child.signal("SIGTERM")
       await waitFor("the log to say so", () => child.stdout().includes("SIGTERM: shutting down"), limit)
-      await pace(700)
+      await afterDuplicateWindow(child)
       expect(child.linesOf("draining")).toEqual([])
       child.signal("SIGTERM")
       await child.line("draining", limit)
-      await pace(700)
+      await afterDuplicateWindow(child)
       child.signal("SIGTERM")
       expect(await responseOf(client)).toMatchObject({ status: 503 })
       expect(await child.exit(limit)).toMatchObject({ code: 143 })
@@ -86,13 +87,13 @@ describe.concurrent("signals", { timeout: 60_000 }, () => {
     withRequest({ signals: true, timeout: "1 minute", finallyHangs: true }, async (child) => {
       child.signal("SIGINT")
       await child.line("draining", limit)
-      await pace(700)
+      await afterDuplicateWindow(child)
       child.signal("SIGINT")
       // as npm does for one Ctrl-C
       await pace(90)
       child.signal("SIGINT")
       await child.line("finally", limit)
-      await pace(700)
+      await afterDuplicateWindow(child)
       expect(child.exited).toBe(undefined)
       child.signal("SIGINT")
       expect(await child.exit(limit)).toMatchObject({ code: null, signal: "SIGINT" })
