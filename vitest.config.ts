@@ -36,10 +36,11 @@ const proofs = [
   ["test/check/repeats.test.ts"],
   ["test/check/scenarios.test.ts"],
   ["test/conformance/guarantees/cycles.test.ts"],
+  ["test/conformance/stock/kept.test.ts"],
   ["test/conformance/stock/sameAsStock.test.ts", "test/e2e/handoff/workersSignals.test.ts"],
   ["test/conformance/stock/sameAborts.test.ts", "test/e2e/handoff/triggers.test.ts"],
-  ["test/conformance/stock/sameResponses.test.ts", "test/conformance/stock/stock.test.ts"],
-  ["test/conformance/stock/sameErrors.test.ts", "test/conformance/stock/kept.test.ts"],
+  ["test/conformance/stock/sameErrors.test.ts", "test/conformance/stock/sameResponses.test.ts"],
+  ["test/conformance/stock/stock.test.ts"],
   ["test/e2e/clients/adminPage.test.ts", "test/e2e/handoff/plain.test.ts"],
   ["test/e2e/examples/demo.test.ts"],
   ["test/e2e/examples/prometheus.test.ts", "test/e2e/queue/accepted.test.ts"],
@@ -68,18 +69,18 @@ for (const file of [...alone, ...proofs.flat()]) {
  */
 const bothWays = ["conformance", "modules/nodeHttpServer", "scenarios"]
 
-/** Projects of one file each: vitest has one pool for all of a group, and takes the groups in turn. */
+const nameOf = (file = ""): string => file.replace(/^test\//, "").replace(/\.test\.ts$/, "").replaceAll("/", "-")
+
+/** A project for each line, which has the machine for itself: vitest takes the groups in turn. */
 const inTurn = (kind: string, lines: ReadonlyArray<ReadonlyArray<string>>, first: number) =>
-  lines.flatMap((files, nth) =>
-    files.map((file) => ({
-      extends: true as const,
-      test: {
-        name: `${kind}-${file.replace(/^test\//, "").replace(/\.test\.ts$/, "").replaceAll("/", "-")}`,
-        include: [file],
-        sequence: { groupOrder: first + nth }
-      }
-    }))
-  )
+  lines.filter((files) => files.length > 0).map((files, nth) => ({
+    extends: true as const,
+    test: {
+      name: `${kind}-${nameOf(files[0])}`,
+      include: [...files],
+      sequence: { groupOrder: first + nth }
+    }
+  }))
 
 const withoutFastPath = {
   extends: true as const,
