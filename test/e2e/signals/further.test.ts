@@ -271,6 +271,8 @@ describe.concurrent("a signal during start-up", { timeout: 60_000 }, () => {
       child.signal("SIGTERM")
       await afterDuplicateWindow(child)
       child.signal("SIGTERM")
+      await untilLogged(child, "Another SIGTERM: no server is open")
+      release(child)
       expect(await processEnd(child)).toMatchObject({ code: 0, released: ["below"], clean: true })
       expect(child.linesOf("listening")).toEqual([])
     })
