@@ -179,7 +179,8 @@ export class Http1Client implements Client {
   readonly #stop = () => void this.socket.pause()
 
   readSome(): void {
-    this.socket.once("data", this.#stop)
+    // once, also where it is still to come: `readOn` takes one off
+    this.socket.off("data", this.#stop).once("data", this.#stop)
     this.socket.resume()
   }
 
