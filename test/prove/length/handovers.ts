@@ -39,7 +39,7 @@ interface Kill {
 const takenOver = (app: HandoffProcesses, successor: number) =>
   app.child.stdout().includes(`Process ${successor} accepts from now on`)
 
-const anyTime = (_: HandoffProcesses, __: number, random: Random) => pace(random.between(0, starting))
+const within = (millis: number): Kill["moment"] => (_, __, random) => pace(random.between(0, millis))
 
 const kills: ReadonlyArray<Kill> = [
   { name: "nobody", whom: "nobody", mode: "starts", moment: () => Promise.resolve(), isLossless: true },
@@ -47,16 +47,22 @@ const kills: ReadonlyArray<Kill> = [
     name: "the successor before it is ready",
     whom: "successor",
     mode: "slow",
-    moment: (_, __, random) => pace(random.between(0, starting / 2)),
+    moment: within(starting / 2),
     isLossless: true
   },
-  { name: "the successor at any time", whom: "successor", mode: "starts", moment: anyTime, isLossless: false },
-  { name: "the predecessor at any time", whom: "predecessor", mode: "starts", moment: anyTime, isLossless: false },
+  { name: "the successor at any time", whom: "successor", mode: "starts", moment: within(starting), isLossless: false },
+  {
+    name: "the predecessor at any time",
+    whom: "predecessor",
+    mode: "starts",
+    moment: within(starting),
+    isLossless: false
+  },
   {
     name: "the predecessor before the successor is ready",
     whom: "predecessor",
     mode: "slow",
-    moment: (_, __, random) => pace(random.between(0, starting / 2)),
+    moment: within(starting / 2),
     isLossless: false
   },
   {
