@@ -123,6 +123,11 @@ export const ask = (target: Target, method: string, path: string): Promise<Answe
 export interface Load {
   readonly answered: () => number
   readonly failures: ReadonlyArray<string>
+  /**
+   * Whether each client has since begun a request, and heard of its end. A process that was killed has its connections for
+   * as long as it waits for a processor to end on: only then have its clients lost all that they will lose by it.
+   */
+  readonly eachAgain: () => () => boolean
   readonly stop: () => Promise<void>
 }
 
@@ -131,7 +136,8 @@ export const startLoad = (targets: ReadonlyArray<Target>): Load => {
   let going = true
   let answered = 0
   const failures: Array<string> = []
-  const clients = targets.map(async (target) => {
+  const ended = targets.map(() => 0)
+  const clients = targets.map(async (target, client) => {
     while (going) {
       try {
         const { status } = await ask(target, "POST", "/work")
@@ -140,11 +146,17 @@ export const startLoad = (targets: ReadonlyArray<Target>): Load => {
       } catch (error) {
         failures.push(String(error))
       }
+      ended[client]!++
     }
   })
   return {
     answered: () => answered,
     failures,
+    eachAgain: () => {
+      // the next one to end may have begun before
+      const wanted = ended.map((count) => count + 2)
+      return () => wanted.every((count, client) => ended[client]! >= count)
+    },
     stop: async () => {
       going = false
       await Promise.all(clients)
