@@ -1,6 +1,5 @@
 /** What was claimed, how it was tried, and what became of it: one page. */
-import * as Fs from "node:fs"
-import * as Os from "node:os"
+import { machine, versionOf } from "../support/machine.js"
 import { claims } from "./claims.js"
 import type { Outcome } from "./outcome.js"
 import type { Row } from "./stock.js"
@@ -26,17 +25,6 @@ const indented = (indent: string, text: string): ReadonlyArray<string> => {
     else lines[last] = lines[last] === "" ? word : `${lines[last]} ${word}`
   }
   return lines.map((line) => indent + line)
-}
-
-const versionOf = (name: string): string => {
-  const file = new URL(`../../node_modules/${name}/package.json`, import.meta.url)
-  return `${name} ${(JSON.parse(Fs.readFileSync(file, "utf8")) as { readonly version: string }).version}`
-}
-
-const machine = (): string => {
-  const { length, 0: cpu } = Os.cpus()
-  const memory = Math.round(Os.totalmem() / 1024 ** 3)
-  return `${length} × ${cpu?.model.trim() ?? "unknown"}, ${memory} GB, ${Os.type()} ${Os.release()}, ${process.arch}`
 }
 
 const time = (seconds: number): string =>
@@ -77,7 +65,7 @@ export const page = (proof: Proof): string => {
     `  ${startedAt.toISOString().slice(0, 16).replace("T", " ")} UTC, ${time(seconds)}: ${command}`,
     `  ${machine()}`,
     `  Node ${process.versions.node}, ${
-      ["effect", "@effect/platform", "@effect/platform-node"].map(versionOf).join(", ")
+      ["effect", "@effect/platform", "@effect/platform-node"].map((name) => `${name} ${versionOf(name)}`).join(", ")
     }`,
     "",
     "How it was tried",

@@ -27,7 +27,7 @@ export const middle = (values: ReadonlyArray<number>, digits: number): string =>
   return known.length === 0 ? "–" : print(median(known), digits)
 }
 
-const markdown = (
+export const markdown = (
   title: string,
   head: ReadonlyArray<string>,
   rows: ReadonlyArray<ReadonlyArray<string | number>>

@@ -9,12 +9,20 @@ export interface Step extends Done {
   readonly at: string
   readonly seconds: number
   readonly node: string
+  readonly effect: string
+  readonly machine: string
+  /** Of this repository; it ends with "+" where files differed from it. */
+  readonly commit: string
 }
 
 export interface Record {
+  /** The name of its file, which begins with that of its proof. */
+  readonly name: string
   readonly steps: ReadonlyArray<Step>
   readonly add: (step: Step) => void
 }
+
+const suffix = ".jsonl"
 
 /** A line that was cut as the process ended is none. */
 const parsed = (line: string): ReadonlyArray<Step> => {
@@ -25,10 +33,12 @@ const parsed = (line: string): ReadonlyArray<Step> => {
   }
 }
 
-export const recordIn = (file: string): Record => {
-  Fs.mkdirSync(Path.dirname(file), { recursive: true })
+export const recordIn = (directory: string, name: string): Record => {
+  const file = Path.join(directory, `${name}${suffix}`)
+  Fs.mkdirSync(directory, { recursive: true })
   const steps = Fs.existsSync(file) ? Fs.readFileSync(file, "utf8").split("\n").flatMap(parsed) : []
   return {
+    name,
     steps,
     add: (step) => {
       steps.push(step)
@@ -36,6 +46,14 @@ export const recordIn = (file: string): Record => {
     }
   }
 }
+
+export const recordsIn = (directory: string): ReadonlyArray<Record> =>
+  Fs.existsSync(directory)
+    ? Fs.readdirSync(directory)
+      .filter((file) => file.endsWith(suffix))
+      .toSorted()
+      .map((file) => recordIn(directory, file.slice(0, -suffix.length)))
+    : []
 
 export const sum = (numbers: ReadonlyArray<number>): number => numbers.reduce((all, one) => all + one, 0)
 
