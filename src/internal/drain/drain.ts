@@ -4,7 +4,6 @@
 import * as Effect from "effect/Effect"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import { recallCut, watchIfUsed } from "../core/cutElsewhere.js"
-import * as RealTime from "../effect/realTime.js"
 import { abortRemaining, lostElsewhere } from "./kill.js"
 import { endLongLived } from "./longLived.js"
 import { countsOf, reportOf } from "./report.js"
@@ -21,27 +20,23 @@ export const drain = Effect.fnUntraced(function*(server: ServerContext) {
 
   recallCut(registry)
   const lameDuck = server.lameDuck()
-  const isLameDuck = lameDuck > 0 && !server.isCloseCalled()
+  const isLameDuck = lameDuck > 0 && !server.closeCalled.isOpen
   if (!isLameDuck) registry.advance({ to: "ClosingListeners" })
   yield* closeGracefully(registry)
   if (isLameDuck) {
     yield* server.enter("LameDuck")
     yield* Effect.raceFirst(
-      Effect.raceFirst(RealTime.sleep(lameDuck), server.lameDuckOver),
+      server.lameDuckOver.within(lameDuck),
       Effect.zipRight(takeTurnsInLameDuck(server, turns, lameDuck), Effect.never)
     ).pipe(observer.step("lame_duck"))
   }
 
   const drainingAt = now()
-  const graceful = !server.isCloseCalled()
+  const graceful = !server.closeCalled.isOpen
   if (graceful) {
     yield* server.enter("Draining")
-    const deadline = Effect.raceFirst(
-      server.closeCalled,
-      Number.isFinite(policy.timeout)
-        ? Effect.zipRight(server.bounded, RealTime.sleep(policy.timeout))
-        : Effect.never
-    )
+    // `close` bounds it as well
+    const deadline = Effect.zipRight(server.bounded.await, server.closeCalled.within(policy.timeout))
     // said before the drain lets go of what it holds
     const tooLate = Effect.sync(() => {
       registry.advance({ to: "Aborting" })
@@ -74,6 +69,7 @@ const drained = Effect.fnUntraced(function*(server: ServerContext, since: number
   })
   yield* closeGracefully(server.registry)
   server.hooks.start()
+  if (!isQuiescent(server)) server.begunToWait()
   yield* Effect.raceFirst(awaitDrained(server, hasSettled), Effect.zipRight(endLongLived(server, turns), Effect.never))
     .pipe(
       server.observer.step("wait")

@@ -47,7 +47,7 @@ export const abortRemaining = Effect.fnUntraced(function*(server: ServerContext,
   const cutByUs = new Set<unknown>()
   const remaining = yield* exchangesAtDeadline(registry, cutByUs)
   // where `close` was called, what they serve is cut at once
-  const carriers = server.isCloseCalled() ? new Set<never>() : handlers.carriers
+  const carriers = server.closeCalled.isOpen ? new Set<never>() : handlers.carriers
   const interrupted = handlers.fibers.size - carriers.size
   hooks.interrupt()
   const interrupts = [
@@ -67,12 +67,12 @@ export const abortRemaining = Effect.fnUntraced(function*(server: ServerContext,
       until(killingAt + policy.killTimeout - registry.now())
     )
   )
-  if (!server.isCloseCalled()) {
+  if (!server.closeCalled.isOpen) {
     registry.advance({
       to: "EndLongLived",
       grace: { newConnection: policy.newConnectionGrace, idle: policy.idleGrace, since: drainingAt }
     })
-    yield* Effect.raceFirst(over, server.closeCalled)
+    yield* Effect.raceFirst(over, server.closeCalled.await)
   }
 
   yield* interrupt
@@ -99,7 +99,7 @@ export const abortRemaining = Effect.fnUntraced(function*(server: ServerContext,
     // the last word to a peer has had its turns
     if (turns === lastWordTurns) { for (const connection of registry.connections) connection.socket.destroy() }
   }
-  if (server.isCloseCalled()) yield* over
+  if (server.closeCalled.isOpen) yield* over
 
   const now = registry.now()
   const requests = remaining.flatMap((atDeadline) => outcome(atDeadline, cutByUs, now, registry))

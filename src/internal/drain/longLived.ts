@@ -34,7 +34,7 @@ export const endLongLived = Effect.fnUntraced(function*(server: ServerContext, t
   registry.advance({ to: "EndLongLived" })
   yield* inBatches(registry.connections, (connection) => leave(registry, connection))
   // those that have kept until their turn
-  if (registry.takesTurns) server.woken.unsafeOpen()
+  if (registry.takesTurns) server.woken.open()
 })
 
 /** The time is up, or `close` was called, before a drain has come to that: upgraded peers are told why they are cut. */

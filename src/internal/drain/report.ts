@@ -55,7 +55,7 @@ export const reportOf = (server: ServerContext, before: Counts, timeline: Timeli
   const idleClosed = registry.idleClosed - before.idleClosed
   const cut = aborted.connections + cutElsewhere.connections
   return {
-    outcome: server.isCloseCalled()
+    outcome: server.closeCalled.isOpen
       ? "Closed"
       : aborted.requests.length > 0 || background.some(isLost)
       ? "DeadlineExceeded"

@@ -3,6 +3,7 @@
  */
 import type * as Effect from "effect/Effect"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
+import type { Signal } from "../effect/signal.js"
 import type { BoundListener } from "../listener/listener.js"
 import type { Phase } from "../model/policy.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
@@ -32,17 +33,18 @@ export interface ServerContext {
   /** Requests that wait for an app to be attached wait in vain. */
   readonly rejectPending: () => void
   readonly enter: (phase: Phase) => Effect.Effect<void>
-  /** Suspends until the drain may want to look again; opened by the registry, handlers, hooks and background work. */
-  readonly woken: Effect.Latch
-  /** Suspends until a lame duck is to end early: `drainNow` or `close` is called. */
-  readonly lameDuckOver: Effect.Effect<void>
+  /** The drain is waiting from now on: there is time. */
+  readonly begunToWait: () => void
+  /** Open when the drain may want to look again: by the registry, handlers, hooks and background work. */
+  readonly woken: Signal
+  /** Open when a lame duck is to end early: `drainNow` or `close` is called. */
+  readonly lameDuckOver: Signal
   /** Since when `timeout` bounds the shutdown; `Infinity` where nobody has asked for one yet. */
   readonly boundedSince: () => number
-  /** Suspends until then. */
-  readonly bounded: Effect.Effect<void>
-  /** Suspends until `close` is called. */
-  readonly closeCalled: Effect.Effect<void>
-  readonly isCloseCalled: () => boolean
+  /** Open from then on. */
+  readonly bounded: Signal
+  /** Open when `close` is called. */
+  readonly closeCalled: Signal
   /** Whether whatever answers has been there: the app that is to be attached, or what needs none. */
   readonly hasApp: () => boolean
   /** In milliseconds. Nobody has been sent to a server that has failed to start; and whoever closes it by hand closes it now. */

@@ -4,7 +4,7 @@
 import * as Effect from "effect/Effect"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import * as RealTime from "../effect/realTime.js"
-import { stepWithSleep } from "../effect/schedules.js"
+import type { Signal } from "../effect/signal.js"
 import { nextMacrotask } from "../node/turn.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
 import type { ServerContext } from "./serverContext.js"
@@ -30,18 +30,26 @@ export const hasSettled = (server: ServerContext): boolean => {
  */
 export const awaitDrained = Effect.fnUntraced(function*(server: ServerContext, isOver = isQuiescent) {
   const { policy, registry, woken } = server
-  // a schedule that has ended, or is broken, leaves the wake-ups; one that never waits, the event loop
-  const tick = Effect.zipRight(yield* stepWithSleep(policy.pollSchedule), nextMacrotask)
+  if (registry.connections.size === 0 && isOver(server)) return
+  yield* Effect.fork(ticks(policy, woken))
   while (true) {
-    woken.unsafeClose()
+    woken.close()
     // a process that was not scheduled for a while finds its timers due, and requests that it has not read; woken
     // while it reads, it needs a second turn to read the rest
     if (registry.connections.size > 0) yield* Effect.zipRight(nextMacrotask, nextMacrotask)
     const next = yield* closeDue(registry)
     if (isOver(server)) return
-    yield* Effect.raceFirst(Effect.raceFirst(tick, woken.await), until(next - registry.now()))
+    yield* woken.within(next - registry.now())
   }
 })
+
+/** A schedule that has ended, or is broken, leaves the wake-ups; one that never waits, the event loop. */
+const ticks = ({ pollSchedule }: ResolvedPolicy, woken: Signal): Effect.Effect<void> =>
+  Effect.zipRight(nextMacrotask, Effect.sync(() => woken.open())).pipe(
+    Effect.schedule(pollSchedule),
+    Effect.catchAllCause(() => Effect.void),
+    Effect.asVoid
+  )
 
 export const until = (millis: number): Effect.Effect<void> =>
   Number.isFinite(millis) ? RealTime.sleep(Math.max(0, Math.ceil(millis))) : Effect.never
@@ -51,7 +59,7 @@ export const until = (millis: number): Effect.Effect<void> =>
  * interrupted.
  */
 export const closeIdleConnections = Effect.fnUntraced(
-  function*(policy: ResolvedPolicy, registry: ConnectionRegistry, woken: Effect.Latch) {
+  function*(policy: ResolvedPolicy, registry: ConnectionRegistry, woken: Signal) {
     const first = { newConnection: policy.newConnectionGrace, idle: policy.idleGrace, since: registry.now() }
     registry.advance({ to: "KeepAlivesOff", grace: first })
     yield* closeDue(registry)
@@ -64,11 +72,11 @@ export const closeIdleConnections = Effect.fnUntraced(
 )
 
 /** While the server still accepts: closes connections as their graces run out, until interrupted. */
-export const closeAsDue = Effect.fnUntraced(function*(registry: ConnectionRegistry, woken: Effect.Latch) {
+export const closeAsDue = Effect.fnUntraced(function*(registry: ConnectionRegistry, woken: Signal) {
   while (true) {
-    woken.unsafeClose()
+    woken.close()
     const next = yield* closeDue(registry)
-    yield* Effect.raceFirst(woken.await, until(next - registry.now()))
+    yield* woken.within(next - registry.now())
     yield* nextMacrotask
   }
 })

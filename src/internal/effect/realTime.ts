@@ -19,7 +19,7 @@ import { clearTimeout, epochMillis, setTimeout } from "../node/timers.js"
 const live = Context.get(DefaultServices.liveServices, Clock.Clock)
 
 /** Node fires at once what is to fire later than that; to Effect it is never. */
-const maxMillis = 2 ** 31 - 1
+export const maxMillis = 2 ** 31 - 1
 
 const real: Clock.Clock = {
   [Clock.ClockTypeId]: Clock.ClockTypeId,

@@ -1,8 +1,7 @@
 /**
- * Schedules. Effect 3 and Effect 4 combine schedules, add jitter, and step through one by hand in other ways.
+ * Schedules. Effect 3 and Effect 4 combine schedules and add jitter in other ways.
  */
 import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 
 /** Delays that grow from `first`, by `factor` each time, up to `cap`. */
@@ -18,11 +17,4 @@ export const withJitter = (schedule: Schedule.Schedule<unknown>): Schedule.Sched
     Schedule.jitteredWith({ min: 1, max: 1.1 }),
     // `Clock.currentTimeNanos` throws under `TestClock` when a sleep has a fraction of a millisecond
     Schedule.delayed((delay) => Duration.millis(Math.floor(Duration.toMillis(delay))))
-  )
-
-/** An effect that waits for the next step of a schedule each time it is run; for ever, once the schedule has ended. */
-export const stepWithSleep = (schedule: Schedule.Schedule<unknown>): Effect.Effect<Effect.Effect<void>> =>
-  Effect.map(
-    Schedule.driver(schedule),
-    (driver) => Effect.asVoid(Effect.catchAllCause(driver.next(undefined), () => Effect.never))
   )

@@ -15,6 +15,7 @@ import { monotonicMillis } from "../effect/clock.js"
 import { comparedByIdentity } from "../effect/identity.js"
 import { loggers } from "../effect/logs.js"
 import * as RealTime from "../effect/realTime.js"
+import { Signal } from "../effect/signal.js"
 import type { App } from "../listener/app.js"
 import type { BoundListener } from "../listener/listener.js"
 import * as Line from "../log/line.js"
@@ -35,6 +36,7 @@ import * as Events from "./events.js"
 import * as KeepAlives from "./keepAlives.js"
 import * as Listeners from "./listeners.js"
 import { onShutdown } from "./onShutdown.js"
+import { rehearse } from "./rehearsal.js"
 import * as Shutdown from "./shutdown.js"
 
 /** A server, and what an app needs of it beyond what a user sees. */
@@ -71,9 +73,9 @@ export const make = <A extends App | undefined>(
     const run = runnerOf(yield* RealTime.runtime)
     if (!options.quiet) yield* warnAboutNpm
 
-    const woken = Effect.unsafeMakeLatch(false)
+    const woken = new Signal()
     const wake = () => {
-      woken.unsafeOpen()
+      woken.open()
     }
     const registry = registryOf(policy, now, wake, run)
     const handlers = new RequestFibers(registry, run, wake)
@@ -98,6 +100,7 @@ export const make = <A extends App | undefined>(
     const shutdown = yield* Shutdown.make({
       ...parts,
       unhurried: options.unhurried === true,
+      begunToWait: () => rehearse(policy, (wake) => registryOf(policy, now, wake, run), run),
       before: keepAliveGrace.checkAll,
       onStart: keepAlives.giveWay,
       onDrained: () => listening.stopWatching(),

@@ -5,6 +5,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { drain } from "../drain/drain.js"
 import type { ServerContext } from "../drain/serverContext.js"
+import { Signal } from "../effect/signal.js"
 import type { App } from "../listener/app.js"
 import { holdOutputs } from "../log/outputs.js"
 import { DeadlineExceeded } from "../model/errors.js"
@@ -38,6 +39,7 @@ interface Parts extends
   /** As `make` was told. */
   readonly unhurried: boolean
   readonly events: ServerEvents
+  readonly begunToWait: () => void
   readonly telemetry: Telemetry
   readonly run: (effect: Effect.Effect<unknown>) => unknown
   /** Goes before the drain. */
@@ -51,22 +53,20 @@ interface Parts extends
 export const make = (parts: Parts): Effect.Effect<Shutdown> =>
   Effect.map(Deferred.make<Report>(), (done) => {
     const { background, hooks, listeners, registry, telemetry } = parts
-    let isCloseCalled = false
-    const shuttingDown = Effect.unsafeMakeLatch(false)
-    const lameDuckOver = Effect.unsafeMakeLatch(false)
-    const closeCalled = Effect.unsafeMakeLatch(false)
-    const bounded = Effect.unsafeMakeLatch(false)
+    const shuttingDown = new Signal()
+    const lameDuckOver = new Signal()
+    const closeCalled = new Signal()
+    const bounded = new Signal()
     let boundedSince = Number.POSITIVE_INFINITY
     const bound = () => {
       boundedSince = Math.min(boundedSince, registry.now())
-      bounded.unsafeOpen()
+      bounded.open()
     }
     const server = watchedServer(parts, {
-      lameDuckOver: lameDuckOver.await,
-      closeCalled: closeCalled.await,
-      bounded: bounded.await,
-      boundedSince: () => boundedSince,
-      isCloseCalled: () => isCloseCalled
+      lameDuckOver,
+      closeCalled,
+      bounded,
+      boundedSince: () => boundedSince
     })
     const runDrain = drainRunner(server, parts, done)
     const begin = () => {
@@ -81,7 +81,7 @@ export const make = (parts: Parts): Effect.Effect<Shutdown> =>
       for (const listener of listeners) listener.offerSocket()
       runDrain(releaseOutputs)
       // whoever waits for it is to find that the drain has begun
-      shuttingDown.unsafeOpen()
+      shuttingDown.open()
     }
     const start = Effect.sync(() => {
       bound()
@@ -101,13 +101,12 @@ export const make = (parts: Parts): Effect.Effect<Shutdown> =>
       closed,
       shuttingDown: shuttingDown.await,
       drainNow: Effect.suspend(() => {
-        lameDuckOver.unsafeOpen()
+        lameDuckOver.open()
         return start
       }),
       close: Effect.suspend(() => {
-        isCloseCalled = true
-        lameDuckOver.unsafeOpen()
-        closeCalled.unsafeOpen()
+        lameDuckOver.open()
+        closeCalled.open()
         return Effect.zipRight(start, Deferred.await(done))
       }),
       finalize: Effect.catchAll(Effect.asVoid(shutdown), (error) => {
@@ -120,8 +119,8 @@ export const make = (parts: Parts): Effect.Effect<Shutdown> =>
 
 /** What the drain, and the telemetry, see of the server. */
 const watchedServer = (
-  { app, background, events, handlers, hooks, listeners, policy, registry, telemetry, woken }: Parts,
-  orders: Pick<ServerContext, "bounded" | "boundedSince" | "closeCalled" | "isCloseCalled" | "lameDuckOver">
+  { app, background, begunToWait, events, handlers, hooks, listeners, policy, registry, telemetry, woken }: Parts,
+  orders: Pick<ServerContext, "bounded" | "boundedSince" | "closeCalled" | "lameDuckOver">
 ): WatchedServer => {
   const hasApp = () => app === undefined || app.taken() || registry.served > 0
   const server: WatchedServer = {
@@ -136,6 +135,7 @@ const watchedServer = (
     woken,
     observer: observerOf(() => server),
     enter: (phase) => enter(server, events, phase),
+    begunToWait,
     rejectPending: () => app?.rejectPending(),
     hasApp,
     lameDuck: () => hasApp() && Number.isFinite(orders.boundedSince()) ? policy.lameDuck : 0

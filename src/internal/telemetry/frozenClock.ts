@@ -3,7 +3,6 @@
  * never comes, and sees nothing.
  */
 import * as Effect from "effect/Effect"
-import { isReplaced } from "../effect/realTime.js"
 import * as Line from "../log/line.js"
 import { clearTimeout, setTimeout } from "../node/timers.js"
 import type { WatchedServer } from "./telemetry.js"
@@ -20,7 +19,6 @@ const second = Effect.async<void>((resume) => {
 
 /** Says once, in real time, that a clock which is not the system's stands still while the server stops. */
 export const saysIfFrozen = Effect.fnUntraced(function*({ policy, registry }: WatchedServer) {
-  if (!isReplaced(yield* Effect.clock)) return
   for (let last = registry.now(), still = 0; still < patience;) {
     yield* second
     still = registry.now() === last ? still + 1 : 0

@@ -3,10 +3,10 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
-import { exponentialUpTo } from "../effect/schedules.js"
+import * as RealTime from "../effect/realTime.js"
+import { Signal } from "../effect/signal.js"
 import type { Phase } from "../model/policy.js"
 import {
   clientHasReceived,
@@ -25,7 +25,8 @@ import { listed, say } from "./say.js"
 import type { WatchedServer } from "./telemetry.js"
 
 /** A line a second at first, then fewer. */
-const rhythm = exponentialUpTo("1 second", "10 seconds", 1.5)
+const firstPause = 1000
+const longestPause = 10_000
 
 /** Says that a shutdown begins, what it waits for while it lasts, and how it ended. */
 export const withShutdownLog = (server: WatchedServer) => (drain: Effect.Effect<Report>): Effect.Effect<Report> =>
@@ -35,12 +36,11 @@ export const withShutdownLog = (server: WatchedServer) => (drain: Effect.Effect<
     const isUnused = server.listeners.size === 0 || !server.hasApp()
     if (isUnused && registry.accepted === 0) telemetry.infoLevel = LogLevel.Debug
     yield* begins(server)
-    const progress = yield* Effect.fork(
-      Effect.repeat(waiting(server), rhythm).pipe(Effect.delay("1 second"))
-    )
-    const frozen = yield* Effect.fork(saysIfFrozen(server))
+    const over = new Signal()
+    yield* Effect.fork(progressLog(server, over))
+    if (RealTime.isReplaced(yield* Effect.clock)) yield* Effect.fork(saysIfFrozen(server))
     const report = yield* drain
-    yield* Fiber.interruptAll([progress, frozen])
+    over.open()
     yield* moreFailed(server)
     yield* backgroundEnded(server, report)
     yield* ended(server, report)
@@ -56,7 +56,7 @@ const begins = (server: WatchedServer) => {
   const open = connections(progress).replace(/connections?/, "$& open")
   return say(server, server.telemetry.infoLevel, "ShutdownStarted", `Shutting down: ${duck}${limit}; ${open}`, {
     ...seen(progress),
-    phase: server.isCloseCalled() ? "Closed" : lameDuck > 0 ? "LameDuck" : "Draining",
+    phase: server.closeCalled.isOpen ? "Closed" : lameDuck > 0 ? "LameDuck" : "Draining",
     ...(lameDuck > 0 ? { lameDuckMillis: lameDuck } : undefined),
     ...(Number.isFinite(timeout) ? { timeoutMillis: timeout } : undefined)
   })
@@ -77,6 +77,15 @@ export const enters = (server: WatchedServer, phase: Phase): Effect.Effect<void>
     }
   )
 }
+
+const progressLog = Effect.fnUntraced(function*(server: WatchedServer, over: Signal) {
+  const say = waiting(server)
+  yield* over.within(firstPause)
+  for (let pause = firstPause; !over.isOpen; pause = Math.min(pause * 1.5, longestPause)) {
+    yield* say
+    yield* over.within(pause)
+  }
+})
 
 /** A lame duck waits for time: without a request in flight it is told once. */
 const waiting = (server: WatchedServer): Effect.Effect<void> => {
@@ -102,7 +111,7 @@ const waits = (server: WatchedServer, progress: Progress, isQuiet: boolean) => {
     ...work
   ]
   // what was closed has no time left that anybody could use
-  const until = server.isCloseCalled() ? undefined : timeLeft(progress)
+  const until = server.closeCalled.isOpen ? undefined : timeLeft(progress)
   return say(
     server,
     statusShown ? LogLevel.Debug : usual,
@@ -122,7 +131,7 @@ const waits = (server: WatchedServer, progress: Progress, isQuiet: boolean) => {
 
 /** Says that the deadline has passed, or that `close` was called, and what is cut unless it ends now. */
 export const cuts = (server: WatchedServer, handlers: number): Effect.Effect<void> => {
-  const closing = server.isCloseCalled()
+  const closing = server.closeCalled.isOpen
   const progress = progressOf(server, listed)
   const parts = [
     ...(progress.inFlight > 0 ? [`${count(progress.inFlight, "request")} in flight`] : []),

@@ -5,6 +5,9 @@ import type { Proof } from "./proof.js"
 
 const restarts = 10
 
+/** How many lines of the proxy's log are told of. */
+const told = 5
+
 export const rolling: Proof = {
   what: `orders by POST through ${proxyNames.join(", ")} in turn, over rolling restarts of two instances`,
   unit: "restarts",
@@ -13,13 +16,15 @@ export const rolling: Proof = {
   step: async (_, nth) => {
     const proxy = proxyNames[nth % proxyNames.length] ?? "haproxy"
     const result = await roll({ proxy, restarts, policy: Shutdown.kubernetes() })
-    const { executedAgain, executedUnanswered, failed, posts, requests } = result
+    const { closed, executedAgain, executedUnanswered, failed, posts, proxyErrors, refused, requests, reset } = result
+    const how = JSON.stringify({ ...result.statuses, reset, closed, refused, unanswered: result.unanswered })
+    const said = proxyErrors.slice(0, told).map((line) => `; ${line}`).join("")
     const exits = result.restarts.filter(({ exit }) => exit.code !== 0).length
     return {
       units: restarts,
       trials: posts,
       failures: [
-        ...Array<string>(failed).fill(`a request through ${proxy} failed`),
+        ...Array<string>(failed).fill(`a request through ${proxy} failed: ${how}${said}`),
         ...Array<string>(executedUnanswered).fill(
           `an order through ${proxy} was executed, and its client does not know`
         ),

@@ -7,7 +7,7 @@ import { clearImmediate, clearTimeout, epochMillis, setImmediate, setTimeout } f
 
 const live = Context.get(Context.empty(), Clock.Clock)
 
-const maxMillis = 2 ** 31 - 1
+export const maxMillis = 2 ** 31 - 1
 
 const real: Clock.Clock = {
   currentTimeMillisUnsafe: epochMillis,

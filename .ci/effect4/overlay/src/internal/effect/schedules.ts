@@ -20,10 +20,3 @@ export const withJitter = (schedule: Schedule.Schedule<unknown>): Schedule.Sched
     ({ duration }) =>
       Effect.map(Random.next, (random) => Duration.millis(Math.floor(Duration.toMillis(duration) * (1 + random / 10))))
   )
-
-/** Waits for the next tick, each time; for ever where there is none. */
-export const stepWithSleep = (schedule: Schedule.Schedule<unknown>): Effect.Effect<Effect.Effect<void>> =>
-  Effect.map(
-    Schedule.toStepWithSleep(schedule),
-    (step) => Effect.asVoid(Effect.catchCause(Effect.suspend(() => step(undefined)), () => Effect.never))
-  )

@@ -1,0 +1,65 @@
+/**
+ * What may be waited for with a time limit, and no fiber for either. A race of two effects starts a fiber for each, and
+ * interrupts the one that has lost: in a process that stops, that code runs for the first time, and takes milliseconds.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { clearTimeout, setTimeout } from "../node/timers.js"
+import * as RealTime from "./realTime.js"
+
+export class Signal {
+  #isOpen = false
+  readonly #waiting = new Set<() => void>()
+
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  open(): void {
+    this.#isOpen = true
+    const waiting = Array.from(this.#waiting)
+    this.#waiting.clear()
+    for (const resume of waiting) resume()
+  }
+
+  close(): void {
+    this.#isOpen = false
+  }
+
+  /** Suspends until it is open. */
+  readonly await: Effect.Effect<void> = Effect.async<void>((resume) => {
+    const stop = this.#wait(() => resume(Effect.void))
+    return Effect.sync(stop)
+  })
+
+  /** Suspends until it is open, but no longer than so many milliseconds. */
+  within(limit: number): Effect.Effect<void> {
+    if (limit > RealTime.maxMillis) return this.await
+    const millis = Math.max(0, Math.ceil(limit))
+    return Effect.clockWith((clock) =>
+      RealTime.isReplaced(clock)
+        ? Effect.raceFirst(this.await, clock.sleep(Duration.millis(millis)))
+        : Effect.async<void>((resume) => {
+          const timer = setTimeout(() => {
+            stop()
+            resume(Effect.void)
+          }, millis)
+          const stop = this.#wait(() => {
+            clearTimeout(timer)
+            resume(Effect.void)
+          })
+          return Effect.sync(() => {
+            clearTimeout(timer)
+            stop()
+          })
+        })
+    )
+  }
+
+  /** Calls it once, when it is open; what is returned takes that back. */
+  #wait(resume: () => void): () => void {
+    if (this.#isOpen) resume()
+    else this.#waiting.add(resume)
+    return () => void this.#waiting.delete(resume)
+  }
+}

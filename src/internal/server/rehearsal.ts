@@ -1,0 +1,74 @@
+/**
+ * The end of a shutdown runs once in the life of a process, and what runs for the first time takes several times as long:
+ * Node compiles each function as it is called. So while a drain waits, another one is played to its end, of a server that
+ * has no connections and says nothing.
+ */
+import * as Effect from "effect/Effect"
+import type { ConnectionRegistry } from "../core/connectionRegistry.js"
+import { Background } from "../drain/background.js"
+import { drain } from "../drain/drain.js"
+import { Hooks } from "../drain/hooks.js"
+import { RequestFibers } from "../drain/requestFibers.js"
+import { withLoggers } from "../effect/logs.js"
+import { isReplaced } from "../effect/realTime.js"
+import { Signal } from "../effect/signal.js"
+import { setTimeout } from "../node/timers.js"
+import { pollSchedule } from "../policy/defaults.js"
+import type { ResolvedPolicy } from "../policy/policy.js"
+import { withShutdownLog } from "../telemetry/log.js"
+import { Telemetry, type WatchedServer } from "../telemetry/telemetry.js"
+
+/** What it waits for takes as long, in milliseconds. */
+const work = 2
+
+let isPlayed = false
+
+/** Plays it, the first time in a process; `registry` makes the registry of a server that wakes its drain so. */
+export const rehearse = (
+  policy: ResolvedPolicy,
+  registry: (wake: () => void) => ConnectionRegistry,
+  run: (effect: Effect.Effect<unknown>) => unknown
+): void => {
+  if (isPlayed) return
+  isPlayed = true
+  run(Effect.clockWith((clock) => isReplaced(clock) ? Effect.void : rehearsal(policy, registry, run)))
+}
+
+const rehearsal = (
+  policy: ResolvedPolicy,
+  registryOf: (wake: () => void) => ConnectionRegistry,
+  run: (effect: Effect.Effect<unknown>) => unknown
+): Effect.Effect<unknown> => {
+  const woken = new Signal()
+  const bounded = new Signal()
+  const wake = () => woken.open()
+  const registry = registryOf(wake)
+  const { now } = registry
+  const background = new Background(now, wake, () => {})
+  const server: WatchedServer = {
+    policy: { ...policy, lameDuck: 0, pollSchedule },
+    registry,
+    handlers: new RequestFibers(registry, (effect) => Effect.runFork(effect), wake),
+    hooks: new Hooks(now, 0, run, () => {}),
+    background,
+    listeners: new Set(),
+    telemetry: new Telemetry(true),
+    observer: { step: () => (effect) => effect, deadlineExceeded: () => Effect.void },
+    rejectPending: () => {},
+    enter: () => Effect.void,
+    begunToWait: () => {},
+    woken,
+    lameDuckOver: new Signal(),
+    closeCalled: new Signal(),
+    bounded,
+    boundedSince: now,
+    hasApp: () => true,
+    lameDuck: () => 0
+  }
+  registry.advance({ to: "Stopping" })
+  bounded.open()
+  background.expect()
+  const task = background.add("rehearsal", () => {})
+  setTimeout(() => task?.end({ _tag: "Completed" }), work)
+  return drain(server).pipe(withShutdownLog(server), withLoggers([]))
+}
