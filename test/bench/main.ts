@@ -5,7 +5,7 @@
  *   npm run bench -- shutdown lag                those
  *   npm run bench -- shutdown --quick            a round or two of it
  *   npm run bench -- lost --rounds 10            so many rounds
- *   npm run bench -- --write                     and written into docs/benchmarks.md and RESULTS.md
+ *   npm run bench -- --write                     and written into docs/benchmarks.md and RESULTS.md, with charts
  */
 import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
@@ -13,6 +13,7 @@ import { cpus, totalmem } from "node:os"
 import { parseArgs } from "node:util"
 import { taken } from "../support/table.js"
 import * as Budget from "./budget.js"
+import { drawAll } from "./charts.js"
 import * as Lag from "./lag.js"
 import * as Lost from "./lost.js"
 import * as Parts from "./parts.js"
@@ -93,5 +94,6 @@ if (values.write === true) {
   // Tables of Markdown are aligned in this repository.
 
   spawnSync("npx", ["dprint", "fmt", "docs/benchmarks.md", "test/bench/RESULTS.md"], { stdio: "inherit" })
+  drawAll()
 }
 console.log(`\n${Math.ceil((performance.now() - all) / 1000)} s in all`)

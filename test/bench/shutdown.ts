@@ -159,7 +159,10 @@ export const run = async ({ quick = false, rounds, servers = all() }: Options = 
     [
       "server",
       "no connection: to exit",
-      ...shown.flatMap((count) => [`${count.toLocaleString("en")}: to exit`, "longest stall"]),
+      ...shown.map((count) => count.toLocaleString("en")).flatMap((count) => [
+        `${count}: to exit`,
+        `${count}: longest stall`
+      ]),
       "heap a connection, bytes",
       "to start"
     ],
