@@ -5,6 +5,7 @@
 import type * as Net from "node:net"
 import type { Connection } from "../model/connection.js"
 import { rawSocketOf } from "../node/internals.js"
+import * as Patch from "../node/patch.js"
 import { isTaken } from "../node/sentSocket.js"
 import { nextTick } from "../node/timers.js"
 import {
@@ -89,7 +90,7 @@ export class ConnectionRegistry implements ConnectionOwner {
     const connection = new TrackedConnection(this, socket, protocol, ++this.#lastId, this.now())
     this.connections.add(connection)
     this.accepted++
-    socket.on("close", onSocketClose)
+    hearClose(socket)
     this.changed(connection)
     return connection
   }
@@ -200,6 +201,8 @@ function onSocketClose(this: Net.Socket): void {
   const connection = connectionOf(this)
   connection?.registry.remove(connection)
 }
+
+const hearClose = Patch.socketClose(onSocketClose)
 
 const onClosed = (protocol: Protocol, settled: () => void): void => {
   try {

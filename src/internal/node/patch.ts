@@ -288,6 +288,30 @@ export const socketEnds = (
 }
 
 /**
+ * The close of a socket is heard of. A listener for `close` beside Node's own would make a list of the two on each socket,
+ * which Node makes larger with the first response; ours is added as the socket is destroyed, before which none closes.
+ *
+ * - Replaces: `_destroy` of a socket
+ * - For: good, from its accept on
+ * - Where Node has it not: the listener is there from the accept on
+ * - Pinned by: `test/adversarial/otherCode/socketClose.test.ts`
+ */
+export const socketClose = (onClose: (this: Net.Socket) => void): (socket: Net.Socket) => void => {
+  const { prototype } = Net.Socket as unknown as { readonly prototype: { readonly _destroy?: unknown } }
+  const ownDestroy: Destroy = function(error, callback) {
+    this.prependListener("close", onClose)
+    Reflect.apply(prototype._destroy as Destroy, this, [error, callback])
+  }
+  return (socket) => {
+    const internals = socket as { _destroy?: unknown }
+    const { _destroy: destroy } = internals
+    const isHeard = destroy === ownDestroy || (typeof destroy === "function" && destroy === prototype._destroy)
+    if (!isHeard || socket.destroyed) socket.on("close", onClose)
+    else if (destroy !== ownDestroy) internals._destroy = ownDestroy
+  }
+}
+
+/**
  * What Node makes of the answers that it has kept goes nowhere.
  *
  * - Replaces: `write` of a socket

@@ -418,6 +418,21 @@ const replaced: { readonly [Name in keyof typeof Patch]: () => unknown } = {
     expect(told).toEqual(["final", "destroy"])
     return socket.destroyed
   },
+  socketClose: async () => {
+    const { socket } = await pair()
+    const told: Array<unknown> = []
+    const hear = Patch.socketClose(function() {
+      told.push(this)
+    })
+    const isIn = isReplaced(socket, "_destroy", () => hear(socket))
+    hear(socket)
+    expect(socket.listenerCount("close")).toBe(0)
+    const closed = once(socket, "close")
+    socket.destroy()
+    await waitFor("its close", closed, limit)
+    expect(told).toEqual([socket])
+    return isIn
+  },
   socketEnd: () => {
     const socket = new Net.Socket()
     return isReplaced(socket, "end", () => Patch.socketEnd(socket, () => socket))
@@ -625,6 +640,24 @@ describe("where Node has none of it", () => {
     const response: Http.ServerResponse = Object.create({})
     Patch.looksClosed(response)
     expect(Reflect.ownKeys(response)).toEqual(["destroyed"])
+  })
+
+  it("the close of a socket has a listener", () => {
+    const { prototype } = Net.Socket
+    const { _destroy: destroy } = prototype
+    const hear = Patch.socketClose(ignore)
+    const socket = new Net.Socket()
+    try {
+      Reflect.set(prototype, "_destroy", undefined)
+      hear(socket)
+    } finally {
+      Reflect.set(prototype, "_destroy", destroy)
+    }
+    // and so has that of a stream of another class
+    const stream: Net.Socket = Object.create(new PassThrough())
+    hear(stream)
+    expect([socket, stream].map((each) => each.listeners("close"))).toEqual([[ignore], [ignore]])
+    expect([socket, stream].map((each) => Object.hasOwn(each, "_destroy"))).toEqual([false, false])
   })
 
   it("a server that listens is not looked at", async () => {
