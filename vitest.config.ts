@@ -15,6 +15,7 @@ const alone = [
   "test/adversarial/otherCode/oneCtrlC.test.ts",
   "test/adversarial/sharedSockets/passedOn.test.ts",
   "test/check/check.test.ts",
+  "test/conformance/guarantees/connectionHeap.test.ts",
   "test/conformance/guarantees/eventLoop.test.ts",
   "test/conformance/guarantees/hotPathBudget.test.ts",
   "test/e2e/examples/examples.test.ts",

@@ -20,6 +20,8 @@ export interface CutElsewhere {
 /** What a connection, and what it speaks, find of the server that it belongs to. */
 export interface ConnectionOwner {
   readonly now: () => number
+  /** When it was made. */
+  readonly madeAt: number
   /** Where the server is. */
   readonly lifecycle: Lifecycle
   readonly connections: ReadonlySet<TrackedConnection>
@@ -56,22 +58,31 @@ export interface ConnectionOwner {
   readonly release: (connection: TrackedConnection) => void
 }
 
+/** What there is to know of a connection that leaves, or of which something awaits its turn to. */
+class Leaving {
+  lingersUntil: number | undefined = undefined
+  hasTurn = false
+  turnGrace: Grace | undefined = undefined
+  onTurn: Set<() => void> | undefined = undefined
+}
+
+/**
+ * Thousands may be idle, and each is this object and that of its protocol. So what few of them have is in an object that
+ * is made for those, and no time is since 1970.
+ */
 export class TrackedConnection {
   readonly id: number
   readonly registry: ConnectionOwner
-  readonly connectedAt: number
   #socket: Net.Socket
-  #secure = false
   #protocol: Protocol
   #state: ConnectionState = "New"
-  #since: number
+  /** Both since its registry was made. */
+  readonly #connectedAfter: number
+  #changedAfter: number
   #served = 0
   #isClosing = false
-  #lingersUntil: number | undefined = undefined
-  #hasTurn = false
-  #turnGrace: Grace | undefined = undefined
-  #onTurn: Set<() => void> | undefined = undefined
   #fibers = 0
+  #leaving: Leaving | undefined = undefined
   #onReleased: (() => void) | undefined = undefined
 
   constructor(
@@ -83,8 +94,7 @@ export class TrackedConnection {
   ) {
     this.registry = registry
     this.id = id
-    this.connectedAt = now
-    this.#since = now
+    this.#connectedAfter = this.#changedAfter = after(registry, now)
     this.#socket = socket
     this.bindSocket(socket)
     this.#protocol = protocol(this)
@@ -95,8 +105,13 @@ export class TrackedConnection {
     return this.#socket
   }
 
+  /** It is read and written decrypted: only a socket of TLS has that field. */
   get secure(): boolean {
-    return this.#secure
+    return "encrypted" in this.#socket
+  }
+
+  get connectedAt(): number {
+    return this.registry.madeAt + this.#connectedAfter
   }
 
   get protocol(): Protocol {
@@ -109,7 +124,7 @@ export class TrackedConnection {
 
   /** Since when it is in its state. */
   get since(): number {
-    return this.#since
+    return this.registry.madeAt + this.#changedAfter
   }
 
   get served(): number {
@@ -127,7 +142,7 @@ export class TrackedConnection {
 
   /** What never ends by itself is ended on it: its turn has come, or that of all. */
   get endsLongLived(): boolean {
-    return this.#hasTurn || this.registry.lifecycle.endsLongLived
+    return this.#leaving?.hasTurn === true || this.registry.lifecycle.endsLongLived
   }
 
   /** It is idle, and stays until its turn has come. */
@@ -138,15 +153,16 @@ export class TrackedConnection {
 
   /** How long it may stay with no exchange: as all may, or since its turn in a lame duck. */
   get grace(): Grace | undefined {
-    return this.registry.lifecycle.grace ?? this.#turnGrace
+    return this.registry.lifecycle.grace ?? this.#leaving?.turnGrace
   }
 
   /** It is the one that leaves now: within that grace, where none is in force. */
   takeTurn(grace?: Grace): void {
-    this.#hasTurn = true
-    this.#turnGrace = grace
-    const listeners = this.#onTurn
-    this.#onTurn = undefined
+    const leaving = this.#leaving ??= new Leaving()
+    const { onTurn: listeners } = leaving
+    leaving.hasTurn = true
+    leaving.turnGrace = grace
+    leaving.onTurn = undefined
     for (const listener of listeners ?? []) listener()
   }
 
@@ -155,35 +171,33 @@ export class TrackedConnection {
    * and not with that of all others.
    */
   awaitNextTurn(): void {
-    if (this.registry.lifecycle.grace !== undefined) return
-    this.#hasTurn = false
-    this.#turnGrace = undefined
+    const leaving = this.#leaving
+    if (leaving === undefined || this.registry.lifecycle.grace !== undefined) return
+    leaving.hasTurn = false
+    leaving.turnGrace = undefined
   }
 
   /** Calls `listener` when its turn has come, once. What is returned takes it off. */
   onTurn(listener: () => void): () => void {
-    const listeners = this.#onTurn ??= new Set()
+    const leaving = this.#leaving ??= new Leaving()
+    const listeners = leaving.onTurn ??= new Set()
     listeners.add(listener)
     return () => void listeners.delete(listener)
   }
 
   /** It was sent its last answer and a FIN, and is read from until then, so that no RST destroys that answer. */
   get lingersUntil(): number {
-    return this.#lingersUntil ?? Number.POSITIVE_INFINITY
+    return this.#leaving?.lingersUntil ?? Number.POSITIVE_INFINITY
   }
 
   get isLingering(): boolean {
-    return this.#lingersUntil !== undefined
+    return this.#leaving?.lingersUntil !== undefined
   }
 
   /** Makes a socket known as the one that it is read from and written to. */
   bindSocket(socket: Net.Socket): void {
     Object.defineProperty(socket, key, { value: this, configurable: true })
     this.#socket = socket
-  }
-
-  setSecure(secure: boolean): void {
-    this.#secure = secure
   }
 
   /** From now on it speaks this. */
@@ -195,22 +209,22 @@ export class TrackedConnection {
   restart(protocol: (connection: TrackedConnection) => Protocol): void {
     this.exchanges.clear()
     this.#state = "New"
-    this.#since = this.registry.now()
+    this.touch()
     this.#isClosing = false
-    this.#lingersUntil = undefined
+    if (this.#leaving !== undefined) this.#leaving.lingersUntil = undefined
     this.#protocol = protocol(this)
   }
 
   become(state: ConnectionState, at = this.registry.now()): void {
     if (this.#state === "Closed") return
     this.#state = state
-    this.#since = at
+    this.#changedAfter = after(this.registry, at)
     this.registry.changed(this)
   }
 
   /** What it was used for last has come to its end only now. */
   touch(): void {
-    this.#since = this.registry.now()
+    this.#changedAfter = after(this.registry, this.registry.now())
   }
 
   startClosing(): void {
@@ -220,7 +234,8 @@ export class TrackedConnection {
   /** It has its last answer, and our FIN has been sent or is about to be. */
   linger(): void {
     this.#isClosing = true
-    this.#lingersUntil = this.registry.now() + lingerMillis
+    const leaving = this.#leaving ??= new Leaving()
+    leaving.lingersUntil = this.registry.now() + lingerMillis
     this.closeIfDue()
   }
 
@@ -275,6 +290,12 @@ export class TrackedConnection {
     release()
   }
 }
+
+/**
+ * A time, since its registry was made: for 24 days a small integer, which V8 keeps in the field itself. Of any other
+ * number it makes an object, and also of a difference of two such; `floor` makes a small integer of that again.
+ */
+const after = ({ madeAt }: ConnectionOwner, at: number): number => Math.floor(at - madeAt)
 
 const key = Symbol("quiesce/connection")
 

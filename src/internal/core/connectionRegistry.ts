@@ -44,6 +44,7 @@ export interface RegistryOptions {
 /** All open connections of one server. */
 export class ConnectionRegistry implements ConnectionOwner {
   readonly now: () => number
+  readonly madeAt: number
   readonly connections = new Set<TrackedConnection>()
   readonly observers = new Set<(connection: Connection) => void>()
   lifecycle: Lifecycle.Lifecycle = Lifecycle.serving
@@ -73,6 +74,7 @@ export class ConnectionRegistry implements ConnectionOwner {
 
   constructor({ endsEventStreams, goingAway, keepHeads, now, onObserverError, takesTurns, wake }: RegistryOptions) {
     this.now = now
+    this.madeAt = now()
     this.takesTurns = takesTurns
     this.goingAway = goingAway
     this.#wake = wake

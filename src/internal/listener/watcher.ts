@@ -182,11 +182,9 @@ class Watcher implements NodeServerEvents {
   #accept(socket: Net.Socket, protocol: (connection: TrackedConnection) => Protocol): TrackedConnection {
     // another Node server may have passed it on to this one: from now on it is a connection of this one
     const known = connectionOf(socket)
-    const connection = known === undefined
+    return known === undefined
       ? this.#registry.accept(socket, protocol)
       : this.#registry.receive(known, socket, protocol)
-    connection.setSecure(socket instanceof Tls.TLSSocket)
-    return connection
   }
 
   /** Node writes on a socket which server has accepted it. */

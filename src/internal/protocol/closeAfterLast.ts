@@ -16,7 +16,7 @@ interface InFlight {
   /** The request in flight that is answered with `response`. */
   find(response: Http.ServerResponse): Http1Exchange | undefined
   /** Its client may have sent what has not been read. */
-  mayBeFollowed(response: Http.ServerResponse): boolean
+  mayBeFollowed(exchange: Http1Exchange): boolean
 }
 
 /** Whether it is the last one is known when its head is written. */
@@ -42,6 +42,6 @@ export const closeAfterLast = (connection: TrackedConnection, inFlight: InFlight
 
 const isLast = (connection: TrackedConnection, inFlight: InFlight, response: Http.ServerResponse): boolean => {
   const { last } = inFlight.exchanges
-  if (last?.response !== response || inFlight.mayBeFollowed(response)) return false
+  if (last?.response !== response || inFlight.mayBeFollowed(last)) return false
   return !last.request.complete || !isMidMessage(connection)
 }

@@ -22,21 +22,32 @@ import { lingeringClose } from "./lingeringClose.js"
 import { Pipeline } from "./pipeline.js"
 import { respond503 } from "./respond503.js"
 
-export class Http1 implements Protocol, Pipelined {
-  readonly name = "http/1.1"
-  readonly exchanges = new ExchangeList<Http1Exchange>()
-  readonly #connection: TrackedConnection
-  #parseFailed = false
+/** What most connections never have: it is made with the first of it. */
+class Rare {
+  parseFailed = false
   /** After its last answer it closes as Go's rule C11 wants. */
-  #lingersAfterLast = false
+  lingersAfterLast = false
   /** What its client has sent behind requests that were not answered yet, if it ever has. */
-  #pipeline: Pipeline | undefined = undefined
-  #lastAnswer: LastAnswer | undefined = undefined
-  /** It was open before its server was adopted: behind this one its client may have sent others, which wait in Node. */
-  #adopted: Http.ServerResponse | undefined = undefined
+  pipeline: Pipeline | undefined = undefined
+  lastAnswer: LastAnswer | undefined = undefined
+}
+
+/** It is the list of its exchanges, and has none beside it: thousands may be idle, and a list of each takes its place. */
+export class Http1 extends ExchangeList<Http1Exchange> implements Protocol, Pipelined {
+  readonly #connection: TrackedConnection
+  #rare: Rare | undefined = undefined
 
   constructor(connection: TrackedConnection) {
+    super()
     this.#connection = connection
+  }
+
+  get name(): string {
+    return "http/1.1"
+  }
+
+  get exchanges(): ExchangeList<Http1Exchange> {
+    return this
   }
 
   get socket(): Net.Socket {
@@ -44,7 +55,7 @@ export class Http1 implements Protocol, Pipelined {
   }
 
   get parseFailed(): boolean {
-    return this.#parseFailed
+    return this.#rare?.parseFailed === true
   }
 
   get onResponseClose(): (this: Http.ServerResponse) => void {
@@ -53,7 +64,7 @@ export class Http1 implements Protocol, Pipelined {
 
   /** The requests of a client that does not wait for its answers. */
   get pipeline(): Pipeline | undefined {
-    return this.#pipeline
+    return this.#rare?.pipeline
   }
 
   /** A request has arrived: false if the connection has begun to close, and no handler may run for it. */
@@ -82,9 +93,10 @@ export class Http1 implements Protocol, Pipelined {
 
   /** A request that was being answered when its server was adopted. Node says of the next one when this one has left. */
   beginAdopted(request: Http.IncomingMessage, response: Http.ServerResponse, fromEffectApp: boolean): void {
-    this.#adopted = response
     const now = this.#connection.registry.now()
-    this.#start(new Http1Exchange(this, request, response, originalUrlOf(request), fromEffectApp, now), response)
+    const exchange = new Http1Exchange(this, request, response, originalUrlOf(request), fromEffectApp, now)
+    exchange.isAdopted = true
+    this.#start(exchange, response)
   }
 
   /** No more is read until what has been read has been answered. */
@@ -109,7 +121,7 @@ export class Http1 implements Protocol, Pipelined {
     const { code } = error as { readonly code?: unknown }
     const ours = typeof code === "string" && (code.startsWith("HPE_") || code === "ERR_HTTP_REQUEST_TIMEOUT")
     if (!ours || connection.socket.bytesRead === 0) return
-    this.#parseFailed = true
+    this.#has().parseFailed = true
     if (connection.state === "New" || connection.state === "Idle") connection.become("Active")
     connection.linger()
   }
@@ -162,11 +174,11 @@ export class Http1 implements Protocol, Pipelined {
   /** A handler has taken the connection over. */
   release(): void {
     this.exchanges.clear()
-    this.#pipeline?.release()
+    this.pipeline?.release()
   }
 
   keepUntil(grace: Grace): number {
-    return keepUntil(this.#connection, grace, this.#lastAnswer)
+    return keepUntil(this.#connection, grace, this.#rare?.lastAnswer)
   }
 
   opened(): void {
@@ -263,7 +275,6 @@ export class Http1 implements Protocol, Pipelined {
   }
 
   #beginNextAdopted(fromEffectApp: boolean): void {
-    this.#adopted = undefined
     const next = this.socket.destroyed ? undefined : responseBeingWritten(this.socket)
     if (next === undefined || exchangeOf(next) !== undefined) return
     this.beginAdopted(next.req, next, fromEffectApp)
@@ -288,17 +299,22 @@ export class Http1 implements Protocol, Pipelined {
   }
 
   #lingerAfterLast(): void {
-    if (this.#lingersAfterLast) return
-    this.#lingersAfterLast = true
+    const rare = this.#has()
+    if (rare.lingersAfterLast) return
+    rare.lingersAfterLast = true
     Patch.destroySoon(this.socket, lingeringClose(() => this.isMidAnswer))
   }
 
   #last(): LastAnswer {
-    return this.#lastAnswer ??= { head: undefined, rest: undefined }
+    return this.#has().lastAnswer ??= { head: undefined, rest: undefined }
   }
 
   #pipelined(): Pipeline {
-    return this.#pipeline ??= new Pipeline(this.#connection)
+    return this.#has().pipeline ??= new Pipeline(this.#connection)
+  }
+
+  #has(): Rare {
+    return this.#rare ??= new Rare()
   }
 
   /** That a response belongs to a request in flight is written on it, but not on that of the only one. */
@@ -314,9 +330,9 @@ export class Http1 implements Protocol, Pipelined {
     if (socket.destroyed && response.writableFinished && !exchange.isFrozen && isCutByNext(this.exchanges)) {
       this.freezeOutcomes()
     }
-    if (this.#adopted === response) this.#beginNextAdopted(exchange.fromEffectApp)
+    if (exchange.isAdopted) this.#beginNextAdopted(exchange.fromEffectApp)
     this.exchanges.delete(exchange)
-    this.#pipeline?.settled()
+    this.#rare?.pipeline?.settled()
     exchange.responseDone(response)
     if (asksToLeave) registry.lastUse = registry.now()
     if (connection.complete(exchange)) {
@@ -350,15 +366,13 @@ export class Http1 implements Protocol, Pipelined {
     }
   }
 
-  /** Behind one that was there when its server was adopted, others may wait in Node. */
-  mayBeFollowed(response: Http.ServerResponse): boolean {
-    return this.#adopted === response || this.#hasMore()
+  mayBeFollowed({ isAdopted }: Http1Exchange): boolean {
+    return isAdopted || this.#hasMore()
   }
 
   /** Its client may have sent what has not been read. */
   #hasMore(): boolean {
-    const { socket } = this
-    const pipeline = this.#pipeline
+    const { pipeline, socket } = this
     return pipeline !== undefined && (pipeline.isStopped || socket.readableLength > 0) || isPausedByNode(socket)
   }
 }

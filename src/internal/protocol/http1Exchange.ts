@@ -24,6 +24,8 @@ export class Http1Exchange extends Exchange {
   readonly request: Http.IncomingMessage
   /** Absent while a handler decides about an upgrade: then the answer, if any, is the handler's own. */
   response: Http.ServerResponse | undefined
+  /** Its server was adopted while it was in flight: behind it its client may have sent others, which wait in Node. */
+  isAdopted = false
   /** Its response will ask its client to leave, if that is still wanted when its head is written. */
   asksToLeave = false
   /** What its connection had of its response when nothing more was written to it: the status, and whether that was all. */

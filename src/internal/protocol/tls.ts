@@ -62,7 +62,6 @@ export class Handshake implements Protocol {
 export const secured = (socket: Tls.TLSSocket): TrackedConnection | undefined => {
   const connection = connectionOf(rawSocketOf(socket))
   if (connection === undefined) return undefined
-  connection.setSecure(true)
   connection.bindSocket(socket)
   return connection
 }
