@@ -75,6 +75,7 @@ export const catatonit: Program = { name: "catatonit", commands: ["catatonit"], 
 export const sh: Program = { name: "sh", commands: ["sh"], debian: "dash" }
 /** It comes with Node in most distributions; not in all. */
 export const npm: Program = { name: "npm", commands: ["npm"], debian: "npm" }
+export const git: Program = { name: "git", commands: ["git"], debian: "git" }
 
 const isExecutable = (path: string): boolean => {
   try {

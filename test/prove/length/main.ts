@@ -1,9 +1,9 @@
 /**
  * The proofs that take hours: `npm run prove:length`. Each can be stopped at any time, and goes on where it was.
  */
-import { execFileSync } from "node:child_process"
 import { parseArgs } from "node:util"
 import { machine, versionOf } from "../../support/machine.js"
+import * as Programs from "../../support/program.js"
 import { progress } from "../outcome.js"
 import { handovers } from "./handovers.js"
 import { histories } from "./histories.js"
@@ -56,7 +56,7 @@ const recordOf = (name: string): Record =>
 
 const git = (...args: ReadonlyArray<string>): string => {
   try {
-    return execFileSync("git", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim()
+    return Programs.outputOf(Programs.git, args).trim()
   } catch {
     // it is no clone
     return ""

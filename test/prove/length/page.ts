@@ -1,6 +1,7 @@
 /** What a proof has by now, for whoever runs it, and for `docs/proofs.md`. */
 import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
+import { fileURLToPath } from "node:url"
 import { markdown } from "../../support/table.js"
 import type { Proof } from "./proof.js"
 import { type Record, type Step, type Total, totalOf } from "./record.js"
@@ -89,5 +90,6 @@ export const writeTable = (all: ReadonlyArray<Recorded>): void => {
   ]
   Fs.writeFileSync(page, `${head}${begin}\n\n${written.filter((part) => part !== "").join("\n\n")}\n\n${end}${tail}`)
   // tables are aligned in this repository
-  spawnSync("npx", ["dprint", "fmt", page.pathname], { stdio: "inherit" })
+  const dprint = fileURLToPath(new URL("../../../node_modules/dprint/bin.cjs", import.meta.url))
+  spawnSync(process.execPath, [dprint, "fmt", page.pathname], { stdio: "inherit" })
 }
