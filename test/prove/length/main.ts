@@ -58,12 +58,15 @@ const git = (...args: ReadonlyArray<string>): string => {
   try {
     return Programs.outputOf(Programs.git, args).trim()
   } catch {
-    // it is no clone
+    // there is none
     return ""
   }
 }
 
-const commit = `${git("rev-parse", "--short=8", "HEAD")}${git("status", "--porcelain", "src", "test/**/*.ts") && "+"}`
+const head = git("rev-parse", "--short=8", "HEAD")
+const commit = /^[0-9a-f]{8,}$/.test(head)
+  ? `${head}${git("status", "--porcelain", "src", "test/**/*.ts") && "+"}`
+  : "no clone"
 
 const prove = async (name: string, proof: Proof, until: number): Promise<void> => {
   const goal = positive("goal", proof.goal)
