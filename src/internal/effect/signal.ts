@@ -4,7 +4,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { clearTimeout, setTimeout } from "../node/timers.js"
+import { clearTimeout, nextTick, setTimeout } from "../node/timers.js"
 import * as RealTime from "./realTime.js"
 
 export class Signal {
@@ -15,11 +15,12 @@ export class Signal {
     return this.#isOpen
   }
 
+  /** Who waits goes on after the caller, who may be in the middle of a change: Effect 4 runs a fiber that is resumed at once. */
   open(): void {
     this.#isOpen = true
-    const waiting = Array.from(this.#waiting)
+    if (this.#waiting.size === 0) return
+    nextTick(resumeAll, Array.from(this.#waiting))
     this.#waiting.clear()
-    for (const resume of waiting) resume()
   }
 
   close(): void {
@@ -62,4 +63,8 @@ export class Signal {
     else this.#waiting.add(resume)
     return () => void this.#waiting.delete(resume)
   }
+}
+
+const resumeAll = (waiting: ReadonlyArray<() => void>): void => {
+  for (const resume of waiting) resume()
 }

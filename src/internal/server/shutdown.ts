@@ -105,8 +105,8 @@ export const make = (parts: Parts): Effect.Effect<Shutdown> =>
         return start
       }),
       close: Effect.suspend(() => {
-        lameDuckOver.open()
         closeCalled.open()
+        lameDuckOver.open()
         return Effect.zipRight(start, Deferred.await(done))
       }),
       finalize: Effect.catchAll(Effect.asVoid(shutdown), (error) => {
