@@ -26,7 +26,7 @@ const parts: ReadonlyArray<readonly [part: string, is: (name: string, url: strin
   ["`@effect/platform`: router", (_, url) => /find-my-way|httpRouter/i.test(url)],
   ["`@effect/platform` and `-node`: the rest", (_, url) => url.includes("/@effect/")],
   ["the app", (_, url) => url.includes("/test/bench/")],
-  ["quiesce", (_, url) => url.includes("/src/")],
+  ["quiesce", (_, url) => url.includes("/dist/")],
   ["other", () => true]
 ]
 

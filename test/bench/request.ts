@@ -11,12 +11,13 @@ import * as Fs from "node:fs"
 import * as Http from "node:http"
 import * as Net from "node:net"
 import { fileURLToPath } from "node:url"
-import { NodeHttpServer } from "../../src/index.js"
 import { count, headline, middle, spread, table } from "../support/table.js"
 import { bounded, rotated } from "./running.js"
 import { quiesceForEffect4 } from "./servers.js"
 
 const self = fileURLToPath(import.meta.url)
+// as it is published: of sources, `tsx` names each function that a request makes anew, which takes time
+const compiled = new URL("../../dist/index.js", import.meta.url).href
 // its Effect is another, and so it is a program of its own
 const effect4 = fileURLToPath(new URL("./peers/effect4.mjs", import.meta.url))
 
@@ -111,7 +112,7 @@ const tracer = Tracer.make({
 })
 
 /** In the child: serves until it is told to stop; on request, says how much CPU time it has used. */
-const serve = (which: Which, app: App): void => {
+const serve = async (which: Which, app: App): Promise<void> => {
   process.on("message", () => process.send?.(process.cpuUsage()))
   process.on("disconnect", () => process.exit(0))
   const options = { host: "127.0.0.1", port: 0 }
@@ -120,7 +121,10 @@ const serve = (which: Which, app: App): void => {
     server.listen(options, () => process.send?.((server.address() as Net.AddressInfo).port))
     return
   }
-  const make = which === "quiesce" ? NodeHttpServer.layer : Stock.layer
+  const { NodeHttpServer } = which === "quiesce"
+    ? await import(compiled) as typeof import("../../src/index.js")
+    : { NodeHttpServer: Stock }
+  const make: typeof Stock.layer = NodeHttpServer.layer
   const address = HttpServer.addressWith((address) =>
     Effect.sync(() => process.send?.(address._tag === "TcpAddress" ? address.port : 0))
   )
@@ -310,4 +314,4 @@ export const run = async (rounds?: number): Promise<void> => {
 const [which, app] = process.argv.slice(2)
 const isOneOf = <A extends string>(values: ReadonlyArray<A>, value: string | undefined): value is A =>
   (values as ReadonlyArray<string | undefined>).includes(value)
-if (process.argv[1] === self && isOneOf(names, which) && isOneOf(apps, app)) serve(which, app)
+if (process.argv[1] === self && isOneOf(names, which) && isOneOf(apps, app)) await serve(which, app)
