@@ -4,7 +4,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { clearTimeout, nextTick, setTimeout } from "../node/timers.js"
+import { clearTimeout, setTimeout } from "../node/timers.js"
 import * as RealTime from "./realTime.js"
 
 export class Signal {
@@ -19,8 +19,12 @@ export class Signal {
   open(): void {
     this.#isOpen = true
     if (this.#waiting.size === 0) return
-    nextTick(resumeAll, Array.from(this.#waiting))
+    const waiting = Array.from(this.#waiting)
     this.#waiting.clear()
+    // before whatever the caller lets go on after this, which `nextTick` is not
+    void Promise.resolve().then(() => {
+      for (const resume of waiting) resume()
+    })
   }
 
   close(): void {
@@ -63,8 +67,4 @@ export class Signal {
     else this.#waiting.add(resume)
     return () => void this.#waiting.delete(resume)
   }
-}
-
-const resumeAll = (waiting: ReadonlyArray<() => void>): void => {
-  for (const resume of waiting) resume()
 }

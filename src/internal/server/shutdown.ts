@@ -79,9 +79,9 @@ export const make = (parts: Parts): Effect.Effect<Shutdown> =>
       parts.onStart()
       telemetry.startedAt = registry.now()
       for (const listener of listeners) listener.offerSocket()
-      runDrain(releaseOutputs)
-      // whoever waits for it is to find that the drain has begun
+      // those who wait for it go on when the drain has begun, and before anybody sees in which phase it is
       shuttingDown.open()
+      runDrain(releaseOutputs)
     }
     const start = Effect.sync(() => {
       bound()
