@@ -53,7 +53,7 @@ interface Parts extends
 export const make = (parts: Parts): Effect.Effect<Shutdown> =>
   Effect.map(Deferred.make<Report>(), (done) => {
     const { background, hooks, listeners, registry, telemetry } = parts
-    const shuttingDown = new Signal()
+    const shuttingDown = Effect.unsafeMakeLatch(false)
     const lameDuckOver = new Signal()
     const closeCalled = new Signal()
     const bounded = new Signal()
@@ -79,9 +79,9 @@ export const make = (parts: Parts): Effect.Effect<Shutdown> =>
       parts.onStart()
       telemetry.startedAt = registry.now()
       for (const listener of listeners) listener.offerSocket()
-      // those who wait for it go on when the drain has begun, and before anybody sees in which phase it is
-      shuttingDown.open()
       runDrain(releaseOutputs)
+      // whoever waits for it is to find that the drain has begun
+      shuttingDown.unsafeOpen()
     }
     const start = Effect.sync(() => {
       bound()
