@@ -1,8 +1,8 @@
 /**
  * Checks the links of the documents: every relative link of a Markdown file, and of a docstring of a public module, leads
  * to a file that exists, and to a heading that it has. What is in the package links only to what is in the package, so
- * that the links work for those who read it there; and examples import only that, so that they run there. README.md is short, and leads to every page of docs. No
- * page has what a merge leaves where two changes are in conflict.
+ * that the links work for those who read it there; and examples import only that, so that they run there.
+ * README.md is short, and leads to every page of docs. No page has what a merge leaves where two changes are in conflict.
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"

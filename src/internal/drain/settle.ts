@@ -4,9 +4,9 @@
 import * as Effect from "effect/Effect"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import * as RealTime from "../effect/realTime.js"
-import type { Signal } from "../effect/signal.js"
 import { nextMacrotask } from "../node/turn.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
+import type { Latch } from "./latch.js"
 import type { ServerContext } from "./serverContext.js"
 
 /** Connections are closed in batches, with a turn of the event loop between: 9,000 at once stalled it for 190 ms. */
@@ -44,7 +44,7 @@ export const awaitDrained = Effect.fnUntraced(function*(server: ServerContext, i
 })
 
 /** A schedule that has ended, or is broken, leaves the wake-ups; one that never waits, the event loop. */
-const ticks = ({ pollSchedule }: ResolvedPolicy, woken: Signal): Effect.Effect<void> =>
+const ticks = ({ pollSchedule }: ResolvedPolicy, woken: Latch): Effect.Effect<void> =>
   Effect.zipRight(nextMacrotask, Effect.sync(() => woken.open())).pipe(
     Effect.schedule(pollSchedule),
     Effect.catchAllCause(() => Effect.void),
@@ -59,7 +59,7 @@ export const until = (millis: number): Effect.Effect<void> =>
  * interrupted.
  */
 export const closeIdleConnections = Effect.fnUntraced(
-  function*(policy: ResolvedPolicy, registry: ConnectionRegistry, woken: Signal) {
+  function*(policy: ResolvedPolicy, registry: ConnectionRegistry, woken: Latch) {
     const first = { newConnection: policy.newConnectionGrace, idle: policy.idleGrace, since: registry.now() }
     registry.advance({ to: "KeepAlivesOff", grace: first })
     yield* closeDue(registry)
@@ -72,7 +72,7 @@ export const closeIdleConnections = Effect.fnUntraced(
 )
 
 /** While the server still accepts: closes connections as their graces run out, until interrupted. */
-export const closeAsDue = Effect.fnUntraced(function*(registry: ConnectionRegistry, woken: Signal) {
+export const closeAsDue = Effect.fnUntraced(function*(registry: ConnectionRegistry, woken: Latch) {
   while (true) {
     woken.close()
     const next = yield* closeDue(registry)

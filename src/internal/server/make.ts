@@ -10,12 +10,12 @@ import { ConnectionRegistry } from "../core/connectionRegistry.js"
 import { Exchange } from "../core/exchange.js"
 import { Background } from "../drain/background.js"
 import { Hooks } from "../drain/hooks.js"
+import { Latch } from "../drain/latch.js"
 import { RequestFibers } from "../drain/requestFibers.js"
 import { monotonicMillis } from "../effect/clock.js"
 import { comparedByIdentity } from "../effect/identity.js"
 import { loggers } from "../effect/logs.js"
 import * as RealTime from "../effect/realTime.js"
-import { Signal } from "../effect/signal.js"
 import type { App } from "../listener/app.js"
 import type { BoundListener } from "../listener/listener.js"
 import * as Line from "../log/line.js"
@@ -73,7 +73,7 @@ export const make = <A extends App | undefined>(
     const run = runnerOf(yield* RealTime.runtime)
     if (!options.quiet) yield* warnAboutNpm
 
-    const woken = new Signal()
+    const woken = new Latch()
     const wake = () => {
       woken.open()
     }

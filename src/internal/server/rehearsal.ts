@@ -4,14 +4,15 @@
  * has no connections and says nothing.
  */
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import { Background } from "../drain/background.js"
 import { drain } from "../drain/drain.js"
 import { Hooks } from "../drain/hooks.js"
+import { Latch } from "../drain/latch.js"
 import { RequestFibers } from "../drain/requestFibers.js"
 import { withLoggers } from "../effect/logs.js"
 import { isReplaced } from "../effect/realTime.js"
-import { Signal } from "../effect/signal.js"
 import { setTimeout } from "../node/timers.js"
 import { pollSchedule } from "../policy/defaults.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
@@ -21,13 +22,15 @@ import { Telemetry, type WatchedServer } from "../telemetry/telemetry.js"
 /** What it waits for takes as long, in milliseconds. */
 const work = 2
 
+type Run = (effect: Effect.Effect<unknown>) => Fiber.RuntimeFiber<unknown, unknown>
+
 let isPlayed = false
 
 /** Plays it, the first time in a process; `registry` makes the registry of a server that wakes its drain so. */
 export const rehearse = (
   policy: ResolvedPolicy,
   registry: (wake: () => void) => ConnectionRegistry,
-  run: (effect: Effect.Effect<unknown>) => unknown
+  run: Run
 ): void => {
   if (isPlayed) return
   isPlayed = true
@@ -37,10 +40,10 @@ export const rehearse = (
 const rehearsal = (
   policy: ResolvedPolicy,
   registryOf: (wake: () => void) => ConnectionRegistry,
-  run: (effect: Effect.Effect<unknown>) => unknown
+  run: Run
 ): Effect.Effect<unknown> => {
-  const woken = new Signal()
-  const bounded = new Signal()
+  const woken = new Latch()
+  const bounded = new Latch()
   const wake = () => woken.open()
   const registry = registryOf(wake)
   const { now } = registry
@@ -48,7 +51,7 @@ const rehearsal = (
   const server: WatchedServer = {
     policy: { ...policy, lameDuck: 0, pollSchedule },
     registry,
-    handlers: new RequestFibers(registry, (effect) => Effect.runFork(effect), wake),
+    handlers: new RequestFibers(registry, run, wake),
     hooks: new Hooks(now, 0, run, () => {}),
     background,
     listeners: new Set(),
@@ -58,8 +61,8 @@ const rehearsal = (
     enter: () => Effect.void,
     begunToWait: () => {},
     woken,
-    lameDuckOver: new Signal(),
-    closeCalled: new Signal(),
+    lameDuckOver: new Latch(),
+    closeCalled: new Latch(),
     bounded,
     boundedSince: now,
     hasApp: () => true,

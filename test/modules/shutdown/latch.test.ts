@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
-import { Signal } from "../../../src/internal/effect/signal.js"
+import { Latch } from "../../../src/internal/drain/latch.js"
 import { now } from "../../support/wait.js"
 
 const hour = 3_600_000
@@ -16,38 +16,38 @@ const timers = Effect.map(
 /** How many there are while a fiber waits without a limit: Effect 4 has one for that. */
 const timersBefore = Effect.zipRight(Effect.fork(Effect.never), timers)
 
-describe("a signal", () => {
+describe("a latch", () => {
   it.live("ends all that wait for it, and who comes later does not wait", () =>
     Effect.gen(function*() {
-      const signal = new Signal()
+      const latch = new Latch()
       const before = yield* timersBefore
-      const waiting = yield* Effect.all([signal.await, signal.within(hour), signal.within(Infinity)], {
+      const waiting = yield* Effect.all([latch.await, latch.within(hour), latch.within(Infinity)], {
         concurrency: "unbounded"
       }).pipe(Effect.fork)
       expect(yield* timers).toBe(before + 1)
-      signal.open()
+      latch.open()
       yield* Fiber.join(waiting)
-      yield* signal.await
-      yield* signal.within(hour)
+      yield* latch.await
+      yield* latch.within(hour)
       expect(yield* timers).toBe(before)
     }))
 
   it.live("is waited for again when it was closed, no longer than the limit", () =>
     Effect.gen(function*() {
-      const signal = new Signal()
-      signal.open()
-      signal.close()
+      const latch = new Latch()
+      latch.open()
+      latch.close()
       const begun = now()
-      yield* signal.within(20)
+      yield* latch.within(20)
       expect(now() - begun).toBeGreaterThanOrEqual(19)
-      yield* signal.within(-1)
+      yield* latch.within(-1)
     }))
 
   it.live("leaves no timer to who is interrupted", () =>
     Effect.gen(function*() {
-      const signal = new Signal()
+      const latch = new Latch()
       const before = yield* timersBefore
-      const fiber = yield* Effect.fork(signal.within(hour))
+      const fiber = yield* Effect.fork(latch.within(hour))
       yield* Effect.sleep(1)
       yield* Fiber.interrupt(fiber)
       expect(yield* timers).toBe(before)
@@ -55,13 +55,13 @@ describe("a signal", () => {
 
   it.live("lets whoever opens it finish first", () =>
     Effect.gen(function*() {
-      const signal = new Signal()
+      const latch = new Latch()
       const order: Array<string> = []
-      const fiber = yield* Effect.fork(Effect.zipRight(signal.await, Effect.sync(() => order.push("resumed"))))
+      const fiber = yield* Effect.fork(Effect.zipRight(latch.await, Effect.sync(() => order.push("resumed"))))
       yield* Effect.sleep(1)
       yield* Effect.async<void>((resume) =>
         void setImmediate(() => {
-          signal.open()
+          latch.open()
           order.push("opened")
           resume(Effect.void)
         })
@@ -72,8 +72,8 @@ describe("a signal", () => {
 
   it.effect("is limited by the clock of whoever waits", () =>
     Effect.gen(function*() {
-      const signal = new Signal()
-      const fiber = yield* Effect.fork(signal.within(hour))
+      const latch = new Latch()
+      const fiber = yield* Effect.fork(latch.within(hour))
       yield* TestClock.adjust(hour)
       yield* Fiber.join(fiber)
     }))

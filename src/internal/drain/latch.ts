@@ -1,13 +1,13 @@
 /**
- * What may be waited for with a time limit, and no fiber for either. A race of two effects starts a fiber for each, and
+ * A latch, as Effect has it, that may be waited for with a time limit, and no fiber for either. A race of two effects starts a fiber for each, and
  * interrupts the one that has lost: in a process that stops, that code runs for the first time, and takes milliseconds.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as RealTime from "../effect/realTime.js"
 import { clearTimeout, setTimeout } from "../node/timers.js"
-import * as RealTime from "./realTime.js"
 
-export class Signal {
+export class Latch {
   #isOpen = false
   readonly #waiting = new Set<() => void>()
 
