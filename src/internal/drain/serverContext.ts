@@ -8,8 +8,8 @@ import type { Phase } from "../model/policy.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
 import type { Background } from "./background.js"
 import type { Hooks } from "./hooks.js"
-import type { Latch } from "./latch.js"
 import type { RequestFibers } from "./requestFibers.js"
+import type { TimedLatch } from "./timedLatch.js"
 
 /** Sees what a shutdown does. What it does is not the drain's concern: it may harm nothing. */
 export interface ShutdownObserver {
@@ -36,15 +36,15 @@ export interface ServerContext {
   /** The drain is waiting from now on: there is time. */
   readonly begunToWait: () => void
   /** Open when the drain may want to look again: by the registry, handlers, hooks and background work. */
-  readonly woken: Latch
+  readonly woken: TimedLatch
   /** Open when a lame duck is to end early: `drainNow` or `close` is called. */
-  readonly lameDuckOver: Latch
+  readonly lameDuckOver: TimedLatch
   /** Since when `timeout` bounds the shutdown; `Infinity` where nobody has asked for one yet. */
   readonly boundedSince: () => number
   /** Open from then on. */
-  readonly bounded: Latch
+  readonly bounded: TimedLatch
   /** Open when `close` is called. */
-  readonly closeCalled: Latch
+  readonly closeCalled: TimedLatch
   /** Whether whatever answers has been there: the app that is to be attached, or what needs none. */
   readonly hasApp: () => boolean
   /** In milliseconds. Nobody has been sent to a server that has failed to start; and whoever closes it by hand closes it now. */

@@ -6,8 +6,8 @@ import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import * as RealTime from "../effect/realTime.js"
 import { nextMacrotask } from "../node/turn.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
-import type { Latch } from "./latch.js"
 import type { ServerContext } from "./serverContext.js"
+import type { TimedLatch } from "./timedLatch.js"
 
 /** Connections are closed in batches, with a turn of the event loop between: 9,000 at once stalled it for 190 ms. */
 const batch = 64
@@ -44,7 +44,7 @@ export const awaitDrained = Effect.fnUntraced(function*(server: ServerContext, i
 })
 
 /** A schedule that has ended, or is broken, leaves the wake-ups; one that never waits, the event loop. */
-const ticks = ({ pollSchedule }: ResolvedPolicy, woken: Latch): Effect.Effect<void> =>
+const ticks = ({ pollSchedule }: ResolvedPolicy, woken: TimedLatch): Effect.Effect<void> =>
   Effect.zipRight(nextMacrotask, Effect.sync(() => woken.open())).pipe(
     Effect.schedule(pollSchedule),
     Effect.catchAllCause(() => Effect.void),
@@ -59,7 +59,7 @@ export const until = (millis: number): Effect.Effect<void> =>
  * interrupted.
  */
 export const closeIdleConnections = Effect.fnUntraced(
-  function*(policy: ResolvedPolicy, registry: ConnectionRegistry, woken: Latch) {
+  function*(policy: ResolvedPolicy, registry: ConnectionRegistry, woken: TimedLatch) {
     const first = { newConnection: policy.newConnectionGrace, idle: policy.idleGrace, since: registry.now() }
     registry.advance({ to: "KeepAlivesOff", grace: first })
     yield* closeDue(registry)
@@ -72,7 +72,7 @@ export const closeIdleConnections = Effect.fnUntraced(
 )
 
 /** While the server still accepts: closes connections as their graces run out, until interrupted. */
-export const closeAsDue = Effect.fnUntraced(function*(registry: ConnectionRegistry, woken: Latch) {
+export const closeAsDue = Effect.fnUntraced(function*(registry: ConnectionRegistry, woken: TimedLatch) {
   while (true) {
     woken.close()
     const next = yield* closeDue(registry)

@@ -4,8 +4,8 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
-import type { Latch } from "../drain/latch.js"
 import { closeIdleConnections } from "../drain/settle.js"
+import type { TimedLatch } from "../drain/timedLatch.js"
 import { unsafeInterrupt } from "../effect/fibers.js"
 import type { ServerService } from "../model/server.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
@@ -21,7 +21,7 @@ export interface KeepAlives {
 export const make = (
   policy: ResolvedPolicy,
   registry: ConnectionRegistry,
-  woken: Latch,
+  woken: TimedLatch,
   run: (effect: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
 ): KeepAlives => {
   let closing: Fiber.RuntimeFiber<void> | undefined = undefined

@@ -10,8 +10,8 @@ import { ConnectionRegistry } from "../core/connectionRegistry.js"
 import { Exchange } from "../core/exchange.js"
 import { Background } from "../drain/background.js"
 import { Hooks } from "../drain/hooks.js"
-import { Latch } from "../drain/latch.js"
 import { RequestFibers } from "../drain/requestFibers.js"
+import { TimedLatch } from "../drain/timedLatch.js"
 import { monotonicMillis } from "../effect/clock.js"
 import { comparedByIdentity } from "../effect/identity.js"
 import { loggers } from "../effect/logs.js"
@@ -73,7 +73,7 @@ export const make = <A extends App | undefined>(
     const run = runnerOf(yield* RealTime.runtime)
     if (!options.quiet) yield* warnAboutNpm
 
-    const woken = new Latch()
+    const woken = new TimedLatch()
     const wake = () => {
       woken.open()
     }

@@ -9,8 +9,8 @@ import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import { Background } from "../drain/background.js"
 import { drain } from "../drain/drain.js"
 import { Hooks } from "../drain/hooks.js"
-import { Latch } from "../drain/latch.js"
 import { RequestFibers } from "../drain/requestFibers.js"
+import { TimedLatch } from "../drain/timedLatch.js"
 import { withLoggers } from "../effect/logs.js"
 import { isReplaced } from "../effect/realTime.js"
 import { setTimeout } from "../node/timers.js"
@@ -42,8 +42,8 @@ const rehearsal = (
   registryOf: (wake: () => void) => ConnectionRegistry,
   run: Run
 ): Effect.Effect<unknown> => {
-  const woken = new Latch()
-  const bounded = new Latch()
+  const woken = new TimedLatch()
+  const bounded = new TimedLatch()
   const wake = () => woken.open()
   const registry = registryOf(wake)
   const { now } = registry
@@ -61,8 +61,8 @@ const rehearsal = (
     enter: () => Effect.void,
     begunToWait: () => {},
     woken,
-    lameDuckOver: new Latch(),
-    closeCalled: new Latch(),
+    lameDuckOver: new TimedLatch(),
+    closeCalled: new TimedLatch(),
     bounded,
     boundedSince: now,
     hasApp: () => true,

@@ -4,8 +4,8 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import { drain } from "../drain/drain.js"
-import { Latch } from "../drain/latch.js"
 import type { ServerContext } from "../drain/serverContext.js"
+import { TimedLatch } from "../drain/timedLatch.js"
 import type { App } from "../listener/app.js"
 import { holdOutputs } from "../log/outputs.js"
 import { DeadlineExceeded } from "../model/errors.js"
@@ -54,9 +54,9 @@ export const make = (parts: Parts): Effect.Effect<Shutdown> =>
   Effect.map(Deferred.make<Report>(), (done) => {
     const { background, hooks, listeners, registry, telemetry } = parts
     const shuttingDown = Effect.unsafeMakeLatch(false)
-    const lameDuckOver = new Latch()
-    const closeCalled = new Latch()
-    const bounded = new Latch()
+    const lameDuckOver = new TimedLatch()
+    const closeCalled = new TimedLatch()
+    const bounded = new TimedLatch()
     let boundedSince = Number.POSITIVE_INFINITY
     const bound = () => {
       boundedSince = Math.min(boundedSince, registry.now())

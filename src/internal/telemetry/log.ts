@@ -5,7 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
-import { Latch } from "../drain/latch.js"
+import { TimedLatch } from "../drain/timedLatch.js"
 import * as RealTime from "../effect/realTime.js"
 import type { Phase } from "../model/policy.js"
 import {
@@ -36,7 +36,7 @@ export const withShutdownLog = (server: WatchedServer) => (drain: Effect.Effect<
     const isUnused = server.listeners.size === 0 || !server.hasApp()
     if (isUnused && registry.accepted === 0) telemetry.infoLevel = LogLevel.Debug
     yield* begins(server)
-    const over = new Latch()
+    const over = new TimedLatch()
     yield* Effect.fork(progressLog(server, over))
     if (RealTime.isReplaced(yield* Effect.clock)) yield* Effect.fork(saysIfFrozen(server))
     const report = yield* drain
@@ -78,7 +78,7 @@ export const enters = (server: WatchedServer, phase: Phase): Effect.Effect<void>
   )
 }
 
-const progressLog = Effect.fnUntraced(function*(server: WatchedServer, over: Latch) {
+const progressLog = Effect.fnUntraced(function*(server: WatchedServer, over: TimedLatch) {
   const say = waiting(server)
   yield* over.within(firstPause)
   for (let pause = firstPause; !over.isOpen; pause = Math.min(pause * 1.5, longestPause)) {

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as RealTime from "../effect/realTime.js"
 import { clearTimeout, setTimeout } from "../node/timers.js"
 
-export class Latch {
+export class TimedLatch {
   #isOpen = false
   readonly #waiting = new Set<() => void>()
 

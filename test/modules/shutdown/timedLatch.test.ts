@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
-import { Latch } from "../../../src/internal/drain/latch.js"
+import { TimedLatch } from "../../../src/internal/drain/timedLatch.js"
 import { now } from "../../support/wait.js"
 
 const hour = 3_600_000
@@ -19,7 +19,7 @@ const timersBefore = Effect.zipRight(Effect.fork(Effect.never), timers)
 describe("a latch", () => {
   it.live("ends all that wait for it, and who comes later does not wait", () =>
     Effect.gen(function*() {
-      const latch = new Latch()
+      const latch = new TimedLatch()
       const before = yield* timersBefore
       const waiting = yield* Effect.all([latch.await, latch.within(hour), latch.within(Infinity)], {
         concurrency: "unbounded"
@@ -34,7 +34,7 @@ describe("a latch", () => {
 
   it.live("is waited for again when it was closed, no longer than the limit", () =>
     Effect.gen(function*() {
-      const latch = new Latch()
+      const latch = new TimedLatch()
       latch.open()
       latch.close()
       const begun = now()
@@ -45,7 +45,7 @@ describe("a latch", () => {
 
   it.live("leaves no timer to who is interrupted", () =>
     Effect.gen(function*() {
-      const latch = new Latch()
+      const latch = new TimedLatch()
       const before = yield* timersBefore
       const fiber = yield* Effect.fork(latch.within(hour))
       yield* Effect.sleep(1)
@@ -55,7 +55,7 @@ describe("a latch", () => {
 
   it.live("lets whoever opens it finish first", () =>
     Effect.gen(function*() {
-      const latch = new Latch()
+      const latch = new TimedLatch()
       const order: Array<string> = []
       const fiber = yield* Effect.fork(Effect.zipRight(latch.await, Effect.sync(() => order.push("resumed"))))
       yield* Effect.sleep(1)
@@ -72,7 +72,7 @@ describe("a latch", () => {
 
   it.effect("is limited by the clock of whoever waits", () =>
     Effect.gen(function*() {
-      const latch = new Latch()
+      const latch = new TimedLatch()
       const fiber = yield* Effect.fork(latch.within(hour))
       yield* TestClock.adjust(hour)
       yield* Fiber.join(fiber)
