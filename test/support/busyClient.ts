@@ -60,6 +60,8 @@ export interface Tally {
   /** The longest that a request took until it was answered, or known to be lost. */
   slowestMs: number
   readonly lost: Array<LostRequest>
+  /** Why connections could not be opened, but for those that were refused; each counts as `lostOpening`. */
+  readonly notOpened: Array<string>
   readonly sentIds: Set<string>
   readonly answeredIds: Set<string>
 }
@@ -99,7 +101,10 @@ export const startBusyClients = (target: Target, load: Load): BusyClients => {
       return result.wire
     }
     if (result._tag === "Refused") tally.refused++
-    else tally.lostOpening++
+    else {
+      tally.lostOpening++
+      tally.notOpened.push(result.code)
+    }
     return undefined
   }
   const leave = (wire: Wire) => {
@@ -219,6 +224,7 @@ const makeTally = (): Tally => ({
   toldToClose: 0,
   slowestMs: 0,
   lost: [],
+  notOpened: [],
   sentIds: new Set(),
   answeredIds: new Set()
 })

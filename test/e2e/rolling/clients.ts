@@ -27,6 +27,8 @@ export interface Account {
   readonly closed: number
   readonly refused: number
   readonly unanswered: number
+  /** How those ended that were reset or closed, or could not be opened. */
+  readonly lost: ReadonlyArray<string>
   /** All of them. */
   readonly failed: number
   /** POSTs that were answered with 200. */
@@ -73,6 +75,13 @@ const accountOf = (groups: ReadonlyArray<{ readonly load: Load; readonly clients
     reset,
     closed: lost - reset,
     refused,
+    lost: tallies.flatMap(({ lost, notOpened }) => [
+      ...lost.map(({ ageMs, how, idleMs, lostAfterMs, opening }) =>
+        `${how} ${Math.round(lostAfterMs)} ms after the request, on a connection ${Math.round(ageMs)} ms old`
+        + (opening ? " that had answered nothing" : `, idle for ${Math.round(idleMs)} ms before`)
+      ),
+      ...notOpened.map((code) => `not opened: ${code}`)
+    ]),
     unanswered,
     failed: sum(Object.values(statuses)) + lost + refused + unanswered,
     accepted: sum(posts.map((tally) => tally.statuses[200] ?? 0)),

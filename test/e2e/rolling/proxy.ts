@@ -141,7 +141,7 @@ export interface ProxyOptions {
 
 export interface Proxy {
   readonly port: number
-  /** What it has logged, but for refused connections: for nginx, why it has answered with an error. */
+  /** What it has written, but for refused connections: why it has answered with an error. */
   readonly errors: () => ReadonlyArray<string>
   readonly stop: () => Promise<void>
 }
@@ -168,6 +168,8 @@ const replaced = (name: ProxyName, replacements: Replacements): string => {
   return text
 }
 
+const refused = /connect\(\) failed|temporarily disabled|AH0095[79]|AH01114/
+
 export const startProxy = async (options: ProxyOptions): Promise<Proxy> => {
   const [port = 0] = await freePorts(1)
   const directory = Fs.mkdtempSync(Path.join(Os.tmpdir(), "quiesce-rolling-"))
@@ -181,9 +183,9 @@ export const startProxy = async (options: ProxyOptions): Promise<Proxy> => {
     ])
   )
 
-  const { child, ran, stderr } = start(kind.program, kind.args(file, directory))
+  const { child, ran, stderr, stdout } = start(kind.program, kind.args(file, directory))
   const errors = () =>
-    stderr().split("\n").filter((line) => line !== "" && !/connect\(\) failed|temporarily disabled/.test(line))
+    `${stderr()}\n${stdout().toString()}`.split("\n").filter((line) => line !== "" && !refused.test(line))
   const ended = () => child.exitCode !== null || child.signalCode !== null
 
   const stop = async () => {

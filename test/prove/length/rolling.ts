@@ -17,7 +17,14 @@ export const rolling: Proof = {
     const proxy = proxyNames[nth % proxyNames.length] ?? "haproxy"
     const result = await roll({ proxy, restarts, policy: Shutdown.kubernetes() })
     const { closed, executedAgain, executedUnanswered, failed, posts, proxyErrors, refused, requests, reset } = result
-    const how = JSON.stringify({ ...result.statuses, reset, closed, refused, unanswered: result.unanswered })
+    const how = JSON.stringify({
+      ...result.statuses,
+      reset,
+      closed,
+      refused,
+      unanswered: result.unanswered,
+      lost: result.lost
+    })
     const said = proxyErrors.slice(0, told).map((line) => `; ${line}`).join("")
     const exits = result.restarts.filter(({ exit }) => exit.code !== 0).length
     return {
