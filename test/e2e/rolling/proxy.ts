@@ -158,14 +158,22 @@ export const needed = (name: ProxyName): { readonly ms: number; readonly because
     return Number(found)
   })
 
-/** Fails where the configuration does not say what is replaced. */
+/** Fails where the configuration does not say what is replaced. What has taken another's place is not looked at again. */
 const replaced = (name: ProxyName, replacements: Replacements): string => {
-  let text = textOf(name)
-  for (const [from, to] of replacements) {
-    if (!text.includes(from)) throw new Error(`${fileOf(name)} does not say ${JSON.stringify(from)}`)
-    text = text.replace(from, () => to)
+  const text = textOf(name)
+  const found = replacements.map(([from, to]) => {
+    const at = text.indexOf(from)
+    if (at < 0) throw new Error(`${fileOf(name)} does not say ${JSON.stringify(from)}`)
+    return { at, end: at + from.length, to }
+  })
+  let written = ""
+  let end = 0
+  for (const one of found.toSorted((a, b) => a.at - b.at)) {
+    if (one.at < end) throw new Error(`two replacements overlap in ${fileOf(name)}, at ${one.at}`)
+    written += text.slice(end, one.at) + one.to
+    end = one.end
   }
-  return text
+  return written + text.slice(end)
 }
 
 const refused = /connect\(\) failed|temporarily disabled|AH0095[79]|AH01114/
