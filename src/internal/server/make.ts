@@ -36,7 +36,7 @@ import * as Events from "./events.js"
 import * as KeepAlives from "./keepAlives.js"
 import * as Listeners from "./listeners.js"
 import { onShutdown } from "./onShutdown.js"
-import { rehearse } from "./rehearsal.js"
+import * as Rehearsal from "./rehearsal.js"
 import * as Shutdown from "./shutdown.js"
 
 /** A server, and what an app needs of it beyond what a user sees. */
@@ -97,10 +97,11 @@ export const make = <A extends App | undefined>(
     const keepAliveGrace = KeepAliveGrace.make(policy)
     const keepAlives = KeepAlives.make(policy, registry, woken, run)
     const parts = { app, background, events, handlers, hooks, listeners, policy, registry, run, telemetry, woken }
+    const rehearsal = Rehearsal.make(policy, (wake) => registryOf(policy, now, wake, run), run)
     const shutdown = yield* Shutdown.make({
       ...parts,
       unhurried: options.unhurried === true,
-      begunToWait: () => rehearse(policy, (wake) => registryOf(policy, now, wake, run), run),
+      begunToWait: rehearsal.play,
       before: keepAliveGrace.checkAll,
       onStart: keepAlives.giveWay,
       onDrained: () => listening.stopWatching(),
@@ -110,6 +111,7 @@ export const make = <A extends App | undefined>(
     yield* Effect.addFinalizer((why) =>
       Effect.onExit(shutdown.finalize, (exit) => Effect.sync(() => isAlone && serverClosed(why, exit, run)))
     )
+    yield* rehearsal.playWhenIdle(registry)
     const listening = Listeners.make({
       ...parts,
       scope: yield* Effect.scope,

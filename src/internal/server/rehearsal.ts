@@ -1,10 +1,11 @@
 /**
- * The end of a shutdown runs once in the life of a process, and what runs for the first time takes several times as long:
- * Node compiles each function as it is called. So while a drain waits, another one is played to its end, of a server that
- * has no connections and says nothing.
+ * A shutdown runs once in the life of a process, and what runs for the first time takes several times as long: Node
+ * compiles each function as it is called. So another one is played to its end, of a server that has no connections and
+ * says nothing: soon after the start, when no request is being answered, or else while a drain waits.
  */
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
 import type { ConnectionRegistry } from "../core/connectionRegistry.js"
 import { Background } from "../drain/background.js"
 import { drain } from "../drain/drain.js"
@@ -13,7 +14,7 @@ import { RequestFibers } from "../drain/requestFibers.js"
 import { TimedLatch } from "../drain/timedLatch.js"
 import { withLoggers } from "../effect/logs.js"
 import { isReplaced } from "../effect/realTime.js"
-import { setTimeout } from "../node/timers.js"
+import { clearInterval, setInterval, setTimeout } from "../node/timers.js"
 import { pollSchedule } from "../policy/defaults.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
 import { withShutdownLog } from "../telemetry/log.js"
@@ -22,19 +23,55 @@ import { Telemetry, type WatchedServer } from "../telemetry/telemetry.js"
 /** What it waits for takes as long, in milliseconds. */
 const work = 2
 
+/** So long after the start, and so often after that, it is looked whether nothing is to be done, in milliseconds. */
+const restMillis = 1000
+
 type Run = (effect: Effect.Effect<unknown>) => Fiber.RuntimeFiber<unknown, unknown>
 
-let isPlayed = false
+/** It is played once. */
+export interface Stage {
+  isPlayed: boolean
+}
 
-/** Plays it, the first time in a process; `registry` makes the registry of a server that wakes its drain so. */
-export const rehearse = (
+const ofProcess: Stage = { isPlayed: false }
+
+export interface Rehearsal {
+  /** Plays it, the first time in a process. */
+  readonly play: () => void
+  /** Plays it when the process has started, and no connection of this server has a request. */
+  readonly playWhenIdle: (registry: ConnectionRegistry) => Effect.Effect<void, never, Scope.Scope>
+}
+
+/** `registry` makes the registry of a server that wakes its drain so. */
+export const make = (
   policy: ResolvedPolicy,
   registry: (wake: () => void) => ConnectionRegistry,
-  run: Run
-): void => {
-  if (isPlayed) return
-  isPlayed = true
-  run(Effect.clockWith((clock) => isReplaced(clock) ? Effect.void : rehearsal(policy, registry, run)))
+  run: Run,
+  stage: Stage = ofProcess
+): Rehearsal => {
+  const play = () => {
+    if (stage.isPlayed) return
+    stage.isPlayed = true
+    run(Effect.clockWith((clock) => isReplaced(clock) ? Effect.void : rehearsal(policy, registry, run)))
+  }
+  const playWhenIdle = (own: ConnectionRegistry) => {
+    if (stage.isPlayed) return Effect.void
+    const look = () => {
+      if (isIdle(own)) play()
+      if (stage.isPlayed || own.lifecycle.isStopping) clearInterval(timer)
+    }
+    const timer = setInterval(look, restMillis).unref()
+    return Effect.addFinalizer(() => Effect.sync(() => clearInterval(timer)))
+  }
+  return { play, playWhenIdle }
+}
+
+const isIdle = ({ connections, lifecycle }: ConnectionRegistry): boolean => {
+  if (lifecycle.isStopping) return false
+  for (const { exchanges } of connections) {
+    if (exchanges.size > 0) return false
+  }
+  return true
 }
 
 const rehearsal = (
