@@ -176,7 +176,8 @@ const replaced = (name: ProxyName, replacements: Replacements): string => {
   return written + text.slice(end)
 }
 
-const refused = /connect\(\) failed|temporarily disabled|AH0095[79]|AH01114/
+/** And what Apache says of itself as it starts and stops. */
+const refused = /connect\(\) failed|temporarily disabled|AH0095[79]|AH01114|:notice\]/
 
 export const startProxy = async (options: ProxyOptions): Promise<Proxy> => {
   const [port = 0] = await freePorts(1)
