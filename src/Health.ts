@@ -55,11 +55,11 @@
  * @module
  */
 
-import * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
+import type * as HttpLayerRouter from "@effect/platform/HttpLayerRouter"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { addRoutes, type Router, routerOf } from "./internal/effect/routing.js"
+import { addRoutes, LayerRouter, type Router, routerOf } from "./internal/effect/routing.js"
 import * as internal from "./internal/health/health.js"
 import { healthPages } from "./internal/health/healthPages.js"
 import { routeOf } from "./internal/http/pageRoutes.js"
@@ -259,6 +259,6 @@ export const layerRouter = (
 ): Layer.Layer<never, never, HttpLayerRouter.HttpRouter | Health> =>
   Layer.effectDiscard(Effect.gen(function*() {
     const health = yield* Health
-    const router = yield* HttpLayerRouter.HttpRouter
+    const router = yield* LayerRouter
     yield* addRoutes(router, healthPages(Effect.succeed(health), options).map(routeOf))
   }))

@@ -7,6 +7,7 @@ import * as HttpMiddleware from "@effect/platform/HttpMiddleware"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import type { HttpServerRequest } from "@effect/platform/HttpServerRequest"
 import type { HttpServerResponse } from "@effect/platform/HttpServerResponse"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { HttpApp } from "./httpApps.js"
 
@@ -36,7 +37,13 @@ export const routerOf = <R>(routes: ReadonlyArray<Route<R>>): Router<R> =>
 export const appOf = (routes: ReadonlyArray<Route<never>>): Effect.Effect<HttpApp<unknown>> =>
   HttpRouter.toHttpApp(routerOf(routes))
 
-/** Adds routes to a router that is a service on Effect 3, too. */
+/**
+ * The router that is a service on Effect 3, too, by its key: whoever imports its module waits 25 ms for the builder of APIs
+ * that comes with it, whether there is such a router or not.
+ */
+export const LayerRouter: typeof HttpLayerRouter.HttpRouter = Context.GenericTag("@effect/platform/HttpLayerRouter")
+
+/** Adds routes to it. */
 export const addRoutes = (
   router: HttpLayerRouter.HttpRouter,
   routes: ReadonlyArray<Route<never>>

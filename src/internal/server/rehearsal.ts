@@ -24,7 +24,7 @@ import { Telemetry, type WatchedServer } from "../telemetry/telemetry.js"
 const work = 2
 
 /** So long after the start, and so often after that, it is looked whether nothing is to be done, in milliseconds. */
-const restMillis = 1000
+const restMillis = 500
 
 type Run = (effect: Effect.Effect<unknown>) => Fiber.RuntimeFiber<unknown, unknown>
 

@@ -36,7 +36,7 @@ it.live("a shutdown is played once in a process, when no connection has a reques
 
     own.connections.add(busy)
     yield* rehearsal.playWhenIdle(own)
-    yield* Effect.promise(() => pace(1500))
+    yield* Effect.promise(() => pace(1200))
     expect(played).toHaveLength(0)
 
     own.connections.delete(busy)
@@ -48,6 +48,6 @@ it.live("a shutdown is played once in a process, when no connection has a reques
 
     rehearsal.play()
     yield* rehearsal.playWhenIdle(own)
-    yield* Effect.promise(() => pace(1500))
+    yield* Effect.promise(() => pace(1200))
     expect(played).toHaveLength(1)
   })))

@@ -49,6 +49,8 @@ export const appOf = (routes: ReadonlyArray<Route<never>>): Effect.Effect<HttpAp
     return router.asHttpEffect() as HttpApp<unknown>
   })
 
+export const LayerRouter = HttpRouter.HttpRouter
+
 export const addRoutes = (
   router: HttpRouter.HttpRouter,
   routes: ReadonlyArray<Route<never>>
