@@ -36,14 +36,13 @@ const parsed = (line: string): ReadonlyArray<Step> => {
 export const recordIn = (directory: string, name: string): Record => {
   const file = Path.join(directory, `${name}${suffix}`)
   Fs.mkdirSync(directory, { recursive: true })
-  const steps = Fs.existsSync(file) ? Fs.readFileSync(file, "utf8").split("\n").flatMap(parsed) : []
   return {
     name,
-    steps,
-    add: (step) => {
-      steps.push(step)
-      Fs.appendFileSync(file, `${JSON.stringify(step)}\n`)
-    }
+    // others may add to it meanwhile
+    get steps() {
+      return Fs.existsSync(file) ? Fs.readFileSync(file, "utf8").split("\n").flatMap(parsed) : []
+    },
+    add: (step) => Fs.appendFileSync(file, `${JSON.stringify(step)}\n`)
   }
 }
 
