@@ -4,7 +4,7 @@
  */
 import type * as Net from "node:net"
 import type { Connection } from "../model/connection.js"
-import { rawSocketOf } from "../node/internals.js"
+import { hasSaidClosed, rawSocketOf } from "../node/internals.js"
 import * as Patch from "../node/patch.js"
 import { isTaken } from "../node/sentSocket.js"
 import { nextTick } from "../node/timers.js"
@@ -162,7 +162,10 @@ export class ConnectionRegistry implements ConnectionOwner {
 
   /** Those whose sockets somebody has taken by hand, of which nobody tells. */
   prune(): void {
-    for (const connection of this.connections) if (isTaken(connection.socket)) this.release(connection)
+    for (const connection of this.connections) {
+      // whoever has replaced `_destroy`, or has taken all listeners off, has kept us from hearing of its close
+      if (isTaken(connection.socket) || hasSaidClosed(connection.socket)) this.release(connection)
+    }
     this.#pruneAt = Math.max(leastToPrune, 2 * this.connections.size)
   }
 

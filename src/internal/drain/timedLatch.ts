@@ -39,11 +39,13 @@ export class TimedLatch {
 
   /** Suspends until it is open, but no longer than so many milliseconds. */
   within(limit: number): Effect.Effect<void> {
-    if (limit > RealTime.maxMillis) return this.await
     const millis = Math.max(0, Math.ceil(limit))
+    if (millis === Number.POSITIVE_INFINITY) return this.await
     return Effect.clockWith((clock) =>
       RealTime.isReplaced(clock)
         ? Effect.raceFirst(this.await, clock.sleep(Duration.millis(millis)))
+        : millis > RealTime.maxMillis
+        ? this.await
         : Effect.async<void>((resume) => {
           const timer = setTimeout(() => {
             stop()

@@ -193,6 +193,16 @@ export const isReset = (socket: Net.Socket): boolean => {
 }
 
 /**
+ * Whether a socket has said that it is closed. `closed` is true before that.
+ *
+ * - Reads: `_readableState.closeEmitted` of a socket
+ * - Where Node has it not: a connection whose close other code has kept from us is held until the deadline
+ * - Pinned by: `test/adversarial/otherCode/socketClose.test.ts`
+ */
+export const hasSaidClosed = (socket: Net.Socket): boolean =>
+  (socket as { readonly _readableState?: { readonly closeEmitted?: unknown } })._readableState?.closeEmitted === true
+
+/**
  * Whether something that was written to a socket waits for the kernel.
  *
  * - Reads: `_handle.writeQueueSize` of a socket

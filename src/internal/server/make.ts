@@ -68,7 +68,8 @@ export const make = <A extends App | undefined>(
 ): Effect.Effect<ServerHandle<A>, InvalidPolicy, Scope.Scope> =>
   Effect.gen(function*() {
     const policy = yield* resolve(policyInput)
-    const now = monotonicMillis(yield* Effect.clock)
+    const clock = yield* Effect.clock
+    const now = monotonicMillis(clock)
     const program = yield* Program
     const run = runnerOf(yield* RealTime.runtime)
     if (!options.quiet) yield* warnAboutNpm
@@ -97,7 +98,9 @@ export const make = <A extends App | undefined>(
     const keepAliveGrace = KeepAliveGrace.make(policy)
     const keepAlives = KeepAlives.make(policy, registry, woken, run)
     const parts = { app, background, events, handlers, hooks, listeners, policy, registry, run, telemetry, woken }
-    const rehearsal = Rehearsal.make(policy, (wake) => registryOf(policy, now, wake, run), run)
+    const rehearsal = RealTime.isReplaced(clock)
+      ? Rehearsal.none
+      : Rehearsal.make(policy, (wake) => registryOf(policy, now, wake, run))
     const shutdown = yield* Shutdown.make({
       ...parts,
       unhurried: options.unhurried === true,

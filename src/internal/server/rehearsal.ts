@@ -12,8 +12,8 @@ import { drain } from "../drain/drain.js"
 import { Hooks } from "../drain/hooks.js"
 import { RequestFibers } from "../drain/requestFibers.js"
 import { TimedLatch } from "../drain/timedLatch.js"
+import { runApart } from "../effect/fibers.js"
 import { withLoggers } from "../effect/logs.js"
-import { isReplaced } from "../effect/realTime.js"
 import { clearInterval, setInterval, setTimeout } from "../node/timers.js"
 import { pollSchedule } from "../policy/defaults.js"
 import type { ResolvedPolicy } from "../policy/policy.js"
@@ -28,17 +28,19 @@ const restMillis = 500
 
 type Run = (effect: Effect.Effect<unknown>) => Fiber.RuntimeFiber<unknown, unknown>
 
-/** It is played once. */
+/** It is played once, when none of the servers has a request. */
 export interface Stage {
   isPlayed: boolean
+  readonly servers: Set<ConnectionRegistry>
+  readonly run: Run
 }
 
-const ofProcess: Stage = { isPlayed: false }
+const ofProcess: Stage = { isPlayed: false, servers: new Set(), run: runApart }
 
 export interface Rehearsal {
   /** Plays it, the first time in a process. */
   readonly play: () => void
-  /** Plays it when the process has started, and no connection of this server has a request. */
+  /** Plays it when the process has started, and no connection of a server has a request; this one is one of those. */
   readonly playWhenIdle: (registry: ConnectionRegistry) => Effect.Effect<void, never, Scope.Scope>
 }
 
@@ -46,25 +48,32 @@ export interface Rehearsal {
 export const make = (
   policy: ResolvedPolicy,
   registry: (wake: () => void) => ConnectionRegistry,
-  run: Run,
   stage: Stage = ofProcess
 ): Rehearsal => {
   const play = () => {
     if (stage.isPlayed) return
     stage.isPlayed = true
-    run(Effect.clockWith((clock) => isReplaced(clock) ? Effect.void : rehearsal(policy, registry, run)))
+    stage.run(rehearsal(policy, registry, stage.run))
   }
   const playWhenIdle = (own: ConnectionRegistry) => {
     if (stage.isPlayed) return Effect.void
+    stage.servers.add(own)
     const look = () => {
-      if (isIdle(own)) play()
-      if (stage.isPlayed || own.lifecycle.isStopping) clearInterval(timer)
+      if (Array.from(stage.servers).every(isIdle)) play()
+      if (stage.isPlayed || own.lifecycle.isStopping) leave()
     }
     const timer = setInterval(look, restMillis).unref()
-    return Effect.addFinalizer(() => Effect.sync(() => clearInterval(timer)))
+    const leave = () => {
+      clearInterval(timer)
+      stage.servers.delete(own)
+    }
+    return Effect.addFinalizer(() => Effect.sync(leave))
   }
   return { play, playWhenIdle }
 }
+
+/** Where the time is not Node's, what is played would not end by itself. */
+export const none: Rehearsal = { play: () => {}, playWhenIdle: () => Effect.void }
 
 const isIdle = ({ connections, lifecycle }: ConnectionRegistry): boolean => {
   if (lifecycle.isStopping) return false

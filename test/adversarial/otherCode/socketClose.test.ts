@@ -8,7 +8,7 @@ import { connect, type RawClient } from "../../support/rawClient.js"
 import { get, limit } from "../../support/running.js"
 import { waitFor } from "../../support/wait.js"
 
-// Pins internal/node: socketClose
+// Pins internal/node: hasSaidClosed, socketClose
 
 // That a connection has closed is known without a listener on its socket, whatever other code does with that.
 
@@ -55,7 +55,20 @@ const wrapDestroy = (socket: Net.Socket) => {
 const doings: ReadonlyArray<readonly [string, (socket: Net.Socket) => void]> = [
   ["nothing else is done", ignore],
   ["its listeners are taken off", (socket) => void socket.removeAllListeners("close")],
-  ["it destroys itself in a way of its own", wrapDestroy]
+  ["it destroys itself in a way of its own", wrapDestroy],
+  ["it destroys itself as its class does", (socket) => {
+    socket._destroy = Net.Socket.prototype._destroy
+  }],
+  ["it destroys itself as nobody has changed it", (socket) => {
+    Reflect.deleteProperty(socket, "_destroy")
+  }],
+  ["as it is destroyed, its listeners are taken off", (socket) => {
+    const { destroy } = socket
+    socket.destroy = (error) => {
+      Reflect.apply(destroy, socket, [error])
+      return socket.removeAllListeners("close")
+    }
+  }]
 ]
 
 for (const [what, prepare] of doings) {

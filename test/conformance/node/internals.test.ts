@@ -165,6 +165,14 @@ const found: { readonly [Name in keyof typeof Internals]: () => unknown } = {
     client.resetAndDestroy()
     return waitFor("the reset", () => Internals.isReset(socket), limit).then(() => !before)
   },
+  hasSaidClosed: async () => {
+    const { socket } = await pair()
+    const before = Internals.hasSaidClosed(socket)
+    socket.destroy()
+    const closing = Internals.hasSaidClosed(socket)
+    await once(socket, "close")
+    return !before && !closing && Internals.hasSaidClosed(socket)
+  },
   hasQueuedWrites: async () => {
     const { client, socket } = await pair()
     client.pause()

@@ -28,14 +28,20 @@ it.live("a shutdown is played once in a process, when no connection has a reques
     const own = registryOf(() => {})
     const log = collectLog()
     const played: Array<Fiber.RuntimeFiber<unknown, unknown>> = []
-    const rehearsal = make(policy, registryOf, (effect) => {
-      const fiber = Effect.runFork(Effect.provide(effect, log.layer))
-      played.push(fiber)
-      return fiber
-    }, { isPlayed: false })
+    const rehearsal = make(policy, registryOf, {
+      isPlayed: false,
+      servers: new Set(),
+      run: (effect) => {
+        const fiber = Effect.runFork(Effect.provide(effect, log.layer))
+        played.push(fiber)
+        return fiber
+      }
+    })
 
     own.connections.add(busy)
     yield* rehearsal.playWhenIdle(own)
+    // another server of the process, which has nothing to do
+    yield* rehearsal.playWhenIdle(registryOf(() => {}))
     yield* Effect.promise(() => pace(1200))
     expect(played).toHaveLength(0)
 

@@ -12,4 +12,6 @@ export const unsafeMakeDeferred = <A, E = never>(): Deferred.Deferred<A, E> => D
 
 export const yieldNow: Effect.Effect<void> = Effect.yieldNow
 
+export const runApart: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E> = Effect.runFork
+
 export const hasEnded = (fiber: Fiber.Fiber<unknown, unknown>): boolean => fiber.pollUnsafe() !== undefined
