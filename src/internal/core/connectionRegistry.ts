@@ -160,7 +160,7 @@ export class ConnectionRegistry implements ConnectionOwner {
     }
   }
 
-  /** Those whose sockets somebody has taken by hand, of which nobody tells. */
+  /** Those are let go of whose sockets somebody has taken by hand, or have closed unheard. */
   prune(): void {
     for (const connection of this.connections) {
       // whoever has replaced `_destroy`, or has taken all listeners off, has kept us from hearing of its close

@@ -10,6 +10,7 @@ import * as FiberId from "effect/FiberId"
 import * as FiberRefs from "effect/FiberRefs"
 import * as Runtime from "effect/Runtime"
 import * as RuntimeFlags from "effect/RuntimeFlags"
+import * as RealTime from "./realTime.js"
 
 /** Interrupts a fiber, and does not wait for its end. */
 export const unsafeInterrupt = (fiber: Fiber.RuntimeFiber<unknown, unknown>): void =>
@@ -27,11 +28,11 @@ export const yieldNow: Effect.Effect<void> = Effect.yieldNow()
 
 /** Runs it apart from the program: no supervisor, logger or tracer of its own hears of it, and no metric of fibers. */
 export const runApart: <A, E>(effect: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E> = Runtime.runFork(
-  Runtime.make({
+  RealTime.onTimers(Runtime.make({
     context: Context.empty(),
     fiberRefs: FiberRefs.empty(),
     runtimeFlags: RuntimeFlags.disable(Runtime.defaultRuntimeFlags, RuntimeFlags.RuntimeMetrics)
-  })
+  }))
 )
 
 /** It runs no more. */

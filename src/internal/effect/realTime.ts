@@ -64,8 +64,8 @@ export const withScheduler = (fiberRefs: FiberRefs.FiberRefs): FiberRefs.FiberRe
 const set = <A>(fiberRefs: FiberRefs.FiberRefs, fiberRef: FiberRef.FiberRef<A>, value: A): FiberRefs.FiberRefs =>
   FiberRefs.updateAs(fiberRefs, { fiberId: FiberId.none, fiberRef, value })
 
-/** The current runtime, for what this library runs by itself. */
-export const runtime: Effect.Effect<Runtime.Runtime<never>> = Effect.map(Effect.runtime<never>(), (around) => {
+/** That runtime, on the timers of Node. */
+export const onTimers = (around: Runtime.Runtime<never>): Runtime.Runtime<never> => {
   const services = FiberRefs.getOrDefault(around.fiberRefs, DefaultServices.currentServices)
   const clock = onNode(Context.get(services, Clock.Clock))
   return Runtime.make({
@@ -75,7 +75,10 @@ export const runtime: Effect.Effect<Runtime.Runtime<never>> = Effect.map(Effect.
       set(around.fiberRefs, DefaultServices.currentServices, Context.add(services, Clock.Clock, clock))
     )
   })
-})
+}
+
+/** The current runtime, for what this library runs by itself. */
+export const runtime: Effect.Effect<Runtime.Runtime<never>> = Effect.map(Effect.runtime<never>(), onTimers)
 
 /** Suspends for so long, in a fiber of the user's, too. */
 export const sleep = (duration: Duration.DurationInput): Effect.Effect<void> =>

@@ -176,8 +176,8 @@ const replaced = (name: ProxyName, replacements: Replacements): string => {
   return written + text.slice(end)
 }
 
-/** And what Apache says of itself as it starts and stops. */
-const refused = /connect\(\) failed|temporarily disabled|AH0095[79]|AH01114|:notice\]/
+/** Of refused connections, and what Apache says of itself as it starts and stops. */
+const expected = /connect\(\) failed|temporarily disabled|AH0095[79]|AH01114|:notice\]/
 
 export const startProxy = async (options: ProxyOptions): Promise<Proxy> => {
   const [port = 0] = await freePorts(1)
@@ -194,7 +194,7 @@ export const startProxy = async (options: ProxyOptions): Promise<Proxy> => {
 
   const { child, ran, stderr, stdout } = start(kind.program, kind.args(file, directory))
   const errors = () =>
-    `${stderr()}\n${stdout().toString()}`.split("\n").filter((line) => line !== "" && !refused.test(line))
+    `${stderr()}\n${stdout().toString()}`.split("\n").filter((line) => line !== "" && !expected.test(line))
   const ended = () => child.exitCode !== null || child.signalCode !== null
 
   const stop = async () => {

@@ -28,7 +28,8 @@ const usage = `npm run prove:length -- [NAME…] [options]
   --to DIR       where the records are; default: ${records}
   --write        writes what all of them have into docs/proofs.md
 
-Several may run at once, and add to one record. Ctrl-C ends one at once: the step that it was doing does not count. It ends with 1 where anything has failed, ever.`
+Several may run at once, and add to one record. Ctrl-C ends one at once: the step that it was doing does not count.
+It ends with 1 where anything has failed, ever.`
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,

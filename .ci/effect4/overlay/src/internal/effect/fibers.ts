@@ -1,6 +1,8 @@
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as RealTime from "./realTime.js"
 
 export const unsafeInterrupt = (fiber: Fiber.Fiber<unknown, unknown>): void => {
   fiber.interruptUnsafe()
@@ -12,6 +14,8 @@ export const unsafeMakeDeferred = <A, E = never>(): Deferred.Deferred<A, E> => D
 
 export const yieldNow: Effect.Effect<void> = Effect.yieldNow
 
-export const runApart: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E> = Effect.runFork
+export const runApart: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E> = Effect.runForkWith(
+  RealTime.onTimers(Context.empty())
+)
 
 export const hasEnded = (fiber: Fiber.Fiber<unknown, unknown>): boolean => fiber.pollUnsafe() !== undefined

@@ -36,12 +36,14 @@ const scheduler = new Scheduler.MixedScheduler("async", (f) => {
 
 const standard = Context.get(Context.empty(), Scheduler.Scheduler)
 
-export const runtime: Effect.Effect<Context.Context<never>> = Effect.map(Effect.context<never>(), (around) => {
+export const onTimers = (around: Context.Context<never>): Context.Context<never> => {
   const withClock = Context.add(around, Clock.Clock, onNode(Context.get(around, Clock.Clock)))
   return Context.get(around, Scheduler.Scheduler) === standard
     ? Context.add(withClock, Scheduler.Scheduler, scheduler)
     : withClock
-})
+}
+
+export const runtime: Effect.Effect<Context.Context<never>> = Effect.map(Effect.context<never>(), onTimers)
 
 export const sleep = (duration: Duration.Input): Effect.Effect<void> =>
   Effect.clockWith((clock) => onNode(clock).sleep(Duration.fromInputUnsafe(duration)))
