@@ -113,5 +113,11 @@ export const deferred = <A = void>(): Deferred<A> => {
   return { promise, resolve, reject }
 }
 
+/**
+ * By so much a timer of Node may be early, in milliseconds: it counts whole ones, from the start of that in which the
+ * turn of the event loop began.
+ */
+export const timerGrain = 1
+
 /** Epoch milliseconds with fractions: comparable between the processes of one machine. */
 export const now = (): number => performance.timeOrigin + performance.now()

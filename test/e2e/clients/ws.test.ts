@@ -11,7 +11,7 @@ import { certificate } from "../../support/certificate.js"
 import type { Wire } from "../../support/nodeServer.js"
 import { limit, silent, until } from "../../support/running.js"
 import { receive, writerOf } from "../../support/sockets.js"
-import { waitFor } from "../../support/wait.js"
+import { timerGrain, waitFor } from "../../support/wait.js"
 import { adopted, served } from "./serverOnWire.js"
 
 // Pins internal/node: webSocketOf
@@ -150,7 +150,7 @@ for (const [what, serve] of Object.entries({ "a ws server": ofWs, "an Effect app
         const { connections, draining, duration, forceClosed, outcome } = yield* stop
         assert.deepStrictEqual([outcome, connections.cut], ["Drained", 1])
         assert.deepStrictEqual(forceClosed.map(({ protocol, state }) => [protocol, state]), [["websocket", "Hijacked"]])
-        assert.isAtLeast(Duration.toMillis(draining), 500)
+        assert.isAtLeast(Duration.toMillis(draining), 500 - timerGrain)
         assert.isBelow(Duration.toMillis(duration), 5000)
       }).pipe(Effect.provide(silent)))
   }

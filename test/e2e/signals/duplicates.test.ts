@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest"
 import { DuplicateWindow } from "../../../src/internal/signals/duplicates.js"
-import { now } from "../../support/wait.js"
+import { now, timerGrain } from "../../support/wait.js"
 
 // In real time, as signals come.
 
@@ -24,7 +24,7 @@ describe("the window of duplicates", () => {
     expect(window.isOpen).toBe(true)
     await closed(window)
     expect(window.isOpen).toBe(false)
-    expect(now() - before).toBeGreaterThanOrEqual(500)
+    expect(now() - before).toBeGreaterThanOrEqual(500 - timerGrain)
   })
 
   it("is open where nothing was read for longer, and closes after that", async () => {

@@ -1,35 +1,47 @@
 import { describe, expect, it } from "@effect/vitest"
+import { createHook } from "node:async_hooks"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import { TimedLatch } from "../../../src/internal/drain/timedLatch.js"
-import { now } from "../../support/wait.js"
+import { now, timerGrain } from "../../support/wait.js"
 
 const hour = 3_600_000
 
-/** How many there are, as a timer sees it. */
-const timers = Effect.map(
-  Effect.sleep(1),
-  () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length
+/** Nobody else of the process has a timer of that length. */
+const limit = hour + 17
+
+/** The timers of that limit that have been started since, and are not over. */
+const timersOfLimit = Effect.acquireRelease(
+  Effect.sync(() => {
+    const started: Array<{ readonly _destroyed: boolean }> = []
+    const hook = createHook({
+      init: (_, type, __, timer) => {
+        if (type !== "Timeout") return
+        const timeout = timer as { readonly _destroyed: boolean; readonly _idleTimeout: number }
+        if (timeout._idleTimeout === limit) started.push(timeout)
+      }
+    }).enable()
+    return { hook, ticking: () => started.filter((timer) => !timer._destroyed).length }
+  }),
+  ({ hook }) => Effect.sync(() => hook.disable())
 )
 
-/** How many there are while a fiber waits without a limit: Effect 4 has one for that. */
-const timersBefore = Effect.zipRight(Effect.fork(Effect.never), timers)
-
 describe("a latch", () => {
-  it.live("ends all that wait for it, and who comes later does not wait", () =>
+  it.scopedLive("ends all that wait for it, and who comes later does not wait", () =>
     Effect.gen(function*() {
       const latch = new TimedLatch()
-      const before = yield* timersBefore
-      const waiting = yield* Effect.all([latch.await, latch.within(hour), latch.within(Infinity)], {
+      const { ticking } = yield* timersOfLimit
+      const waiting = yield* Effect.all([latch.await, latch.within(limit), latch.within(Infinity)], {
         concurrency: "unbounded"
       }).pipe(Effect.fork)
-      expect(yield* timers).toBe(before + 1)
+      yield* Effect.sleep(1)
+      expect(ticking()).toBe(1)
       latch.open()
       yield* Fiber.join(waiting)
       yield* latch.await
-      yield* latch.within(hour)
-      expect(yield* timers).toBe(before)
+      yield* latch.within(limit)
+      expect(ticking()).toBe(0)
     }))
 
   it.live("is waited for again when it was closed, no longer than the limit", () =>
@@ -39,18 +51,19 @@ describe("a latch", () => {
       latch.close()
       const begun = now()
       yield* latch.within(20)
-      expect(now() - begun).toBeGreaterThanOrEqual(19)
+      expect(now() - begun).toBeGreaterThanOrEqual(20 - timerGrain)
       yield* latch.within(-1)
     }))
 
-  it.live("leaves no timer to who is interrupted", () =>
+  it.scopedLive("leaves no timer to who is interrupted", () =>
     Effect.gen(function*() {
       const latch = new TimedLatch()
-      const before = yield* timersBefore
-      const fiber = yield* Effect.fork(latch.within(hour))
+      const { ticking } = yield* timersOfLimit
+      const fiber = yield* Effect.fork(latch.within(limit))
       yield* Effect.sleep(1)
+      expect(ticking()).toBe(1)
       yield* Fiber.interrupt(fiber)
-      expect(yield* timers).toBe(before)
+      expect(ticking()).toBe(0)
     }))
 
   it.live("lets whoever opens it finish first", () =>
