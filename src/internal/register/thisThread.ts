@@ -3,7 +3,15 @@
  */
 import { threadId as thread } from "node:worker_threads"
 import type { Phase } from "../model/policy.js"
-import { type Channel, type Demand, openChannel, type Said, watchStarted } from "./threadChannel.js"
+import {
+  type Channel,
+  type Demand,
+  isAnnounced,
+  openChannel,
+  type Said,
+  sayHeard,
+  watchStarted
+} from "./threadChannel.js"
 
 /** Whoever drains the servers of this thread. */
 export type Obey = (demand: Demand["asks"]) => void
@@ -42,9 +50,9 @@ export const join = (): void => {
   sayAll()
 }
 
-/** A signal is not to be lost from now on. */
+/** A signal is not to be lost when this returns: the main thread has a listener for it by then, unless it is busy. */
 export const binds = (): void => {
-  if (!isListening) say({ says: "Binds", thread })
+  if (!isListening && isAnnounced()) sayHeard((heard) => say({ says: "Binds", thread, heard }))
 }
 
 /** Nothing is drained after all. */

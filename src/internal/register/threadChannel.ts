@@ -3,7 +3,7 @@
  * the main thread does not know what listens there. The channel is of its own: the program's messages, and who listens
  * for them, are left alone. It keeps no thread alive.
  */
-import { BroadcastChannel, type Worker } from "node:worker_threads"
+import { BroadcastChannel, getEnvironmentData, setEnvironmentData, type Worker } from "node:worker_threads"
 import type { Phase } from "../model/policy.js"
 import { isInternalThread } from "../node/internals.js"
 
@@ -12,8 +12,8 @@ export type Said =
   | { readonly says: "Loaded"; readonly thread: number }
   | { readonly says: "Started"; readonly thread: number; readonly by: number }
   | { readonly says: "Ended"; readonly thread: number }
-  /** A server listens in it, and it is not known yet whether that is to be drained. */
-  | { readonly says: "Binds"; readonly thread: number }
+  /** A server listens in it, and it is not known yet whether that is to be drained. It waits until this is heard. */
+  | { readonly says: "Binds"; readonly thread: number; readonly heard: Int32Array }
   /** Nothing is drained after all. */
   | { readonly says: "Unbinds"; readonly thread: number }
   /** A server listens in it. */
@@ -54,6 +54,28 @@ export const openChannel = (onMessage: (message: Asked | Said) => void): Channel
     ref: () => void channel.ref(),
     unref: () => void channel.unref()
   }
+}
+
+/** In the main thread, which hears what the threads say that it starts from now on. */
+export const announce = (): void => setEnvironmentData(name, true)
+
+/** Whether there is a main thread that hears this one. */
+export const isAnnounced = (): boolean => getEnvironmentData(name) === true
+
+/** How long a thread waits to be heard, in milliseconds: its main thread may be busy, or wait for that thread itself. */
+const hearingLimit = 1000
+
+/** Says it, and returns when the other side has acted on it. */
+export const sayHeard = (say: (heard: Int32Array) => void): void => {
+  const heard = new Int32Array(new SharedArrayBuffer(4))
+  say(heard)
+  Atomics.wait(heard, 0, 0, hearingLimit)
+}
+
+/** Lets the thread go on that waits for it. */
+export const confirm = (heard: Int32Array): void => {
+  Atomics.store(heard, 0, 1)
+  Atomics.notify(heard, 0)
 }
 
 /** Tells of the threads that this one starts, and of their end. */

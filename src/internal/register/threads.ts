@@ -3,7 +3,16 @@
  */
 import type { Phase } from "../model/policy.js"
 import { setImmediate } from "../node/timers.js"
-import { type Asked, type Channel, type Demand, openChannel, type Said, watchStarted } from "./threadChannel.js"
+import {
+  announce,
+  type Asked,
+  type Channel,
+  confirm,
+  type Demand,
+  openChannel,
+  type Said,
+  watchStarted
+} from "./threadChannel.js"
 
 /** How the servers of a thread have closed. */
 export interface ThreadEnd {
@@ -70,7 +79,8 @@ export const askWho = (): void => {
 export const unref = (): void => channel?.unref()
 
 /** Nothing is there before the program has started a thread. */
-export const watchThreads = (heard: Heard): void =>
+export const watchThreads = (heard: Heard): void => {
+  announce()
   watchStarted((thread) => {
     started(thread, undefined)
     if (channel !== undefined) return
@@ -78,6 +88,7 @@ export const watchThreads = (heard: Heard): void =>
     // they may have been faster
     channel.post({ asks: "Who" } satisfies Asked)
   }, (thread) => ended(thread, heard))
+}
 
 const started = (thread: number, by: number | undefined): void => {
   running.set(thread, { by, isLoaded: running.get(thread)?.isLoaded ?? false })
@@ -116,7 +127,8 @@ const onSaid = (said: Said, heard: Heard): void => {
       return ended(thread, heard)
     case "Binds":
       undecided.add(thread)
-      return heard.binds()
+      heard.binds()
+      return confirm(said.heard)
     case "Unbinds":
       return unbinds(thread, heard)
     case "Listens": {

@@ -17,6 +17,8 @@ interface Options {
   readonly threads?: number
   /** The threads start one more each, which listens; they do not. */
   readonly nested?: boolean
+  /** The event loop of the main thread stands still for so long when the first has started, in milliseconds. */
+  readonly busy?: number
   /** They do not listen, or only to find a free port. */
   readonly idle?: boolean | "probes"
   readonly unref?: boolean
@@ -112,6 +114,18 @@ describe.concurrent("a request in flight in a worker thread", { timeout: 90_000 
       })
     }))
 
+  it("is answered where the main thread was busy as the thread began to listen", () =>
+    withThreads({ busy: 700 }, async (child) => {
+      await withClient(await child.listening(), async (client) => {
+        child.signal("SIGTERM")
+        await client.write(get("/slow"))
+        await child.line("request", limit)
+        release(child)
+        expect(await answer(client)).toEqual(whole)
+        expect(await child.exit(limit)).toMatchObject({ code: 0, signal: null })
+      })
+    }))
+
   it("is cut at the deadline, and the process exits 1", () =>
     withRequests(1, {}, async (child, [client]) => {
       child.signal("SIGTERM")
@@ -155,6 +169,14 @@ describe.concurrent("a worker thread", { timeout: 90_000 }, () => {
       expect(await child.exit(limit)).toMatchObject({ code: 1, signal: null })
       expect(child.stdout()).toMatch(/Worker thread 1 has not drained its servers: .* What they owed is cut/)
     }, { env: { SHUTDOWN_TIMEOUT: "100", SHUTDOWN_KILL_TIMEOUT: "100" } }))
+
+  it("serves while the event loop of the main thread is blocked", () =>
+    withThreads({ busy: 600_000 }, async (child) => {
+      await withClient(await child.listening(), async (client) => {
+        await client.write(get("/"))
+        await client.untilResponses(1, limit)
+      })
+    }))
 
   it("that was started without quiesce/register is named, and what the others owe is answered", () =>
     withRequests(2, { main: true, worker: { execArgv: [] } }, async (child, [main, thread]) => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
-import { createHook } from "node:async_hooks"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
+import { createHook } from "node:async_hooks"
 import { TimedLatch } from "../../../src/internal/drain/timedLatch.js"
 import { now, timerGrain } from "../../support/wait.js"
 
