@@ -9,7 +9,8 @@ import {
   isAnnounced,
   openChannel,
   type Said,
-  sayHeard,
+  unheard,
+  waitUntil,
   watchStarted
 } from "./threadChannel.js"
 
@@ -52,7 +53,10 @@ export const join = (): void => {
 
 /** A signal is not to be lost when this returns: the main thread has a listener for it by then, unless it is busy. */
 export const binds = (): void => {
-  if (!isListening && isAnnounced()) sayHeard((heard) => say({ says: "Binds", thread, heard }))
+  if (isListening) return
+  const heard = unheard()
+  say({ says: "Binds", thread, heard })
+  if (isAnnounced()) waitUntil(heard)
 }
 
 /** Nothing is drained after all. */

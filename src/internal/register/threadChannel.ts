@@ -65,12 +65,11 @@ export const isAnnounced = (): boolean => getEnvironmentData(name) === true
 /** How long a thread waits to be heard, in milliseconds: its main thread may be busy, or wait for that thread itself. */
 const hearingLimit = 1000
 
-/** Says it, and returns when the other side has acted on it. */
-export const sayHeard = (say: (heard: Int32Array) => void): void => {
-  const heard = new Int32Array(new SharedArrayBuffer(4))
-  say(heard)
-  Atomics.wait(heard, 0, 0, hearingLimit)
-}
+/** For a message that is to be waited for. */
+export const unheard = (): Int32Array => new Int32Array(new SharedArrayBuffer(4))
+
+/** Returns when the main thread has done what is to be done. */
+export const waitUntil = (heard: Int32Array): void => void Atomics.wait(heard, 0, 0, hearingLimit)
 
 /** Lets the thread go on that waits for it. */
 export const confirm = (heard: Int32Array): void => {
