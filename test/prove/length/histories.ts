@@ -1,7 +1,7 @@
 import { modelOutcome } from "../model.js"
 import type { Proof } from "./proof.js"
 
-const atOnce = 2000
+const atOnce = 5000
 
 export const histories: Proof = {
   what: "random histories of a server and its clients, each checked against every rule",
