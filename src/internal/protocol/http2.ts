@@ -16,8 +16,8 @@ import type { Grace } from "../core/lifecycle.js"
 import { destroyEnded, lingerMillis, type Protocol } from "../core/protocol.js"
 import { callEndCallbacks, completeEnd } from "../node/endCallbacks.js"
 import { hasQueuedWrites } from "../node/internals.js"
+import { isOverUnseen } from "../node/overStream.js"
 import * as Patch from "../node/patch.js"
-import { isResetUnseen } from "../node/resetStream.js"
 import { setImmediate, setTimeout } from "../node/timers.js"
 import { hasEndedByItself } from "./eventStream.js"
 import { hasAnswered, hasSentEnd, Http2Exchange, markStream, reset } from "./http2Exchange.js"
@@ -32,8 +32,8 @@ const firstStreamMillis = 50
 const goawayTurns = 4
 const goawayMillis = 20
 
-/** How often all streams of a session are looked at for those that their client has reset. */
-const resetMillis = 50
+/** How often all streams of a session are looked at for those that are over. */
+const overMillis = 50
 
 const { NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR, NGHTTP2_REFUSED_STREAM } = Http2.constants
 
@@ -55,7 +55,7 @@ export class Session implements Protocol {
   #lingering: Set<Http2Exchange> | undefined
   /** Streams that have closed are settled when what is written has left. */
   #settlesSoon = false
-  /** When all streams were last looked at for those that their client has reset. */
+  /** When all streams were last looked at for those that are over. */
   #lookedAt = Number.NEGATIVE_INFINITY
 
   constructor(connection: TrackedConnection, session: Http2.ServerHttp2Session) {
@@ -142,18 +142,18 @@ export class Session implements Protocol {
     return Number.POSITIVE_INFINITY
   }
 
-  /** Streams that their client has reset, and Node has not seen: nobody waits for them. Not again and again for many. */
-  #forgetReset(): void {
+  /** Streams that are over, and Node has not seen it: nobody waits for them. Not again and again for many. */
+  #forgetOver(): void {
     const { registry } = this.#connection
     const now = registry.now()
-    if (registry.parserCache === undefined || now < this.#lookedAt + resetMillis) return
+    if (registry.parserCache === undefined || now < this.#lookedAt + overMillis) return
     this.#lookedAt = now
-    for (const { own } of this.exchanges) if (isResetUnseen(own)) own.destroy()
+    for (const { own } of this.exchanges) if (isOverUnseen(own)) own.destroy()
   }
 
   keepUntil(grace: Grace): number {
     if (this.exchanges.size > 0) {
-      this.#forgetReset()
+      this.#forgetOver()
       return this.#lingered(this.#connection.registry.now())
     }
     if (this.#isTold) return this.#connection.lingersUntil
@@ -213,7 +213,7 @@ export class Session implements Protocol {
     this.#used = true
     // one for each that comes: they do not pile up
     const oldest = this.exchanges.first?.own
-    if (oldest !== undefined && isResetUnseen(oldest)) oldest.destroy()
+    if (oldest !== undefined && isOverUnseen(oldest)) oldest.destroy()
     if (this.#connection.registry.lifecycle.grace !== undefined && this.#connection.registry.lifecycle.isStopping) {
       setImmediate(() => this.tell())
     }
@@ -247,7 +247,8 @@ export class Session implements Protocol {
       const { own } = exchange
       if (!exchange.isInFlight) continue
       // one that was reset has been ended, too
-      exchange.answered = hasAnswered(own) && hasSentEnd(own) && own.rstCode === NGHTTP2_NO_ERROR && !flushing
+      exchange.answered = hasAnswered(own) && (hasSentEnd(own) || isOverUnseen(own)) &&
+        own.rstCode === NGHTTP2_NO_ERROR && !flushing
       if (own.destroyed || own.closed || own.headersSent) continue
       exchange.answered503 = true
       own.on("error", ignore)
