@@ -3,8 +3,8 @@
  *
  * - One that its client has reset with NO_ERROR (as `close()` and `destroy()` of Node's own client do) while its answer was
  *   on its way, up to Node 24: Node waits for its own side to finish, and nothing more is taken for it.
- * - One whose answer has no body, as that to HEAD, and leaves in the turn in which another stream of its session is reset:
- *   that sends all there is at once, and the stream is over before Node waits for the end of its request.
+ * - One of HEAD whose handler has written a body, when another stream of its session is reset in the same turn: that sends
+ *   all there is at once, and the body is an error of this stream before Node waits for the end of its request.
  */
 import * as Http2 from "node:http2"
 

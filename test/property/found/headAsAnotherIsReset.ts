@@ -2,7 +2,7 @@ import { it } from "vitest"
 import type { Command } from "../history.js"
 import { holds } from "./scenario.js"
 
-// The end of another stream sends all there is, and Node waited for ever for the end of the request.
+// Its body is left out. The end of another stream sends all there is, and Node waited for ever for the end of the request.
 const answered = [
   { _tag: "Connect", listener: 7, halfOpen: false },
   [{ _tag: "Request", client: 0, kind: "stream", head: false, part: 100 }, "turn"],
