@@ -183,14 +183,16 @@ export const wholeHeadOf = (response: Http.ServerResponse): string => {
 /**
  * A handler has destroyed its response before its turn has come (pipelining): it takes the connection with it when that
  * has come, and nothing that arrives until then could be answered. Up to Node 22 `destroy` itself sees to that, and says
- * `close` when it is done; since Node 24 it says so at once, and what is behind would wait for ever.
+ * `close` when it is done; since Node 24 it says so in the next tick, and what is behind would wait for ever.
  */
 export const failsAtItsTurn = (exchange: Http1Exchange, first: Http1Exchange | undefined): boolean => {
   const { endedEarly, on, response } = exchange
   // one that was ended early has been sent
-  if (response === undefined || endedEarly || exchange === first) return false
-  if (response.socket !== null || response.writableFinished || on.socket.destroyed) return false
-  response.once("socket", () => freezeAndDestroy(on))
+  if (response === undefined || endedEarly || response.writableFinished || on.socket.destroyed) return false
+  // its turn has come between the two
+  if (response.socket !== null && response.destroyed) freezeAndDestroy(on)
+  else if (response.socket !== null || exchange === first) return false
+  else response.once("socket", () => freezeAndDestroy(on))
   return true
 }
 

@@ -41,3 +41,16 @@ it("nor one that comes as it fails, in a lame duck", () =>
       [{ _tag: "Advance", millis: 0 }, "none"]
     ]
   }))
+
+for (const gap of ["none", "turn"] as const) {
+  it(`nor one that is behind it when its turn comes as it fails (${gap})`, () =>
+    holds({
+      steps: [
+        [{ _tag: "Connect", listener: 0, halfOpen: false }, "none"],
+        [{ _tag: "Pipeline", client: 0, kinds: ["held", "stream"] }, "none"],
+        { _tag: "Request", client: 0, kind: "held", head: false, part: 100 },
+        [{ _tag: "Finish", handler: 0, how: "answer" }, gap],
+        { _tag: "Finish", handler: 0, how: "fail" }
+      ]
+    }))
+}
