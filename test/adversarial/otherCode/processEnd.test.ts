@@ -7,6 +7,7 @@ import { fileURLToPath, pathToFileURL } from "node:url"
 import { describe, expect, it } from "vitest"
 import { nodeArgs } from "../../support/bundle.js"
 import { timesLogged, untilLogged } from "../../support/child.js"
+import { afterDuplicateWindow } from "../../support/duplicateWindow.js"
 import { waitFor } from "../../support/wait.js"
 import type { Options } from "./fixtures/process.js"
 import { fixture, limit, withProcess } from "./sharedProcess.js"
@@ -179,6 +180,7 @@ describe.concurrent("what is to be done last, and hangs", { timeout: 90_000 }, (
       withProcess({ api: "promise", hangs: true }, async (child) => {
         child.signal("SIGTERM")
         await untilLogged(child, /WARN.*`finally` has not finished after \d s: .*nothing bounds that/, 2)
+        await afterDuplicateWindow(child)
         child.signal("SIGTERM")
         await untilLogged(child, "one more ends the process")
         expect(child.exited).toBe(undefined)

@@ -4,6 +4,7 @@ import { Worker } from "node:worker_threads"
 import { describe, expect, it } from "vitest"
 import { nodeArgs } from "../../support/bundle.js"
 import { timesLogged, untilLogged } from "../../support/child.js"
+import { afterDuplicateWindow } from "../../support/duplicateWindow.js"
 import { withClient } from "../../support/rawClient.js"
 import { waitFor } from "../../support/wait.js"
 import { answer, limit, whole, withProcess, withRequest } from "./sharedProcess.js"
@@ -27,6 +28,7 @@ describe.concurrent("a signal that the process sends to itself", { timeout: 90_0
       withRequest({ api, other, again, work: 700, timeout: "1 minute" }, async (child, client) => {
         await untilLogged(child, "Another SIGTERM, which this process has sent itself: ignored")
         expect(timesLogged(child, "closing at once")).toBe(0)
+        await afterDuplicateWindow(child)
         child.signal("SIGTERM")
         expect(await answer(client)).toMatchObject({ status: 503 })
         expect(timesLogged(child, "Another SIGTERM: closing at once")).toBe(1)

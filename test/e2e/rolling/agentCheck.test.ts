@@ -72,6 +72,18 @@ const command = (socket: string, line: string): Promise<string> =>
     client.write(`${line}\n`)
   })
 
+/** Its file is there before HAProxy listens at it. */
+const untilAnswered = async (socket: string, seen: () => string): Promise<void> => {
+  for (const until = now() + limit;;) {
+    try {
+      return void await command(socket, "show info")
+    } catch (cause) {
+      if (now() > until) throw new Error(`the stats socket does not answer: ${seen()}`, { cause })
+    }
+    await pace(20)
+  }
+}
+
 /** What HAProxy thinks of a server, such as `UP`, `DRAIN`, `DOWN (agent)`. */
 const statusOf = async (socket: string, name: string): Promise<string> => {
   const [head = "", ...rows] = (await command(socket, "show stat")).split("\n")
@@ -113,7 +125,7 @@ describeWith(haproxy, () => {
       }
     }
     try {
-      await waitFor(() => `the stats socket: ${proxy.output()}`, () => Fs.existsSync(socket), limit)
+      await untilAnswered(socket, proxy.output)
       await becomes("a", "UP")
       await becomes("b", "UP")
       const first = await Promise.all(Array.from({ length: 10 }, () => get(listen)))
