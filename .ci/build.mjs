@@ -2,6 +2,7 @@
  * npm run build: compiles `src` to `dist`. Declarations stay a file a module. Code is put together into a few files, since
  * what a program waits for when it starts grows with their number.
  */
+import { transform } from "esbuild"
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -11,6 +12,9 @@ const root = Path.resolve(import.meta.dirname, "..")
 
 /** What a module of these leads to is a file of its own, except what an earlier one leads to. */
 const doors = { register: "node", check: "check", promise: "core" }
+
+/** With their streams, programs that use none would load seventy modules of Effect. */
+const doorsWithout = ["effect/Stream", "effect/SubscriptionRef"]
 
 /** Compiles the package in `directory`, with the configuration of this name in it. */
 export const build = async (directory, configuration) => {
@@ -31,7 +35,9 @@ export const build = async (directory, configuration) => {
   const bundle = await rollup({
     input,
     external: (id) => !/^[./]/.test(id),
-    plugins: [withSourceMaps],
+    plugins: [withSourceMaps, withoutComments],
+    // a file of packages that are loaded for what they export: what a chunk does not use, it does not import
+    treeshake: { moduleSideEffects: "no-external" },
     onwarn: (warning) => {
       throw new Error(`rollup: ${warning.message}`)
     }
@@ -49,6 +55,14 @@ export const build = async (directory, configuration) => {
     manualChunks: (id, { getModuleInfo }) => (chunks ??= chunksOf(input, optional, getModuleInfo)).get(id)
   })
   await bundle.close()
+  for (const { fileName, imports } of output) {
+    const slow = doorsWithout.find((name) => imports?.includes(name))
+    if (slow !== undefined && Object.values(doors).some((door) => fileName === `internal/${door}.js`)) {
+      throw new Error(
+        `${fileName} imports ${slow}, which takes a third of the time in which a program without Effect starts`
+      )
+    }
+  }
   for (const name of Fs.readdirSync(dist, { recursive: true })) {
     if (/\.js(\.map)?$/.test(name)) Fs.rmSync(Path.join(dist, name))
   }
@@ -62,6 +76,18 @@ export const build = async (directory, configuration) => {
 const withSourceMaps = {
   name: "source-maps",
   load: (id) => ({ code: Fs.readFileSync(id, "utf8"), map: JSON.parse(Fs.readFileSync(`${id}.map`, "utf8")) })
+}
+
+/**
+ * Node reads them each time that a program starts, and reads code that has a character beyond ASCII as one of two bytes a
+ * character. The declarations have the comments.
+ */
+const withoutComments = {
+  name: "without-comments",
+  renderChunk: async (code) => {
+    const { code: shorter, map } = await transform(code, { charset: "ascii", legalComments: "none", sourcemap: true })
+    return { code: shorter, map }
+  }
 }
 
 /**

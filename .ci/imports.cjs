@@ -11,8 +11,8 @@ const rooms = {
   protocol: ["core", "node"],
   log: ["effect", "model", "node"],
   policy: ["effect", "model"],
-  supervisor: ["log"],
   signals: ["effect", "log", "model", "node"],
+  supervisor: ["log", "model", "signals"],
   handoff: ["effect", "log", "model", "node", "policy", "signals", "supervisor"],
   listener: ["core", "handoff", "model", "node", "policy", "protocol"],
   drain: ["core", "effect", "listener", "model", "node", "policy"],
@@ -20,7 +20,7 @@ const rooms = {
   server: ["core", "drain", "effect", "listener", "log", "model", "node", "policy", "signals", "supervisor", "telemetry"],
   health: ["effect", "log", "model", "node", "policy"],
   admin: ["effect", "health", "log", "model", "node", "telemetry"],
-  systemd: ["effect", "log", "model", "supervisor", "telemetry"],
+  systemd: ["effect", "handoff", "log", "model", "policy", "supervisor", "telemetry"],
   sockets: ["core", "drain", "effect", "log", "model", "node", "policy", "protocol", "server"],
   http: ["core", "drain", "effect", "listener", "log", "model", "node", "protocol", "sockets"],
   promise: [

@@ -72,7 +72,7 @@ import {
   type Probe,
   type RouteOptions
 } from "./internal/model/health.js"
-import type { Server } from "./Server.js"
+import { Server } from "./internal/model/server.js"
 import type { InvalidPolicy } from "./Shutdown.js"
 
 export { Health }
@@ -84,7 +84,7 @@ export type { Answer, CheckOptions, CheckResult, HealthService, Probe, RouteOpti
  * @since 0.1.0
  * @category constructors
  */
-export const make: Effect.Effect<HealthService, never, Server | Scope.Scope> = internal.make
+export const make: Effect.Effect<HealthService, never, Server | Scope.Scope> = Effect.flatMap(Server, internal.make)
 
 /**
  * {@link make} as a layer.

@@ -60,6 +60,7 @@ import { usesFastPath } from "./internal/http/fastPath/switch.js"
 import { platformNames, type PlatformOptions, policyOf } from "./internal/http/platformOptions.js"
 import { checkNames, listenNames, policyNames, without } from "./internal/policy/optionNames.js"
 import * as internal from "./internal/server/make.js"
+import { withStreams } from "./internal/server/streams.js"
 import type * as Listener from "./Listener.js"
 import { Server } from "./Server.js"
 import type * as Shutdown from "./Shutdown.js"
@@ -112,10 +113,9 @@ const makeServices = (
     yield* checkNames("options", options, optionNames)
     const policy = yield* policyOf(options)
     const fastPath = yield* usesFastPath(options)
-    const { app, finalize, isStopping, listenApp, service } = yield* internal.make(policy, {
-      quiet,
-      app: App.make(fastPath, options)
-    })
+    const { app, finalize, isStopping, listenApp, service } = withStreams(
+      yield* internal.make(policy, { quiet, app: App.make(fastPath, options) })
+    )
     const listener = yield* listenApp(evaluate, without(options, ownNames))
     const address = toPlatformAddress(listener.address)
     const httpServer = HttpServer.make({

@@ -57,6 +57,7 @@ import { type Current, Event, Server, type ServerService } from "./internal/mode
 import { checkNames, policyNames } from "./internal/policy/optionNames.js"
 import { scopedBackground } from "./internal/server/background.js"
 import * as internal from "./internal/server/make.js"
+import { withStreams } from "./internal/server/streams.js"
 import { untilClosed } from "./internal/signals/program.js"
 import type * as Listener from "./Listener.js"
 import * as Shutdown from "./Shutdown.js"
@@ -91,7 +92,7 @@ export const make = (
 ): Effect.Effect<ServerService, Shutdown.InvalidPolicy, Scope.Scope> =>
   checkNames("policy", policy, policyNames).pipe(
     Effect.zipRight(internal.make(policy, { quiet: false, app: () => Effect.succeed(undefined) })),
-    Effect.map(({ service }) => service)
+    Effect.map((made) => withStreams(made).service)
   )
 
 /**

@@ -19,9 +19,7 @@
 
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Runtime from "effect/Runtime"
-import { deliver } from "./internal/signals/processSignals.js"
-import { isReady } from "./internal/supervisor/pm2.js"
+import * as internal from "./internal/supervisor/pm2.js"
 import { Server } from "./Server.js"
 
 /**
@@ -52,18 +50,4 @@ import { Server } from "./Server.js"
  * @category supervisors
  */
 export const pm2 = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R | Server> =>
-  Layer.unwrapScoped(Effect.gen(function*() {
-    if (process.send === undefined) return layer
-    const server = yield* Server
-    const run = Runtime.runFork(yield* Effect.runtime<never>())
-    const heard = (message: unknown) => {
-      if (message !== "shutdown") return
-      if (!deliver("SIGTERM")) run(Effect.interruptible(Effect.ignore(server.shutdown)))
-    }
-    yield* Effect.acquireRelease(
-      // while somebody listens, the channel keeps the process alive
-      Effect.sync(() => process.on("message", heard)),
-      () => Effect.sync(() => process.off("message", heard))
-    )
-    return Layer.tap(layer, () => isReady)
-  }))
+  Layer.unwrapEffect(Effect.map(Server, (server) => internal.pm2(server, layer)))

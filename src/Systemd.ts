@@ -48,20 +48,13 @@
  * @module
  */
 
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as RealTime from "./internal/effect/realTime.js"
-import { CurrentHandover, type Handover } from "./internal/handoff/handover.js"
-import { printDuration } from "./internal/model/text.js"
-import { checkNames } from "./internal/policy/optionNames.js"
-import { duration } from "./internal/policy/policy.js"
 import * as internal from "./internal/systemd/notify.js"
 import type { State } from "./internal/systemd/notify.js"
-import { isReady, stops } from "./internal/systemd/stopping.js"
-import { viewOf } from "./internal/telemetry/telemetry.js"
-import { Server, type ServerService } from "./Server.js"
+import * as Service from "./internal/systemd/service.js"
+import { Server } from "./Server.js"
 import type { InvalidPolicy } from "./Shutdown.js"
 
 export { NotActivated, type Socket, socket, sockets } from "./internal/supervisor/socketActivation.js"
@@ -107,9 +100,6 @@ export interface ServiceOptions {
   readonly extendTimeout?: Duration.DurationInput | undefined
 }
 
-/** How long the last notification may take. */
-const lastMillis = 2000
-
 /**
  * The same layer, which notifies systemd once it has been built: `READY=1`; when a shutdown begins, whatever began it,
  * `STOPPING=1`; and until it ends, `EXTEND_TIMEOUT_USEC` and a `STATUS=` that says what is waited for, which
@@ -138,60 +128,4 @@ const lastMillis = 2000
 export const service =
   (options: ServiceOptions = {}) =>
   <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E | InvalidPolicy, R | Server> =>
-    Layer.unwrapScoped(Effect.gen(function*() {
-      const server = yield* Server
-      yield* checkNames("options", options, optionNames)
-      const extendMillis = yield* duration("extendTimeout", options.extendTimeout ?? "30 seconds")
-      const handover = yield* CurrentHandover
-      let fiber: Fiber.RuntimeFiber<void> | undefined
-      // `runMain` ends the process in the middle of a notification
-      yield* Effect.addFinalizer(() =>
-        Effect.flatMap(server.phase.get, (phase) =>
-          fiber === undefined || phase !== "Closed"
-            ? Effect.void
-            : Effect.raceFirst(
-              Effect.interruptible(Fiber.join(fiber)),
-              Effect.interruptible(RealTime.sleep(lastMillis))
-            ))
-      )
-      // it goes on until the server has closed
-      return Layer.tap(
-        layer,
-        () =>
-          Effect.map(Effect.forkDaemon(Effect.interruptible(life(server, handover, extendMillis))), (forked) => {
-            fiber = forked
-          })
-      )
-    }))
-
-const optionNames = Object.keys({ extendTimeout: true } satisfies { readonly [K in keyof ServiceOptions]-?: true })
-
-const life = (
-  server: ServerService,
-  handover: Handover | undefined,
-  extendMillis: number
-): Effect.Effect<void> =>
-  Effect.gen(function*() {
-    if (process.env["NOTIFY_SOCKET"] === undefined) return
-    // a successor that does not come to accept has nothing to say: the service is its predecessor
-    if (handover !== undefined) {
-      const isStopped = yield* Effect.raceFirst(
-        Effect.as(handover.accepts, false),
-        Effect.as(server.shuttingDown, true)
-      )
-      if (isStopped) return
-    }
-    yield* isReady
-    yield* server.shuttingDown
-    // what shuts down is not the service: its successor is
-    if (handover?.handedOver === true) return
-    const view = viewOf(server)
-    const views = view === undefined ? [] : [view]
-    yield* stops({ phase: server.phase.get, closed: ended(server), views: () => views }, extendMillis)
-  })
-
-const ended = (server: ServerService): Effect.Effect<string> =>
-  Effect.map(
-    Effect.catchAll(server.closed, ({ report }) => Effect.succeed(report)),
-    ({ duration, outcome }) => `Shut down in ${printDuration(duration)} (${outcome})`
-  )
+    Layer.unwrapEffect(Effect.map(Server, (server) => Service.service(server, options, layer)))

@@ -41,6 +41,7 @@ import { FinallyTimedOut } from "./internal/model/finallyTimedOut.js"
 import type { Successor } from "./internal/model/handoff.js"
 import { HandoffFailed } from "./internal/model/handoffFailed.js"
 import type { Answer, CheckOptions, CheckResult, Probe } from "./internal/model/health.js"
+import { ListenError } from "./internal/model/listener.js"
 import type { PlainReport } from "./internal/model/plainReport.js"
 import type { Framework, Hook, PlainHandler, Reason, Server, Target, Worker } from "./internal/model/promise.js"
 import type {
@@ -50,7 +51,7 @@ import type {
   Options,
   PlainWorkersOptions
 } from "./internal/model/promiseOptions.js"
-import { Server as ServerTag } from "./internal/model/server.js"
+import type { PlainService } from "./internal/model/server.js"
 import * as Background from "./internal/promise/background.js"
 import { ending } from "./internal/promise/ending.js"
 import * as HandingOver from "./internal/promise/handingOver.js"
@@ -60,12 +61,10 @@ import * as Workers from "./internal/promise/plainWorkers.js"
 import { settingsOf } from "./internal/promise/promiseOptions.js"
 import { Reasons } from "./internal/promise/reasons.js"
 import { stopping } from "./internal/promise/stopping.js"
+import * as Supervisor from "./internal/supervisor/pm2.js"
+import * as Systemd from "./internal/systemd/service.js"
 import { plainReport } from "./internal/telemetry/plainReport.js"
-import { ListenError } from "./Listener.js"
-import type { ServerService } from "./Server.js"
 import { InvalidPolicy, type Phase, type Report, ServerClosed } from "./Shutdown.js"
-import * as Supervisor from "./Supervisor.js"
-import * as Systemd from "./Systemd.js"
 
 export type {
   AdminOptions,
@@ -279,9 +278,5 @@ export const quiesce = (targets: Target | ReadonlyArray<Target>, options: Option
 export const launchWorkers = (options: PlainWorkersOptions): Promise<void> => Workers.launch(options)
 
 /** Tells the supervisors that there are, from now on and until the end. */
-const supervised = (server: ServerService): Effect.Effect<unknown, never, Scope.Scope> =>
-  Supervisor.pm2(Systemd.service()(Layer.empty)).pipe(
-    Layer.provide(Layer.succeed(ServerTag, server)),
-    Layer.build,
-    Effect.orDie
-  )
+const supervised = (server: PlainService): Effect.Effect<unknown, never, Scope.Scope> =>
+  Effect.orDie(Layer.build(Supervisor.pm2(server, Systemd.service(server, {}, Layer.empty))))

@@ -3,11 +3,11 @@
  */
 import type * as Effect from "effect/Effect"
 import type { Phase } from "../model/policy.js"
-import type { ServerService } from "../model/server.js"
+import type { PlainService } from "../model/server.js"
 
 export interface Administered {
   /** Those that are open, and those that the shutdown has closed. */
-  readonly servers: () => ReadonlyArray<ServerService>
+  readonly servers: () => ReadonlyArray<PlainService>
   /** What those have done that are no longer among them. */
   readonly earlier: { readonly accepted: number; readonly served: number }
   readonly phase: Effect.Effect<Phase>
@@ -16,7 +16,7 @@ export interface Administered {
   readonly drainNow: Effect.Effect<void>
 }
 
-export const oneServer = (server: ServerService): Administered => ({
+export const oneServer = (server: PlainService): Administered => ({
   servers: () => [server],
   earlier: { accepted: 0, served: 0 },
   phase: server.phase.get,

@@ -2,7 +2,7 @@
  * The event stream of the page: what has changed of it, as it changes, until its listener closes.
  */
 import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
+import type { PageEvents } from "../model/page.js"
 import { clearTimeout, setTimeout } from "../node/timers.js"
 import type { Administered } from "./administered.js"
 import { overview } from "./overview.js"
@@ -25,7 +25,7 @@ export const events = (
   viewers: Viewers,
   show: (path: string) => string,
   ended: Effect.Effect<void>
-): Effect.Effect<Stream.Stream<string> | undefined> =>
+): Effect.Effect<PageEvents | undefined> =>
   Effect.sync(() => {
     if (viewers.count >= viewersLimit) return undefined
     let last: PageState | undefined
@@ -50,12 +50,10 @@ export const events = (
       last = state
       return text
     })
-    return Stream.repeatEffect(next).pipe(
-      Stream.takeUntil(() => isOver || !isCounted),
-      Stream.ensuring(Effect.sync(() => {
-        if (isCounted) viewers.count--
-      }))
-    )
+    const release = Effect.sync(() => {
+      if (isCounted) viewers.count--
+    })
+    return { next, isOver: () => isOver || !isCounted, release }
   })
 
 /** In a handler that nothing interrupts, too: the racers must be. */

@@ -9,7 +9,7 @@ import { healthPages } from "../health/healthPages.js"
 import type { Connection } from "../model/connection.js"
 import type { HealthService } from "../model/health.js"
 import type { ActionRoute, Asked, EventsRoute, Page, PageRoute } from "../model/page.js"
-import type { ServerService } from "../model/server.js"
+import type { PlainService } from "../model/server.js"
 import { clip } from "../model/text.js"
 import * as Prometheus from "../telemetry/prometheus.js"
 import { viewOf } from "../telemetry/telemetry.js"
@@ -60,7 +60,7 @@ const unlisted = (connections: ReadonlyArray<Connection>): number =>
   connections.reduce((all, { moreInFlight = 0 }) => all + moreInFlight, 0)
 
 /** Tells the servers of one process apart, where there are several. */
-const serverLabel = (of: Administered, server: ServerService): { readonly server?: string } => {
+const serverLabel = (of: Administered, server: PlainService): { readonly server?: string } => {
   const name = viewOf(server)?.telemetry.name
   return name === undefined || of.servers().length === 1 ? {} : { server: name }
 }

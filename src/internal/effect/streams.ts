@@ -1,10 +1,9 @@
 /**
- * Streams. Effect 3 and Effect 4 push to one, and follow a `SubscriptionRef`, by other means.
+ * Streams. Effect 3 and Effect 4 push to one by other means.
  */
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type * as SubscriptionRef from "effect/SubscriptionRef"
 
 export interface Push<A> {
   readonly single: (value: A) => unknown
@@ -16,6 +15,3 @@ export const fromPush = <A>(
   bufferSize: number,
   register: (push: Push<A>) => Effect.Effect<unknown, never, Scope.Scope>
 ): Stream.Stream<A> => Stream.asyncPush<A>(register, { bufferSize, strategy: "sliding" })
-
-/** The value of now, and each one after it. */
-export const changesOf = <A>(ref: SubscriptionRef.SubscriptionRef<A>): Stream.Stream<A> => ref.changes

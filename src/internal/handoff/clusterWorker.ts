@@ -7,7 +7,7 @@
 import * as Effect from "effect/Effect"
 import Cluster from "node:cluster"
 import * as Line from "../log/line.js"
-import type { ServerService } from "../model/server.js"
+import type { PlainService } from "../model/server.js"
 import { nextMacrotask } from "../node/turn.js"
 import { deliver } from "../signals/processSignals.js"
 import type { ProgramService } from "../signals/program.js"
@@ -15,7 +15,7 @@ import { invalid, stillOpen } from "../signals/signals.js"
 import { fieldOf, say, wordOf } from "./clusterMessage.js"
 
 /** In a worker: the end of each drain waits for the primary's answer. */
-export const lastAnswer = (server: ServerService) =>
+export const lastAnswer = (server: PlainService) =>
   Cluster.isWorker
     ? Effect.ignore(server.onShutdown("leave the cluster", Effect.suspend(() => ask), { timeout: "5 seconds" }))
     : Effect.void

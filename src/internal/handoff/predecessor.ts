@@ -2,14 +2,13 @@
  * The predecessor's part of a hand-over: a successor is started, waited for, and let go on.
  */
 import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
 import { monotonicMillis } from "../effect/clock.js"
 import * as RealTime from "../effect/realTime.js"
 import * as Line from "../log/line.js"
 import type { Successor } from "../model/handoff.js"
 import { HandoffFailed, notServing } from "../model/handoffFailed.js"
 import { descriptorOf } from "../node/internals.js"
-import type { ProgramService } from "../signals/program.js"
+import type { ProgramServer, ProgramService } from "../signals/program.js"
 import * as Conversation from "./conversation.js"
 import type { Handover, Held, Inherited } from "./handover.js"
 import { socketAt } from "./message.js"
@@ -143,11 +142,16 @@ const stop = (successor: Conversation.Successor): Effect.Effect<void> =>
 /** The successor accepts already: no load balancer needs to be told. */
 export const withoutLameDuck = ({ servers }: ProgramService): Effect.Effect<void> =>
   Effect.forEach(
-    Array.from(servers.keys()),
-    (server) =>
-      server.phase.changes.pipe(
-        Stream.filter((phase) => phase === "LameDuck"),
-        Stream.runForEach(() => server.drainNow)
-      ),
+    Array.from(servers),
+    ([{ drainNow }, server]) => Effect.flatMap(hasLameDuck(server), (has) => has ? drainNow : Effect.void),
     { concurrency: "unbounded", discard: true }
   )
+
+/** Suspends until it is one, or has closed without. */
+const hasLameDuck = ({ follow }: ProgramServer): Effect.Effect<boolean> =>
+  Effect.async<boolean>((resume) => {
+    const leave = follow((phase) => {
+      if (phase === "LameDuck" || phase === "Closed") resume(Effect.succeed(phase === "LameDuck"))
+    })
+    return Effect.sync(() => leave())
+  })

@@ -10,7 +10,7 @@ import { unsafeInterrupt, yieldNow } from "../effect/fibers.js"
 import * as RealTime from "../effect/realTime.js"
 import { InvalidPolicy } from "../model/errors.js"
 import type { Answer, CheckOptions, CheckResult, HealthService } from "../model/health.js"
-import { Server, type ServerService } from "../model/server.js"
+import type { PlainService } from "../model/server.js"
 import { checkNames } from "../policy/optionNames.js"
 import { duration } from "../policy/policy.js"
 import { type Check, Checks } from "./checks.js"
@@ -21,15 +21,15 @@ const checkOptionNames = Object.keys(
 
 const passed = (name: string): CheckResult => ({ name, outcome: "Passed" })
 
-export const make: Effect.Effect<HealthService, never, Server | Scope.Scope> = Effect.gen(function*() {
-  const server = yield* Server
-  const clock = yield* Effect.clock
-  const runtime = yield* RealTime.runtime
-  const run = (effect: Effect.Effect<unknown>) => Runtime.runFork(runtime)(Effect.interruptible(effect))
-  const checks = new Checks(monotonicMillis(clock), run)
-  const shutdown = yield* shutdownCheck(server, run)
-  return { check: registerIn(checks), probe: probeOf(checks, shutdown) }
-})
+export const make = (server: PlainService): Effect.Effect<HealthService, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const clock = yield* Effect.clock
+    const runtime = yield* RealTime.runtime
+    const run = (effect: Effect.Effect<unknown>) => Runtime.runFork(runtime)(Effect.interruptible(effect))
+    const checks = new Checks(monotonicMillis(clock), run)
+    const shutdown = yield* shutdownCheck(server, run)
+    return { check: registerIn(checks), probe: probeOf(checks, shutdown) }
+  })
 
 /** Whether the check that is built in says that the server shuts down: other checks may fail as well, or be left out. */
 export const isDraining = (checks: ReadonlyArray<CheckResult>): boolean =>
@@ -37,7 +37,7 @@ export const isDraining = (checks: ReadonlyArray<CheckResult>): boolean =>
 
 /** The check that fails from the beginning of a shutdown, and from the end of the scope. */
 const shutdownCheck = (
-  server: ServerService,
+  server: PlainService,
   run: (effect: Effect.Effect<unknown>) => Fiber.RuntimeFiber<unknown, unknown>
 ): Effect.Effect<Effect.Effect<CheckResult>, never, Scope.Scope> =>
   Effect.gen(function*() {

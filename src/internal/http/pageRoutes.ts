@@ -15,6 +15,7 @@ import {
   formLimit,
   formTooLong,
   type Page,
+  type PageEvents,
   type PageRoute,
   postedOf,
   tooManyWatch
@@ -37,8 +38,13 @@ export const eventsRouteOf = <R>({ events, path }: EventsRoute<R>): Route<R> => 
   handler: Effect.map(events, (events) =>
     events === undefined
       ? responseWith(tooManyWatch)
-      : HttpServerResponse.stream(Stream.encodeText(events), eventStream)).pipe(HttpMiddleware.withLoggerDisabled)
+      : HttpServerResponse.stream(Stream.encodeText(streamOf(events)), eventStream)).pipe(
+      HttpMiddleware.withLoggerDisabled
+    )
 })
+
+const streamOf = ({ isOver, next, release }: PageEvents): Stream.Stream<string> =>
+  Stream.repeatEffect(next).pipe(Stream.takeUntil(isOver), Stream.ensuring(release))
 
 export const actionRouteOf = <R>({ act, path }: ActionRoute<R>): Route<R> => ({
   method: "POST",

@@ -3,7 +3,6 @@
  * Effect are answered with the same.
  */
 import type * as Effect from "effect/Effect"
-import type * as Stream from "effect/Stream"
 
 export interface Page {
   readonly status: number
@@ -26,11 +25,21 @@ export interface PageRoute<R> {
   readonly page: (asked: Asked) => Effect.Effect<Page, never, R>
 }
 
+/** What an event stream tells, by hand: its client says when it has room for more. */
+export interface PageEvents {
+  /** Suspends until there is something to tell. */
+  readonly next: Effect.Effect<string>
+  /** What `next` has told was the last. */
+  readonly isOver: () => boolean
+  /** It has ended, or its client has left. */
+  readonly release: Effect.Effect<void>
+}
+
 /** Answers with an event stream. */
 export interface EventsRoute<R> {
   readonly path: `/${string}`
   /** `undefined`: too many are open. */
-  readonly events: Effect.Effect<Stream.Stream<string> | undefined, never, R>
+  readonly events: Effect.Effect<PageEvents | undefined, never, R>
 }
 
 /** A form that was sent to a page. */

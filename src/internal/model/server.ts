@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { LazyArg } from "effect/Function"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type { Connection } from "./connection.js"
 import type { DeadlineExceeded, InvalidPolicy, ServerClosed } from "./errors.js"
 import type { Listener, ListenError, NodeServer, Options } from "./listener.js"
@@ -264,6 +264,9 @@ export interface ServerService {
    */
   readonly setKeepAlives: (enabled: boolean) => Effect.Effect<void>
 }
+
+/** What a server can do beyond what takes Effect's streams, which only programs on Effect load. */
+export type PlainService = Omit<ServerService, "events" | "phase"> & { readonly phase: Pick<Current<Phase>, "get"> }
 
 /**
  * The server that an app runs on.

@@ -16,7 +16,7 @@ import { ServerClosed } from "../model/errors.js"
 import { Handoff, type HandoffService, type Successor } from "../model/handoff.js"
 import { HandoffFailed, notServing } from "../model/handoffFailed.js"
 import type { Address, Options as ListenOptions } from "../model/listener.js"
-import type { ServerService } from "../model/server.js"
+import type { PlainService } from "../model/server.js"
 import { Program } from "../signals/program.js"
 import type { RunningServer } from "./plainServer.js"
 import type { Settings } from "./promiseOptions.js"
@@ -42,7 +42,7 @@ export interface Asides {
 }
 
 /** `server` is not drained with the traffic. */
-export const asidesOf = (server: ServerService): Asides => {
+export const asidesOf = (server: PlainService): Asides => {
   const waiting: Array<Effect.Effect<void, never, Scope.Scope>> = []
   return {
     listen: (node, where) =>

@@ -13,7 +13,7 @@ import type { InvalidPolicy } from "../model/errors.js"
 import type { HealthService } from "../model/health.js"
 import type { PlainHandler, Server as PlainServer } from "../model/promise.js"
 import type { AdminOptions, AgentCheckOptions } from "../model/promiseOptions.js"
-import type { ServerService } from "../model/server.js"
+import type { PlainService } from "../model/server.js"
 import * as Given from "../policy/validateFunction.js"
 import { Sampler } from "../telemetry/sampler.js"
 import type { WatchedServer } from "../telemetry/telemetry.js"
@@ -41,7 +41,7 @@ export const make = ({ admin, agentCheck, health, listen, view, register, run, s
   /** Throws what it fails with. */
   readonly register: (check: Effect.Effect<void, InvalidPolicy, Scope.Scope>) => void
   readonly run: Run
-  readonly server: ServerService
+  readonly server: PlainService
 }): HealthAndMetrics => {
   const sample = sampling(view)
   const given = Effect.succeed(health)

@@ -2,7 +2,6 @@
  * What an admin listener answers beside pages, on a Node server without the platform: its event stream, and its actions.
  */
 import * as Effect from "effect/Effect"
-import * as Stream from "effect/Stream"
 import type * as Http from "node:http"
 import type * as Net from "node:net"
 import type { AdminRoutes } from "../admin/pages.js"
@@ -42,10 +41,15 @@ export const answerAdmin = (
 
 /** Until it ends, or the client leaves. */
 const tell = ({ events }: EventsRoute<never>, response: Http.ServerResponse): Effect.Effect<void> =>
-  Effect.flatMap(events, (stream) => {
-    if (stream === undefined) return Effect.sync(() => write(response, tooManyWatch))
+  Effect.flatMap(events, (events) => {
+    if (events === undefined) return Effect.sync(() => write(response, tooManyWatch))
     response.writeHead(200, { ...eventStream.headers, "content-type": eventStream.contentType })
-    return Effect.raceFirst(Stream.runForEach(stream, (text) => sent(response, text)), gone(response)).pipe(
+    const all = Effect.repeat(
+      Effect.flatMap(events.next, (text) => sent(response, text)),
+      { until: events.isOver }
+    )
+    return Effect.raceFirst(all, gone(response)).pipe(
+      Effect.ensuring(events.release),
       Effect.catchAllCause(() => Effect.void),
       Effect.zipRight(Effect.sync(() => response.end()))
     )

@@ -13,7 +13,7 @@ import * as Line from "../log/line.js"
 import type { HealthService } from "../model/health.js"
 import type { Hook, Server as PlainServer } from "../model/promise.js"
 import type { Report } from "../model/report.js"
-import { Server, type ServerService } from "../model/server.js"
+import type { PlainService } from "../model/server.js"
 import * as internal from "../server/make.js"
 import { Program, ProgramService } from "../signals/program.js"
 import { viewOf, type WatchedServer } from "../telemetry/telemetry.js"
@@ -24,7 +24,7 @@ import { adoptLater } from "./promiseTargets.js"
 const noApp = () => Effect.succeed(undefined)
 
 export interface RunningServer {
-  readonly server: ServerService
+  readonly server: PlainService
   readonly health: HealthService
   readonly view: WatchedServer
   readonly runtime: Runtime.Runtime<never>
@@ -52,7 +52,7 @@ export const make = ({ logger, policy, targets: { frameworks, nodeServers }, han
         program
       )
       if (handoff === undefined) { for (const nodeServer of nodeServers) yield* server.adopt(nodeServer) }
-      const health = yield* Effect.provideService(Health.make, Server, server)
+      const health = yield* Health.make(server)
       return { health, server, runtime: yield* RealTime.runtime }
     }).pipe(Scope.extend(scope), Effect.provide(logging(logger)))
   )
@@ -95,11 +95,11 @@ const effectOf = (hook: Hook): Effect.Effect<unknown, unknown> =>
   Effect.tryPromise({ try: async (signal) => hook(signal), catch: (error) => error })
 
 /** What came of the drain, also where it has cut something. */
-export const reportOf = (server: ServerService): Effect.Effect<Report> =>
+export const reportOf = (server: PlainService): Effect.Effect<Report> =>
   Effect.catchTag(server.closed, "DeadlineExceeded", ({ report }) => Effect.succeed(report))
 
 /** A server of its own, of which no log tells, and which nobody drains. */
-export const apart = ({ sync }: RunningServer): ServerService =>
+export const apart = ({ sync }: RunningServer): PlainService =>
   sync(Scope.extend(
     internal.make(
       { timeout: Duration.infinity, killTimeout: 0, newConnectionGrace: 0, idleGrace: 0 },

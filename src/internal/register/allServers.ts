@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type { Administered } from "../admin/administered.js"
 import { asOne } from "../admin/reports.js"
 import { type Phase, phases } from "../model/policy.js"
-import type { ServerService } from "../model/server.js"
+import type { PlainService } from "../model/server.js"
 import { printDuration } from "../model/text.js"
 import { viewOf, type WatchedServer } from "../telemetry/telemetry.js"
 
@@ -19,7 +19,7 @@ interface Owner {
 
 export class AllServers implements Administered {
   readonly #owner: Owner
-  #shown: ReadonlyArray<ServerService> = []
+  #shown: ReadonlyArray<PlainService> = []
   #earlier = { accepted: 0, served: 0 }
   #begun = Effect.unsafeMakeLatch(false)
   #over = Effect.unsafeMakeLatch(false)
@@ -28,7 +28,7 @@ export class AllServers implements Administered {
     this.#owner = owner
   }
 
-  readonly servers = (): ReadonlyArray<ServerService> => this.#shown
+  readonly servers = (): ReadonlyArray<PlainService> => this.#shown
 
   readonly views = (): ReadonlyArray<WatchedServer> => this.#shown.flatMap((server) => viewOf(server) ?? [])
 
@@ -58,7 +58,7 @@ export class AllServers implements Administered {
     })
   )
 
-  add(server: ServerService): void {
+  add(server: PlainService): void {
     this.#shown = [...this.#shown, server]
     this.forgetClosed()
   }

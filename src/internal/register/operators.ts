@@ -8,7 +8,7 @@ import type * as Net from "node:net"
 import { agentLine, agentServer } from "../health/agentCheck.js"
 import { probesOf } from "../health/health.js"
 import * as Line from "../log/line.js"
-import type { ServerService } from "../model/server.js"
+import type { PlainService } from "../model/server.js"
 import { adminServer, withoutHold } from "../promise/adminListener.js"
 import { administer, sampling } from "../promise/healthAndMetrics.js"
 import type { Run } from "../promise/nodePages.js"
@@ -72,8 +72,8 @@ export class Operators {
 
   /** Metrics are read off each server when somebody asks for them. */
   #sample(): Effect.Effect<void> {
-    const samples = new WeakMap<ServerService, Effect.Effect<void>>()
-    const sampleOf = (server: ServerService): Effect.Effect<void> => {
+    const samples = new WeakMap<PlainService, Effect.Effect<void>>()
+    const sampleOf = (server: PlainService): Effect.Effect<void> => {
       const view = viewOf(server)
       const sample = samples.get(server) ?? (view === undefined ? Effect.void : sampling(view))
       samples.set(server, sample)

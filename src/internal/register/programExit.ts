@@ -4,11 +4,11 @@
  */
 import * as Effect from "effect/Effect"
 import * as Line from "../log/line.js"
-import type { ServerService } from "../model/server.js"
+import type { PlainService } from "../model/server.js"
 import { clip } from "../model/text.js"
 
 interface Watched {
-  readonly servers: () => Iterable<ServerService>
+  readonly servers: () => Iterable<PlainService>
   /** A shutdown has begun. */
   readonly isStopping: () => boolean
   readonly log: (line: Effect.Effect<void>) => void
@@ -48,7 +48,7 @@ export const watchExit = ({ isStopping, log, servers, threads, what }: Watched):
   return () => void process.off("exit", onExit)
 }
 
-const inFlight = (server: ServerService): ReadonlyArray<string> =>
+const inFlight = (server: PlainService): ReadonlyArray<string> =>
   Effect.runSync(server.connections).flatMap(({ inFlight, remoteAddress }) =>
     inFlight.map(({ method, path }) => `${clip(method)} ${clip(path)} from ${remoteAddress}`)
   )

@@ -11,20 +11,20 @@ import { isWatched, whenUnwatched } from "../listener/nodeEvents.js"
 import type { NodeServer } from "../model/listener.js"
 import type { Policy } from "../model/policy.js"
 import type { Report } from "../model/report.js"
-import type { ServerService } from "../model/server.js"
+import type { PlainService } from "../model/server.js"
 import * as Server from "../server/make.js"
 
 /** Whoever shuts them down. */
 export interface Owner {
-  readonly opened: (service: ServerService) => void
+  readonly opened: (service: PlainService) => void
   readonly isStopping: () => boolean
-  readonly closed: (service: ServerService, report: Report) => void
+  readonly closed: (service: PlainService, report: Report) => void
   /** One that was offered is open now, or is not to be. */
   readonly settled: () => void
 }
 
 export class Servers {
-  readonly open = new Set<ServerService>()
+  readonly open = new Set<PlainService>()
   readonly #policy: Policy
   readonly #runtime: Runtime.Runtime<never>
   readonly #around: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
@@ -73,7 +73,7 @@ export class Servers {
     )
   }
 
-  #closed(service: ServerService, scope: Scope.CloseableScope, report: Report): Effect.Effect<void> {
+  #closed(service: PlainService, scope: Scope.CloseableScope, report: Report): Effect.Effect<void> {
     const over = Effect.sync(() => {
       this.open.delete(service)
       this.#owner.closed(service, report)

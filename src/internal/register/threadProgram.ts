@@ -4,13 +4,13 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Runtime from "effect/Runtime"
-import * as Stream from "effect/Stream"
 import type * as Net from "node:net"
 import { threadId } from "node:worker_threads"
 import type { Phase, Policy } from "../model/policy.js"
-import type { ServerService } from "../model/server.js"
+import type { PlainService } from "../model/server.js"
 import { flushed } from "../signals/processEnd.js"
 import { stillOpen } from "../signals/signals.js"
+import { viewOf } from "../telemetry/telemetry.js"
 import { watchExit } from "./programExit.js"
 import { Servers } from "./servers.js"
 import * as ThisThread from "./thisThread.js"
@@ -41,7 +41,7 @@ export class ThreadProgram {
   /** A thread is only told of others by the main one. */
   join(): void {}
 
-  #opened(service: ServerService): void {
+  #opened(service: PlainService): void {
     ThisThread.listens()
     this.#unwatch ??= watchExit({
       isStopping: () => this.#isStopping,
@@ -50,7 +50,7 @@ export class ThreadProgram {
       threads: () => [],
       what: "thread"
     })
-    this.#servers.run(Stream.runForEach(service.phase.changes, () => Effect.sync(() => this.#sayPhase())))
+    viewOf(service)?.telemetry.follow(() => this.#sayPhase())
   }
 
   #sayPhase(): void {

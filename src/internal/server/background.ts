@@ -10,7 +10,7 @@ import type { Background, Task } from "../drain/background.js"
 import { unsafeInterrupt } from "../effect/fibers.js"
 import type { BackgroundEnd } from "../model/background.js"
 import { ServerClosed } from "../model/errors.js"
-import type { ServerService } from "../model/server.js"
+import type { PlainService } from "../model/server.js"
 import { nextMacrotask } from "../node/turn.js"
 import { viewOf } from "../telemetry/telemetry.js"
 
@@ -45,7 +45,7 @@ const endOf = (task: Task, exit: Exit.Exit<unknown, unknown>): BackgroundEnd => 
   return { _tag: task.isInterrupted ? "Interrupted" : "Withdrawn" }
 }
 
-export const background = (all: Background): ServerService["background"] => (name, effect) =>
+export const background = (all: Background): PlainService["background"] => (name, effect) =>
   Effect.map(start(all, name, effect), ({ fiber }) => fiber)
 
 /**
@@ -54,7 +54,7 @@ export const background = (all: Background): ServerService["background"] => (nam
  * time to begin.
  */
 export const scopedBackground = <A, E, R>(
-  server: ServerService,
+  server: PlainService,
   name: string,
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<void, ServerClosed, Scope.Scope | Exclude<R, Scope.Scope>> => {

@@ -21,7 +21,7 @@ import type { BoundListener } from "../listener/listener.js"
 import * as Line from "../log/line.js"
 import type { InvalidPolicy } from "../model/errors.js"
 import type { Policy } from "../model/policy.js"
-import type { ServerService } from "../model/server.js"
+import type { PlainService, ServerService } from "../model/server.js"
 import { resolve, type ResolvedPolicy } from "../policy/policy.js"
 import { serverClosed } from "../signals/lateFailures.js"
 import { isUnderRunMain } from "../signals/otherListeners.js"
@@ -32,7 +32,7 @@ import * as KeepAliveGrace from "../telemetry/keepAliveGrace.js"
 import { hookEnded } from "../telemetry/log.js"
 import { Telemetry, withView } from "../telemetry/telemetry.js"
 import { background as runInBackground } from "./background.js"
-import * as Events from "./events.js"
+import { ServerEvents } from "./events.js"
 import * as KeepAlives from "./keepAlives.js"
 import * as Listeners from "./listeners.js"
 import { onShutdown } from "./onShutdown.js"
@@ -41,7 +41,9 @@ import * as Shutdown from "./shutdown.js"
 
 /** A server, and what an app needs of it beyond what a user sees. */
 export interface ServerHandle<A> {
-  readonly service: ServerService
+  readonly service: PlainService
+  readonly events: ServerEvents
+  readonly telemetry: Telemetry
   readonly app: A
   /** Listens, and answers with the app even where the Node server has listeners of its own. */
   readonly listenApp: ServerService["listen"]
@@ -82,7 +84,7 @@ export const make = <A extends App | undefined>(
     const handlers = new RequestFibers(registry, run, wake)
     const listeners = new Set<BoundListener>()
     const telemetry = new Telemetry(options.quiet)
-    const events = yield* Events.make(registry)
+    const events = new ServerEvents(registry)
     const hooks = new Hooks(now, Math.min(policy.timeout, 2 ** 31), run, (hook) => {
       events.emit({ _tag: "HookEnded", hook })
       run(hookEnded(shutdown.server, hook))
@@ -122,10 +124,17 @@ export const make = <A extends App | undefined>(
       shutdown,
       onAcceptFailed: acceptFailed(telemetry, events, run)
     })
-    const service = serviceOf(registry, { background, events, hooks, keepAlives, listening, shutdown })
-    program?.add(service, { drainMillis: drainMillisOf(policy), loggers: yield* loggers, run })
+    const service = serviceOf(registry, { background, events, hooks, keepAlives, listening, shutdown, telemetry })
+    program?.add(service, {
+      drainMillis: drainMillisOf(policy),
+      loggers: yield* loggers,
+      run,
+      follow: (tell) => telemetry.follow(tell)
+    })
     return {
       service: withView(service, shutdown.server),
+      events,
+      telemetry,
       app,
       listenApp: listening.listenApp,
       finalize: shutdown.finalize,
@@ -157,15 +166,16 @@ const drainMillisOf = ({ killTimeout, lameDuck, timeout }: ResolvedPolicy): numb
 /** What its owner sees of it. */
 const serviceOf = (
   registry: ConnectionRegistry,
-  { background, events, hooks, keepAlives, listening, shutdown }: {
+  { background, events, hooks, keepAlives, listening, shutdown, telemetry }: {
     readonly background: Background
-    readonly events: Events.ServerEvents
+    readonly events: ServerEvents
     readonly hooks: Hooks
     readonly keepAlives: KeepAlives.KeepAlives
     readonly listening: Listeners.Listeners
     readonly shutdown: Shutdown.Shutdown
+    readonly telemetry: Telemetry
   }
-): ServerService => ({
+): PlainService => ({
   listen: listening.listen,
   adopt: listening.adopt,
   onShutdown: onShutdown(shutdown.server, hooks),
@@ -175,8 +185,7 @@ const serviceOf = (
   close: shutdown.close,
   closed: shutdown.closed,
   shuttingDown: shutdown.shuttingDown,
-  phase: events.phase,
-  events: events.events,
+  phase: { get: Effect.sync(() => telemetry.phase) },
   observe: events.observe,
   connections: Effect.sync(() => {
     registry.prune()
@@ -185,7 +194,7 @@ const serviceOf = (
   setKeepAlives: keepAlives.set
 })
 
-const acceptFailed = (telemetry: Telemetry, events: Events.ServerEvents, run: Run) => (error: Error): void => {
+const acceptFailed = (telemetry: Telemetry, events: ServerEvents, run: Run) => (error: Error): void => {
   telemetry.acceptErrors++
   events.emit({ _tag: "AcceptFailed", error })
   run(Line.warning("The system could not accept a connection; the server goes on", {}, error))

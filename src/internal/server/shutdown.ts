@@ -168,14 +168,10 @@ const drainRunner = (server: WatchedServer, parts: Parts, done: Deferred.Deferre
     )
   )
 
-const enter = (server: WatchedServer, { emit, setPhase }: ServerEvents, phase: Phase): Effect.Effect<void> =>
-  Effect.zipRight(
-    setPhase(phase),
-    Effect.suspend(() => {
-      const at = server.registry.now()
-      server.telemetry.phase = phase
-      server.telemetry.phaseSince = at
-      emit({ _tag: "PhaseChanged", phase, at })
-      return enters(server, phase)
-    })
-  )
+const enter = (server: WatchedServer, events: ServerEvents, phase: Phase): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const at = server.registry.now()
+    server.telemetry.enter(phase, at)
+    events.emit({ _tag: "PhaseChanged", phase, at })
+    return enters(server, phase)
+  })

@@ -6,7 +6,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import { type Loggers, withLoggers } from "../effect/logs.js"
-import type { ServerService } from "../model/server.js"
+import type { Phase } from "../model/policy.js"
+import type { PlainService } from "../model/server.js"
 
 type Run = (effect: Effect.Effect<void>) => void
 
@@ -18,6 +19,8 @@ export interface ProgramServer {
   readonly loggers: Loggers
   /** Runs an effect as the server does what it does by itself. */
   readonly run: Run
+  /** Calls with its phase of now, and each one after it, until what it returns is called. */
+  readonly follow: (tell: (phase: Phase) => void) => () => void
 }
 
 /** The workers of a primary. */
@@ -32,12 +35,12 @@ export class ProgramService {
   /** The fiber that the program runs in. */
   main: Fiber.RuntimeFiber<unknown, unknown> | undefined = undefined
   /** The server whose end the main fiber waits for: its shutdown ends the program, with its report. */
-  launched: ServerService | undefined = undefined
+  launched: PlainService | undefined = undefined
   /** In a primary. */
   workers: ProgramWorkers | undefined = undefined
   /** Runs what no server does, and logs while there is none: as the innermost of what the program is provided with. */
   run: Run
-  readonly #servers = new Map<ServerService, ProgramServer>()
+  readonly #servers = new Map<PlainService, ProgramServer>()
   /** Those that have closed since one was added. */
   #closed: Array<ProgramServer> = []
 
@@ -46,16 +49,16 @@ export class ProgramService {
   }
 
   /** Those that have not closed yet. */
-  get servers(): ReadonlyMap<ServerService, ProgramServer> {
+  get servers(): ReadonlyMap<PlainService, ProgramServer> {
     return this.#servers
   }
 
-  add(service: ServerService, server: ProgramServer): void {
+  add(service: PlainService, server: ProgramServer): void {
     this.#closed = []
     this.#servers.set(service, server)
   }
 
-  closed(service: ServerService): void {
+  closed(service: PlainService): void {
     const server = this.#servers.get(service)
     if (server !== undefined) this.#closed.push(server)
     this.#servers.delete(service)
@@ -81,7 +84,7 @@ export class Program extends Context.Reference<Program>()("quiesce/Program", {
  * Waits for the end of a server. Where this is all that a program does, a signal shuts that server down, and what
  * comes after it gets the report. Elsewhere a signal interrupts, so that nothing beside it goes on for ever.
  */
-export const untilClosed = (server: ServerService): ServerService["closed"] =>
+export const untilClosed = (server: PlainService): PlainService["closed"] =>
   Effect.flatMap(Program, (program) =>
     Effect.withFiberRuntime((fiber) => {
       if (program === undefined || program.main !== fiber) return server.closed

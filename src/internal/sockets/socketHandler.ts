@@ -14,6 +14,7 @@ import { type Address, printAddress } from "../model/listener.js"
 import type { Policy } from "../model/policy.js"
 import { Server } from "../model/server.js"
 import * as internal from "../server/make.js"
+import { type StreamingHandle, withStreams } from "../server/streams.js"
 import { BetweenCalls } from "./socketServer.js"
 
 /**
@@ -40,7 +41,7 @@ type Attach = <R, E, _>(handler: (socket: Socket.Socket) => Effect.Effect<_, E, 
 >
 
 export const services = (
-  { isStopping, service }: internal.ServerHandle<undefined>,
+  { isStopping, service }: StreamingHandle<undefined>,
   address: Address,
   attach: Attach
 ): Services => {
@@ -79,4 +80,4 @@ const warnOfRpc = Effect.contextWithEffect((context: Context.Context<never>) =>
 )
 
 export const makeServer = (policy: Policy) =>
-  internal.make(policy, { quiet: false, app: () => Effect.succeed(undefined) })
+  Effect.map(internal.make(policy, { quiet: false, app: () => Effect.succeed(undefined) }), withStreams)

@@ -7,13 +7,14 @@ import type * as Tracer from "effect/Tracer"
 import type { ServerContext } from "../drain/serverContext.js"
 import type { Phase } from "../model/policy.js"
 import type { Report } from "../model/report.js"
-import type { ServerService } from "../model/server.js"
+import type { PlainService } from "../model/server.js"
 import { Failures } from "./failures.js"
 
 let named = 0
 
 export class Telemetry {
   #name: string | undefined = undefined
+  readonly #followers = new Set<(phase: Phase) => void>()
   phase: Phase = "Serving"
   /** When its shutdown began. */
   startedAt: number | undefined = undefined
@@ -46,6 +47,19 @@ export class Telemetry {
     this.#name = name
   }
 
+  enter(phase: Phase, at: number): void {
+    this.phase = phase
+    this.phaseSince = at
+    for (const tell of this.#followers) tell(phase)
+  }
+
+  /** Calls with the phase of now, and each one after it, until what it returns is called. */
+  follow(tell: (phase: Phase) => void): () => void {
+    this.#followers.add(tell)
+    tell(this.phase)
+    return () => void this.#followers.delete(tell)
+  }
+
   report(report: Report): void {
     this.lastReport = report
     for (const tell of this.reporting) {
@@ -70,8 +84,8 @@ interface View {
 }
 
 /** Lets those who watch a server see what its drain finds. A copy of the service, as decorators make them, keeps it. */
-export const withView = (service: ServerService, server: WatchedServer): ServerService =>
+export const withView = <Service extends PlainService>(service: Service, server: WatchedServer): Service =>
   Object.assign(service, { [key]: server } satisfies View)
 
 /** What those who watch a server see of it; `undefined` where somebody else has made it. */
-export const viewOf = (service: ServerService & View): WatchedServer | undefined => service[key]
+export const viewOf = (service: PlainService & View): WatchedServer | undefined => service[key]

@@ -7,7 +7,7 @@ import { unsafeInterrupt } from "../effect/fibers.js"
 import * as RealTime from "../effect/realTime.js"
 import * as Line from "../log/line.js"
 import type { Report } from "../model/report.js"
-import type { ServerService } from "../model/server.js"
+import type { PlainService } from "../model/server.js"
 import { viewOf, type WatchedServer } from "./telemetry.js"
 
 export interface Watch {
@@ -25,7 +25,7 @@ export interface Watch {
  * is released before it, and often before its shutdown begins. A stand-in for a server has nothing to look at.
  */
 export const watch = (
-  server: ServerService,
+  server: PlainService,
   make: (view: WatchedServer) => Watch
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.suspend(() => {

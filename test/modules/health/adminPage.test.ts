@@ -6,7 +6,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
 import * as Http from "node:http"
 import { Admin, Health, NodeHttpServer, Server } from "../../../src/index.js"
@@ -327,13 +326,14 @@ describe("the event stream of the page", () => {
       const server = yield* Server.make()
       const viewers = { count: 0 }
       const asked = events(oneServer(server), viewers, (path) => path, Effect.never)
-      const streams = yield* Effect.all(Array.from({ length: 40 }, () => asked))
-      expect(streams.every((stream) => stream !== undefined)).toBe(true)
+      const all = yield* Effect.all(Array.from({ length: 40 }, () => asked))
+      expect(all.every((events) => events !== undefined)).toBe(true)
       const closed = yield* Scope.make()
       const began: Array<string> = []
-      for (const stream of streams) {
-        if (stream === undefined) continue
-        yield* Effect.forkIn(Stream.runForEach(stream, (text) => Effect.sync(() => began.push(text))), closed)
+      for (const each of all) {
+        if (each === undefined) continue
+        const told = Effect.map(each.next, (text) => void began.push(text))
+        yield* Effect.forkIn(Effect.ensuring(Effect.repeat(told, { until: each.isOver }), each.release), closed)
       }
       yield* until("all to have begun", () => began.length === 40)
       expect(began.filter((text) => text.includes("data:"))).toHaveLength(32)

@@ -5,7 +5,6 @@ import type * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as SubscriptionRef from "effect/SubscriptionRef"
 
 export interface Push<A> {
   readonly single: (value: A) => unknown
@@ -26,5 +25,3 @@ export const fromPush = <A>(
         Queue.endUnsafe(queue)
       }
     }), { bufferSize, strategy: "sliding" })
-
-export const changesOf = <A>(ref: SubscriptionRef.SubscriptionRef<A>): Stream.Stream<A> => SubscriptionRef.changes(ref)
