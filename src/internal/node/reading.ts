@@ -15,6 +15,7 @@ import {
   readsByItself
 } from "./internals.js"
 import * as Patch from "./patch.js"
+import { setImmediate } from "./timers.js"
 import { readWithoutParser } from "./unusedUpgrade.js"
 
 export const stopReading = (socket: Net.Socket): void => {
@@ -27,6 +28,22 @@ export const readOn = (socket: Net.Socket): void => {
   // where the parser does not read by itself, what comes during a pause of Node's is an error; Node ends that pause
   if (!isPausedByNode(socket)) socket.resume()
 }
+
+/**
+ * Calls back once the pause is over that Node has made, and what has come meanwhile has been read. Node ends it in the
+ * middle of a turn of the event loop, and reads in the next one.
+ */
+export const afterPauseOfNode = (socket: Net.Socket, then: () => void): void => {
+  const onResume = () => {
+    if (isPausedByNode(socket)) return
+    socket.off("resume", onResume)
+    afterNextRead(then)
+  }
+  socket.on("resume", onResume)
+}
+
+/** Calls back when what has come by now to a socket that reads has been read: the next turn reads it. */
+export const afterNextRead = (then: () => void): void => void setImmediate(setImmediate, then)
 
 /**
  * Its connection is about to be destroyed, and nothing more is written to it: what has come and was not read is read and

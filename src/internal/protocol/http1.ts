@@ -12,6 +12,7 @@ import { completeEnd } from "../node/endCallbacks.js"
 import { headOf, isPausedByNode, responseBeingWritten } from "../node/internals.js"
 import { originalUrlOf } from "../node/originalUrl.js"
 import * as Patch from "../node/patch.js"
+import { afterPauseOfNode } from "../node/reading.js"
 import { abortHttp1 } from "./abortHttp1.js"
 import { closeAfterLast } from "./closeAfterLast.js"
 import { closeResponses } from "./closeResponses.js"
@@ -27,6 +28,8 @@ class Rare {
   parseFailed = false
   /** After its last answer it closes as Go's rule C11 wants. */
   lingersAfterLast = false
+  /** Node has paused: what its client has sent meanwhile may not have been read. */
+  isUnread = false
   /** What its client has sent behind requests that were not answered yet, if it ever has. */
   pipeline: Pipeline | undefined = undefined
   lastAnswer: LastAnswer | undefined = undefined
@@ -178,7 +181,10 @@ export class Http1 extends ExchangeList<Http1Exchange> implements Protocol, Pipe
   }
 
   keepUntil(grace: Grace): number {
-    return keepUntil(this.#connection, grace, this.#rare?.lastAnswer)
+    const connection = this.#connection
+    return this.#rare?.isUnread === true && !connection.isClosing
+      ? Number.POSITIVE_INFINITY
+      : keepUntil(connection, grace, this.#rare?.lastAnswer)
   }
 
   opened(): void {
@@ -285,6 +291,7 @@ export class Http1 extends ExchangeList<Http1Exchange> implements Protocol, Pipe
     const { registry } = connection
     const { asksToLeave } = registry.lifecycle
     this.#add(exchange)
+    if (isPausedByNode(this.socket)) this.#pausedByNode()
     if (asksToLeave) {
       registry.lastUse = exchange.since
       if (connection.state === "Idle") connection.awaitNextTurn()
@@ -296,6 +303,18 @@ export class Http1 extends ExchangeList<Http1Exchange> implements Protocol, Pipe
       closeAfterLast(connection, this, exchange)
     }
     if (this.exchanges.size > 1) this.#pipelined().begun()
+  }
+
+  #pausedByNode(): void {
+    const rare = this.#has()
+    if (rare.isUnread) return
+    rare.isUnread = true
+    afterPauseOfNode(this.socket, () => {
+      rare.isUnread = false
+      // it may have paused again
+      if (isPausedByNode(this.socket)) this.#pausedByNode()
+      else this.#connection.closeIfDue()
+    })
   }
 
   #lingerAfterLast(): void {
@@ -373,7 +392,8 @@ export class Http1 extends ExchangeList<Http1Exchange> implements Protocol, Pipe
   /** Its client may have sent what has not been read. */
   #hasMore(): boolean {
     const { pipeline, socket } = this
-    return pipeline !== undefined && (pipeline.isStopped || socket.readableLength > 0) || isPausedByNode(socket)
+    return pipeline !== undefined && (pipeline.mayHaveMore || socket.readableLength > 0)
+      || this.#rare?.isUnread === true || isPausedByNode(socket)
   }
 }
 

@@ -24,10 +24,10 @@ export interface LastAnswer {
 }
 
 /** A request was answered before all of it had come. */
-export const restOf = (request: Http.IncomingMessage, { socket }: TrackedConnection): Rest => ({
+export const restOf = (request: Http.IncomingMessage, { registry, socket }: TrackedConnection): Rest => ({
   request,
   bytesRead: socket.bytesRead,
-  until: 0
+  until: registry.now() + lingerMillis
 })
 
 /** Until when a connection stays, on the clock of its server. */

@@ -6,7 +6,7 @@
 import type { TrackedConnection } from "../core/connection.js"
 import { Queue } from "../core/queue.js"
 import { inOwnContext } from "../node/asyncContext.js"
-import { hasLeft, keepParsing, letRead, readOn, stopReading } from "../node/reading.js"
+import { afterNextRead, hasLeft, keepParsing, letRead, readOn, stopReading } from "../node/reading.js"
 import { clearInterval, setImmediate, setInterval } from "../node/timers.js"
 
 /**
@@ -33,6 +33,8 @@ export class Pipeline {
   #inThisTurn = 0
   #dropped = 0
   #isStopped = false
+  /** It was stopped, and nothing has been read since. */
+  #readsOn = false
   #isFull = false
   #isScheduled = false
   #look: (() => void) | undefined
@@ -44,9 +46,9 @@ export class Pipeline {
     if (connection.secure) this.#stopParsing = keepParsing(connection.socket)
   }
 
-  /** There may be more to read. */
-  get isStopped(): boolean {
-    return this.#isStopped
+  /** Its client may have sent what has not been read. */
+  get mayHaveMore(): boolean {
+    return this.#isStopped || this.#readsOn
   }
 
   /** A request that has just begun has to wait for its turn. */
@@ -155,6 +157,10 @@ export class Pipeline {
     this.#isStopped = false
     this.#stopLooking()
     readOn(socket)
+    this.#readsOn = true
+    afterNextRead(() => {
+      this.#readsOn = false
+    })
   }
 }
 
