@@ -13,6 +13,12 @@ const root = Path.resolve(import.meta.dirname, "..")
 /** What a module of these leads to is a file of its own, except what an earlier one leads to. */
 const doors = { register: "node", check: "check", promise: "core" }
 
+/** Most programs on Effect load this. */
+const server = "NodeHttpServer"
+
+/** What only programs without Effect load. */
+const plain = "plain"
+
 /** With their streams, programs that use none would load seventy modules of Effect. */
 const doorsWithout = ["effect/Stream", "effect/SubscriptionRef"]
 
@@ -57,7 +63,7 @@ export const build = async (directory, configuration) => {
   await bundle.close()
   for (const { fileName, imports } of output) {
     const slow = doorsWithout.find((name) => imports?.includes(name))
-    if (slow !== undefined && Object.values(doors).some((door) => fileName === `internal/${door}.js`)) {
+    if (slow !== undefined && [plain, ...Object.values(doors)].some((name) => fileName === `internal/${name}.js`)) {
       throw new Error(
         `${fileName} imports ${slow}, which takes a third of the time in which a program without Effect starts`
       )
@@ -92,7 +98,8 @@ const withoutComments = {
 
 /**
  * The file of each module. Beyond what the doors lead to, those are together that need the same optional packages, so that
- * none is loaded with one that needs more. A door is a file of its own: what it does when it is loaded is its own.
+ * none is loaded with one that needs more. What a server on Effect does not lead to is apart: most programs load no more
+ * than that. A door is a file of its own: what it does when it is loaded is its own.
  */
 const chunksOf = (input, optional, getModuleInfo) => {
   const chunks = new Map()
@@ -104,6 +111,14 @@ const chunksOf = (input, optional, getModuleInfo) => {
   for (const [door, chunk] of Object.entries(doors)) {
     for (const each of getModuleInfo(input[door]).importedIds) visit(each, chunk)
   }
+  const ofServer = new Set()
+  const reach = (id) => {
+    if (ofServer.has(id) || getModuleInfo(id).isExternal) return
+    ofServer.add(id)
+    getModuleInfo(id).importedIds.forEach(reach)
+  }
+  reach(input[server])
+  for (const [id, chunk] of chunks) if (chunk === doors.promise && !ofServer.has(id)) chunks.set(id, plain)
   const needs = new Map()
   const needsOf = (id) => {
     if (needs.has(id)) return needs.get(id)
@@ -119,7 +134,8 @@ const chunksOf = (input, optional, getModuleInfo) => {
   for (const id of Object.values(input)) needsOf(id)
   for (const [id, names] of needs) {
     if (chunks.has(id) || own.has(id) || getModuleInfo(id).isExternal) continue
-    chunks.set(id, ["effect", ...Array.from(names, (name) => Path.basename(name)).sort()].join("-"))
+    const parts = ["effect", ...Array.from(names, (name) => Path.basename(name)).sort()]
+    chunks.set(id, [...parts, ...(ofServer.has(id) ? [] : ["more"])].join("-"))
   }
   return chunks
 }
