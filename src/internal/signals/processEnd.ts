@@ -55,9 +55,31 @@ export const settle = (): void => {
     releaseChannel(owed)
     owed.exit?.()
   }
+  if (owed.exits) endWithLoop()
   overAt = machineMillis()
   waits = lingerMillis
   lookLater()
+}
+
+/**
+ * Nothing keeps the process alive any more. Node would release all that it has, which takes ten milliseconds and more;
+ * `process.exit` does not, and calls the same listeners. But whoever else listens for the end of the event loop may begin
+ * something there.
+ */
+const onBeforeExit = (): void => {
+  if (owed === undefined || !owed.exits || shared.unfinished.size > 0 || othersUse(owed)) return
+  if (process.listeners("beforeExit").some((listener) => !shared.listeners.has(listener))) return
+  // of one that has listened once, and came before
+  if (activeResources().length > 0) return
+  // oxlint-disable-next-line no-process-exit -- the signal would have done it
+  process.exit()
+}
+shared.listeners.add(onBeforeExit)
+
+const endWithLoop = (): void => {
+  if (process.listeners("beforeExit").includes(onBeforeExit)) return
+  // those that listen once are there as long as they have not been called
+  process.prependListener("beforeExit", onBeforeExit)
 }
 
 /** The program that ended with `exit` is over: `onExit` ends the process, now, or when nobody else uses it. */

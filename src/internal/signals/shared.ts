@@ -4,7 +4,7 @@
  */
 
 interface Shared {
-  /** Their listeners for signals: nobody else's. */
+  /** Their listeners for signals and the end of the event loop: nobody else's. */
   readonly listeners: WeakSet<object>
   /** Shutdowns that are not over: ending the process would cut them. */
   readonly unfinished: Set<object>

@@ -131,6 +131,7 @@ class Signals implements Listening {
     // until the process ends: another one, of theirs, would end it with the code of a signal
     if (this.#others.named.length > this.#raised) return
     // something may hold the process until then
+    shared.listeners.add(this.#unlisten)
     process.once("beforeExit", this.#unlisten)
     this.#duplicates.whenClosed(this.#unlisten)
   }

@@ -28,6 +28,25 @@ describe.concurrent("the end of the process", { timeout: 60_000 }, () => {
   )
 
   it(
+    "comes as soon as nothing keeps the process alive, without what Node would take to release all that it has",
+    withServer({ signals: true }, async (child) => {
+      child.signal("SIGTERM")
+      expect(await child.exit(limit)).toMatchObject({ code: 0 })
+      expect(child.linesOf("ends")).toMatchObject([{ called: true }])
+    })
+  )
+
+  it(
+    "waits for what a listener of the program begins once nothing keeps the process alive",
+    withServer({ signals: true, afterLoop: 300 }, async (child) => {
+      child.signal("SIGTERM")
+      expect(await child.exit(limit)).toMatchObject({ code: 0 })
+      expect(child.linesOf("worked after the loop")).toHaveLength(1)
+      expect(warning.exec(child.stdout())).toBe(null)
+    })
+  )
+
+  it(
     "comes with the exit code of the second signal, which has closed the server",
     withServer(
       { signals: true, held: true, timeout: "1 minute" },
