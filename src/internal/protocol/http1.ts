@@ -313,7 +313,7 @@ export class Http1 extends ExchangeList<Http1Exchange> implements Protocol, Pipe
       rare.isUnread = false
       // it may have paused again
       if (isPausedByNode(this.socket)) this.#pausedByNode()
-      else this.#connection.closeIfDue()
+      else if (this.#connection.state === "Idle") this.#connection.closeIfDue()
     })
   }
 
