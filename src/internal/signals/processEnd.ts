@@ -62,7 +62,7 @@ export const settle = (): void => {
 }
 
 /**
- * Nothing keeps the process alive any more. Node would release all that it has, which takes ten milliseconds and more;
+ * Nothing keeps the process alive any more. Node would release all that it has, which takes milliseconds;
  * `process.exit` does not, and calls the same listeners. But whoever else listens for the end of the event loop may begin
  * something there.
  */
