@@ -68,9 +68,11 @@ export const settle = (): void => {
  */
 const onBeforeExit = (): void => {
   if (owed === undefined || !owed.exits || shared.unfinished.size > 0 || othersUse(owed)) return
-  if (process.listeners("beforeExit").some((listener) => !shared.listeners.has(listener))) return
+  const all = process.listeners("beforeExit")
+  if (all.some((listener) => !shared.listeners.has(listener))) return
   // of one that has listened once, and came before
   if (activeResources().length > 0) return
+  for (const listener of all) if (listener !== onBeforeExit) listener(Number(process.exitCode ?? 0))
   // oxlint-disable-next-line no-process-exit -- the signal would have done it
   process.exit()
 }
@@ -101,7 +103,12 @@ export const endWith = (exit: Exit.Exit<unknown, unknown>, code: number, onExit:
 
 /** Another program begins in this process: the end of the one before was not the end of all. */
 export const goesOn = (): void => {
-  if (owed?.exits === false) owed = undefined
+  if (owed?.exits === false) forget()
+}
+
+const forget = (): void => {
+  owed = undefined
+  process.off("beforeExit", onBeforeExit)
 }
 
 const othersUse = ({ others }: Asked): boolean => {
@@ -132,7 +139,7 @@ const look = () => {
       `All is over, and something still keeps the process alive (${alive}): ending it with exit code `
         + `${process.exitCode ?? 0}. Close it in \`finally\` or in a finalizer, or unref it`
     )
-    owed = undefined
+    forget()
     // oxlint-disable-next-line no-process-exit -- the signal would have done it
     return flushed(() => process.exit())
   }
