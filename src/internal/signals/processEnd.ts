@@ -68,11 +68,12 @@ export const settle = (): void => {
  */
 const onBeforeExit = (): void => {
   if (owed === undefined || !owed.exits || shared.unfinished.size > 0 || othersUse(owed)) return
-  const all = process.listeners("beforeExit")
-  if (all.some((listener) => !shared.listeners.has(listener))) return
+  if (process.listeners("beforeExit").some((listener) => !shared.listeners.has(listener))) return
   // of one that has listened once, and came before
   if (activeResources().length > 0) return
-  for (const listener of all) if (listener !== onBeforeExit) listener(Number(process.exitCode ?? 0))
+  process.off("beforeExit", onBeforeExit)
+  // another copy of this package does the same
+  for (const listener of process.listeners("beforeExit")) listener(Number(process.exitCode ?? 0))
   // oxlint-disable-next-line no-process-exit -- the signal would have done it
   process.exit()
 }
