@@ -26,6 +26,9 @@ export const unsafeMakeDeferred = <A, E = never>(): Deferred.Deferred<A, E> => D
 /** Lets other fibers run first. A function on Effect 3, an effect on Effect 4. */
 export const yieldNow: Effect.Effect<void> = Effect.yieldNow()
 
+/** Lets fibers run first that were forked just before. On Effect 4 they have run by then. */
+export const forkedFirst: Effect.Effect<void> = yieldNow
+
 /** Runs it apart from the program: no supervisor, logger or tracer of its own hears of it, and no metric of fibers. */
 export const runApart: <A, E>(effect: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E> = Runtime.runFork(
   RealTime.onTimers(Runtime.make({

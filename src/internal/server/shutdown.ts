@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import { drain } from "../drain/drain.js"
 import type { ServerContext } from "../drain/serverContext.js"
 import { TimedLatch } from "../drain/timedLatch.js"
-import { yieldNow } from "../effect/fibers.js"
+import { forkedFirst } from "../effect/fibers.js"
 import type { App } from "../listener/app.js"
 import { holdOutputs } from "../log/outputs.js"
 import { DeadlineExceeded } from "../model/errors.js"
@@ -172,7 +172,7 @@ const drainRunner = (server: WatchedServer, parts: Parts, done: Deferred.Deferre
 const enter = (server: WatchedServer, events: ServerEvents, phase: Phase): Effect.Effect<void> =>
   // who was forked to read the events just before is told of this, too
   Effect.zipRight(
-    yieldNow,
+    forkedFirst,
     Effect.suspend(() => {
       const at = server.registry.now()
       server.telemetry.enter(phase, at)

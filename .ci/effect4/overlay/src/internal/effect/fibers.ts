@@ -14,6 +14,9 @@ export const unsafeMakeDeferred = <A, E = never>(): Deferred.Deferred<A, E> => D
 
 export const yieldNow: Effect.Effect<void> = Effect.yieldNow
 
+/** Those that were forked just before a phase is entered have run by then. */
+export const forkedFirst: Effect.Effect<void> = Effect.void
+
 export const runApart: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E> = Effect.runForkWith(
   RealTime.onTimers(Context.empty())
 )
