@@ -42,7 +42,7 @@ export const build = async (directory, configuration) => {
     input,
     external: (id) => !/^[./]/.test(id),
     plugins: [withSourceMaps, withoutComments],
-    // a file of packages that are loaded for what they export: what a chunk does not use, it does not import
+    // packages are loaded for what they export: a chunk does not import what it does not use
     treeshake: { moduleSideEffects: "no-external" },
     onwarn: (warning) => {
       throw new Error(`rollup: ${warning.message}`)

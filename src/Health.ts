@@ -72,7 +72,7 @@ import {
   type Probe,
   type RouteOptions
 } from "./internal/model/health.js"
-import { Server } from "./internal/model/server.js"
+import { Server } from "./Server.js"
 import type { InvalidPolicy } from "./Shutdown.js"
 
 export { Health }

@@ -48,7 +48,6 @@
  * @module
  */
 
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as internal from "./internal/systemd/notify.js"
@@ -60,6 +59,7 @@ import type { InvalidPolicy } from "./Shutdown.js"
 export { NotActivated, type Socket, socket, sockets } from "./internal/supervisor/socketActivation.js"
 
 export type { State } from "./internal/systemd/notify.js"
+export type { ServiceOptions } from "./internal/systemd/service.js"
 
 /**
  * Notifies systemd, as `sd_notify(3)` does, and waits until that is done. It does nothing where `NOTIFY_SOCKET` is not
@@ -84,21 +84,6 @@ export type { State } from "./internal/systemd/notify.js"
  * @category notifications
  */
 export const notify = (state: State): Effect.Effect<void> => internal.notify(state)
-
-/**
- * What a service tells of itself.
- *
- * @since 0.1.0
- * @category models
- */
-export interface ServiceOptions {
-  /**
-   * By how much to extend the time to stop (`EXTEND_TIMEOUT_USEC`), again and again while the server stops, three times
-   * as often as needed; what it is extended by last is left to the release of everything else. 0: not at all, and then
-   * `TimeoutStopSec=` must be longer than the policy (`Shutdown.systemd`). Default: 30 seconds.
-   */
-  readonly extendTimeout?: Duration.DurationInput | undefined
-}
 
 /**
  * The same layer, which notifies systemd once it has been built: `READY=1`; when a shutdown begins, whatever began it,
@@ -126,6 +111,6 @@ export interface ServiceOptions {
  * @category notifications
  */
 export const service =
-  (options: ServiceOptions = {}) =>
+  (options: Service.ServiceOptions = {}) =>
   <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E | InvalidPolicy, R | Server> =>
     Layer.unwrapEffect(Effect.map(Server, (server) => Service.service(server, options, layer)))

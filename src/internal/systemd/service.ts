@@ -15,7 +15,18 @@ import { duration } from "../policy/policy.js"
 import { viewOf } from "../telemetry/telemetry.js"
 import { isReady, stops } from "./stopping.js"
 
-interface Options {
+/**
+ * What a service tells of itself.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServiceOptions {
+  /**
+   * By how much to extend the time to stop (`EXTEND_TIMEOUT_USEC`), again and again while the server stops, three times
+   * as often as needed; what it is extended by last is left to the release of everything else. 0: not at all, and then
+   * `TimeoutStopSec=` must be longer than the policy (`Shutdown.systemd`). Default: 30 seconds.
+   */
   readonly extendTimeout?: Duration.DurationInput | undefined
 }
 
@@ -25,7 +36,7 @@ const lastMillis = 2000
 /** The same layer, which notifies once it has been built. */
 export const service = <A, E, R>(
   server: PlainService,
-  options: Options,
+  options: ServiceOptions,
   layer: Layer.Layer<A, E, R>
 ): Layer.Layer<A, E | InvalidPolicy, R> =>
   Layer.unwrapScoped(Effect.gen(function*() {
@@ -53,7 +64,7 @@ export const service = <A, E, R>(
     )
   }))
 
-const optionNames = Object.keys({ extendTimeout: true } satisfies { readonly [K in keyof Options]-?: true })
+const optionNames = Object.keys({ extendTimeout: true } satisfies { readonly [K in keyof ServiceOptions]-?: true })
 
 const life = (
   server: PlainService,
